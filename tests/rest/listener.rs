@@ -69,11 +69,11 @@ async fn while_the_gate_leaves_held_calls_are_answered_and_new_ones_refused() {
     let answer: Value = answer.json().await.unwrap();
     assert_eq!(answer["outcome"], "waiting");
     let got = served.post(&agent, "/v1/calls", refund).await;
-    let got = got.fails(503, "unavailable");
+    let got = got.fails(503, "leaving");
     assert!(got.headers.contains_key("retry-after"));
     let bash = json!({ "tool": "claude__Bash", "arguments": { "command": "ls" } });
     let got = served.post(&agent, "/v1/authorize", bash).await;
-    got.fails(503, "unavailable");
+    got.fails(503, "leaving");
 }
 
 #[tokio::test(flavor = "multi_thread")]

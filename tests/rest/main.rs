@@ -21,6 +21,8 @@ mod runs;
 #[cfg(test)]
 mod served;
 #[cfg(test)]
+mod socket;
+#[cfg(test)]
 mod tls;
 #[cfg(test)]
 #[expect(dead_code, reason = "the stories use the rest of it")]

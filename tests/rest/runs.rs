@@ -15,7 +15,7 @@ async fn last_run(served: &Served, agent: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_agent_tells_about_its_own_run_only() {
+async fn an_agent_reports_about_its_own_run_only() {
     let served = Served::new("").await;
     let (agent, other) = (served.agent("support").await, served.agent("other").await);
     served
@@ -23,18 +23,18 @@ async fn an_agent_tells_about_its_own_run_only() {
         .await;
     let run = last_run(&served, &agent).await;
     let path = |what: &str| format!("/v1/runs/{run}/{what}");
-    let told = json!({ "told": { "request": "refund A-1", "prompt_version": "7", "context": ["a", "b"] } });
+    let report = json!({ "report": { "request": "refund A-1", "prompt_version": "7", "context": ["a", "b"] } });
     served
-        .post(&agent, &path("told"), told.clone())
+        .post(&agent, &path("self-report"), report.clone())
         .await
         .is(200);
     served
-        .post(&other, &path("told"), told)
+        .post(&other, &path("self-report"), report)
         .await
         .fails(404, "not_found");
-    let wrong = json!({ "told": { "reqest": "x" } });
+    let wrong = json!({ "report": { "reqest": "x" } });
     served
-        .post(&agent, &path("told"), wrong)
+        .post(&agent, &path("self-report"), wrong)
         .await
         .fails(400, "invalid_request");
 

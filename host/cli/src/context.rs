@@ -3,15 +3,15 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use tollgate::config::Config;
 use tollgate_ledger::LedgerReader;
 
 use crate::{
-    access::Access,
+    client::{ApiRequest, Client},
     error::{Failure, shown},
     global::Global,
     identity::Claim,
-    operation::{Operation, Reply},
     output::Output,
     trust,
 };
@@ -58,8 +58,8 @@ impl<'a> Context<'a> {
         Ok(Config::read(&self.config_file()?)?)
     }
 
-    /// The way to the gate, as the user at the command line: the login, or `--as` with a token.
-    pub(crate) fn access(&self, config: Config) -> Result<Access<'a>, Failure> {
+    /// The client of the gate, as the user at the command line: the login, or `--as` with a token.
+    pub(crate) fn client(&self, config: Config) -> Result<Client<'a>, Failure> {
         let claim = match &self.global.as_user {
             Some(user) => Some(Claim::read(
                 user,
@@ -68,7 +68,7 @@ impl<'a> Context<'a> {
             )?),
             None => None,
         };
-        Ok(Access::new(config, claim, self.out))
+        Ok(Client::new(config, claim, self.out))
     }
 
     /// The user of `--as`, whom only the gate believes.
@@ -76,12 +76,15 @@ impl<'a> Context<'a> {
         self.global.as_user.clone()
     }
 
-    /// Have one thing done, and leave.
-    pub(crate) async fn execute(&self, operation: Operation) -> Result<Reply, Failure> {
-        let mut access = self.access(self.config()?)?;
-        let reply = access.execute(operation).await;
-        access.close().await;
-        reply
+    /// Ask the gate one thing, and leave.
+    pub(crate) async fn execute<T: DeserializeOwned>(
+        &self,
+        request: ApiRequest,
+    ) -> Result<T, Failure> {
+        let mut client = self.client(self.config()?)?;
+        let answer = client.execute(request).await;
+        client.close().await;
+        answer
     }
 
     /// The ledger, for lists: `None` where nothing has been recorded yet.
@@ -104,12 +107,6 @@ impl<'a> Context<'a> {
         }
         Ok(LedgerReader::open(path)?)
     }
-}
-
-/// An answer that the operation cannot have: the owner is of another make.
-pub(crate) fn unexpected(reply: &Reply) -> Failure {
-    Failure::plain(format!("the gate answered something else: {reply:?}"))
-        .help("use the same version everywhere")
 }
 
 /// A path as another process understands it.

@@ -2,36 +2,36 @@
 
 use std::{fmt, io, path::Path};
 
-use serde::{Deserialize, Serialize};
-use tollgate::{
-    config::ConfigError, enforce::ApprovalError, enforce::Refusal, gate::OperateError,
-    load::LoadError,
-};
+use serde::Serialize;
+use tollgate::{config::ConfigError, enforce::Refusal, load::LoadError};
 use tollgate_ledger::LedgerError;
 use tollgate_policy::{
     pdp,
     policy::{Diagnostic, Level},
 };
 
+use tollgate_server::{
+    auth::peer::PeerError,
+    problem::{Location, OTHER_RUN, Problem},
+};
+
 use crate::exit_code::Exit;
 
-/// A command's failure. It crosses the gate's socket as it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A command's failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
     /// The process's exit code.
     pub(crate) exit: Exit,
     /// What is wrong, and where.
     pub(crate) message: String,
     /// What to do about it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) help: Option<String>,
     /// Where in a file, if a file is at fault.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) places: Vec<Place>,
 }
 
 /// A place in a file, with what to say about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Place {
     /// The file; an absolute path.
     pub(crate) file: String,
@@ -44,7 +44,7 @@ pub(crate) struct Place {
     /// Whether it is an error, or only deserves a look.
     pub(crate) error: bool,
     /// Whether nothing is wrong, and it is only worth knowing.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) note: bool,
     /// Stable name, such as `policy::duplicate-id`.
     pub(crate) code: String,
@@ -198,16 +198,6 @@ impl From<LoadError> for Failure {
     }
 }
 
-impl From<OperateError> for Failure {
-    fn from(error: OperateError) -> Self {
-        match error {
-            OperateError::Refused(refusal) => (*refusal).into(),
-            OperateError::Unknown(message) => Self::plain(message),
-            other => Self::plain(other.to_string()),
-        }
-    }
-}
-
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         let exit = match &refusal {
@@ -227,12 +217,49 @@ impl From<Refusal> for Failure {
     }
 }
 
-impl From<ApprovalError> for Failure {
-    fn from(error: ApprovalError) -> Self {
-        let exit = match &error {
-            ApprovalError::Denied(refusal) => Self::from((**refusal).clone()).exit,
+impl From<PeerError> for Failure {
+    fn from(error: PeerError) -> Self {
+        let exit = match error {
+            PeerError::System { .. } | PeerError::SharedLogin { .. } => Exit::Failure,
+            _ => Exit::Denied,
+        };
+        Self {
+            help: error.help(),
+            ..Self::new(exit, error.to_string())
+        }
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        if let Some(Location {
+            file,
+            line,
+            column,
+            message,
+        }) = problem.location
+        {
+            return Self::from(ConfigError {
+                file: file.into(),
+                line,
+                column,
+                message,
+                help: problem.help.unwrap_or_default(),
+            });
+        }
+        let exit = match (problem.status, &*problem.code) {
+            (401 | 403, _) => Exit::Denied,
+            (404, OTHER_RUN) => Exit::Denied,
+            (400, "invalid_value") => Exit::Failure,
+            (400, _) => Exit::Usage,
             _ => Exit::Failure,
         };
-        Self::new(exit, error.to_string())
+        let decided = problem
+            .decision
+            .map(|id| format!("see what decided with `tollgate decisions show {id}`"));
+        Self {
+            help: problem.help.or(decided),
+            ..Self::new(exit, problem.detail)
+        }
     }
 }

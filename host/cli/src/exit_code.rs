@@ -1,11 +1,9 @@
 //! Exit codes: what a script learns without reading a word. Every one is listed in `tollgate --help`.
 
-use serde::{Deserialize, Serialize};
 use tollgate_server::reply::{self, CallOutcome};
 
 /// How the command ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// It did what it was asked to.
     Ok,

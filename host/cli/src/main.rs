@@ -1,8 +1,8 @@
 //! The `tollgate` command: it parses what is typed, asks the gate, and shows the answer. What may happen
 //! is decided by the gate, never here.
 
-mod access;
 mod args;
+mod client;
 mod commands;
 mod component;
 mod context;
@@ -13,12 +13,11 @@ mod global;
 mod help;
 mod identity;
 mod logging;
-mod operation;
 mod output;
 mod progress;
-mod relay;
 mod render;
 mod scaffold;
+mod stdio_proxy;
 mod style;
 mod trust;
 mod units;

@@ -2,9 +2,9 @@
 //! pipe. Each surface authenticates, parses into a [`tollgate::enforce::CallRequest`], and puts the gate's
 //! answer into its protocol's words. Nothing here decides, and nothing here runs a tool.
 
+mod approval_wait;
 pub mod approvals;
 pub mod auth;
-pub mod calling;
 mod client;
 mod depth;
 pub mod export;

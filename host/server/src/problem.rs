@@ -2,33 +2,65 @@
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
-use serde::Serialize;
-use tollgate::{enforce::ApprovalError, enforce::Refusal, gate::OperateError};
-use tollgate_ledger::LedgerError;
+use serde::{Deserialize, Serialize};
+use tollgate::{
+    config::ConfigError, enforce::ApprovalError, enforce::Refusal, gate::OperateError,
+    gate::TokenError as RevealError, load::LoadError,
+};
+use tollgate_ledger::{CommitError, LedgerError};
+use tollgate_policy::pdp;
 use utoipa::ToSchema;
 
-use crate::{auth::RateExceeded, mcp::AdmissionError};
+use crate::{
+    auth::{RateExceeded, token::TokenError},
+    mcp::AdmissionError,
+};
+
+/// The code of a gate that is about to stop: nothing was done.
+pub const LEAVING: &str = "leaving";
+
+/// The code where a run is not the caller's, or has ended.
+pub const OTHER_RUN: &str = "other_run";
 
 /// What went wrong. The code is stable; title and detail are for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// The problem's type: the title says no more than the status (RFC 9457, section 4.2.1).
     #[serde(rename = "type")]
-    kind: String,
+    pub kind: String,
     /// The status in words.
-    title: String,
+    pub title: String,
     /// The HTTP status.
-    status: u16,
+    pub status: u16,
     /// A stable name, such as `not_found`.
-    code: String,
+    pub code: String,
     /// What was wrong, and what to do.
-    detail: String,
+    pub detail: String,
     /// The decision that denied it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    decision: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<String>,
+    /// What to do, where the detail does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    /// The place in a file that is at fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<Location>,
     /// Seconds to wait.
     #[serde(skip)]
     retry_after: Option<u64>,
+}
+
+/// A place in a file, and what is wrong there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Location {
+    /// The file; an absolute path.
+    pub file: String,
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    /// What is wrong there.
+    pub message: String,
 }
 
 impl Problem {
@@ -42,6 +74,8 @@ impl Problem {
             code: code.into(),
             detail: detail.into(),
             decision: None,
+            help: None,
+            location: None,
             retry_after: None,
         }
     }
@@ -50,6 +84,15 @@ impl Problem {
     #[must_use]
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
+    /// The run that a request names is not the caller's, or has ended.
+    #[must_use]
+    pub fn other_run(error: OperateError) -> Self {
+        match error {
+            OperateError::Unknown(message) => Self::new(StatusCode::NOT_FOUND, OTHER_RUN, message),
+            other => other.into(),
+        }
     }
 
     /// The caller may not.
@@ -68,6 +111,13 @@ impl Problem {
     #[must_use]
     pub fn by(mut self, decision: impl ToString) -> Self {
         self.decision = Some(decision.to_string());
+        self
+    }
+
+    /// With what to do.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
         self
     }
 
@@ -117,7 +167,9 @@ impl From<AdmissionError> for Problem {
             AdmissionError::TooMany => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail).retry_after(1)
             }
-            AdmissionError::Leaving => unavailable(detail),
+            AdmissionError::Leaving => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, LEAVING, detail).retry_after(10)
+            }
         }
     }
 }
@@ -159,7 +211,7 @@ impl From<ApprovalError> for Problem {
     fn from(error: ApprovalError) -> Self {
         let conflict = |code: &str| Self::new(StatusCode::CONFLICT, code, error.to_string());
         match &error {
-            ApprovalError::NotFound(id) => Self::not_found(format!("there is no approval {id}")),
+            ApprovalError::NotFound(_) => Self::not_found(error.to_string()),
             ApprovalError::Resolved { .. } => conflict("already_resolved"),
             ApprovalError::Twice { .. } => conflict("already_answered"),
             ApprovalError::OtherCall(_) => conflict("other_call"),
@@ -171,6 +223,65 @@ impl From<ApprovalError> for Problem {
                 }
             }
             other => unavailable(other.to_string()),
+        }
+    }
+}
+
+impl From<ConfigError> for Problem {
+    fn from(error: ConfigError) -> Self {
+        let problem = Self::new(StatusCode::CONFLICT, "not_loaded", error.to_string());
+        let ConfigError {
+            file,
+            line,
+            column,
+            message,
+            help,
+        } = error;
+        Self {
+            location: Some(Location {
+                file: file.display().to_string(),
+                line,
+                column,
+                message,
+            }),
+            ..problem.help(help)
+        }
+    }
+}
+
+impl From<LoadError> for Problem {
+    fn from(error: LoadError) -> Self {
+        let not_loaded = Self::new(StatusCode::CONFLICT, "not_loaded", error.to_string());
+        match error {
+            LoadError::Config(error) => error.into(),
+            LoadError::Ledger(error) => error.into(),
+            LoadError::Refused(refusal) => (*refusal).into(),
+            LoadError::Policies(pdp::LoadError::Policies(_) | pdp::LoadError::Candidate(_)) => {
+                not_loaded.help("see all of them with `tollgate policy check`")
+            }
+            _ => not_loaded,
+        }
+    }
+}
+
+impl From<CommitError> for Problem {
+    fn from(error: CommitError) -> Self {
+        unavailable(error.to_string())
+    }
+}
+
+impl From<TokenError> for Problem {
+    fn from(error: TokenError) -> Self {
+        unavailable(error.to_string())
+    }
+}
+
+impl From<RevealError> for Problem {
+    fn from(error: RevealError) -> Self {
+        match error {
+            RevealError::Operate(error) => error.into(),
+            RevealError::Ledger(error) => error.into(),
+            other => Self::not_found(other.to_string()),
         }
     }
 }

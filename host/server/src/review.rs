@@ -1,9 +1,9 @@
-//! What agents and people say about runs: what the agent tells, notes, sets, feedback.
+//! What agents and people note about runs: self-reports, notes, sets, feedback.
 //!
-//! Who calls in a run may say something about it; of everybody else it is decided, and recorded, whether
-//! they may annotate the run. What is said passes the capture policy, and has no part in any decision.
+//! Who calls in a run may annotate it; for all others that is decided, and recorded. What is noted passes the
+//! capture policy, and has no part in any decision.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use tollgate::{gate::Gate, gate::OperateError, identity::Caller, text::printable};
 use tollgate_ledger::{LedgerError, RunRow};
@@ -22,18 +22,17 @@ use tollgate_trace::{
 /// Bytes of a note.
 const MAX_NOTE: usize = 4096;
 
-/// Something that is said about runs.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "say", rename_all = "snake_case")]
+/// Something that is noted about runs.
+#[derive(Debug, Clone)]
 pub enum RunNote {
-    /// What the agent tells about its run: an object whose keys are topics.
-    Told {
+    /// What the agent reports about its run: an object whose keys are topics.
+    SelfReport {
         /// The run.
         run: RunId,
         /// The call that it is about.
         call: Option<SpanId>,
         /// By topic.
-        told: Value,
+        report: Value,
     },
     /// A note, or only its label.
     Note {
@@ -90,8 +89,8 @@ pub enum RunNote {
 
 /// Why it is not kept.
 #[derive(Debug, thiserror::Error)]
-pub enum SayError {
-    /// There is no such run, as far as whoever says it may know.
+pub enum ReviewError {
+    /// There is no such run, as far as the caller may know.
     #[error("there is no run `{0}`")]
     NoRun(RunId),
     /// Only people keep sets.
@@ -111,9 +110,9 @@ pub enum SayError {
     /// The ledger.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// What was told.
+    /// The self-report.
     #[error(transparent)]
-    Told(#[from] SelfReportError),
+    SelfReport(#[from] SelfReportError),
     /// Feedback.
     #[error(transparent)]
     Feedback(#[from] FeedbackError),
@@ -122,16 +121,16 @@ pub enum SayError {
     Store(#[from] StoreError),
 }
 
-/// Keep what `caller` says; what was made of it, as JSON.
+/// Keep what `caller` notes. Returns what is stored, as JSON.
 ///
 /// # Errors
-/// [`SayError`]
-pub async fn say(
+/// [`ReviewError`]
+pub async fn annotate(
     gate: &Gate,
     store: &Store,
     caller: &Caller,
-    said: RunNote,
-) -> Result<Value, SayError> {
+    note: RunNote,
+) -> Result<Value, ReviewError> {
     let tenant = gate.ruleset().config.gate.tenant.clone();
     let by = caller.principal();
     let by = match by.kind {
@@ -141,14 +140,14 @@ pub async fn say(
     let now = gate.now();
     let clean =
         |run: RunId, text: &str, max: usize| printable(&gate.capturing(Some(run)).text(text), max);
-    match said {
-        RunNote::Told { run, call, told } => {
-            annotated(gate, caller, run).await?;
-            let told = self_report::read(&told, call, now)?;
-            let kept = captured(gate, run, told);
+    match note {
+        RunNote::SelfReport { run, call, report } => {
+            permit_annotation(gate, caller, run).await?;
+            let reports = self_report::read(&report, call, now)?;
+            let kept = captured(gate, run, reports);
             let count = kept.len();
             store.add_self_reports(&tenant, run, kept).await?;
-            Ok(serde_json::json!({ "run": run, "told": count }))
+            Ok(serde_json::json!({ "run": run, "self_reports": count }))
         }
         RunNote::Note {
             run,
@@ -156,7 +155,7 @@ pub async fn say(
             label,
             note,
         } => {
-            annotated(gate, caller, run).await?;
+            permit_annotation(gate, caller, run).await?;
             let note = clean(run, &note, MAX_NOTE);
             let new = NewNote {
                 run,
@@ -168,11 +167,11 @@ pub async fn say(
             Ok(json(&store.note(&tenant, new, now).await?))
         }
         RunNote::RemoveNote { run, note } => {
-            annotated(gate, caller, run).await?;
+            permit_annotation(gate, caller, run).await?;
             // A number is a run's note, or nobody's.
             let notes = store.reader().notes(&tenant, run)?;
             if !notes.iter().any(|known| known.id == note) {
-                return Err(SayError::Store(StoreError::NotFound {
+                return Err(ReviewError::Store(StoreError::NotFound {
                     what: "note on this run",
                     name: note.to_string(),
                 }));
@@ -181,7 +180,7 @@ pub async fn say(
             Ok(serde_json::json!({ "run": run, "removed": note }))
         }
         RunNote::Feedback { run, mut given } => {
-            annotated(gate, caller, run).await?;
+            permit_annotation(gate, caller, run).await?;
             given.comment = given.comment.map(|text| clean(run, &text, MAX_NOTE));
             given.label = given.label.map(|text| clean(run, &text, 64));
             let new = given.of(run, by)?;
@@ -200,7 +199,7 @@ pub async fn say(
             if let Some(known) = known.filter(|known| known.by != by) {
                 if !gate.is_allowed(&caller.principal(), Action::Administer) {
                     let by = known.by;
-                    return Err(SayError::NotYours { set, by });
+                    return Err(ReviewError::NotYours { set, by });
                 }
                 gate.administer(&caller.principal(), AdminAction::RunSetRemoved, &set)
                     .await?;
@@ -211,14 +210,14 @@ pub async fn say(
         RunNote::AddToSet { set, runs } => {
             people_only(caller)?;
             for run in &runs {
-                annotated(gate, caller, *run).await?;
+                permit_annotation(gate, caller, *run).await?;
             }
             let added = store.add_to_set(&tenant, &set, runs, &by, now).await?;
             Ok(serde_json::json!({ "set": set, "added": added }))
         }
         RunNote::TakeFromSet { set, run } => {
             people_only(caller)?;
-            annotated(gate, caller, run).await?;
+            permit_annotation(gate, caller, run).await?;
             store.take_from_set(&tenant, &set, run).await?;
             Ok(serde_json::json!({ "set": set, "taken": run }))
         }
@@ -229,42 +228,46 @@ fn json<T: Serialize>(value: &T) -> Value {
     serde_json::to_value(value).unwrap_or_default()
 }
 
-fn people_only(caller: &Caller) -> Result<(), SayError> {
+fn people_only(caller: &Caller) -> Result<(), ReviewError> {
     match caller.principal().kind {
         Kind::User => Ok(()),
-        _ => Err(SayError::PeopleOnly),
+        _ => Err(ReviewError::PeopleOnly),
     }
 }
 
-/// What was told, as the capture policy lets it be kept.
+/// Self-reports, as the capture policy lets them be kept.
 #[must_use]
-pub fn captured(gate: &Gate, run: RunId, told: Vec<SelfReport>) -> Vec<SelfReport> {
+pub fn captured(gate: &Gate, run: RunId, reports: Vec<SelfReport>) -> Vec<SelfReport> {
     let capturing = gate.capturing(Some(run));
-    let kept = told.into_iter().filter_map(|told| {
-        let name = format!("tollgate.told.{}", told.topic.as_str());
-        let text = match capturing.attribute(&name, Value::String(told.text))? {
+    let kept = reports.into_iter().filter_map(|report| {
+        let name = format!("tollgate.self_report.{}", report.topic.as_str());
+        let text = match capturing.attribute(&name, Value::String(report.text))? {
             Value::String(text) => text,
             other => other.to_string(),
         };
-        Some(SelfReport { text, ..told })
+        Some(SelfReport { text, ..report })
     });
     kept.collect()
 }
 
-/// The run, if `caller` calls in it, or policy lets them say something about it.
-async fn annotated(gate: &Gate, caller: &Caller, run: RunId) -> Result<RunRow, SayError> {
+/// The run, if `caller` calls in it, or policy lets them annotate it.
+async fn permit_annotation(
+    gate: &Gate,
+    caller: &Caller,
+    run: RunId,
+) -> Result<RunRow, ReviewError> {
     let row = match gate.ledger().reader().run(&run.to_string()) {
-        Err(LedgerError::NotFound { .. }) => return Err(SayError::NoRun(run)),
+        Err(LedgerError::NotFound { .. }) => return Err(ReviewError::NoRun(run)),
         row => row?,
     };
     if gate.is_own_run(caller, &row) {
         return Ok(row);
     }
-    let who = caller.principal();
-    if who.kind != Kind::User {
-        return Err(SayError::NoRun(run));
+    let principal = caller.principal();
+    if principal.kind != Kind::User {
+        return Err(ReviewError::NoRun(run));
     }
-    gate.authorize_on_run(&who, Action::AnnotateRun, &row)
+    gate.authorize_on_run(&principal, Action::AnnotateRun, &row)
         .await?;
     Ok(row)
 }

@@ -1,6 +1,7 @@
 //! `tollgate approvals`: what waits for a human, and the answers.
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 use tollgate::ids::Clock;
 use tollgate_ledger::{ApprovalFilter, ApprovalRow, LedgerError, LedgerReader};
 use tollgate_model::{
@@ -11,10 +12,10 @@ use tollgate_model::{
 };
 
 use crate::{
-    context::{Context, unexpected},
+    client::ApiRequest,
+    context::Context,
     error::Failure,
     exit_code::Exit,
-    operation::{Operation, Reply},
     render::approval,
     reply::{self, AnswerOutcome, ApprovalView},
     style::{Tone, paint},
@@ -165,10 +166,8 @@ fn asked_by(
 }
 
 async fn show(cx: &Context<'_>, id: ApprovalId) -> Result<ApprovalView, Failure> {
-    match cx.execute(Operation::ShowApproval { id }).await? {
-        Reply::Approval(view) => Ok(*view),
-        other => Err(unexpected(&other)),
-    }
+    let request = ApiRequest::get(format!("/v1/approvals/{id}"));
+    cx.execute(request).await.map_err(plainly)
 }
 
 async fn answer(answer: Answer, approve: bool, cx: &Context<'_>) -> Result<Exit, Failure> {
@@ -178,42 +177,40 @@ async fn answer(answer: Answer, approve: bool, cx: &Context<'_>) -> Result<Exit,
         digest,
         yes,
     } = answer;
-    let mut access = cx.access(cx.config()?)?;
+    let mut client = cx.client(cx.config()?)?;
     let seen = match digest {
         Some(digest) => digest,
         None => {
-            let view = match access.execute(Operation::ShowApproval { id }).await? {
-                Reply::Approval(view) => *view,
-                other => return Err(unexpected(&other)),
-            };
+            let request = ApiRequest::get(format!("/v1/approvals/{id}"));
+            let view: ApprovalView = client.execute(request).await.map_err(plainly)?;
             // Who may not answer is told so by the gate, and needs no question.
             let ask = approve && !yes && view.arguments.is_some();
             if ask && !cx.out.is_json() {
                 cx.out.text(&approval::whole(&view, cx.out.width()))?;
             }
             if ask && !agreed(cx)? {
-                access.close().await;
+                client.close().await;
                 cx.out.remark("nothing was answered");
                 return Ok(Exit::Failure);
             }
             view.digest
         }
     };
-    let reply = access
-        .execute(Operation::Answer {
-            id,
-            approve,
-            seen: Some(seen),
-            note,
-        })
-        .await;
-    access.close().await;
-    match reply? {
-        Reply::Answered(answered) => {
-            cx.out.show(&answered, || told(&answered))?;
-            Ok(Exit::Ok)
-        }
-        other => Err(unexpected(&other)),
+    let vote = if approve { "approve" } else { "reject" };
+    let body = json!({ "digest": seen, "note": note });
+    let request = ApiRequest::post(format!("/v1/approvals/{id}/{vote}"), body);
+    let answered = client.execute(request).await;
+    client.close().await;
+    let answered: AnswerOutcome = answered.map_err(plainly)?;
+    cx.out.show(&answered, || told(&answered))?;
+    Ok(Exit::Ok)
+}
+
+/// The message names the decision already.
+fn plainly(failure: Failure) -> Failure {
+    Failure {
+        help: None,
+        ..failure
     }
 }
 

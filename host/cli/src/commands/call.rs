@@ -11,16 +11,15 @@ use std::{
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde_json::{json, value::RawValue};
 use tollgate::enforce::CallRequest;
 
 use crate::{
-    access::Access,
+    client::{ApiRequest, Client},
     commands::time_arg,
-    context::{Context, unexpected},
+    context::Context,
     error::Failure,
     exit_code::Exit,
-    operation::{Operation, Reply},
     render::answer,
     reply::CallReply,
     style::{Tone, line, paint},
@@ -96,13 +95,13 @@ struct LineReply<'a> {
 
 /// Run `tollgate call`.
 pub(crate) async fn run(args: Call, cx: &Context<'_>) -> Result<Exit, Failure> {
-    let mut access = cx.access(cx.config()?)?;
+    let mut client = cx.client(cx.config()?)?;
     let ended = match (&args.tool, &args.from) {
-        (Some(tool), _) => one(tool, &args, cx, &mut access).await,
-        (None, Some(file)) => many(file, &args, cx, &mut access).await,
+        (Some(tool), _) => one(tool, &args, cx, &mut client).await,
+        (None, Some(file)) => many(file, &args, cx, &mut client).await,
         (None, None) => Err(Failure::usage("name a tool, or a file with --from")),
     };
-    access.close().await;
+    client.close().await;
     ended
 }
 
@@ -110,13 +109,13 @@ async fn one(
     tool: &str,
     args: &Call,
     cx: &Context<'_>,
-    access: &mut Access<'_>,
+    client: &mut Client<'_>,
 ) -> Result<Exit, Failure> {
     let request = CallRequest {
         tool: tool.into(),
         arguments: arguments(&args.args)?,
     };
-    let mut reply = make(request, args, run_of(tool, args), cx, access).await?;
+    let mut reply = make(request, args, run_of(tool, args), cx, client).await?;
     let exit = Exit::from(reply.outcome);
     if let (Exit::Invalid, Some(file)) = (exit, args.args.strip_prefix('@')) {
         reply.message = reply.message.map(|message| format!("{file}: {message}"));
@@ -149,35 +148,30 @@ async fn make(
     args: &Call,
     run: Option<String>,
     cx: &Context<'_>,
-    access: &mut Access<'_>,
+    client: &mut Client<'_>,
 ) -> Result<CallReply, Failure> {
-    let wait = args.wait.map_or(0, |wait| {
-        u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
-    });
+    let wait = args.wait.unwrap_or_default();
     let step = cx
         .out
         .progress()
-        .filter(|_| wait > 0)
+        .filter(|_| !wait.is_zero())
         .map(|progress| progress.step("waiting for an approval"));
-    let operation = Operation::Call {
-        request,
-        agent: args.agent.clone(),
-        run,
-        wait,
-    };
-    let reply = access.execute(operation).await;
+    let body = json!({
+        "tool": request.tool,
+        "arguments_json": request.arguments,
+        "agent": args.agent,
+        "run": run,
+    });
+    let reply = client.execute(ApiRequest::call(body, wait)).await;
     drop(step);
-    match reply? {
-        Reply::Call(reply) | Reply::Waiting(reply) => Ok(*reply),
-        other => Err(unexpected(&other)),
-    }
+    reply
 }
 
 async fn many(
     file: &Path,
     args: &Call,
     cx: &Context<'_>,
-    access: &mut Access<'_>,
+    client: &mut Client<'_>,
 ) -> Result<Exit, Failure> {
     let text = read(file)?;
     let run = args.run.clone().unwrap_or_else(|| own_run(file));
@@ -205,7 +199,7 @@ async fn many(
             tool: parsed.tool,
             arguments,
         };
-        let reply = make(request, args, Some(run.clone()), cx, access).await?;
+        let reply = make(request, args, Some(run.clone()), cx, client).await?;
         let exit = Exit::from(reply.outcome);
         worst = worst.worse(exit);
         denied += u64::from(exit == Exit::Denied);

@@ -15,11 +15,11 @@ use tollgate_model::{
 };
 
 use crate::{
+    client::ApiRequest,
     commands::time_arg::TimeArg,
-    context::{Context, unexpected},
+    context::Context,
     error::Failure,
     exit_code::Exit,
-    operation::{Operation, Reply},
     render::decision::{COLUMNS, cells, list, whole},
     reply::{Entry, FactsView},
     style::{Tone, paint},
@@ -219,10 +219,8 @@ async fn show(id: DecisionId, facts: bool, cx: &Context<'_>) -> Result<Exit, Fai
         return Err(nothing());
     };
     let facts = if facts {
-        match cx.execute(Operation::Facts { decision: id }).await? {
-            Reply::Facts(facts) => Some(facts),
-            other => return Err(unexpected(&other)),
-        }
+        let request = ApiRequest::get(format!("/v1/decisions/{id}/facts"));
+        Some(cx.execute(request).await?)
     } else {
         None
     };

@@ -1,14 +1,16 @@
 //! `tollgate halt` and `tollgate resume`: the brake, and its release.
 
 use clap::{Args, ValueEnum};
+use serde_json::json;
 use tollgate_model::record::{Halt, HaltScope};
 
 use crate::{
-    context::{Context, unexpected},
+    client::ApiRequest,
+    context::Context,
     error::Failure,
     exit_code::Exit,
-    operation::{Operation, Reply},
     render::table::{Cell, table},
+    reply::HaltReply,
     style::{Tone, line, paint},
     units::count,
 };
@@ -98,16 +100,8 @@ pub(crate) async fn halt(args: HaltArgs, cx: &Context<'_>) -> Result<Exit, Failu
     }
     let (scope, name) = target(args.scope, args.name);
     let reason = args.reason.unwrap_or_default();
-    let operation = Operation::Halt {
-        scope,
-        name: name.clone(),
-        reason,
-        force: args.force,
-    };
-    let (calls, approvals) = match cx.execute(operation).await? {
-        Reply::Halted { calls, approvals } => (calls, approvals),
-        other => return Err(unexpected(&other)),
-    };
+    let body = json!({ "scope": scope, "name": name, "reason": reason, "force": args.force });
+    let HaltReply { calls, approvals } = cx.execute(ApiRequest::post("/v1/halts", body)).await?;
     let value = serde_json::json!({
         "scope": scope, "name": name, "state": "halted", "calls": calls, "approvals": approvals,
     });
@@ -130,11 +124,9 @@ pub(crate) async fn halt(args: HaltArgs, cx: &Context<'_>) -> Result<Exit, Failu
 /// Run `tollgate resume`.
 pub(crate) async fn resume(args: ResumeArgs, cx: &Context<'_>) -> Result<Exit, Failure> {
     let (scope, name) = target(args.scope, args.name);
-    cx.execute(Operation::Resume {
-        scope,
-        name: name.clone(),
-    })
-    .await?;
+    let body = json!({ "scope": scope, "name": name });
+    cx.execute::<()>(ApiRequest::post("/v1/halts/lift", body))
+        .await?;
     let value = serde_json::json!({ "scope": scope, "name": name, "state": "resumed" });
     cx.out.show(&value, || {
         format!(

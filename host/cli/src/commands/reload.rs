@@ -1,13 +1,10 @@
 //! `tollgate reload`: what is configured now comes into force.
 
 use clap::Args;
+use serde::Deserialize;
+use serde_json::json;
 
-use crate::{
-    context::{Context, unexpected},
-    error::Failure,
-    exit_code::Exit,
-    operation::{Operation, Reply},
-};
+use crate::{client::ApiRequest, context::Context, error::Failure, exit_code::Exit};
 
 const EXAMPLES: &str = "\
 Example:
@@ -22,14 +19,17 @@ With --json: {bundle}: the digest of what is in force.";
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Reload {}
 
+/// What is in force: of the answer, what is shown.
+#[derive(Deserialize)]
+struct BundleReply {
+    bundle: String,
+}
+
 /// Run `tollgate reload`.
 pub(crate) async fn run(_args: Reload, cx: &Context<'_>) -> Result<Exit, Failure> {
-    match cx.execute(Operation::Reload).await? {
-        Reply::Reloaded { bundle } => {
-            let told = serde_json::json!({ "bundle": bundle });
-            cx.out.show(&told, || format!("in force: {bundle}"))?;
-            Ok(Exit::Ok)
-        }
-        other => Err(unexpected(&other)),
-    }
+    let request = ApiRequest::post("/v1/reload", json!({}));
+    let BundleReply { bundle } = cx.execute(request).await?;
+    let value = json!({ "bundle": bundle });
+    cx.out.show(&value, || format!("in force: {bundle}"))?;
+    Ok(Exit::Ok)
 }

@@ -1,13 +1,10 @@
 //! `tollgate reveal`: what a token of a trace stands for.
 
 use clap::Args;
+use serde_json::json;
+use tollgate::capture::RevealedValue;
 
-use crate::{
-    context::{Context, unexpected},
-    error::Failure,
-    exit_code::Exit,
-    operation::{Operation, Reply},
-};
+use crate::{client::ApiRequest, context::Context, error::Failure, exit_code::Exit};
 
 const HELP: &str = "\
 Example:
@@ -26,15 +23,11 @@ pub(crate) struct Reveal {
 
 /// Run `tollgate reveal`.
 pub(crate) async fn run(args: Reveal, cx: &Context<'_>) -> Result<Exit, Failure> {
-    let token = args.token;
-    match cx.execute(Operation::Reveal { token }).await? {
-        Reply::Revealed(revealed) => {
-            cx.out.show(&revealed, || match &revealed.value {
-                serde_json::Value::String(text) => tollgate::text::printable(text, usize::MAX),
-                other => other.to_string(),
-            })?;
-            Ok(Exit::Ok)
-        }
-        other => Err(unexpected(&other)),
-    }
+    let request = ApiRequest::post("/v1/reveal", json!({ "token": args.token }));
+    let revealed: RevealedValue = cx.execute(request).await?;
+    cx.out.show(&revealed, || match &revealed.value {
+        serde_json::Value::String(text) => tollgate::text::printable(text, usize::MAX),
+        other => other.to_string(),
+    })?;
+    Ok(Exit::Ok)
 }

@@ -20,13 +20,13 @@ use tollgate_server::{
 use tollgate_trace::projector;
 
 use crate::{
-    access::{Access, NotAlone},
+    client::{Client, NotAlone},
     commands::wrap::observes_only,
     context::Context,
     error::Failure,
     exit_code::Exit,
     logging::{self, Logs},
-    relay::{Ended, Relay},
+    stdio_proxy::{End, StdioProxy},
 };
 
 const EXAMPLES: &str = "\
@@ -106,16 +106,16 @@ async fn serve(args: Serve, config: Config, cx: &Context<'_>) -> Result<Exit, Fa
         address,
         anonymous: agent.as_deref().filter(|_| named).map(caller),
     });
-    let mut access = cx.access(config)?;
+    let mut client = cx.client(config)?;
     let ended = if args.stdio && listen.is_none() {
-        stdio(&mut access, agent.as_deref().unwrap_or_default(), cx).await
+        stdio(&mut client, agent.as_deref().unwrap_or_default(), cx).await
     } else {
-        match alone(&mut access).await {
+        match alone(&mut client).await {
             Ok(server) => owned(&server, agent.as_deref(), args.stdio, listen, cx).await,
             Err(failure) => Err(failure),
         }
     };
-    access.close().await;
+    client.close().await;
     ended
 }
 
@@ -157,11 +157,11 @@ fn caller(agent: &str) -> Caller {
 }
 
 /// Become the owner; a command that is one for a moment is waited for.
-async fn alone(access: &mut Access<'_>) -> Result<mcp::Server, Failure> {
+async fn alone(client: &mut Client<'_>) -> Result<mcp::Server, Failure> {
     let begun = std::time::Instant::now();
     loop {
-        match access.own_alone().await {
-            Ok(()) => return access.server(),
+        match client.own_alone().await {
+            Ok(()) => return client.server(),
             Err(NotAlone::Owned(_)) if begun.elapsed() < OWNED => tokio::time::sleep(PAUSE).await,
             Err(NotAlone::Owned(failure) | NotAlone::Broken(failure)) => return Err(failure),
         }
@@ -170,35 +170,35 @@ async fn alone(access: &mut Access<'_>) -> Result<mcp::Server, Failure> {
 
 /// Serve the client at the other end of stdin and stdout, here or through the owner; when that leaves
 /// meanwhile, through the next one or here.
-async fn stdio(access: &mut Access<'_>, agent: &str, cx: &Context<'_>) -> Result<Exit, Failure> {
-    match access.own_alone().await {
+async fn stdio(client: &mut Client<'_>, agent: &str, cx: &Context<'_>) -> Result<Exit, Failure> {
+    match client.own_alone().await {
         Ok(()) => {
-            let server = access.server()?;
+            let server = client.server()?;
             return owned(&server, Some(agent), true, None, cx).await;
         }
         Err(NotAlone::Broken(failure)) => return Err(failure),
         Err(NotAlone::Owned(_)) => {}
     }
-    let mut relay = Relay::begin();
+    let mut proxy = StdioProxy::begin();
     let begun = std::time::Instant::now();
     let mut since = begun;
     loop {
-        if let Some((read, write)) = access.connect(agent).await? {
-            if let Ended::Client = relay.pass(read, write).await? {
+        if let Some((read, write)) = client.connect(agent).await? {
+            if let End::Client = proxy.pass(read, write).await? {
                 return Ok(Exit::Ok);
             }
             since = std::time::Instant::now();
         }
-        match access.own_alone().await {
+        match client.own_alone().await {
             Ok(()) => {
-                let server = access.server()?;
+                let server = client.server()?;
                 let (here, there) = tokio::io::duplex(mcp::MAX_LINE);
                 let (read, write) = tokio::io::split(there);
                 let client = server.client(Some(caller(agent)), Some(session()?));
                 let until = server.closed().clone();
                 let serving = tokio::spawn(mcp::serve_lines(client, read, write, until));
                 let (read, write) = tokio::io::split(here);
-                let passed = async { relay.pass(tokio::io::BufReader::new(read), write).await };
+                let passed = async { proxy.pass(tokio::io::BufReader::new(read), write).await };
                 let ended = until_told(&server, cx, passed).await;
                 serving.abort();
                 return ended;
@@ -231,7 +231,7 @@ async fn owned(
         } else {
             until.cancelled().await;
         }
-        Ok(Ended::Client)
+        Ok(End::Client)
     };
     let renewing = async {
         match listener.as_ref().and_then(|listener| listener.tls.clone()) {
@@ -248,7 +248,7 @@ async fn owned(
     let serving = async {
         tokio::select! {
             ended = lines => ended,
-            () = renewing => Ok(Ended::Client),
+            () = renewing => Ok(End::Client),
         }
     };
     let ended = until_told(server, cx, serving).await;
@@ -332,7 +332,7 @@ async fn listening(
 async fn until_told(
     server: &mcp::Server,
     cx: &Context<'_>,
-    serving: impl Future<Output = io::Result<Ended>>,
+    serving: impl Future<Output = io::Result<End>>,
 ) -> Result<Exit, Failure> {
     let stop = CancellationToken::new();
     let _stopped = stop.clone().drop_guard();

@@ -3,20 +3,21 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use serde_json::json;
 use tollgate::{config::Config, ids::Clock};
 use tollgate_ledger::{Ledger, LedgerOptions, Restore, Sync};
 
 use tollgate_model::time::Timestamp;
 
 use crate::{
-    access::NotAlone,
+    client::{ApiRequest, NotAlone},
     commands::time_arg::TimeArg,
-    context::{Context, absolute, unexpected},
+    context::{Context, absolute},
     error::Failure,
     exit_code::Exit,
     identity,
-    operation::{Operation, Reply},
     render::table::{Cell, table},
+    reply::{BackupReply, ForgetReply},
     style::{Tone, paint},
     units::{count, size},
 };
@@ -126,20 +127,19 @@ async fn forget(
 ) -> Result<Exit, Failure> {
     let zone = cx.config()?.gate.timezone.clone();
     let before = before.at(Clock::system().now(), &zone);
-    match cx.execute(Operation::Forget { tenant, before }).await? {
-        Reply::Forgotten { days } => {
-            let value = serde_json::json!({ "days": days });
-            cx.out.show(&value, || {
-                format!(
-                    "{} {} forgotten",
-                    paint("✓", Tone::Good),
-                    count(days, "day")
-                )
-            })?;
-            Ok(Exit::Ok)
-        }
-        other => Err(unexpected(&other)),
-    }
+    let body = json!({ "tenant": tenant, "before": before.0 });
+    let ForgetReply { days } = cx
+        .execute(ApiRequest::post("/v1/store/forget", body))
+        .await?;
+    let value = json!({ "days": days });
+    cx.out.show(&value, || {
+        format!(
+            "{} {} forgotten",
+            paint("✓", Tone::Good),
+            count(days, "day")
+        )
+    })?;
+    Ok(Exit::Ok)
 }
 
 async fn backup(file: &Path, cx: &Context<'_>) -> Result<Exit, Failure> {
@@ -147,19 +147,16 @@ async fn backup(file: &Path, cx: &Context<'_>) -> Result<Exit, Failure> {
         .out
         .progress()
         .map(|progress| progress.step("copying the ledger"));
-    let reply = cx.execute(Operation::Backup { file: file.into() }).await;
+    let request = ApiRequest::post("/v1/store/backup", json!({ "file": file }));
+    let reply = cx.execute(request).await;
     drop(step);
-    match reply? {
-        Reply::Backup { records, bytes } => {
-            let value = serde_json::json!({ "file": file, "records": records, "bytes": bytes });
-            cx.out.show(&value, || {
-                let what = format!("{}, {}", count(records, "record"), size(bytes));
-                format!("{} {what} in {}", paint("✓", Tone::Good), file.display())
-            })?;
-            Ok(Exit::Ok)
-        }
-        other => Err(unexpected(&other)),
-    }
+    let BackupReply { records, bytes, .. } = reply?;
+    let value = json!({ "file": file, "records": records, "bytes": bytes });
+    cx.out.show(&value, || {
+        let what = format!("{}, {}", count(records, "record"), size(bytes));
+        format!("{} {what} in {}", paint("✓", Tone::Good), file.display())
+    })?;
+    Ok(Exit::Ok)
 }
 
 async fn restore(file: &Path, accept_loss: bool, cx: &Context<'_>) -> Result<Exit, Failure> {
@@ -218,17 +215,16 @@ async fn restore(file: &Path, accept_loss: bool, cx: &Context<'_>) -> Result<Exi
 /// longer opens cannot decide: then it rests on who can write the files, and is recorded in the copy.
 async fn permitted(file: &Path, config: &Config, cx: &Context<'_>) -> Result<String, Failure> {
     let login = identity::login(identity::own_uid())?;
-    let user = identity::of_login(config, &login);
+    let user = identity::of_login(config, &login).map_err(Failure::from);
     if !config.store.path.exists() {
         return Ok(user?.id);
     }
-    let mut access = cx.access(config.clone())?;
-    match access.own_alone().await {
+    let mut client = cx.client(config.clone())?;
+    match client.own_alone().await {
         Ok(()) => {
-            let decided = access
-                .execute(Operation::PermitRestore { file: file.into() })
-                .await;
-            access.close().await;
+            let request = ApiRequest::post("/v1/store/permit-restore", json!({ "file": file }));
+            let decided = client.execute::<()>(request).await;
+            client.close().await;
             decided?;
             cx.claimed_user()
                 .map_or_else(|| user.map(|user| user.id), Ok)

@@ -3,21 +3,18 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 use tollgate::ids::Clock;
-use tollgate_model::{
-    entity::{Kind, Uid},
-    ids::TokenId,
-};
-use tollgate_server::auth::token::Purpose;
+use tollgate_model::ids::TokenId;
 
 use crate::{
+    client::ApiRequest,
     commands::{time_arg, user},
     context::Context,
     error::Failure,
     exit_code::Exit,
-    operation::Operation,
     render::table::{Cell, table},
-    reply::TokenView,
+    reply::{NewTokenReply, TokenView},
     style::{Tone, line, paint},
     units::moment,
 };
@@ -93,7 +90,8 @@ pub(crate) async fn run(command: Tokens, cx: &Context<'_>) -> Result<Exit, Failu
         Tokens::Create(args) => create(args, cx).await,
         Tokens::List => list(cx),
         Tokens::Revoke { id } => {
-            cx.execute(Operation::RevokeToken { id }).await?;
+            cx.execute::<()>(ApiRequest::delete(format!("/v1/tokens/{id}")))
+                .await?;
             let value = serde_json::json!({ "id": id, "revoked": true });
             cx.out.show(&value, || {
                 format!("{} {id} is worthless from now on", paint("✓", Tone::Good))
@@ -104,25 +102,20 @@ pub(crate) async fn run(command: Tokens, cx: &Context<'_>) -> Result<Exit, Failu
 }
 
 async fn create(args: Create, cx: &Context<'_>) -> Result<Exit, Failure> {
-    let principal = match (args.agent, args.user) {
-        (Some(agent), _) => Uid::new(Kind::Agent, agent),
-        (None, user) => Uid::new(Kind::User, user.unwrap_or_default()),
-    };
-    let whose = principal.id.clone();
-    let make = Operation::MakeToken {
-        purpose: Purpose {
-            principal,
-            on_behalf_of: args.on_behalf_of,
-            name: args.name,
-            expires: None,
-        },
-        lasts: args
-            .expires
-            .map(|lasts| u64::try_from(lasts.as_micros()).unwrap_or(u64::MAX)),
-        instead: false,
-    };
+    let whose = args.agent.clone().or_else(|| args.user.clone());
+    let whose = whose.unwrap_or_default();
+    let lasts = args
+        .expires
+        .map(|lasts| u64::try_from(lasts.as_micros()).unwrap_or(u64::MAX));
+    let body = json!({
+        "agent": args.agent,
+        "user": args.user,
+        "on_behalf_of": args.on_behalf_of,
+        "name": args.name,
+        "lasts": lasts,
+    });
     let out = args.out.as_deref();
-    let (token, text) = user::made(make, out, cx).await?;
+    let NewTokenReply { token, text } = user::made(body, out, cx).await?;
     let shown =
         |key: &str, value: serde_json::Value| serde_json::json!({ "id": token.id, key: value });
     user::hand_over(&text, &whose, out, &shown, cx)?;

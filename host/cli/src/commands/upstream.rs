@@ -10,10 +10,10 @@ use tollgate_model::canonical::Sha256Digest;
 use tollgate_server::upstream::Servers;
 
 use crate::{
-    context::{Context, unexpected},
+    client::ApiRequest,
+    context::Context,
     error::Failure,
     exit_code::Exit,
-    operation::{Operation, Reply},
     render::upstream::{self, ServerView},
     style::{Tone, paint},
 };
@@ -176,16 +176,11 @@ pub(super) async fn take(
     cx: &Context<'_>,
 ) -> Result<(), Failure> {
     let seen = looked.iter().map(|(name, d)| (name.clone(), d.digest));
-    let operation = Operation::AcceptUpstream {
-        seen: seen.collect(),
-    };
-    let mut access = cx.access(config.clone())?;
-    let reply = access.execute(operation).await;
-    access.close().await;
-    match reply? {
-        Reply::Done => Ok(()),
-        other => Err(unexpected(&other)),
-    }
+    let request = ApiRequest::accept_upstreams(seen.collect());
+    let mut client = cx.client(config.clone())?;
+    let accepted = client.execute(request).await;
+    client.close().await;
+    accepted
 }
 
 fn view(name: &str, difference: &Difference) -> serde_json::Value {

@@ -8,15 +8,15 @@ use std::{
 };
 
 use clap::Subcommand;
-use tollgate_model::entity::{Kind, Uid};
-use tollgate_server::auth::token::{self, Purpose};
+use serde_json::{Value, json};
+use tollgate_server::auth::token;
 
 use crate::{
-    context::{Context, unexpected},
+    client::ApiRequest,
+    context::Context,
     error::Failure,
     exit_code::Exit,
-    operation::{Operation, Reply},
-    reply::TokenView,
+    reply::NewTokenReply,
     style::{Tone, paint},
 };
 
@@ -49,59 +49,43 @@ pub(crate) enum User {
 /// Run `tollgate user`.
 pub(crate) async fn run(command: User, cx: &Context<'_>) -> Result<Exit, Failure> {
     let User::Token { name, out, revoke } = command;
-    let principal = Uid::new(Kind::User, &name);
     if revoke {
-        let revoke = Operation::RevokeTokens {
-            of: principal,
-            name: token::CLI.into(),
-        };
-        cx.execute(revoke).await?;
-        let value = serde_json::json!({ "user": name, "revoked": true });
+        let body = json!({ "user": name, "name": token::CLI });
+        cx.execute::<()>(ApiRequest::post("/v1/tokens/revoke", body))
+            .await?;
+        let value = json!({ "user": name, "revoked": true });
         cx.out.show(&value, || {
             format!("{} {name} has no token any more", paint("✓", Tone::Good))
         })?;
         return Ok(Exit::Ok);
     }
-    let make = Operation::MakeToken {
-        purpose: Purpose {
-            principal,
-            on_behalf_of: None,
-            name: token::CLI.into(),
-            expires: None,
-        },
-        lasts: None,
-        instead: true,
-    };
-    let (_, text) = made(make, out.as_deref(), cx).await?;
-    let shown =
-        |key: &str, value: serde_json::Value| serde_json::json!({ "user": name, key: value });
+    let body = json!({ "user": name, "name": token::CLI, "replace": true });
+    let NewTokenReply { text, .. } = made(body, out.as_deref(), cx).await?;
+    let shown = |key: &str, value: Value| json!({ "user": name, key: value });
     hand_over(&text, &name, out.as_deref(), &shown, cx)?;
     Ok(Exit::Ok)
 }
 
 /// Make a token, and write it to `out` if that is named.
 pub(super) async fn made(
-    make: Operation,
+    body: Value,
     out: Option<&Path>,
     cx: &Context<'_>,
-) -> Result<(TokenView, String), Failure> {
+) -> Result<NewTokenReply, Failure> {
     // Before there is a token that would have nowhere to go.
     let file = out.map(create).transpose()?;
-    let (token, text) = match cx.execute(make).await {
-        Ok(Reply::Token { token, text }) => (token, text),
-        other => {
-            if let Some(path) = out {
-                let _ = fs::remove_file(path);
-            }
-            return Err(other.map_or_else(|failure| failure, |reply| unexpected(&reply)));
+    let created = cx.execute(ApiRequest::post("/v1/tokens", body)).await;
+    let created: NewTokenReply = created.inspect_err(|_| {
+        if let Some(path) = out {
+            let _ = fs::remove_file(path);
         }
-    };
+    })?;
     if let (Some(mut file), Some(path)) = (file, out) {
-        file.write_all(format!("{text}\n").as_bytes())
+        file.write_all(format!("{}\n", created.text).as_bytes())
             .and_then(|()| file.sync_all())
             .map_err(|e| Failure::plain(format!("{}: {e}; make another token", path.display())))?;
     }
-    Ok((token, text))
+    Ok(created)
 }
 
 /// Show the token this once, or say where it was written.
@@ -109,12 +93,12 @@ pub(super) fn hand_over(
     text: &str,
     whose: &str,
     out: Option<&Path>,
-    shown: &dyn Fn(&str, serde_json::Value) -> serde_json::Value,
+    shown: &dyn Fn(&str, Value) -> Value,
     cx: &Context<'_>,
 ) -> Result<(), Failure> {
     match out {
         Some(path) => {
-            cx.out.show(&shown("file", serde_json::json!(path)), || {
+            cx.out.show(&shown("file", json!(path)), || {
                 format!(
                     "{} the token of {whose} is in {}",
                     paint("✓", Tone::Good),

@@ -8,7 +8,10 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, header};
 
-use super::{Auth, AuthError, metadata};
+use super::{
+    Auth, AuthError, metadata,
+    peer::{PeerCredentials, PeerError},
+};
 use crate::problem::Problem;
 
 /// `router`, whose every request is authenticated: handlers find [`super::AuthenticatedCaller`] and [`Auth`]
@@ -18,7 +21,12 @@ pub fn protect(router: Router, auth: Auth) -> Router {
 }
 
 async fn check(State(auth): State<Auth>, mut request: Request, next: Next) -> Response {
-    match auth.authenticate(request.headers()).await {
+    let peer = request.extensions().get::<PeerCredentials>().copied();
+    let authenticated = match peer {
+        Some(peer) => auth.authenticate_peer(peer, request.headers()).await,
+        None => auth.authenticate(request.headers()).await,
+    };
+    match authenticated {
         Ok(authenticated) => {
             request.extensions_mut().insert(authenticated);
             request.extensions_mut().insert(auth);
@@ -47,6 +55,7 @@ pub(super) fn refused(auth: &Auth, error: &AuthError) -> Response {
             Some("insufficient_scope"),
         ),
         AuthError::Unknown(_) => (StatusCode::FORBIDDEN, "unknown_principal", None),
+        AuthError::Peer(error) => return refused_peer(error),
         AuthError::Unavailable(_) => {
             let mut response = Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -80,6 +89,24 @@ pub(super) fn refused(auth: &Auth, error: &AuthError) -> Response {
             .insert(header::WWW_AUTHENTICATE, challenge);
     }
     response
+}
+
+/// The answer to a peer of the owner's socket: no other credentials would help, so none are asked for.
+fn refused_peer(error: &PeerError) -> Response {
+    let (status, code) = match error {
+        PeerError::OtherUser { .. } => (StatusCode::FORBIDDEN, "other_user"),
+        PeerError::NoLogin { .. } => (StatusCode::FORBIDDEN, "unknown_login"),
+        PeerError::OtherToken { .. } => (StatusCode::FORBIDDEN, "other_token"),
+        PeerError::System { .. } | PeerError::SharedLogin { .. } => {
+            (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+        }
+    };
+    let problem = Problem::new(status, code, error.to_string());
+    match error.help() {
+        Some(help) => problem.help(help),
+        None => problem,
+    }
+    .into_response()
 }
 
 /// What a quoted string of a header may hold.

@@ -1,5 +1,5 @@
-//! Who calls, over HTTP: OAuth 2.1 access tokens and the gate's own tokens. Identity comes from here alone,
-//! never from what a client says about itself.
+//! Who calls, over HTTP: OAuth 2.1 access tokens, the gate's own tokens, and over the owner's Unix socket the
+//! credentials of the peer. Identity comes from here alone, never from what a client says about itself.
 //!
 //! Nothing here decides what a caller may do. No error and no log line shows a token.
 
@@ -7,6 +7,7 @@ pub(crate) mod at_once;
 mod layer;
 mod metadata;
 mod oauth;
+pub mod peer;
 mod rate;
 pub mod token;
 
@@ -20,11 +21,14 @@ use tollgate::{gate::Gate, identity::Caller};
 use tollgate_ledger::LedgerError;
 use tollgate_model::entity::{Kind, Uid};
 
-use self::oauth::Oauth;
 pub use self::{
     layer::protect,
     metadata::router as metadata,
     rate::{Rate, RateExceeded},
+};
+use self::{
+    oauth::Oauth,
+    peer::{PeerCredentials, PeerError},
 };
 
 /// The longest credential that is looked at, in bytes.
@@ -69,6 +73,9 @@ pub enum AuthError {
     /// The token counts, but nobody here is meant by it.
     #[error("{0}")]
     Unknown(String),
+    /// The peer of the owner's socket is not let in.
+    #[error(transparent)]
+    Peer(#[from] PeerError),
     /// It cannot be checked now.
     #[error("credentials cannot be checked now: {0}; try again later")]
     Unavailable(String),
@@ -96,6 +103,8 @@ struct Inner {
     local: bool,
     /// As whom callers without credentials are let in.
     anonymous: Option<Caller>,
+    /// Who is let in by the credentials of the peer; absent for TCP, where a connection has none.
+    owner: Option<PeerCredentials>,
     oauth: Mutex<Option<Arc<Oauth>>>,
     rate: Arc<Rate>,
 }
@@ -122,6 +131,21 @@ impl Auth {
             gate: gate.clone(),
             local: !required_for(address),
             anonymous: anonymous.filter(|_| !required_for(address)),
+            owner: None,
+            oauth: Mutex::default(),
+            rate,
+        }))
+    }
+
+    /// What checks the callers of the owner's socket: a peer is let in if its user id is that of this
+    /// process, and nobody else is.
+    #[must_use]
+    pub fn of_owner(gate: &Gate, rate: Arc<Rate>) -> Self {
+        Self(Arc::new(Inner {
+            gate: gate.clone(),
+            local: true,
+            anonymous: None,
+            owner: Some(PeerCredentials::own()),
             oauth: Mutex::default(),
             rate,
         }))
@@ -171,6 +195,37 @@ impl Auth {
         };
         self.known(&caller)?;
         Ok(AuthenticatedCaller { caller, tenant })
+    }
+
+    /// Who sends a request with these headers from this peer: the user with the peer's login, or the user
+    /// that a header names and whose token is sent.
+    ///
+    /// # Errors
+    /// [`AuthError`]; for every peer but the owner, and for a listener that has no peers.
+    pub async fn authenticate_peer(
+        &self,
+        peer: PeerCredentials,
+        headers: &HeaderMap,
+    ) -> Result<AuthenticatedCaller, AuthError> {
+        peer.check(self.0.owner.ok_or(AuthError::Missing)?)?;
+        if let Some(user) = peer::named_user(headers)? {
+            let named = self.authenticate(headers).await;
+            return match named {
+                Ok(named) if named.caller == Caller::User(user.into()) => Ok(named),
+                Err(error @ AuthError::Unavailable(_)) => Err(error),
+                // The same words whether the user, the token or both are wrong.
+                Ok(_) | Err(_) => Err(PeerError::OtherToken { user: user.into() }.into()),
+            };
+        }
+        if headers.contains_key(http::header::AUTHORIZATION) {
+            return self.authenticate(headers).await;
+        }
+        let ruleset = self.0.gate.ruleset();
+        let user = peer::user_of_login(&ruleset.config, &peer::login(peer.uid)?)?;
+        Ok(AuthenticatedCaller {
+            caller: Caller::User(user.id),
+            tenant: ruleset.config.gate.tenant.clone(),
+        })
     }
 
     /// As whom a caller without credentials is let in now.

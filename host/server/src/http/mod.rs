@@ -6,6 +6,7 @@
 mod connections;
 mod requests;
 mod sessions;
+pub mod socket;
 
 use std::{
     io,
@@ -138,7 +139,7 @@ pub fn router(server: &mcp::Server, auth: Auth, address: SocketAddr) -> Result<R
     ];
     let metrics = metrics::router(Metrics::new(gate, others), auth.clone());
     let protected = mcp
-        .merge(rest::protected(server, &server.trace()?))
+        .merge(rest::protected(server))
         .merge(otlp::routes(gate, &server.trace()?))
         .layer(middleware::from_fn_with_state(
             Requests::new(),

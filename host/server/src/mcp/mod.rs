@@ -4,17 +4,18 @@
 //! with their sessions. What a client says of itself proves nothing: who calls is what the transport has
 //! authenticated, or what the configuration names.
 
+mod admission;
 mod answer;
 mod cancel;
-mod hold;
+mod held_call;
 mod lines;
 mod listing;
 pub(crate) mod origin;
 mod output;
 mod progress;
 mod raw;
+mod self_report;
 mod tasks;
-mod telling;
 
 use std::{
     future::Future,
@@ -35,10 +36,7 @@ use rmcp::{
 };
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tokio_util::{
-    sync::CancellationToken,
-    task::{TaskTracker, task_tracker::TaskTrackerToken},
-};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tollgate::{
     enforce::CallOutcome, enforce::CallRequest, gate::Gate, identity::Caller, load::RESUME_TOOL,
     text::printable,
@@ -47,14 +45,20 @@ use tollgate_model::{ids::ApprovalId, life::ApprovalState};
 use tollgate_trace::store::{Store, StoreError, StoreOptions};
 
 use self::{
-    cancel::Cancels, hold::HeldCall, listing::Listing, origin::Place, progress::Progress,
-    raw::RawArguments, tasks::Tasks,
+    cancel::Cancels,
+    held_call::{HeldCall, ReportedCall},
+    listing::Listing,
+    origin::Place,
+    progress::Progress,
+    raw::RawArguments,
+    tasks::Tasks,
 };
-use crate::auth::{
-    AuthenticatedCaller, Rate, RateExceeded,
-    at_once::{AtOnce, CallSlot},
+use crate::{
+    approval_wait,
+    auth::{AuthenticatedCaller, Rate, at_once::AtOnce},
 };
 
+pub(crate) use admission::{AcceptedCall, AdmissionError};
 pub use lines::{MAX_LINE, serve_lines};
 pub(crate) use raw::as_written;
 
@@ -88,6 +92,8 @@ struct Inner {
     closed: CancellationToken,
     /// Requests that are being answered.
     requests: TaskTracker,
+    /// Streams of MCP over the owner's socket.
+    streams: TaskTracker,
 }
 
 impl std::fmt::Debug for Inner {
@@ -114,6 +120,7 @@ impl Server {
             leaving: CancellationToken::new(),
             closed: CancellationToken::new(),
             requests: TaskTracker::new(),
+            streams: TaskTracker::new(),
             gate,
         }));
         tokio::spawn(server.clone().tell_of_changes());
@@ -191,6 +198,11 @@ impl Server {
         &self.0.closed
     }
 
+    /// Tasks that serve MCP over the owner's socket. They end once [`Server::closed`] is cancelled.
+    pub(crate) fn streams(&self) -> &TaskTracker {
+        &self.0.streams
+    }
+
     /// Whether no new calls are taken.
     #[must_use]
     pub fn leaving(&self) -> &CancellationToken {
@@ -223,43 +235,6 @@ impl Server {
         let sessions = self.0.sessions.lock();
         f(&mut sessions.unwrap_or_else(PoisonError::into_inner))
     }
-
-    /// Take a call of `caller`, by whatever surface.
-    ///
-    /// # Errors
-    /// [`AdmissionError`]: nothing was recorded.
-    pub(crate) fn take(&self, caller: &Caller) -> Result<AcceptedCall, AdmissionError> {
-        // Counted before it is looked whether the server leaves: whoever drains it waits for this one.
-        let answered = self.0.requests.token();
-        if self.0.leaving.is_cancelled() {
-            return Err(AdmissionError::Leaving);
-        }
-        self.0.rate.count(&self.0.gate, caller)?;
-        let entered = self.0.calls.enter(caller).ok_or(AdmissionError::TooMany)?;
-        Ok(AcceptedCall {
-            _answered: answered,
-            _entered: entered,
-        })
-    }
-}
-
-/// A call that was taken, until it is answered.
-pub(crate) struct AcceptedCall {
-    _answered: TaskTrackerToken,
-    _entered: CallSlot,
-}
-
-/// Why a call is not taken.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum AdmissionError {
-    #[error("the gate is about to stop. Nothing was done; try again soon")]
-    Leaving,
-    #[error("{0}. Nothing was done")]
-    Busy(#[from] RateExceeded),
-    #[error(
-        "{MAX_CALLS} calls of yours are under way. Nothing was done; wait until some have ended"
-    )]
-    TooMany,
 }
 
 /// One client's way to the server.
@@ -388,7 +363,7 @@ impl Client {
         let answer = progress
             .of(async |listener| asked.call(self.gate(), listener).await)
             .await;
-        let answer = match hold::pending(&answer) {
+        let answer = match approval_wait::pending(&answer) {
             None => answer,
             Some(approval) if self.takes_tasks(cx) => {
                 let tasks = &self.server.0.tasks;
@@ -399,12 +374,20 @@ impl Client {
             }
             Some(_) => {
                 let gone = self.gone(cx);
-                let held = hold::hold(self.gate(), &asked, answer, &mut progress, &gone).await;
+                let limit = self.approval_wait_limit(&progress);
+                let mut call = ReportedCall {
+                    gate: self.gate(),
+                    call: &asked,
+                    progress: &mut progress,
+                };
+                let held =
+                    approval_wait::hold(self.gate(), &mut call, answer, limit, gone.cancelled())
+                        .await;
                 gone.cancel();
-                held
+                held.answer
             }
         };
-        self.tell(&cx.meta, &answer);
+        self.keep_self_report(&cx.meta, &answer);
         let ruleset = self.gate().ruleset();
         let tool = ruleset.tools.get(&asked.request.tool);
         if answer.view().outcome == CallOutcome::UnknownTool {
@@ -412,6 +395,15 @@ impl Client {
             return Err(ErrorData::invalid_params(message, None));
         }
         Ok(answer::result(answer, tool.map(|tool| &**tool), is_legacy(cx)).into())
+    }
+
+    /// How long a call is held: longer where its client hears that it still waits.
+    fn approval_wait_limit(&self, progress: &Progress) -> Duration {
+        let ruleset = self.gate().ruleset();
+        match progress.is_heard() {
+            true => ruleset.config.approval_wait_timeout_with_progress,
+            false => ruleset.config.approval_wait_timeout,
+        }
     }
 
     fn takes_tasks(&self, cx: &Context) -> bool {

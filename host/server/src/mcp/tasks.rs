@@ -23,11 +23,8 @@ use tollgate::{
 use tollgate_ledger::ApprovalRow;
 use tollgate_model::{entity::Uid, ids::ApprovalId, life::ApprovalState};
 
-use super::{
-    Server, answer,
-    hold::{HeldCall, pending},
-    origin::Place,
-};
+use super::{Server, answer, held_call::HeldCall, origin::Place};
+use crate::approval_wait::pending;
 
 /// Tasks that are kept at once, and of one caller.
 const MAX_TASKS: usize = 10_000;

@@ -1,7 +1,8 @@
-//! What is answered as JSON: by the command line with `--json`, by REST, and across the gate's socket.
+//! What is answered as JSON: by REST, and by the command line with `--json`.
 //! These shapes are stable: fields are added, never renamed or removed. Times are microseconds since 1970.
 
 mod entry;
+mod operation;
 mod trace;
 
 use std::collections::BTreeSet;
@@ -21,6 +22,10 @@ use tollgate_model::{
 use utoipa::ToSchema;
 
 pub use entry::Entry;
+pub use operation::{
+    BackupReply, DecisionArguments, DecisionFacts, EntityHash, ForgetReply, HaltReply,
+    NewTokenReply, PromotionReply,
+};
 pub use tollgate::{
     enforce::CallOutcome, enforce::PendingView, enforce::PolicyView, gate::FactsView,
 };

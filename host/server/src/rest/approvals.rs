@@ -26,8 +26,9 @@ use crate::{
     reply::{self, AnswerOutcome, ApprovalView},
 };
 
-/// How answers came in, as records name it.
+/// How answers came in, as records name it: over TCP, and over the owner's socket, which is the command line's.
 const CHANNEL: &str = "rest";
+const CHANNEL_OF_OWNER: &str = "cli";
 
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     vec![
@@ -38,8 +39,9 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     ]
 }
 
-/// ApprovalsQuery approvals.
+/// Filters of the list of approvals.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ApprovalsQuery {
     /// Also those that were answered, used, or have expired.
@@ -62,7 +64,7 @@ fn most() -> u64 {
 pub(super) async fn list(
     State(rest): State<Rest>,
     who: Requester,
-    QueryParameters(which): QueryParameters<ApprovalsQuery>,
+    QueryParameters(query): QueryParameters<ApprovalsQuery>,
 ) -> Result<Json<Vec<ApprovalView>>, Problem> {
     who.admit()?;
     let caller = who.authenticated.caller.clone();
@@ -73,8 +75,8 @@ pub(super) async fn list(
             .user()
             .is_none()
             .then(|| caller.principal()),
-        limit: Some(which.limit.min(1000)),
-        ..match which.all {
+        limit: Some(query.limit.min(1000)),
+        ..match query.all {
             true => ApprovalFilter::default(),
             false => ApprovalFilter::open(),
         }
@@ -104,24 +106,27 @@ pub(super) async fn show(
 ) -> Result<Json<ApprovalView>, Problem> {
     who.admit()?;
     let gate = &rest.gate;
-    let row = found(gate, &who, &id)?;
     let mut view = match who.authenticated.user() {
-        Some(user) => ApprovalView::from(gate.approval(&user, row.id).await?),
-        None => ApprovalView::from(row),
+        Some(user) => ApprovalView::from(gate.approval(&user, parse(&id)?).await?),
+        None => ApprovalView::from(found(gate, &who, &id)?),
     };
     reply::explain(gate, &mut view.policies);
     Ok(Json(view))
 }
 
+fn unknown(id: &str) -> Problem {
+    let id = tollgate::text::printable(id, 64);
+    Problem::not_found(format!("there is no approval `{id}`"))
+}
+
+fn parse(id: &str) -> Result<ApprovalId, Problem> {
+    id.parse().map_err(|_| unknown(id))
+}
+
 fn found(gate: &Gate, who: &Requester, id: &str) -> Result<ApprovalRow, Problem> {
-    let nothing = || {
-        let id = tollgate::text::printable(id, 64);
-        Problem::not_found(format!("there is no approval `{id}`"))
-    };
-    let id: ApprovalId = id.parse().map_err(|_| nothing())?;
-    let row = gate.ledger().reader().approval(id)?;
+    let row = gate.ledger().reader().approval(parse(id)?)?;
     row.filter(|row| gate.sees_approval(&who.authenticated.caller, row))
-        .ok_or_else(nothing)
+        .ok_or_else(|| unknown(id))
 }
 
 /// An approver's yes.
@@ -193,9 +198,8 @@ async fn answer(
 ) -> Result<Json<AnswerOutcome>, Problem> {
     let user = who.user()?;
     who.admit()?;
-    // Who may not answer is told so by a decision, which is recorded, even where they do not see it.
-    let nothing = || Problem::not_found("there is no such approval");
-    let id: ApprovalId = id.parse().map_err(|_| nothing())?;
+    // Who may not answer hears so by a decision, which is recorded, even where they do not see it.
+    let id = parse(id)?;
     let gate = &rest.gate;
     let answered = gate
         .answer(
@@ -205,7 +209,10 @@ async fn answer(
                 vote: if approve { Vote::Approve } else { Vote::Reject },
                 seen: seen.as_deref(),
                 note: note.as_deref(),
-                channel: CHANNEL,
+                channel: match who.is_owner() {
+                    true => CHANNEL_OF_OWNER,
+                    false => CHANNEL,
+                },
             },
         )
         .await?;

@@ -8,15 +8,21 @@ use axum::{
 };
 use http::{StatusCode, header, request::Parts};
 use serde::de::DeserializeOwned;
-use tollgate_model::entity::Uid;
+use tollgate::{
+    gate::{Gate, OperateError},
+    identity::Caller,
+};
+use tollgate_model::{entity::Uid, record::AdminAction};
 
 use crate::{
-    auth::{Auth, AuthenticatedCaller},
+    auth::{Auth, AuthenticatedCaller, peer::PeerCredentials},
     problem::Problem,
 };
 
 /// Bytes of a body at most.
 pub(super) const MAX_BODY: usize = 1 << 20;
+/// Bytes of a body at most, over the owner's socket.
+const MAX_BODY_OF_OWNER: usize = 64 << 20;
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -24,6 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub(super) struct Requester {
     pub(super) authenticated: AuthenticatedCaller,
     auth: Auth,
+    is_owner: bool,
 }
 
 impl Requester {
@@ -35,9 +42,78 @@ impl Requester {
         })
     }
 
-    /// Count a request that may cost the ledger a record.
+    /// Count a request that may cost the ledger a record. The owner's are not counted: they
+    /// can fill the disk of the store in other ways.
     pub(super) fn admit(&self) -> Result<(), Problem> {
+        if self.is_owner {
+            return Ok(());
+        }
         Ok(self.auth.admit(&self.authenticated.caller)?)
+    }
+
+    /// Whether the request came over the owner's socket.
+    pub(super) fn is_owner(&self) -> bool {
+        self.is_owner
+    }
+
+    /// That the request came over the owner's socket: it names files of this machine.
+    pub(super) fn owner(&self) -> Result<(), Problem> {
+        match self.is_owner {
+            true => Ok(()),
+            false => {
+                let detail =
+                    "only over the owner's socket, because it names files of the gate's machine";
+                Err(Problem::new(StatusCode::FORBIDDEN, "owner_only", detail))
+            }
+        }
+    }
+
+    /// Who calls: the caller, or the agent for which a person speaks. Speaking for an agent is its operator's
+    /// act, or an administrator's.
+    pub(super) async fn acting(
+        &self,
+        gate: &Gate,
+        agent: Option<String>,
+    ) -> Result<Caller, Problem> {
+        let Some(agent) = agent else {
+            return Ok(self.authenticated.caller.clone());
+        };
+        let by = self.user()?;
+        self.permit_impersonation(gate, &by, &agent).await?;
+        Ok(Caller::Spoken { agent, by: by.id })
+    }
+
+    /// Decide, and record where it is not the operator, that `user` may speak for an agent. An agent that does
+    /// not exist is for the gate to refuse.
+    pub(super) async fn permit_impersonation(
+        &self,
+        gate: &Gate,
+        user: &Uid,
+        agent: &str,
+    ) -> Result<(), Problem> {
+        let ruleset = gate.ruleset();
+        let Some(config) = ruleset.config.agents.get(agent) else {
+            return Ok(());
+        };
+        if config.operator == user.id {
+            return Ok(());
+        }
+        self.admit()?;
+        let decided = gate
+            .administer(user, AdminAction::AgentImpersonated, agent)
+            .await;
+        match decided {
+            Ok(_) => Ok(()),
+            Err(OperateError::Refused(refusal)) => {
+                let mut problem = Problem::from(*refusal);
+                problem.detail = format!(
+                    "you are not the operator of `{agent}`, so you may not speak for it: {}",
+                    problem.detail
+                );
+                Err(problem)
+            }
+            Err(other) => Err(other.into()),
+        }
     }
 }
 
@@ -55,6 +131,7 @@ impl<S: Sync> FromRequestParts<S> for Requester {
         Ok(Self {
             authenticated,
             auth,
+            is_owner: parts.extensions.get::<PeerCredentials>().is_some(),
         })
     }
 }
@@ -93,7 +170,11 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
                 "send a JSON body with `Content-Type: application/json`",
             ));
         }
-        let reading = tokio::time::timeout(PATIENCE, to_bytes(request.into_body(), MAX_BODY));
+        let limit = match request.extensions().get::<PeerCredentials>() {
+            Some(_) => MAX_BODY_OF_OWNER,
+            None => MAX_BODY,
+        };
+        let reading = tokio::time::timeout(PATIENCE, to_bytes(request.into_body(), limit));
         let bytes = match reading.await {
             Err(_) => {
                 let detail = "the body did not arrive in time";
@@ -110,7 +191,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
                     Problem::new(
                         StatusCode::PAYLOAD_TOO_LARGE,
                         "too_large",
-                        format!("a body has at most {MAX_BODY} bytes"),
+                        format!("a body has at most {limit} bytes"),
                     )
                 } else {
                     Problem::invalid("the body broke off")

@@ -1,6 +1,9 @@
 //! Calls, and the tools that there are.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Json,
@@ -8,11 +11,15 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{MethodRouter, get, post},
 };
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use rmcp::model::RequestMetaObject;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
-use tollgate::{enforce::CallOptions, enforce::CallRequest, identity::RunKey};
+use tollgate::{
+    enforce::Answer, enforce::CallOptions, enforce::CallRequest, gate::Gate, identity::Caller,
+    identity::RunKey,
+};
+use tollgate_model::ids::ApprovalId;
 use utoipa::ToSchema;
 
 use super::{
@@ -20,7 +27,7 @@ use super::{
     body::{Body, Requester},
 };
 use crate::{
-    calling::{self, CallCompletion},
+    approval_wait::{self, RepeatableCall},
     mcp::origin,
     problem::Problem,
     reply::{CallOutcome, CallReply},
@@ -43,10 +50,17 @@ pub(super) struct NewCall {
     #[serde(default)]
     #[schema(value_type = Object)]
     arguments: Option<Box<RawValue>>,
+    /// The arguments as JSON in a text, instead of `arguments`: the gate says what is wrong with them.
+    #[serde(default)]
+    arguments_json: Option<String>,
+    /// The agent for which a person calls: for its operator, and for those who may administer.
+    #[serde(default)]
+    agent: Option<String>,
     /// The run: a name of the caller's choice, or one of its own by its id.
     #[serde(default)]
     run: Option<String>,
-    /// How long to hold on where a human is needed, in milliseconds; at most 60000.
+    /// How long to hold on where a human is needed, in milliseconds; at most 60000, and over the owner's
+    /// socket as long as is wanted.
     #[serde(default)]
     wait_ms: u64,
 }
@@ -54,9 +68,11 @@ pub(super) struct NewCall {
 /// Make a call.
 #[utoipa::path(post, path = "/v1/calls", tag = "calls", request_body = NewCall, responses(
     (status = 200, description = "What became of it: `outcome` says whether it ran", body = CallReply),
-    (status = 202, description = "It waits for a human; repeat the identical call to resume", body = CallReply),
+    (status = 202, description = "It waits for a human; repeat the identical call to resume. With `Retry-After: 0` the \
+        gate stops: repeat it at once", body = CallReply),
     (status = 400, description = "The request makes no sense", body = Problem),
     (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "The caller may not speak for the agent", body = Problem),
     (status = 404, description = "The run is not the caller's", body = Problem),
     (status = 413, description = "The body is too large", body = Problem),
     (status = 429, description = "The caller asks too often", body = Problem),
@@ -68,53 +84,99 @@ pub(super) async fn call(
     headers: HeaderMap,
     Body(body): Body<NewCall>,
 ) -> Result<Response, Problem> {
-    let (server, _taken) = rest.take(&who)?;
-    if body.wait_ms > MAX_WAIT {
+    let (server, _accepted) = rest.take(&who)?;
+    if body.wait_ms > MAX_WAIT && !who.is_owner() {
         return Err(Problem::invalid(format!("`wait_ms` is at most {MAX_WAIT}")));
     }
-    let caller = &who.authenticated.caller;
-    let (run, options) = place(&rest, &who, &headers, body.run)?;
+    let begun = Instant::now();
+    let tool = body.tool.clone();
     let request = CallRequest {
         tool: body.tool,
-        arguments: body
-            .arguments
-            .map_or_else(|| "{}".to_owned(), |raw| raw.get().to_owned()),
+        arguments: arguments(body.arguments, body.arguments_json)?,
     };
-    let patience = Duration::from_millis(body.wait_ms);
-    let called = calling::call(
-        &rest.gate,
+    let caller = who.acting(&rest.gate, body.agent).await?;
+    let (run, options) = place(&rest, &who, &caller, &headers, body.run)?;
+    let mut call = RestCall {
+        gate: &rest.gate,
         caller,
-        &run,
+        run,
         request,
-        &options,
-        patience,
-        server.leaving().clone().cancelled_owned(),
-    )
-    .await?;
-    let (CallCompletion::Done(reply) | CallCompletion::Left(reply)) = called;
+        options,
+    };
+    let answer = call.repeat().await;
+    let limit = Duration::from_millis(body.wait_ms);
+    let leaving = server.leaving().cancelled();
+    let held = approval_wait::hold(&rest.gate, &mut call, answer, limit, leaving).await;
+    let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let reply = CallReply::new(tool, held.answer, micros);
     let status = match reply.outcome {
         CallOutcome::Waiting => StatusCode::ACCEPTED,
         CallOutcome::Unrecorded => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::OK,
     };
-    Ok((status, Json(reply)).into_response())
+    let mut response = (status, Json(reply)).into_response();
+    if held.interrupted {
+        let at_once = HeaderValue::from_static("0");
+        response.headers_mut().insert(header::RETRY_AFTER, at_once);
+    }
+    Ok(response)
+}
+
+/// A call that may be repeated once its approval is answered.
+struct RestCall<'a> {
+    gate: &'a Gate,
+    caller: Caller,
+    run: RunKey,
+    request: CallRequest,
+    options: CallOptions,
+}
+
+impl RepeatableCall for RestCall<'_> {
+    async fn repeat(&mut self) -> Answer {
+        let (request, options) = (self.request.clone(), self.options.clone());
+        self.gate
+            .call_with_options(&self.caller, &self.run, request, options)
+            .await
+    }
+
+    async fn report(&mut self, _: ApprovalId, _: Duration, _: Duration) {}
+}
+
+/// The text of the arguments, given as JSON or as a text.
+pub(super) fn arguments(
+    json: Option<Box<RawValue>>,
+    text: Option<String>,
+) -> Result<String, Problem> {
+    match (json, text) {
+        (Some(_), Some(_)) => Err(Problem::invalid(
+            "give `arguments` or `arguments_json`, not both",
+        )),
+        (Some(json), None) => Ok(json.get().to_owned()),
+        (None, Some(text)) => Ok(text),
+        (None, None) => Ok("{}".to_owned()),
+    }
 }
 
 /// Where a call belongs: in the run that the body names, else in that of the headers.
 pub(super) fn place(
     rest: &Rest,
     who: &Requester,
+    caller: &Caller,
     headers: &HeaderMap,
     named: Option<String>,
 ) -> Result<(RunKey, CallOptions), Problem> {
-    if named.as_deref().is_some_and(|name| !origin::is_name(name)) {
+    // At the owner's command line any text names a run.
+    if !who.is_owner() && named.as_deref().is_some_and(|name| !origin::is_name(name)) {
         return Err(Problem::invalid(format!("`run` is {}", origin::NO_NAME)));
     }
     let place = origin::place(&RequestMetaObject::new(), Some(headers), None, &[])
         .map_err(|error| Problem::invalid(error.message))?;
     let run = match (named, place.run) {
         (None, run @ (RunKey::Traced(_) | RunKey::Named(_))) => run,
-        (named, _) => rest.gate.run_key(&who.authenticated.caller, named)?,
+        (named, _) => rest
+            .gate
+            .run_key(caller, named)
+            .map_err(Problem::other_run)?,
     };
     let options = CallOptions {
         origin: place.origin,

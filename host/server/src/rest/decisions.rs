@@ -37,8 +37,9 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     ]
 }
 
-/// DecisionsQuery decisions.
+/// Filters of the list of decisions.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DecisionsQuery {
     /// Only this outcome, such as `deny`.
@@ -84,17 +85,17 @@ pub(super) struct Decisions {
 pub(super) async fn list(
     State(rest): State<Rest>,
     who: Requester,
-    QueryParameters(which): QueryParameters<DecisionsQuery>,
+    QueryParameters(query): QueryParameters<DecisionsQuery>,
 ) -> Result<Json<Decisions>, Problem> {
     let user = who.user()?;
     who.admit()?;
     let found = rest.read(&who, move |gate, reader| {
         let administers = gate.is_allowed(&user, Action::Administer);
         let mut readable: HashMap<RunId, bool> = HashMap::new();
-        let limit = which.limit.clamp(1, 500);
+        let limit = query.limit.clamp(1, 500);
         let (mut decisions, mut looked, mut next) = (Vec::new(), 0, None);
         let filter = RecordFilter {
-            range: which.before.map(|before| 0..before),
+            range: query.before.map(|before| 0..before),
             ..RecordFilter::default()
         };
         reader.records(&filter, |index, record| {
@@ -103,10 +104,10 @@ pub(super) async fn list(
                 wanted.as_deref().is_none_or(|wanted| wanted == found)
             };
             let wanted = |entry: &Entry| {
-                is(&which.outcome, &entry.outcome)
-                    && is(&which.principal, &entry.principal)
-                    && which.run.is_none_or(|run| entry.run == Some(run))
-                    && which
+                is(&query.outcome, &entry.outcome)
+                    && is(&query.principal, &entry.principal)
+                    && query.run.is_none_or(|run| entry.run == Some(run))
+                    && query
                         .policy
                         .as_ref()
                         .is_none_or(|id| entry.policies.contains(id))

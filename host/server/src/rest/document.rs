@@ -7,12 +7,22 @@ use axum::{
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        OpenApi as Document, SecurityRequirement,
+        Content, OpenApi as Document, Ref, RefOr, Response, ResponseBuilder, Schema,
+        SecurityRequirement,
+        path::Operation,
         security::{Http, HttpAuthScheme, SecurityScheme},
     },
 };
 
-use super::{Rest, approvals, calls, decisions, external, health, operate, review, runs};
+use super::{
+    Rest, approvals, calls, decisions, external, health, operate, payloads, review, runs, sets,
+    stdio, store, tokens, upstreams,
+};
+
+/// The media type of errors (RFC 9457).
+const PROBLEM: &str = "application/problem+json";
+/// Where the schema of errors stands.
+const PROBLEM_SCHEMA: &str = "#/components/schemas/Problem";
 
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     vec![("/v1/openapi.json", get(document))]
@@ -23,19 +33,28 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     info(
         title = "Tollgate",
         description = "Calls that policy decides, what waits for people, and what was done. Errors are \
-                       application/problem+json with a stable `code`."
+                       application/problem+json with a stable `code`. The same operations are served over TCP, \
+                       with a bearer token, and over the Unix socket `gate.sock` next to the store, where the \
+                       credentials of the peer say who calls."
     ),
     paths(
         calls::call, calls::tools,
         external::authorize, external::outcomes,
         approvals::list, approvals::show, approvals::approve, approvals::reject,
         runs::list, runs::show, runs::end, runs::cancel,
-        review::tell, review::annotate, review::feedback, review::case, review::compare,
+        review::self_report, review::annotate, review::remove_note, review::feedback, review::case,
+        review::compare,
+        sets::create, sets::remove, sets::add, sets::take,
         decisions::list, decisions::show,
-        operate::policies, operate::reload, operate::halts, operate::halt, operate::lift,
+        payloads::facts, payloads::arguments, payloads::run_facts, payloads::export, payloads::reveal,
+        operate::policies, operate::promote, operate::reload, operate::halts, operate::halt, operate::lift,
+        tokens::create, tokens::revoke, tokens::revoke_by_name,
+        upstreams::accept,
+        store::backup, store::permit_restore, store::forget,
+        stdio::stdio,
         health::health, health::ready, document,
     ),
-    modifiers(&Bearer)
+    modifiers(&Bearer, &CommonParts)
 )]
 struct Api;
 
@@ -54,6 +73,91 @@ impl Modify for Bearer {
     }
 }
 
+/// A name of its own for every operation, and the errors that every operation has.
+struct CommonParts;
+
+impl Modify for CommonParts {
+    fn modify(&self, document: &mut Document) {
+        for path in document.paths.paths.values_mut() {
+            let operations = [&mut path.get, &mut path.post, &mut path.delete];
+            for operation in operations.into_iter().flatten() {
+                name_by_tag(operation);
+                add_errors(operation);
+                operation
+                    .responses
+                    .responses
+                    .values_mut()
+                    .for_each(type_problem);
+            }
+        }
+    }
+}
+
+/// Handlers of several modules have the same name; operations do not.
+fn name_by_tag(operation: &mut Operation) {
+    let tag = operation.tags.iter().flatten().next();
+    if let (Some(tag), Some(id)) = (tag, &operation.operation_id) {
+        operation.operation_id = Some(format!("{tag}_{id}"));
+    }
+}
+
+fn add_errors(operation: &mut Operation) {
+    // The public ones say that they take no credentials.
+    if operation.security.is_some() {
+        return;
+    }
+    let of_all = [
+        ("400", "The credential, the path or the query is malformed"),
+        ("403", "The credential counts, but not for this"),
+        ("429", "The caller asks too often"),
+        (
+            "503",
+            "The store or the issuer cannot be asked now; nothing was done",
+        ),
+    ];
+    let of_body = [
+        ("408", "The body took too long"),
+        ("413", "The body is too large"),
+        ("415", "The body is not JSON"),
+    ];
+    let of_body = of_body
+        .into_iter()
+        .filter(|_| operation.request_body.is_some());
+    for (status, description) in of_all.into_iter().chain(of_body) {
+        let responses = &mut operation.responses.responses;
+        if !responses.contains_key(status) {
+            let content = Content::new(Some(Ref::new(PROBLEM_SCHEMA)));
+            let response = ResponseBuilder::new()
+                .description(description)
+                .content("application/json", content)
+                .build();
+            responses.insert(status.into(), RefOr::T(response));
+        }
+    }
+}
+
+/// Give problems their own media type.
+fn type_problem(response: &mut RefOr<Response>) {
+    let RefOr::T(response) = response else {
+        return;
+    };
+    let content = std::mem::take(&mut response.content).into_iter();
+    response.content = content
+        .map(|(kind, content)| match is_problem(&content) {
+            true => (PROBLEM.to_owned(), content),
+            false => (kind, content),
+        })
+        .collect();
+}
+
+fn is_problem(content: &RefOr<Content>) -> bool {
+    let RefOr::T(content) = content else {
+        return false;
+    };
+    let schema: Option<&RefOr<Schema>> = content.schema.as_ref();
+    matches!(schema, Some(RefOr::Ref(of)) if of.ref_location == PROBLEM_SCHEMA)
+}
+
 /// This document.
 #[utoipa::path(get, path = "/v1/openapi.json", tag = "health", security(()), responses(
     (status = 200, description = "OpenAPI 3.1", body = Object),
@@ -66,18 +170,99 @@ pub(super) async fn document() -> Json<Document> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use serde_json::Value;
+
     use super::*;
-    use crate::rest::{protected_routes, public_routes};
+    use crate::rest::{owner_routes, protected_routes, public_routes};
+
+    fn described() -> Value {
+        serde_json::to_value(Api::openapi()).unwrap()
+    }
+
+    /// Each operation of the document: path, method, and what is said of it.
+    fn operations(document: &Value) -> Vec<(String, String, &Value)> {
+        let mut all = Vec::new();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                all.push((path.clone(), method.clone(), operation));
+            }
+        }
+        all
+    }
 
     #[test]
-    fn every_route_is_described() {
+    fn every_route_is_described_and_nothing_else_is() {
         let served: BTreeSet<&str> = protected_routes()
             .iter()
+            .chain(&owner_routes())
             .chain(&public_routes())
             .map(|(path, _)| *path)
             .collect();
         let api = Api::openapi();
         let described: BTreeSet<&str> = api.paths.paths.keys().map(String::as_str).collect();
         assert_eq!(described, served);
+    }
+
+    #[test]
+    fn every_parameter_of_a_path_is_described() {
+        let document = described();
+        assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+        for (path, method, operation) in operations(&document) {
+            let named: BTreeSet<&str> = path
+                .split('/')
+                .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+                .collect();
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            let described: BTreeSet<&str> = parameters
+                .filter(|parameter| parameter["in"] == "path")
+                .map(|parameter| parameter["name"].as_str().unwrap())
+                .collect();
+            assert_eq!(described, named, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn operations_have_names_of_their_own_bodies_and_errors() {
+        let document = described();
+        let mut names = BTreeSet::new();
+        for (path, method, operation) in operations(&document) {
+            let name = operation["operationId"].as_str().unwrap();
+            assert!(names.insert(name.to_owned()), "{name} occurs twice");
+            let responses = operation["responses"].as_object().unwrap();
+            assert!(
+                responses.keys().any(|status| status < &"300".to_owned()),
+                "{method} {path} never succeeds"
+            );
+            for (status, response) in responses {
+                assert!(
+                    response["description"].is_string(),
+                    "{method} {path} {status}"
+                );
+            }
+            if operation["security"].is_null() {
+                for status in ["401", "403", "429", "503"] {
+                    assert!(responses.contains_key(status), "{method} {path} {status}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        fn follow(document: &Value, value: &Value) {
+            match value {
+                Value::Object(object) => {
+                    if let Some(Value::String(to)) = object.get("$ref") {
+                        let pointer = to.strip_prefix('#').unwrap();
+                        assert!(document.pointer(pointer).is_some(), "{to}");
+                    }
+                    object.values().for_each(|value| follow(document, value));
+                }
+                Value::Array(values) => values.iter().for_each(|value| follow(document, value)),
+                _ => {}
+            }
+        }
+        let document = described();
+        follow(&document, &document);
     }
 }

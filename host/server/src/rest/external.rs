@@ -42,20 +42,27 @@ pub(super) struct Intent {
     #[serde(default)]
     #[schema(value_type = Object)]
     arguments: Option<Box<RawValue>>,
+    /// The arguments as JSON in a text, instead of `arguments`: the gate says what is wrong with them.
+    #[serde(default)]
+    arguments_json: Option<String>,
+    /// The agent for which a person asks: for its operator, and for those who may administer.
+    #[serde(default)]
+    agent: Option<String>,
     /// The run: a name of the caller's choice, or one of its own by its id.
     #[serde(default)]
     run: Option<String>,
-    /// A name of the caller's choice by which it tells the outcome.
+    /// A name of the caller's choice by which it reports the outcome.
     #[serde(default)]
     reference: Option<String>,
 }
 
 /// Decide a call that the caller executes itself, and record it. Only where `allowed` is true may it be
-/// executed, once, with exactly the returned arguments; then tell its outcome.
+/// executed, once, with exactly the returned arguments; then report its outcome.
 #[utoipa::path(post, path = "/v1/authorize", tag = "external", request_body = Intent, responses(
     (status = 200, description = "Whether it may be executed", body = AuthorizeReply),
     (status = 400, description = "The request makes no sense", body = Problem),
     (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "The caller may not speak for the agent", body = Problem),
     (status = 404, description = "The run is not the caller's", body = Problem),
     (status = 429, description = "The caller asks too often", body = Problem),
 ))]
@@ -65,13 +72,14 @@ pub(super) async fn authorize(
     headers: HeaderMap,
     Body(body): Body<Intent>,
 ) -> Result<Json<AuthorizeReply>, Problem> {
-    let _taken = rest.take(&who)?;
-    let caller = &who.authenticated.caller;
-    let (run, options) = calls::place(&rest, &who, &headers, body.run)?;
+    let _accepted = rest.take(&who)?;
+    let caller = who.acting(&rest.gate, body.agent).await?;
+    let (run, options) = calls::place(&rest, &who, &caller, &headers, body.run)?;
     let reference = body.reference;
-    if reference
-        .as_deref()
-        .is_some_and(|name| !origin::is_name(name))
+    if !who.is_owner()
+        && reference
+            .as_deref()
+            .is_some_and(|name| !origin::is_name(name))
     {
         return Err(Problem::invalid(format!(
             "`reference` is {}",
@@ -80,13 +88,11 @@ pub(super) async fn authorize(
     }
     let request = CallRequest {
         tool: body.tool.clone(),
-        arguments: body
-            .arguments
-            .map_or_else(|| "{}".to_owned(), |raw| raw.get().to_owned()),
+        arguments: calls::arguments(body.arguments, body.arguments_json)?,
     };
     let authorized = rest
         .gate
-        .authorize(caller, &run, request, reference, options);
+        .authorize(&caller, &run, request, reference, options);
     let authorized = authorized.await;
     Ok(Json(AuthorizeReply::new(body.tool, authorized)))
 }
@@ -102,6 +108,9 @@ pub(super) struct Outcome {
     /// Or its `reference`.
     #[serde(default)]
     reference: Option<String>,
+    /// The agent for which a person reports: as it was authorized.
+    #[serde(default)]
+    agent: Option<String>,
     /// Whether it failed.
     #[serde(default)]
     failed: bool,
@@ -109,11 +118,12 @@ pub(super) struct Outcome {
     content: String,
 }
 
-/// Tell the outcome of an authorized call. The answer says whether its content may reach the model.
+/// Report the outcome of an authorized call. The answer says whether its content may reach the model.
 #[utoipa::path(post, path = "/v1/outcomes", tag = "external", request_body = Outcome, responses(
     (status = 200, description = "Released, redacted or withheld, as for a call", body = CallReply),
     (status = 400, description = "The request makes no sense", body = Problem),
     (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "The caller may not speak for the agent", body = Problem),
     (status = 404, description = "No such call waits for its outcome", body = Problem),
 ))]
 pub(super) async fn outcomes(
@@ -122,7 +132,7 @@ pub(super) async fn outcomes(
     Body(body): Body<Outcome>,
 ) -> Result<Json<CallReply>, Problem> {
     let begun = Instant::now();
-    let which = match (body.call, body.reference) {
+    let call = match (body.call, body.reference) {
         (Some(call), None) => CallRef::Call(call),
         (None, Some(reference)) => CallRef::Reference(reference),
         _ => {
@@ -132,12 +142,12 @@ pub(super) async fn outcomes(
         }
     };
     // What has happened is recorded, however often its caller asks.
-    let told = ReportedOutcome {
+    let outcome = ReportedOutcome {
         failed: body.failed,
         content: body.content,
     };
-    let caller = &who.authenticated.caller;
-    let (tool, answer) = rest.gate.report_outcome(caller, &which, told).await?;
+    let caller = who.acting(&rest.gate, body.agent).await?;
+    let (tool, answer) = rest.gate.report_outcome(&caller, &call, outcome).await?;
     let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
     Ok(Json(CallReply::new(tool, answer, micros)))
 }

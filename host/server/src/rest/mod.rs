@@ -3,6 +3,9 @@
 //! Whoever calls is what [`crate::auth`] says. People administer, agents call: an agent's token never
 //! answers an approval, operates the gate or reads what is another's. What people may do is decided by
 //! policy, as everywhere; nothing here decides.
+//!
+//! The same routes are served over TCP and over the owner's Unix socket. What names files of this machine
+//! is for the socket alone.
 
 mod approvals;
 mod body;
@@ -12,8 +15,14 @@ mod document;
 mod external;
 mod health;
 mod operate;
+mod payloads;
 mod review;
 mod runs;
+mod sets;
+mod stdio;
+mod store;
+mod tokens;
+mod upstreams;
 
 use std::{
     collections::HashMap,
@@ -28,6 +37,7 @@ use tollgate_model::entity::Uid;
 use tollgate_trace::store::Store;
 
 use self::body::Requester;
+pub use self::stdio::UPGRADE;
 use crate::{mcp, problem::Problem};
 
 /// Reads of one principal at once, which may take long: more of them wait, and others' do not.
@@ -37,29 +47,42 @@ const MAX_READS: usize = 4;
 #[derive(Clone, Debug)]
 struct Rest {
     gate: Gate,
-    /// Notes, sets and feedback, and what is told about runs; absent for what is public.
-    trace: Option<Store>,
-    /// Which takes calls; absent for what is public.
+    /// Which takes calls, and has the trace store; absent for what is public.
     server: Option<mcp::Server>,
     /// Each principal's turns to read. There are as many as the configuration has names.
     turns: Arc<Mutex<HashMap<Uid, Arc<Semaphore>>>>,
 }
 
 impl Rest {
-    /// The server, and that it takes a call of this caller.
-    fn take(&self, who: &Requester) -> Result<(&mcp::Server, mcp::AcceptedCall), Problem> {
-        let server = self.server.as_ref().ok_or_else(|| {
-            let status = http::StatusCode::SERVICE_UNAVAILABLE;
-            Problem::new(status, "unavailable", "nobody takes calls here")
-        })?;
-        Ok((server, server.take(&who.authenticated.caller)?))
+    fn of(server: &mcp::Server) -> Self {
+        Self {
+            gate: server.gate().clone(),
+            server: Some(server.clone()),
+            turns: Arc::default(),
+        }
     }
 
-    fn trace(&self) -> Result<&Store, Problem> {
-        self.trace.as_ref().ok_or_else(|| {
+    /// The server, and that it takes a call of this caller.
+    fn take(&self, who: &Requester) -> Result<(&mcp::Server, mcp::AcceptedCall), Problem> {
+        let server = self.server()?;
+        let caller = &who.authenticated.caller;
+        let accepted = match who.is_owner() {
+            true => server.take_of_owner(caller)?,
+            false => server.take(caller)?,
+        };
+        Ok((server, accepted))
+    }
+
+    fn server(&self) -> Result<&mcp::Server, Problem> {
+        self.server.as_ref().ok_or_else(|| {
             let status = http::StatusCode::SERVICE_UNAVAILABLE;
-            Problem::new(status, "unavailable", "there is no trace store")
+            Problem::new(status, "unavailable", "no calls are taken here")
         })
+    }
+
+    /// Notes, sets and feedback, and what agents report of their runs. Opened when it is first asked for.
+    fn trace(&self) -> Result<Store, Problem> {
+        Ok(self.server()?.trace()?)
     }
 
     /// Read the ledger without holding up others, when it is the caller's turn.
@@ -97,12 +120,22 @@ fn protected_routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
         approvals::routes(),
         runs::routes(),
         review::routes(),
+        sets::routes(),
         decisions::routes(),
+        payloads::routes(),
         operate::routes(),
+        tokens::routes(),
+        upstreams::routes(),
+        store::routes(),
     ]
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// Routes of the owner's socket alone, by path.
+fn owner_routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
+    stdio::routes()
 }
 
 /// Routes that take none, by path.
@@ -122,21 +155,20 @@ fn of(rest: Rest, routes: Vec<(&'static str, MethodRouter<Rest>)>) -> Router {
 }
 
 /// What takes credentials: for [`crate::auth::protect`].
-pub fn protected(server: &mcp::Server, trace: &Store) -> Router {
-    let rest = Rest {
-        gate: server.gate().clone(),
-        trace: Some(trace.clone()),
-        server: Some(server.clone()),
-        turns: Arc::default(),
-    };
-    of(rest, protected_routes())
+pub fn protected(server: &mcp::Server) -> Router {
+    of(Rest::of(server), protected_routes())
+}
+
+/// What the owner's socket serves: the same, and a stream of MCP. For [`crate::auth::protect`].
+pub fn of_owner(server: &mcp::Server) -> Router {
+    let routes = protected_routes().into_iter().chain(owner_routes());
+    of(Rest::of(server), routes.collect())
 }
 
 /// What takes none: health, and the document that describes the rest.
 pub fn public(gate: &Gate) -> Router {
     let rest = Rest {
         gate: gate.clone(),
-        trace: None,
         server: None,
         turns: Arc::default(),
     };

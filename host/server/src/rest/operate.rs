@@ -16,11 +16,15 @@ use super::{
     Rest,
     body::{Body, Requester},
 };
-use crate::problem::Problem;
+use crate::{
+    problem::Problem,
+    reply::{HaltReply, PromotionReply},
+};
 
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     vec![
         ("/v1/policies", get(policies)),
+        ("/v1/policies/promote", post(promote)),
         ("/v1/reload", post(reload)),
         ("/v1/halts", get(halts).post(halt)),
         ("/v1/halts/lift", post(lift)),
@@ -106,12 +110,38 @@ pub(super) async fn reload(
 ) -> Result<Json<Bundle>, Problem> {
     let user = who.user()?;
     who.admit()?;
-    let loaded = rest.gate.reload_as(&user).await?;
-    loaded.map_err(|error| {
-        let detail = format!("nothing was changed: {error}");
-        Problem::new(StatusCode::CONFLICT, "not_loaded", detail)
-    })?;
+    rest.gate.reload_as(&user).await??;
     Ok(Json(bundle(&rest)))
+}
+
+/// What to promote.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Promotion {
+    /// A policy in shadow mode, by its `@id`; absent for the whole set that is watched.
+    #[serde(default)]
+    policy: Option<String>,
+}
+
+/// Put a policy in shadow mode, or the whole set that is watched, into force.
+#[utoipa::path(post, path = "/v1/policies/promote", tag = "operating", request_body = Promotion, responses(
+    (status = 200, description = "What is in force now", body = PromotionReply),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 404, description = "There is nothing to promote, or it does not load", body = Problem),
+))]
+pub(super) async fn promote(
+    State(rest): State<Rest>,
+    who: Requester,
+    Body(body): Body<Promotion>,
+) -> Result<Json<PromotionReply>, Problem> {
+    let user = who.user()?;
+    who.admit()?;
+    let promoted = rest.gate.promote(&user, body.policy.as_deref()).await?;
+    Ok(Json(PromotionReply {
+        bundle: promoted.bundle,
+        files: promoted.files,
+    }))
 }
 
 /// Halts in force.
@@ -149,30 +179,45 @@ pub(super) struct NewHalt {
     name: String,
     /// Why.
     reason: String,
+    /// Whether also what is not there: a tool that is not loaded now, a name that nothing has yet.
+    #[serde(default)]
+    force: bool,
 }
 
 /// Halt something: no new call of it starts, running tools end, approvals that wait are void.
 #[utoipa::path(post, path = "/v1/halts", tag = "operating", request_body = NewHalt, responses(
-    (status = 204, description = "It is halted"),
+    (status = 200, description = "It is halted: what that has stopped", body = HaltReply),
     (status = 400, description = "A name for everything, or none for something", body = Problem),
     (status = 401, description = "No credential that counts", body = Problem),
     (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 404, description = "Nothing has this name", body = Problem),
 ))]
 pub(super) async fn halt(
     State(rest): State<Rest>,
     who: Requester,
     Body(body): Body<NewHalt>,
-) -> Result<StatusCode, Problem> {
+) -> Result<Json<HaltReply>, Problem> {
     let user = who.user()?;
     who.admit()?;
     let NewHalt {
         scope,
         name,
         reason,
+        force,
     } = body;
     named(scope, &name)?;
-    rest.gate.halt(&user, scope, &name, &reason).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let report = match force {
+        true => {
+            rest.gate
+                .halt_unchecked(&user, scope, &name, &reason)
+                .await?
+        }
+        false => rest.gate.halt(&user, scope, &name, &reason).await?,
+    };
+    Ok(Json(HaltReply {
+        calls: report.calls,
+        approvals: report.approvals,
+    }))
 }
 
 fn named(scope: HaltScope, name: &str) -> Result<(), Problem> {

@@ -1,9 +1,9 @@
-//! What is said about runs, and how two of them differ.
+//! Notes, self-reports and feedback on runs, and how two runs differ.
 
 use axum::{
     Json,
     extract::{Path, State},
-    routing::{MethodRouter, get, post},
+    routing::{MethodRouter, delete, get, post},
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -24,13 +24,14 @@ use super::{
 };
 use crate::{
     problem::Problem,
-    review::{RunNote, SayError, say},
+    review::{self, ReviewError, RunNote},
 };
 
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     vec![
-        ("/v1/runs/{id}/told", post(tell)),
+        ("/v1/runs/{id}/self-report", post(self_report)),
         ("/v1/runs/{id}/notes", post(annotate)),
+        ("/v1/runs/{id}/notes/{note}", delete(remove_note)),
         ("/v1/runs/{id}/feedback", post(feedback)),
         ("/v1/runs/{id}/case", get(case)),
         ("/v1/runs/{a}/diff/{b}", get(compare)),
@@ -40,7 +41,9 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Invalid(_) => Self::invalid(error.to_string()),
+            StoreError::Invalid(_) => {
+                Self::new(StatusCode::BAD_REQUEST, "invalid_value", error.to_string())
+            }
             StoreError::NotFound { .. } => Self::not_found(error.to_string()),
             other => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -52,26 +55,36 @@ impl From<StoreError> for Problem {
     }
 }
 
-impl From<SayError> for Problem {
-    fn from(error: SayError) -> Self {
+impl From<ReviewError> for Problem {
+    fn from(error: ReviewError) -> Self {
         match error {
-            SayError::NoRun(_) => Self::not_found(error.to_string()),
-            SayError::PeopleOnly | SayError::NotYours { .. } => Self::forbidden(error.to_string()),
-            SayError::Told(_) | SayError::Feedback(_) => Self::invalid(error.to_string()),
-            SayError::Gate(error) => error.into(),
-            SayError::Ledger(error) => error.into(),
-            SayError::Store(error) => error.into(),
+            ReviewError::NoRun(_) => Self::not_found(error.to_string()),
+            ReviewError::PeopleOnly | ReviewError::NotYours { .. } => {
+                Self::forbidden(error.to_string())
+            }
+            ReviewError::SelfReport(_) | ReviewError::Feedback(_) => {
+                Self::invalid(error.to_string())
+            }
+            ReviewError::Gate(error) => error.into(),
+            ReviewError::Ledger(error) => error.into(),
+            ReviewError::Store(error) => error.into(),
         }
     }
 }
 
-async fn said(rest: &Rest, who: &Requester, said: RunNote) -> Result<Json<Value>, Problem> {
+/// Keep a note of the caller's.
+pub(super) async fn keep(
+    rest: &Rest,
+    who: &Requester,
+    note: RunNote,
+) -> Result<Json<Value>, Problem> {
     who.admit()?;
     let caller = &who.authenticated.caller;
-    Ok(Json(say(&rest.gate, rest.trace()?, caller, said).await?))
+    let kept = review::annotate(&rest.gate, &rest.trace()?, caller, note).await?;
+    Ok(Json(kept))
 }
 
-/// What an agent tells about its run.
+/// What an agent reports about its run.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RunReport {
@@ -82,26 +95,26 @@ pub(super) struct RunReport {
     /// By topic: request, context, start_state, end_state, result, summary, state_delta, task_type,
     /// agent_version, workflow_version, prompt_version, model, environment, handoff_to, handoff_from.
     #[schema(value_type = Object)]
-    told: Value,
+    report: Value,
 }
 
-/// Tell something about a run: untrusted, at most 4 KiB each, and no part of any decision.
-#[utoipa::path(post, path = "/v1/runs/{id}/told", tag = "runs", params(("id" = String, Path)), request_body = RunReport,
+/// Report something about a run: untrusted, at most 4 KiB each, and no part of any decision.
+#[utoipa::path(post, path = "/v1/runs/{id}/self-report", tag = "runs", params(("id" = String, Path)), request_body = RunReport,
     responses(
     (status = 200, description = "It is kept, as far as the capture policy lets it be", body = Object),
     (status = 400, description = "A topic that there is not", body = Problem),
     (status = 401, description = "No credential that counts", body = Problem),
     (status = 404, description = "None that the caller may know of", body = Problem),
 ))]
-pub(super) async fn tell(
+pub(super) async fn self_report(
     State(rest): State<Rest>,
     who: Requester,
     Path(id): Path<String>,
     Body(body): Body<RunReport>,
 ) -> Result<Json<Value>, Problem> {
     let run = found(&rest.gate, &who, &id)?.id;
-    let RunReport { call, told } = body;
-    said(&rest, &who, RunNote::Told { run, call, told }).await
+    let RunReport { call, report } = body;
+    keep(&rest, &who, RunNote::SelfReport { run, call, report }).await
 }
 
 /// A note on a run or on one of its spans.
@@ -142,7 +155,27 @@ pub(super) async fn annotate(
         label,
         note,
     };
-    said(&rest, &who, note).await
+    keep(&rest, &who, note).await
+}
+
+/// Take a note back.
+#[utoipa::path(delete, path = "/v1/runs/{id}/notes/{note}", tag = "runs",
+    params(("id" = String, Path), ("note" = u64, Path)), responses(
+    (status = 200, description = "{run, removed}", body = Object),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "Policy does not let this person see the run", body = Problem),
+    (status = 404, description = "None that the caller may know of", body = Problem),
+))]
+pub(super) async fn remove_note(
+    State(rest): State<Rest>,
+    who: Requester,
+    Path((id, note)): Path<(String, String)>,
+) -> Result<Json<Value>, Problem> {
+    let run = found(&rest.gate, &who, &id)?.id;
+    let note: u64 = note
+        .parse()
+        .map_err(|_| Problem::not_found("a note has a number"))?;
+    keep(&rest, &who, RunNote::RemoveNote { run, note }).await
 }
 
 /// Say afterwards how good a run was: {kind, value, label, comment, span}.
@@ -161,7 +194,7 @@ pub(super) async fn feedback(
     Body(given): Body<FeedbackInput>,
 ) -> Result<Json<Value>, Problem> {
     let run = found(&rest.gate, &who, &id)?.id;
-    said(&rest, &who, RunNote::Feedback { run, given }).await
+    keep(&rest, &who, RunNote::Feedback { run, given }).await
 }
 
 /// A run that the caller may read; of people that is decided, and recorded.

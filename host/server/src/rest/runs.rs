@@ -51,8 +51,9 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     ]
 }
 
-/// RunsQuery runs.
+/// Filters of the list of runs.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RunsQuery {
     /// Only those that are open, or only those that have ended.
@@ -139,21 +140,21 @@ fn sees(gate: &Gate, who: &AuthenticatedCaller, run: &RunRow) -> bool {
 pub(super) async fn list(
     State(rest): State<Rest>,
     who: Requester,
-    QueryParameters(which): QueryParameters<RunsQuery>,
+    QueryParameters(query): QueryParameters<RunsQuery>,
 ) -> Result<Json<Runs>, Problem> {
-    let limit = which.limit.clamp(1, 200);
+    let limit = query.limit.clamp(1, 200);
     who.admit()?;
-    if which.searches() {
-        return searched(&rest, &who, which, limit).await.map(Json);
+    if query.searches() {
+        return searched(&rest, &who, query, limit).await.map(Json);
     }
     let asks = who.authenticated.clone();
     let found = rest.read(&who, move |gate, reader| {
         let mut filter = RunFilter {
-            open: which.open,
-            outcome: which.outcome,
-            since: which.since.map(Timestamp),
-            until: which.until.map(Timestamp),
-            before: which.before,
+            open: query.open,
+            outcome: query.outcome,
+            since: query.since.map(Timestamp),
+            until: query.until.map(Timestamp),
+            before: query.before,
             limit: Some(PAGE),
             // An agent sees no other principal's.
             principal: asks.user().is_none().then(|| asks.caller.principal()),
@@ -198,11 +199,11 @@ pub(super) async fn list(
 async fn searched(
     rest: &Rest,
     who: &Requester,
-    which: RunsQuery,
+    query: RunsQuery,
     limit: usize,
 ) -> Result<Runs, Problem> {
     let store = rest.trace()?;
-    projector::catch_up(store, rest.gate.ledger().reader())
+    projector::catch_up(&store, rest.gate.ledger().reader())
         .await
         .map_err(|e| {
             Problem::new(
@@ -216,17 +217,17 @@ async fn searched(
     let found = rest.read(who, move |gate, reader| {
         let search = RunSearch {
             tenant: gate.ruleset().config.gate.tenant.clone(),
-            open: which.open,
-            outcome: which.outcome,
-            principal: which.agent,
-            tool: which.tool,
-            policy: which.policy,
-            conversation: which.conversation,
-            text: which.text,
-            set: which.set,
-            since: which.since.map(Timestamp),
-            until: which.until.map(Timestamp),
-            before: which.before,
+            open: query.open,
+            outcome: query.outcome,
+            principal: query.agent,
+            tool: query.tool,
+            policy: query.policy,
+            conversation: query.conversation,
+            text: query.text,
+            set: query.set,
+            since: query.since.map(Timestamp),
+            until: query.until.map(Timestamp),
+            before: query.before,
             limit,
             ..RunSearch::default()
         };
@@ -284,7 +285,7 @@ pub(super) async fn show(
             .authorize_on_run(&user, Action::ViewRun, &run)
             .await?;
     }
-    let store = rest.trace.as_ref().map(|store| store.reader().clone());
+    let store = rest.trace().ok().map(|store| store.reader().clone());
     let shown = rest.read(&who, move |_, reader| {
         let records = reader.records_of_run(run.id)?;
         let beside = match store {
@@ -369,7 +370,8 @@ pub(super) async fn end(
     let caller = &who.authenticated.caller;
     rest.gate
         .end_own_run(caller, &run, outcome, &body.reason)
-        .await?;
+        .await
+        .map_err(Problem::other_run)?;
     Ok(http::StatusCode::NO_CONTENT)
 }
 

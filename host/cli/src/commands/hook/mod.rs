@@ -18,10 +18,9 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use tollgate::{
     config::{Config, ExternalConfig, ExternalTools, FILE_NAME},
-    enforce::CallRequest,
     load::external_tool_names,
 };
-use tollgate_server::reply::{CallOutcome, CallReply};
+use tollgate_server::reply::{AuthorizeReply, CallOutcome, CallReply};
 
 use self::{
     arguments::{Call, ToolSet},
@@ -29,13 +28,7 @@ use self::{
     guard::Guard,
     preset::{Permit, Preset},
 };
-use crate::{
-    context::{Context, unexpected},
-    error::Failure,
-    exit_code::Exit,
-    operation::{Operation, Reply},
-    trust,
-};
+use crate::{client::ApiRequest, context::Context, error::Failure, exit_code::Exit, trust};
 
 /// Whose hook.
 #[derive(Debug, Subcommand)]
@@ -137,46 +130,39 @@ async fn ask(
     let agent = agent
         .ok_or_else(|| Failure::plain("no agent is named").help("name it with --agent NAME"))?;
     let (external, declared) = executor(preset, args, &config)?;
-    let access = cx.access(config)?;
+    let client = cx.client(config)?;
     let reference = tool_use.reference.clone();
     match &event.moment {
         Moment::BeforeTool => {
             let call = Call::new(preset, tool_use, &declared)?;
-            let authorize = Operation::Authorize {
-                request: CallRequest {
-                    tool: format!("{external}__{}", call.tool),
-                    arguments: call.arguments.clone(),
-                },
-                agent,
-                run: Some(format!("{}:{}", preset.tools.as_str(), tool_use.session)),
-                reference,
-            };
-            match access.ask(authorize).await? {
-                Reply::Authorized(reply) if reply.allowed => {
-                    let permit = Permit {
-                        replacement: call.replacement(reply.arguments.as_deref())?,
-                        unasked: args.allow,
-                    };
-                    Ok(HookAnswer::permit(preset, event, permit))
-                }
-                Reply::Authorized(reply) => {
-                    let reason = reply.message.unwrap_or_else(|| "Policy denies it.".into());
-                    Ok(HookAnswer::deny(preset, event, reason))
-                }
-                other => Err(unexpected(&other)),
+            let body = json!({
+                "tool": format!("{external}__{}", call.tool),
+                "arguments_json": call.arguments,
+                "agent": agent,
+                "run": format!("{}:{}", preset.tools.as_str(), tool_use.session),
+                "reference": reference,
+            });
+            let request = ApiRequest::post("/v1/authorize", body);
+            let reply: AuthorizeReply = client.ask(request).await?;
+            if !reply.allowed {
+                let reason = reply.message.unwrap_or_else(|| "Policy denies it.".into());
+                return Ok(HookAnswer::deny(preset, event, reason));
             }
+            let permit = Permit {
+                replacement: call.replacement(reply.arguments.as_deref())?,
+                unasked: args.allow,
+            };
+            Ok(HookAnswer::permit(preset, event, permit))
         }
         Moment::AfterTool { failed, content } => {
-            let outcome = Operation::Outcome {
-                agent,
-                reference,
-                failed: *failed,
-                content: content.clone(),
-            };
-            match access.ask(outcome).await? {
-                Reply::Call(reply) => Ok(HookAnswer::after(preset, event, *reply)),
-                other => Err(unexpected(&other)),
-            }
+            let body = json!({
+                "agent": agent,
+                "reference": reference,
+                "failed": failed,
+                "content": content,
+            });
+            let reply = client.ask(ApiRequest::post("/v1/outcomes", body)).await?;
+            Ok(HookAnswer::after(preset, event, reply))
         }
         Moment::Other => Ok(HookAnswer::plain()),
     }

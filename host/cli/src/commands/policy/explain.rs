@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
-use tollgate::{config::Config, load};
+use tollgate::{config::Config, gate::FactsView, load};
 use tollgate_model::{
     ids::DecisionId,
     record::Event,
@@ -18,11 +18,11 @@ use tollgate_policy::{
 };
 
 use crate::{
+    client::ApiRequest,
     component::compiler,
-    context::{Context, unexpected},
+    context::Context,
     error::Failure,
     exit_code::Exit,
-    operation::{Operation, Reply},
     style::{Tone, line, paint, wrap},
 };
 
@@ -108,10 +108,8 @@ async fn recorded(
     let Event::Decision(decision) = &record.event else {
         return Err(nothing());
     };
-    let view = match cx.execute(Operation::Facts { decision: id }).await? {
-        Reply::Facts(view) => view,
-        other => return Err(unexpected(&other)),
-    };
+    let request = ApiRequest::get(format!("/v1/decisions/{id}/facts"));
+    let view: FactsView = cx.execute(request).await?;
     let of_another = |e: serde_json::Error| {
         Failure::plain(format!("the facts of {id} are of another version: {e}"))
     };

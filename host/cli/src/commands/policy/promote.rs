@@ -1,12 +1,14 @@
 //! `tollgate policy promote`: shadow policies, put into force.
 
 use clap::Args;
+use serde_json::json;
 
 use crate::{
-    context::{Context, unexpected},
+    client::ApiRequest,
+    context::Context,
     error::Failure,
     exit_code::Exit,
-    operation::{Operation, Reply},
+    reply::PromotionReply,
     style::{Tone, paint},
     units::count,
 };
@@ -35,22 +37,15 @@ pub(crate) struct Promote {
 
 /// Run `tollgate policy promote`.
 pub(super) async fn run(args: &Promote, cx: &Context<'_>) -> Result<Exit, Failure> {
-    let operation = Operation::Promote {
-        policy: args.policy.clone(),
-    };
-    match cx.execute(operation).await? {
-        Reply::Promoted { bundle, files } => {
-            let value = serde_json::json!({ "bundle": bundle, "files": files });
-            cx.out.show(&value, || {
-                format!(
-                    "{} in force; {} changed; bundle {}\n",
-                    paint("✓", Tone::Good),
-                    count(files.len() as u64, "file"),
-                    bundle.short()
-                )
-            })?;
-            Ok(Exit::Ok)
-        }
-        other => Err(unexpected(&other)),
-    }
+    let request = ApiRequest::post("/v1/policies/promote", json!({ "policy": args.policy }));
+    let promoted: PromotionReply = cx.execute(request).await?;
+    cx.out.show(&promoted, || {
+        format!(
+            "{} in force; {} changed; bundle {}\n",
+            paint("✓", Tone::Good),
+            count(promoted.files.len() as u64, "file"),
+            promoted.bundle.short()
+        )
+    })?;
+    Ok(Exit::Ok)
 }

@@ -23,14 +23,8 @@ use tollgate_policy::{
 };
 
 use crate::{
-    commands::time_arg::TimeArg,
-    component::compiler,
-    context::{Context, unexpected},
-    error::Failure,
-    exit_code::Exit,
-    operation::{Operation, Reply},
-    style::line,
-    units::count,
+    client::ApiRequest, commands::time_arg::TimeArg, component::compiler, context::Context,
+    error::Failure, exit_code::Exit, reply::DecisionArguments, style::line, units::count,
 };
 
 const EXAMPLES: &str = "\
@@ -156,11 +150,14 @@ pub(super) async fn run(args: &Suggest, cx: &Context<'_>) -> Result<Exit, Failur
     let inputs = match args.no_arguments || calls.is_empty() {
         true => BTreeMap::new(),
         false => {
-            let decisions = calls.iter().map(|call| call.decision).collect();
-            match cx.execute(Operation::Inputs { decisions }).await? {
-                Reply::Inputs(inputs) => inputs.into_iter().collect(),
-                other => return Err(unexpected(&other)),
-            }
+            let decisions: Vec<_> = calls.iter().map(|call| call.decision).collect();
+            let body = serde_json::json!({ "decisions": decisions });
+            let request = ApiRequest::post("/v1/decisions/arguments", body);
+            let found: Vec<DecisionArguments> = cx.execute(request).await?;
+            found
+                .into_iter()
+                .map(|found| (found.decision, found.arguments))
+                .collect()
         }
     };
     let unread = calls.len() - inputs.len();

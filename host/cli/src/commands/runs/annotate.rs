@@ -1,11 +1,12 @@
 //! `tollgate runs annotate`: notes and labels on a run or its spans.
 
 use clap::Args;
+use serde_json::json;
 use tollgate_model::ids::{RunId, SpanId};
-use tollgate_server::review::RunNote;
 
 use crate::{
-    commands::runs::{run_id, say, trace},
+    client::ApiRequest,
+    commands::runs::{annotate, run_id, trace},
     context::Context,
     error::Failure,
     exit_code::Exit,
@@ -47,18 +48,16 @@ pub(crate) struct Annotate {
 pub(super) async fn run(args: Annotate, cx: &Context<'_>) -> Result<Exit, Failure> {
     let run = run_id(&args.run, cx)?;
     if let Some(note) = args.remove {
-        return say(RunNote::RemoveNote { run, note }, "note removed", cx).await;
+        let request = ApiRequest::delete(format!("/v1/runs/{run}/notes/{note}"));
+        return annotate(request, "note removed", cx).await;
     }
     let Some(label) = args.label else {
         return notes(run, cx);
     };
-    let said = RunNote::Note {
-        run,
-        span: args.span,
-        label,
-        note: args.note.unwrap_or_default(),
-    };
-    say(said, "noted", cx).await
+    let note = args.note.unwrap_or_default();
+    let body = json!({ "span": args.span, "label": label, "note": note });
+    let request = ApiRequest::post(format!("/v1/runs/{run}/notes"), body);
+    annotate(request, "noted", cx).await
 }
 
 fn notes(run: RunId, cx: &Context<'_>) -> Result<Exit, Failure> {

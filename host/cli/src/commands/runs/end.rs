@@ -1,15 +1,16 @@
 //! `tollgate runs end` and `tollgate runs cancel`.
 
 use clap::{Args, ValueEnum};
+use serde_json::json;
 use tollgate_ledger::RunRow;
 use tollgate_model::record::RunOutcome;
 
 use crate::{
+    client::ApiRequest,
     commands::runs::find,
     context::Context,
     error::Failure,
     exit_code::Exit,
-    operation::Operation,
     style::{Tone, paint},
 };
 
@@ -79,27 +80,30 @@ impl From<OutcomeArg> for RunOutcome {
 /// Run `tollgate runs end`.
 pub(super) async fn end(args: End, cx: &Context<'_>) -> Result<Exit, Failure> {
     let row = find(&cx.reader(&cx.config()?)?, args.run.as_deref())?;
-    let operation = Operation::EndRun {
-        run: row.id,
-        outcome: args.outcome.map(RunOutcome::from),
-        reason: args.reason,
-    };
-    stop(&row, operation, "ended", cx).await
+    let outcome = args.outcome.map(RunOutcome::from);
+    let body = json!({ "outcome": outcome, "reason": args.reason });
+    let request = ApiRequest::post(format!("/v1/runs/{}/end", row.id), body);
+    let ended = stop(&row, request, "ended", cx).await;
+    ended.map_err(|failure| match row.ended {
+        None => failure.help(format!(
+            "stop it, if you may: tollgate runs cancel {}",
+            row.id
+        )),
+        Some(_) => failure,
+    })
 }
 
 /// Run `tollgate runs cancel`.
 pub(super) async fn cancel(args: Cancel, cx: &Context<'_>) -> Result<Exit, Failure> {
     let row = find(&cx.reader(&cx.config()?)?, Some(&args.run))?;
-    let operation = Operation::CancelRun {
-        run: row.id,
-        reason: args.reason,
-    };
-    stop(&row, operation, "cancelled", cx).await
+    let body = json!({ "reason": args.reason });
+    let request = ApiRequest::post(format!("/v1/runs/{}/cancel", row.id), body);
+    stop(&row, request, "cancelled", cx).await
 }
 
 async fn stop(
     row: &RunRow,
-    operation: Operation,
+    request: ApiRequest,
     what: &str,
     cx: &Context<'_>,
 ) -> Result<Exit, Failure> {
@@ -110,7 +114,7 @@ async fn stop(
             row.id
         )));
     }
-    cx.execute(operation).await?;
+    cx.execute::<()>(request).await?;
     let value = serde_json::json!({ "run": row.id, "state": what });
     cx.out.show(&value, || {
         format!("{} run {} {what}", paint("✓", Tone::Good), row.id)

@@ -19,16 +19,16 @@ use tollgate_policy::{
 use tollgate_trace::{file_export, run::RunSteps, store::StoredSpan};
 
 use crate::{
-    access::Access,
+    client::{ApiRequest, Client},
     commands::{
         reported::of_run as reports_of_run,
         runs::{find, trace},
     },
     component::compiler,
-    context::{Context, unexpected},
+    context::Context,
     error::{Failure, shown},
     exit_code::Exit,
-    operation::{Operation, Reply},
+    reply::{DecisionFacts, EntityHash},
     style::line,
     units::count,
 };
@@ -45,7 +45,7 @@ Whether you may export a run is the permission `export_runs`, and recorded. Peop
 named by keyed hashes in otlp, lines and parquet, as in what the gate sends to collectors.
 policy-case writes cases for `tollgate policy test`: each decision with its arguments and facts, so it
 needs --payloads. Cases that the policies in force would answer otherwise are left out and named.
-eval is the expected path and outcome of the run; with --payloads also the arguments and what was told.
+eval is the expected path and outcome of the run; with --payloads also the arguments and the self-reports.
 --payloads takes the permission `view_payload`, and is recorded.";
 
 /// What to export.
@@ -60,7 +60,7 @@ pub(crate) struct Export {
     /// Where to; standard output unless given.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// With arguments, facts and what was told.
+    /// With arguments, facts and self-reports.
     #[arg(long)]
     payloads: bool,
 }
@@ -98,9 +98,9 @@ pub(super) async fn run(args: &Export, cx: &Context<'_>) -> Result<Exit, Failure
     // As it is now: that it is exported is recorded in it, and is none of what is exported.
     let records = ledger.records_of_run(row.id)?;
     let payloads = args.payloads && matches!(format, Format::PolicyCase | Format::Eval);
-    let mut access = cx.access(cx.config()?)?;
-    let leave = leave(&row, payloads, &mut access).await;
-    access.close().await;
+    let mut client = cx.client(cx.config()?)?;
+    let leave = leave(&row, payloads, &mut client).await;
+    client.close().await;
     let (names, sealed) = leave?;
     let bytes = match format {
         Format::PolicyCase => {
@@ -167,24 +167,21 @@ fn reported(
 async fn leave(
     row: &RunRow,
     payloads: bool,
-    access: &mut Access<'_>,
+    client: &mut Client<'_>,
 ) -> Result<(BTreeMap<Uid, KeyedDigest>, Option<DecisionInputs>), Failure> {
-    let names = match access.execute(Operation::ExportRun { run: row.id }).await? {
-        Reply::Exportable(names) => names.into_iter().collect(),
-        other => return Err(unexpected(&other)),
-    };
+    let request = ApiRequest::post(format!("/v1/runs/{}/export", row.id), Value::Null);
+    let hashes: Vec<EntityHash> = client.execute(request).await?;
+    let names = hashes.into_iter().map(|of| (of.entity, of.hash)).collect();
     if !payloads {
         return Ok((names, None));
     }
-    let found = match access.execute(Operation::RunFacts { run: row.id }).await? {
-        Reply::RunFacts(found) => found,
-        other => return Err(unexpected(&other)),
-    };
+    let request = ApiRequest::get(format!("/v1/runs/{}/facts", row.id));
+    let found: Vec<DecisionFacts> = client.execute(request).await?;
     let mut sealed = DecisionInputs::new();
-    for (id, view) in found {
-        let request = serde_json::from_value(view.request).map_err(no_json)?;
-        let facts = serde_json::from_value(view.facts).map_err(no_json)?;
-        sealed.insert(id, (request, facts));
+    for DecisionFacts { decision, facts } in found {
+        let request = serde_json::from_value(facts.request).map_err(no_json)?;
+        let facts = serde_json::from_value(facts.facts).map_err(no_json)?;
+        sealed.insert(decision, (request, facts));
     }
     Ok((names, Some(sealed)))
 }
@@ -265,7 +262,7 @@ fn evaluation(
             });
         calls.collect()
     });
-    let (told, notes, feedback) = match trace::reader(config)? {
+    let (reports, notes, feedback) = match trace::reader(config)? {
         Some(store) => (
             store.self_reports(&row.tenant, row.id)?,
             store.notes(&row.tenant, row.id)?,
@@ -275,6 +272,6 @@ fn evaluation(
     };
     let arguments = arguments.as_ref();
     pretty(&file_export::eval(
-        row.id, &steps, &told, &notes, feedback, arguments,
+        row.id, &steps, &reports, &notes, feedback, arguments,
     ))
 }

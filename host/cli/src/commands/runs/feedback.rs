@@ -2,11 +2,11 @@
 
 use clap::{Args, ValueEnum};
 use tollgate_model::ids::SpanId;
-use tollgate_server::review::RunNote;
 use tollgate_trace::feedback::{FeedbackInput, FeedbackKind};
 
 use crate::{
-    commands::runs::{run_id, say},
+    client::{ApiRequest, value},
+    commands::runs::{annotate, run_id},
     context::Context,
     error::Failure,
     exit_code::Exit,
@@ -84,5 +84,6 @@ pub(super) async fn run(args: Feedback, cx: &Context<'_>) -> Result<Exit, Failur
         label: args.label,
         comment: args.comment,
     };
-    say(RunNote::Feedback { run, given }, "kept", cx).await
+    let request = ApiRequest::post(format!("/v1/runs/{run}/feedback"), value(&given));
+    annotate(request, "kept", cx).await
 }

@@ -15,15 +15,15 @@ mod trace;
 use std::ops::ControlFlow;
 
 use clap::Subcommand;
+use serde_json::Value;
 use tollgate_ledger::{LedgerError, LedgerReader, RecordFilter, RunRow};
 use tollgate_model::ids::RunId;
-use tollgate_server::review::RunNote;
 
 use crate::{
-    context::{Context, unexpected},
+    client::ApiRequest,
+    context::Context,
     error::Failure,
     exit_code::Exit,
-    operation::{Operation, Reply},
     style::{Tone, paint},
 };
 
@@ -116,12 +116,9 @@ fn run_id(name: &str, cx: &Context<'_>) -> Result<RunId, Failure> {
     Ok(find(&cx.reader(&cx.config()?)?, Some(name))?.id)
 }
 
-/// Write an annotation of runs, and show it.
-async fn say(said: RunNote, done: &str, cx: &Context<'_>) -> Result<Exit, Failure> {
-    let value = match cx.execute(Operation::Say { said }).await? {
-        Reply::Said(value) => value,
-        other => return Err(unexpected(&other)),
-    };
+/// Store an annotation of runs, and show it.
+async fn annotate(request: ApiRequest, done: &str, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let value: Value = cx.execute(request).await?;
     cx.out
         .show(&value, || format!("{} {done}", paint("✓", Tone::Good)))?;
     Ok(Exit::Ok)

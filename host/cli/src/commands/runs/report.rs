@@ -3,10 +3,10 @@
 use clap::Args;
 use serde_json::{Value, json};
 use tollgate_model::ids::SpanId;
-use tollgate_server::review::RunNote;
 
 use crate::{
-    commands::runs::{run_id, say},
+    client::ApiRequest,
+    commands::runs::{annotate, run_id},
     context::Context,
     error::Failure,
     exit_code::Exit,
@@ -51,10 +51,7 @@ pub(super) async fn run(args: Report, cx: &Context<'_>) -> Result<Exit, Failure>
             Some(one) => *one = json!([one.take(), text]),
         }
     }
-    let said = RunNote::Told {
-        run,
-        call: args.call,
-        told: Value::Object(report),
-    };
-    say(said, "kept", cx).await
+    let body = json!({ "call": args.call, "report": report });
+    let request = ApiRequest::post(format!("/v1/runs/{run}/self-report"), body);
+    annotate(request, "kept", cx).await
 }

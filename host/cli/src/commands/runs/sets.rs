@@ -1,10 +1,11 @@
 //! `tollgate runs sets`: named collections of runs.
 
 use clap::Subcommand;
-use tollgate_server::review::RunNote;
+use serde_json::json;
 
 use crate::{
-    commands::runs::{run_id, say, trace},
+    client::{ApiRequest, segment},
+    commands::runs::{annotate, run_id, trace},
     context::Context,
     error::Failure,
     exit_code::Exit,
@@ -75,22 +76,26 @@ pub(super) async fn run(command: Sets, cx: &Context<'_>) -> Result<Exit, Failure
         Sets::Show { set } => show(&set, cx),
         Sets::Add { set, about } => {
             let done = format!("set {set} made");
-            say(RunNote::MakeSet { set, about }, &done, cx).await
+            let body = json!({ "set": set, "about": about });
+            annotate(ApiRequest::post("/v1/sets", body), &done, cx).await
         }
         Sets::Remove { set } => {
             let done = format!("set {set} removed");
-            say(RunNote::RemoveSet { set }, &done, cx).await
+            let request = ApiRequest::delete(format!("/v1/sets/{}", segment(&set)));
+            annotate(request, &done, cx).await
         }
         Sets::Put { set, runs } => {
             let runs = runs.iter().map(|run| run_id(run, cx));
             let runs = runs.collect::<Result<Vec<_>, _>>()?;
             let done = format!("in set {set}");
-            say(RunNote::AddToSet { set, runs }, &done, cx).await
+            let path = format!("/v1/sets/{}/runs", segment(&set));
+            annotate(ApiRequest::post(path, json!({ "runs": runs })), &done, cx).await
         }
         Sets::Take { set, run } => {
             let run = run_id(&run, cx)?;
             let done = format!("no longer in set {set}");
-            say(RunNote::TakeFromSet { set, run }, &done, cx).await
+            let path = format!("/v1/sets/{}/runs/{run}", segment(&set));
+            annotate(ApiRequest::delete(path), &done, cx).await
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Passes a client's MCP messages on to the process that owns the gate.
 //!
-//! When that one leaves, requests that it took and has not answered are answered here, as what they are:
-//! their outcome is not known. The next owner is told how the client began, so that it need not begin
-//! again.
+//! When the owner leaves, the requests that it took and has not answered are answered here: their outcome is
+//! not known. The next owner gets the messages with which the client began, so that the client need not
+//! begin again.
 
 use std::{collections::HashMap, io};
 
@@ -16,9 +16,9 @@ use tokio::{
 };
 use tollgate_server::mcp::MAX_LINE;
 
-/// Who went away.
+/// The side that went away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub(crate) enum End {
     /// The client closed its end.
     Client,
     /// The owner left.
@@ -26,13 +26,13 @@ pub(crate) enum Ended {
 }
 
 /// A client at stdin and stdout.
-pub(crate) struct Relay {
+pub(crate) struct StdioProxy {
     lines: mpsc::Receiver<Vec<u8>>,
     out: tokio::io::Stdout,
     state: State,
 }
 
-/// What must be known of what was said so far.
+/// What the next owner must know of the messages so far.
 #[derive(Debug, Default)]
 struct State {
     /// How the client began, and the id of that request.
@@ -46,8 +46,8 @@ struct State {
 }
 
 impl State {
-    /// Note what the client says.
-    fn said(&mut self, line: &[u8]) {
+    /// Note a message of the client.
+    fn note_request(&mut self, line: &[u8]) {
         let Ok(message) = serde_json::from_slice::<Value>(line) else {
             return;
         };
@@ -70,8 +70,8 @@ impl State {
         }
     }
 
-    /// Note what the owner says; whether the client is to hear it.
-    fn answered(&mut self, line: &[u8]) -> bool {
+    /// Note a message of the owner. Returns whether the client gets it.
+    fn note_answer(&mut self, line: &[u8]) -> bool {
         let Ok(message) = serde_json::from_slice::<Value>(line) else {
             return true;
         };
@@ -89,7 +89,7 @@ impl State {
         true
     }
 
-    /// What the next owner is told first.
+    /// What the next owner gets first.
     fn replayed(&mut self) -> Vec<u8> {
         let Some((began, id)) = &self.began else {
             return Vec::new();
@@ -135,7 +135,7 @@ impl State {
     }
 }
 
-impl Relay {
+impl StdioProxy {
     /// Begin to read what the client says.
     pub(crate) fn begin() -> Self {
         let (send, lines) = mpsc::channel(16);
@@ -162,7 +162,7 @@ impl Relay {
         &mut self,
         mut read: impl AsyncBufRead + Unpin + Send + 'static,
         mut write: impl AsyncWrite + Unpin,
-    ) -> io::Result<Ended> {
+    ) -> io::Result<End> {
         let (send, mut answers) = mpsc::channel(16);
         let reading = tokio::spawn(async move {
             while let Ok(Some(line)) = line(&mut read).await {
@@ -171,15 +171,15 @@ impl Relay {
                 }
             }
         });
-        let _reading = Aborted(reading);
+        let _reading = TaskGuard(reading);
         let replayed = self.state.replayed();
         let mut client = true;
         if write.write_all(&replayed).await.is_ok() && write.flush().await.is_ok() {
             loop {
                 tokio::select! {
-                    said = self.lines.recv(), if client => match said {
+                    line = self.lines.recv(), if client => match line {
                         Some(line) => {
-                            self.state.said(&line);
+                            self.state.note_request(&line);
                             if write.write_all(&line).await.is_err() || write.flush().await.is_err() {
                                 break;
                             }
@@ -194,7 +194,7 @@ impl Relay {
                     },
                     answer = answers.recv() => match answer {
                         Some(line) => {
-                            if self.state.answered(&line) {
+                            if self.state.note_answer(&line) {
                                 self.out.write_all(&line).await?;
                                 self.out.flush().await?;
                             }
@@ -207,14 +207,14 @@ impl Relay {
         let lost = self.state.lost();
         self.out.write_all(&lost).await?;
         self.out.flush().await?;
-        Ok(if client { Ended::Owner } else { Ended::Client })
+        Ok(if client { End::Owner } else { End::Client })
     }
 }
 
-/// A task that ends when nobody is interested any more.
-struct Aborted(tokio::task::JoinHandle<()>);
+/// A task that ends with its owner.
+struct TaskGuard(tokio::task::JoinHandle<()>);
 
-impl Drop for Aborted {
+impl Drop for TaskGuard {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -236,11 +236,11 @@ mod tests {
     use super::*;
 
     fn said(state: &mut State, message: Value) {
-        state.said(format!("{message}\n").as_bytes());
+        state.note_request(format!("{message}\n").as_bytes());
     }
 
     fn answered(state: &mut State, message: Value) -> bool {
-        state.answered(message.to_string().as_bytes())
+        state.note_answer(message.to_string().as_bytes())
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::fs;
 
+use serde_json::{Value, json};
 use tempfile::TempDir;
-use tollgate_model::{entity::Kind, record::HaltScope};
-use tollgate_server::auth::token::Purpose;
+use tollgate_server::{auth::token, reply::NewTokenReply};
 
 use super::*;
 use crate::output::Color;
@@ -38,26 +38,18 @@ fn quiet() -> Output {
     Output::new(false, true, Color::Never)
 }
 
-fn halt(name: &str) -> Operation {
-    Operation::Halt {
-        scope: HaltScope::Agent,
-        name: name.into(),
-        reason: "a test".into(),
-        force: true,
-    }
+fn halt(name: &str) -> ApiRequest {
+    let body = json!({ "scope": "agent", "name": name, "reason": "a test", "force": true });
+    ApiRequest::post("/v1/halts", body)
 }
 
-fn make(user: &str) -> Operation {
-    Operation::MakeToken {
-        purpose: Purpose {
-            principal: Uid::new(Kind::User, user),
-            on_behalf_of: None,
-            name: token::CLI.into(),
-            expires: None,
-        },
-        lasts: None,
-        instead: true,
-    }
+fn make(user: &str) -> ApiRequest {
+    let body = json!({ "user": user, "name": token::CLI, "replace": true });
+    ApiRequest::post("/v1/tokens", body)
+}
+
+async fn halts(client: &mut Client<'_>, name: &str) -> Result<(), Failure> {
+    client.execute::<Value>(halt(name)).await.map(drop)
 }
 
 fn claim(user: &str, token: &str) -> Option<Claim> {
@@ -81,11 +73,11 @@ fn halted(config: &Config) -> Vec<(String, String)> {
 async fn others_ask_the_owner_and_follow_it() {
     let (_dir, config) = gate();
     let out = quiet();
-    let mut first = Access::new(config.clone(), None, &out);
-    let mut second = Access::new(config.clone(), None, &out);
-    first.execute(halt("one")).await.unwrap();
-    assert!(first.owned.is_some(), "nobody else was there");
-    second.execute(halt("two")).await.unwrap();
+    let mut first = Client::new(config.clone(), None, &out);
+    let mut second = Client::new(config.clone(), None, &out);
+    halts(&mut first, "one").await.unwrap();
+    assert!(first.owned.is_some(), "no other owner was there");
+    halts(&mut second, "two").await.unwrap();
     assert!(second.owned.is_none(), "it asked the first");
     assert!(second.own_alone().await.is_err(), "there is one owner");
     first.leave().await;
@@ -93,9 +85,9 @@ async fn others_ask_the_owner_and_follow_it() {
         !socket::path(&config.store.path).exists(),
         "no socket without an owner"
     );
-    second.execute(halt("three")).await.unwrap();
+    halts(&mut second, "three").await.unwrap();
     assert!(second.owned.is_some(), "the next owner");
-    first.execute(halt("four")).await.unwrap();
+    halts(&mut first, "four").await.unwrap();
     assert!(first.owned.is_none());
     second.close().await;
     let names: Vec<String> = halted(&config).into_iter().map(|(name, _)| name).collect();
@@ -106,10 +98,9 @@ async fn others_ask_the_owner_and_follow_it() {
 async fn a_token_names_its_user_and_no_other() {
     let (_dir, config) = gate();
     let out = quiet();
-    let mut ada = Access::new(config.clone(), None, &out);
-    let Reply::Token { text: token, .. } = ada.execute(make("bob")).await.unwrap() else {
-        panic!("no token")
-    };
+    let mut ada = Client::new(config.clone(), None, &out);
+    let made: NewTokenReply = ada.execute(make("bob")).await.unwrap();
+    let token = made.text;
     for (user, given) in [
         ("bob", "tollgate_00"),
         ("eve", token.as_str()),
@@ -117,32 +108,29 @@ async fn a_token_names_its_user_and_no_other() {
         ("bob", ""),
     ] {
         // Asked of the owner, and by the owner itself.
-        let mut other = Access::new(config.clone(), claim(user, given), &out);
+        let mut other = Client::new(config.clone(), claim(user, given), &out);
         assert_eq!(
-            other.execute(halt("x")).await.unwrap_err().exit,
+            halts(&mut other, "x").await.unwrap_err().exit,
             Exit::Denied,
             "{user}"
         );
         ada.claim = claim(user, given);
         assert_eq!(
-            ada.execute(halt("x")).await.unwrap_err().exit,
+            halts(&mut ada, "x").await.unwrap_err().exit,
             Exit::Denied,
             "{user}"
         );
         ada.claim = None;
     }
-    let mut bob = Access::new(config.clone(), claim("bob", &token), &out);
-    bob.execute(halt("by-bob")).await.unwrap();
-    let refused = bob.execute(make("eve")).await.unwrap_err();
+    let mut bob = Client::new(config.clone(), claim("bob", &token), &out);
+    halts(&mut bob, "by-bob").await.unwrap();
+    let refused = bob.execute::<Value>(make("eve")).await.unwrap_err();
     assert_eq!(refused.exit, Exit::Denied, "bob does not administer");
-    ada.execute(Operation::RevokeTokens {
-        of: Uid::new(Kind::User, "bob"),
-        name: token::CLI.into(),
-    })
-    .await
-    .unwrap();
+    let body = json!({ "user": "bob", "name": token::CLI });
+    let revoke = ApiRequest::post("/v1/tokens/revoke", body);
+    ada.execute::<()>(revoke).await.unwrap();
     assert_eq!(
-        bob.execute(halt("again")).await.unwrap_err().exit,
+        halts(&mut bob, "again").await.unwrap_err().exit,
         Exit::Denied,
         "revoked"
     );
@@ -154,9 +142,9 @@ async fn a_token_names_its_user_and_no_other() {
 async fn an_owner_that_does_not_answer_is_named() {
     let (_dir, config) = gate();
     let out = quiet();
-    let mut owner = Access::new(config.clone(), None, &out);
-    owner.execute(halt("one")).await.unwrap();
-    let access = Access::new(config.clone(), None, &out);
+    let mut owner = Client::new(config.clone(), None, &out);
+    halts(&mut owner, "one").await.unwrap();
+    let access = Client::new(config.clone(), None, &out);
     let failure = access.deaf(std::process::id());
     assert!(
         failure.message.contains(&std::process::id().to_string()),

@@ -1,4 +1,4 @@
-//! What an agent tells with a call, in `_meta`: why it makes it, and what it changes in its own state.
+//! What an agent reports with a call, in `_meta`: why it makes it, and what it changes in its own state.
 //!
 //! It is kept after the call, beside it. What makes no sense is left out: no call fails for its comment.
 
@@ -15,10 +15,10 @@ use crate::review::captured;
 const SUMMARY: &str = "dev.tollgate/summary";
 /// What it changes in the agent's state: any JSON, or text.
 const STATE_DELTA: &str = "dev.tollgate/state_delta";
-/// What is told about the run, by topic.
-const TOLD: &str = "dev.tollgate/told";
+/// What it reports about the run, by topic.
+const SELF_REPORT: &str = "dev.tollgate/self_report";
 
-/// What `_meta` tells of a call and of its run.
+/// What `_meta` reports of a call and of its run.
 fn of_meta(meta: &RequestMetaObject, call: SpanId, at: Timestamp) -> Vec<SelfReport> {
     let mut all = Vec::new();
     for (key, topic) in [
@@ -28,28 +28,28 @@ fn of_meta(meta: &RequestMetaObject, call: SpanId, at: Timestamp) -> Vec<SelfRep
         let value = meta.get(key).filter(|value| !value.is_null());
         all.extend(value.and_then(|value| self_report::one(topic, value, Some(call), at).ok()));
     }
-    if let Some(about @ Value::Object(_)) = meta.get(TOLD) {
+    if let Some(about @ Value::Object(_)) = meta.get(SELF_REPORT) {
         all.extend(self_report::read(about, None, at).unwrap_or_default());
     }
     all
 }
 
 impl Client {
-    /// Keep what was told with a call. Nobody waits for it.
-    pub(super) fn tell(&self, meta: &RequestMetaObject, answer: &Answer) {
+    /// Keep what was reported with a call. Nothing waits for it.
+    pub(super) fn keep_self_report(&self, meta: &RequestMetaObject, answer: &Answer) {
         let gate = self.gate();
-        let told = of_meta(meta, answer.call, gate.now());
-        let (Some(run), false) = (answer.run, told.is_empty()) else {
+        let reports = of_meta(meta, answer.call, gate.now());
+        let (Some(run), false) = (answer.run, reports.is_empty()) else {
             return;
         };
         let Ok(store) = self.server.trace() else {
             return;
         };
-        let told = captured(gate, run, told);
+        let reports = captured(gate, run, reports);
         let tenant = gate.ruleset().config.gate.tenant.clone();
         self.server.0.requests.spawn(async move {
-            // A store that is busy or full takes none: it is told, and no evidence.
-            drop(store.add_self_reports(&tenant, run, told).await);
+            // A store that is busy or full takes none: it is the agent's word, and not evidence.
+            drop(store.add_self_reports(&tenant, run, reports).await);
         });
     }
 }
@@ -63,20 +63,21 @@ mod tests {
     fn topics(meta: Value) -> Vec<(SelfReportTopic, String, bool)> {
         let meta: RequestMetaObject = serde_json::from_value(meta).unwrap();
         let call = SpanId::from_bytes([1; 8]);
-        let told = of_meta(&meta, call, Timestamp(1)).into_iter();
-        told.map(|t| (t.topic, t.text, t.call == Some(call)))
+        let reports = of_meta(&meta, call, Timestamp(1)).into_iter();
+        reports
+            .map(|t| (t.topic, t.text, t.call == Some(call)))
             .collect()
     }
 
     #[test]
-    fn what_is_told_with_a_call_is_read() {
-        let told = topics(json!({
+    fn what_is_reported_with_a_call_is_read() {
+        let reports = topics(json!({
             SUMMARY: "look the customer up",
             STATE_DELTA: {"customer": 7},
-            TOLD: {"request": "refund me", "model": "m-1"},
+            SELF_REPORT: {"request": "refund me", "model": "m-1"},
         }));
         assert_eq!(
-            told,
+            reports,
             [
                 (
                     SelfReportTopic::Summary,
@@ -92,7 +93,10 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_left_out() {
-        assert_eq!(topics(json!({SUMMARY: null, TOLD: "x", "other": 1})), []);
-        assert_eq!(topics(json!({TOLD: {"nonsense": 1}})), []);
+        assert_eq!(
+            topics(json!({SUMMARY: null, SELF_REPORT: "x", "other": 1})),
+            []
+        );
+        assert_eq!(topics(json!({SELF_REPORT: {"nonsense": 1}})), []);
     }
 }

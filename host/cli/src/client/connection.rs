@@ -1,0 +1,212 @@
+//! A connection to the owner's Unix socket: one request and its answer, or a stream of MCP.
+//!
+//! The client checks that the process at the other end belongs to the owner of the store.
+
+use std::{error::Error as _, fs, io, os::unix::fs::MetadataExt as _, path::Path};
+
+use axum::http::{Request as HttpRequest, Response as HttpResponse, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper::{
+    body::{Bytes, Incoming},
+    client::conn::http1,
+    upgrade::Upgraded,
+};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{BufReader, ReadHalf, WriteHalf},
+    net::UnixStream,
+    task::JoinHandle,
+};
+use tollgate_server::http::socket::{ShortPath, path};
+
+use super::response::Response;
+
+/// Why there is no answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unanswered {
+    /// Nothing is there, or the request was not taken.
+    NotAsked,
+    /// Somebody is there with whom nothing can be done.
+    Refused(String),
+    /// The request was taken, and then the connection broke.
+    Lost,
+}
+
+/// Both directions of a stream of MCP.
+pub(crate) type Stream = (
+    BufReader<ReadHalf<TokioIo<Upgraded>>>,
+    WriteHalf<TokioIo<Upgraded>>,
+);
+
+/// The task that drives a connection; the connection ends with it.
+struct Driver(JoinHandle<hyper::Result<()>>);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Ask the owner of the store at `store`.
+pub(super) async fn ask(
+    store: &Path,
+    request: HttpRequest<Full<Bytes>>,
+) -> Result<Response, Unanswered> {
+    let (_driver, response) = send(store, request).await?;
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.map_err(|_| Unanswered::Lost)?;
+    Ok(Response::new(&parts, body.to_bytes()))
+}
+
+/// As [`ask`], for an upgrade: the stream, or the answer that refuses it.
+pub(super) async fn upgrade(
+    store: &Path,
+    request: HttpRequest<Full<Bytes>>,
+) -> Result<Result<Stream, Response>, Unanswered> {
+    let (driver, response) = send(store, request).await?;
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let upgraded = hyper::upgrade::on(response).await;
+        let upgraded = upgraded.map_err(|_| Unanswered::Lost)?;
+        drop(driver);
+        let (read, write) = tokio::io::split(TokioIo::new(upgraded));
+        return Ok(Ok((BufReader::new(read), write)));
+    }
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.map_err(|_| Unanswered::Lost)?;
+    Ok(Err(Response::new(&parts, body.to_bytes())))
+}
+
+/// The headers of a request to upgrade.
+pub(super) fn upgrade_headers() -> [(header::HeaderName, &'static str); 2] {
+    [
+        (header::CONNECTION, "upgrade"),
+        (header::UPGRADE, tollgate_server::rest::UPGRADE),
+    ]
+}
+
+async fn send(
+    store: &Path,
+    request: HttpRequest<Full<Bytes>>,
+) -> Result<(Driver, HttpResponse<Incoming>), Unanswered> {
+    let stream = connect(store).await?;
+    let handshake = http1::handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = handshake.map_err(|_| Unanswered::NotAsked)?;
+    let driver = Driver(tokio::spawn(connection.with_upgrades()));
+    match sender.send_request(request).await {
+        Ok(response) => Ok((driver, response)),
+        Err(error) if was_not_taken(&error) => Err(Unanswered::NotAsked),
+        Err(_) => Err(Unanswered::Lost),
+    }
+}
+
+/// Whether the request did not reach a handler. A Unix socket is reset, and not closed, while bytes are
+/// unread: then the request was never read whole, or its connection never accepted.
+fn was_not_taken(error: &hyper::Error) -> bool {
+    let cause = error
+        .source()
+        .and_then(|cause| cause.downcast_ref::<io::Error>());
+    let kind = cause.map(io::Error::kind);
+    let is_reset = matches!(
+        kind,
+        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+    );
+    is_reset || error.is_canceled()
+}
+
+async fn connect(store: &Path) -> Result<UnixStream, Unanswered> {
+    let path = path(store);
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let nothing = |_| Unanswered::NotAsked;
+    let short = ShortPath::new(dir, "gate.sock").map_err(nothing)?;
+    let stream = UnixStream::connect(short.as_path())
+        .await
+        .map_err(nothing)?;
+    drop(short);
+    let owner = stream.peer_cred().map_err(nothing)?.uid();
+    let rightful = fs::metadata(store).map_err(nothing)?.uid();
+    if owner != rightful && owner != 0 {
+        return Err(Unanswered::Refused(format!(
+            "{} is served by user {owner}, and the store belongs to user {rightful}; remove the socket if you do \
+             not know why",
+            path.display()
+        )));
+    }
+    Ok(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::UnixListener,
+    };
+
+    use super::*;
+
+    /// A store in a directory whose path no socket address has room for, and its socket.
+    fn store() -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let deep = dir.path().join("a".repeat(120));
+        fs::create_dir(&deep).unwrap();
+        let store = deep.join("ledger.db");
+        fs::write(&store, "").unwrap();
+        (dir, store)
+    }
+
+    fn listen(store: &Path) -> UnixListener {
+        let short = ShortPath::new(store.parent().unwrap(), "gate.sock").unwrap();
+        UnixListener::bind(short.as_path()).unwrap()
+    }
+
+    async fn ask_for(store: &Path) -> Result<Response, Unanswered> {
+        let body = Full::new(Bytes::from_static(b"{}"));
+        let request = HttpRequest::post("/v1/calls").header("host", "localhost");
+        ask(store, request.body(body).unwrap()).await
+    }
+
+    #[tokio::test]
+    async fn a_request_is_answered() {
+        let (_dir, store) = store();
+        let listener = listen(&store);
+        let served = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1024];
+            stream.read(&mut request).await.unwrap();
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ntrue";
+            stream.write_all(answer).await.unwrap();
+        });
+        let response = ask_for(&store).await.unwrap();
+        assert!(response.json::<bool>().unwrap());
+        served.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_not_taken_was_not_asked() {
+        let (_dir, store) = store();
+        let nothing = ask_for(&store).await.unwrap_err();
+        assert_eq!(nothing, Unanswered::NotAsked, "no socket");
+        let listener = listen(&store);
+        let (asked, ()) = tokio::join!(ask_for(&store), async move {
+            tokio::task::yield_now().await;
+            drop(listener);
+        });
+        assert_eq!(asked.unwrap_err(), Unanswered::NotAsked, "not accepted");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_was_read_and_not_answered_is_lost() {
+        let (_dir, store) = store();
+        let listener = listen(&store);
+        let served = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"{}") {
+                stream.read_buf(&mut request).await.unwrap();
+            }
+        });
+        assert_eq!(ask_for(&store).await.unwrap_err(), Unanswered::Lost);
+        served.await.unwrap();
+    }
+}

@@ -1,0 +1,211 @@
+//! What is asked of the gate: a method, a path and a JSON body, and what the client must know of it.
+
+use std::time::Duration;
+
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tollgate_model::canonical::Sha256Digest;
+use tollgate_server::auth::peer::{PeerError, USER_HEADER};
+
+use crate::{error::Failure, identity::Claim};
+
+/// A request of the REST API.
+#[derive(Debug, Clone)]
+pub(crate) struct ApiRequest {
+    method: Method,
+    path: String,
+    body: Option<Value>,
+    kind: Kind,
+}
+
+/// What is special about a request.
+#[derive(Debug, Clone, PartialEq)]
+enum Kind {
+    Plain,
+    /// A call of a tool: it may have an effect, and may wait so long for a person.
+    Call(Duration),
+    /// The offers of upstream servers, which the gate may not open without.
+    Acceptance(Vec<(String, Sha256Digest)>),
+}
+
+impl ApiRequest {
+    /// Read.
+    pub(crate) fn get(path: impl Into<String>) -> Self {
+        Self::new(Method::GET, path, None)
+    }
+
+    /// Act. Null is no body.
+    pub(crate) fn post(path: impl Into<String>, body: Value) -> Self {
+        Self::new(
+            Method::POST,
+            path,
+            Some(body).filter(|body| !body.is_null()),
+        )
+    }
+
+    /// Remove.
+    pub(crate) fn delete(path: impl Into<String>) -> Self {
+        Self::new(Method::DELETE, path, None)
+    }
+
+    /// Call a tool, and wait so long for a person where one is needed.
+    pub(crate) fn call(body: Value, wait: Duration) -> Self {
+        Self {
+            kind: Kind::Call(wait),
+            ..Self::post("/v1/calls", body)
+        }
+        .waiting(wait)
+    }
+
+    /// Accept what upstream servers offer, each with the digest of what was looked at.
+    pub(crate) fn accept_upstreams(offers: Vec<(String, Sha256Digest)>) -> Self {
+        let listed = offers.iter();
+        let listed = listed.map(|(name, digest)| json!({ "name": name, "digest": digest }));
+        let body = json!({ "offers": listed.collect::<Vec<_>>() });
+        Self {
+            kind: Kind::Acceptance(offers),
+            ..Self::post("/v1/upstreams/accept", body)
+        }
+    }
+
+    fn new(method: Method, path: impl Into<String>, body: Option<Value>) -> Self {
+        Self {
+            method,
+            path: path.into(),
+            body,
+            kind: Kind::Plain,
+        }
+    }
+
+    /// How long the gate may hold it.
+    pub(super) fn wait(&self) -> Duration {
+        match self.kind {
+            Kind::Call(wait) => wait,
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// The same with another time to wait.
+    pub(super) fn waiting(mut self, wait: Duration) -> Self {
+        let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        if let Some(Value::Object(body)) = &mut self.body {
+            body.insert("wait_ms".into(), millis.into());
+        }
+        self
+    }
+
+    /// Whether it may have changed something outside the ledger when the connection breaks.
+    pub(super) fn has_effects(&self) -> bool {
+        matches!(self.kind, Kind::Call(_))
+    }
+
+    /// The offers to accept, which the gate may not open without.
+    pub(super) fn offers(&self) -> Option<&[(String, Sha256Digest)]> {
+        match &self.kind {
+            Kind::Acceptance(offers) => Some(offers),
+            _ => None,
+        }
+    }
+
+    /// As HTTP, in the name of the process's user or of who `claim` says.
+    ///
+    /// # Errors
+    /// The claim cannot be that of a user.
+    pub(super) fn to_http<B: From<Vec<u8>>>(
+        &self,
+        claim: Option<&Claim>,
+    ) -> Result<axum::http::Request<B>, Failure> {
+        let mut request = axum::http::Request::builder()
+            .method(self.method.clone())
+            .uri(&self.path)
+            .header(header::HOST, "localhost");
+        for (name, value) in credentials(claim)? {
+            request = request.header(name, value);
+        }
+        let body = match &self.body {
+            Some(body) => {
+                request = request.header(header::CONTENT_TYPE, "application/json");
+                body.to_string().into_bytes()
+            }
+            None => Vec::new(),
+        };
+        request
+            .body(B::from(body))
+            .map_err(|e| Failure::plain(format!("{}: {e}", self.path)))
+    }
+}
+
+/// The headers that say who calls, where it is not the process's user.
+pub(super) fn credentials(
+    claim: Option<&Claim>,
+) -> Result<Vec<(HeaderName, HeaderValue)>, Failure> {
+    let Some(Claim { user, token }) = claim else {
+        return Ok(Vec::new());
+    };
+    let other = || PeerError::OtherToken { user: user.clone() };
+    let name = HeaderValue::from_str(user).map_err(|_| other())?;
+    let mut token = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| other())?;
+    token.set_sensitive(true);
+    Ok(vec![
+        (HeaderName::from_static(USER_HEADER), name),
+        (header::AUTHORIZATION, token),
+    ])
+}
+
+/// A name as one segment of a path (RFC 3986, section 3.3).
+pub(crate) fn segment(name: &str) -> String {
+    let mut encoded = String::new();
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte));
+            }
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+/// A value as JSON, for a body.
+pub(crate) fn value<T: Serialize>(value: &T) -> Value {
+    serde_json::to_value(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_segment() {
+        assert_eq!(segment("a-b.c_d~1"), "a-b.c_d~1");
+        assert_eq!(segment("a/b ü?"), "a%2Fb%20%C3%BC%3F");
+    }
+
+    #[test]
+    fn a_claim_goes_into_headers_that_nothing_shows() {
+        let claim = Claim {
+            user: "bob".into(),
+            token: "tollgate_00".into(),
+        };
+        let request = ApiRequest::get("/v1/runs");
+        let http: axum::http::Request<Vec<u8>> = request.to_http(Some(&claim)).unwrap();
+        assert_eq!(http.headers()[USER_HEADER], "bob");
+        assert_eq!(http.headers()["authorization"], "Bearer tollgate_00");
+        assert!(!format!("{http:?} {claim:?}").contains("tollgate_00"));
+        let odd = Claim {
+            user: "bob\n".into(),
+            ..claim
+        };
+        let refused = request.to_http::<Vec<u8>>(Some(&odd)).unwrap_err();
+        assert_eq!(refused.exit, crate::exit_code::Exit::Denied);
+    }
+
+    #[test]
+    fn the_time_to_wait_can_be_shortened() {
+        let call = ApiRequest::call(json!({ "tool": "t" }), Duration::from_secs(9));
+        assert!(call.has_effects());
+        let shorter = call.waiting(Duration::from_secs(2));
+        assert_eq!(shorter.body.unwrap()["wait_ms"], 2000);
+    }
+}

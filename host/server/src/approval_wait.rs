@@ -1,0 +1,94 @@
+//! A call that waits for a person's approval: held for a while, then left to be resumed.
+//!
+//! The approval is a durable row before the answer that is held comes back, and the call is decided again
+//! when it goes on. A client that goes away meanwhile is not waited for, and the call does not run.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tollgate::{enforce::Answer, enforce::Refusal, enforce::Verdict, gate::Gate};
+use tollgate_model::{ids::ApprovalId, life::ApprovalState};
+
+/// How often a client that listens hears that its call still waits.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A call that can be made again.
+pub(crate) trait RepeatableCall {
+    /// Make it again.
+    async fn repeat(&mut self) -> Answer;
+
+    /// Report to its client that it has waited for `waited`, of at most `limit`.
+    async fn report(&mut self, approval: ApprovalId, waited: Duration, limit: Duration);
+}
+
+/// What became of a call that was held.
+#[derive(Debug)]
+pub(crate) struct HeldAnswer {
+    /// The last answer. It is still pending where the wait ended first.
+    pub(crate) answer: Answer,
+    /// Whether the wait was interrupted while the approval was pending.
+    pub(crate) interrupted: bool,
+}
+
+/// The approval that a call waits for.
+pub(crate) fn pending(answer: &Answer) -> Option<ApprovalId> {
+    match &answer.verdict {
+        Verdict::Refused(Refusal::Pending { approval, .. }) => Some(*approval),
+        _ => None,
+    }
+}
+
+/// Hold a call for at most `limit` while its answer is pending, and repeat it once its approval is answered.
+/// `interrupt` ends the wait early. If the store cannot be read, the pending answer stands.
+pub(crate) async fn hold(
+    gate: &Gate,
+    call: &mut impl RepeatableCall,
+    answer: Answer,
+    limit: Duration,
+    interrupt: impl Future<Output = ()>,
+) -> HeldAnswer {
+    let begun = Instant::now();
+    let mut interrupt = std::pin::pin!(interrupt);
+    let mut answer = answer;
+    while let Some(approval) = pending(&answer) {
+        // Kept until the call is repeated: its approval is not used up by others meanwhile.
+        let waiter = gate.waiter(approval);
+        let settled = loop {
+            let left = limit.saturating_sub(begun.elapsed());
+            if left.is_zero() {
+                return over(answer, false);
+            }
+            tokio::select! {
+                biased;
+                () = &mut interrupt => return over(answer, true),
+                state = gate.approval_settled(approval, left.min(REPORT_INTERVAL)) => match state {
+                    Ok(ApprovalState::Pending) => {}
+                    Ok(state) => break state,
+                    Err(_) => return over(answer, false),
+                },
+            }
+            call.report(approval, begun.elapsed(), limit).await;
+        };
+        if !goes_on(settled) {
+            return over(answer, false);
+        }
+        answer = call.repeat().await;
+        drop(waiter);
+    }
+    over(answer, false)
+}
+
+fn over(answer: Answer, interrupted: bool) -> HeldAnswer {
+    HeldAnswer {
+        answer,
+        interrupted,
+    }
+}
+
+/// Whether repeating the call says more than that it waits: it runs, has run, or was rejected.
+fn goes_on(state: ApprovalState) -> bool {
+    matches!(
+        state,
+        ApprovalState::Approved | ApprovalState::Rejected | ApprovalState::Consumed
+    )
+}

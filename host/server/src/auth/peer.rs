@@ -1,0 +1,236 @@
+//! The owner's Unix socket: who calls is what the operating system says of the connection.
+//!
+//! Only the user who owns the gate's process gets in. Which configured user that is, the login says. A
+//! caller who is somebody else has that user's token, and names the user in a header.
+
+use std::{io, path::PathBuf};
+
+use http::HeaderMap;
+use nix::unistd::{Uid as UserId, User};
+use tollgate::config::Config;
+use tollgate_model::entity::{Kind, Uid};
+
+use super::AuthError;
+
+/// The header that names the user whose token is sent. The token must be of this user.
+pub const USER_HEADER: &str = "tollgate-user";
+
+/// What the operating system says of the process at the other end of a Unix socket. An extension of each
+/// request that arrives there; no request over TCP has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerCredentials {
+    /// The user id.
+    pub uid: u32,
+}
+
+impl PeerCredentials {
+    /// Those of this process.
+    #[must_use]
+    pub fn own() -> Self {
+        Self {
+            uid: rustix::process::geteuid().as_raw(),
+        }
+    }
+
+    /// Check that the peer is the owner.
+    ///
+    /// # Errors
+    /// [`PeerError::OtherUser`] for every other user id.
+    pub fn check(self, owner: Self) -> Result<(), PeerError> {
+        match self == owner {
+            true => Ok(()),
+            false => Err(PeerError::OtherUser { uid: self.uid }),
+        }
+    }
+}
+
+/// Why the peer of a Unix socket is not let in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PeerError {
+    /// The process belongs to another user.
+    #[error(
+        "user {uid} does not own this gate, so its socket is closed to you; call over HTTP with a token"
+    )]
+    OtherUser {
+        /// The user id.
+        uid: u32,
+    },
+    /// The account database cannot be read.
+    #[error("the operating system does not say who user {uid} is: {reason}")]
+    System {
+        /// The user id.
+        uid: u32,
+        /// What the system said.
+        reason: String,
+    },
+    /// The configuration has no user with this login.
+    #[error("{}: no user has the login `{login}`, so you cannot be identified", file.display())]
+    NoLogin {
+        /// The configuration file.
+        file: PathBuf,
+        /// The login.
+        login: String,
+    },
+    /// The configuration has several users with this login.
+    #[error("{}: the users `{first}` and `{second}` have the same login `{login}`", file.display())]
+    SharedLogin {
+        /// The configuration file.
+        file: PathBuf,
+        /// One of them.
+        first: String,
+        /// Another.
+        second: String,
+        /// The login.
+        login: String,
+    },
+    /// The token is not one of the named user's.
+    #[error("this is not the token of `{user}`")]
+    OtherToken {
+        /// The user that the header names.
+        user: String,
+    },
+}
+
+impl PeerError {
+    /// What to do about it.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::NoLogin { login, .. } => Some(format!(
+                "add these lines, with the roles that you hold:\n\n[users.{}]\nlogin = \"{login}\"\nroles = [\"operator\"]",
+                user_name(login)
+            )),
+            Self::SharedLogin { .. } => Some("remove `login` from one of them".into()),
+            Self::OtherToken { user } => Some(format!(
+                "an operator makes a new one with `tollgate user token {user}`"
+            )),
+            Self::OtherUser { .. } | Self::System { .. } => None,
+        }
+    }
+}
+
+/// What the operating system calls the user with this id: the name, or the number where there is none.
+///
+/// # Errors
+/// [`PeerError::System`].
+pub fn login(uid: u32) -> Result<String, PeerError> {
+    let user = User::from_uid(UserId::from_raw(uid)).map_err(|e| PeerError::System {
+        uid,
+        reason: io::Error::from(e).to_string(),
+    })?;
+    Ok(user.map_or_else(|| uid.to_string(), |user| user.name))
+}
+
+/// The configured user who has this account on the machine.
+///
+/// # Errors
+/// [`PeerError::NoLogin`], [`PeerError::SharedLogin`].
+pub fn user_of_login(config: &Config, login: &str) -> Result<Uid, PeerError> {
+    let mut users = config
+        .users
+        .iter()
+        .filter(|(_, user)| user.login.as_deref() == Some(login));
+    match (users.next(), users.next()) {
+        (Some((name, _)), None) => Ok(Uid::new(Kind::User, name)),
+        (None, _) => Err(PeerError::NoLogin {
+            file: config.file.clone(),
+            login: login.into(),
+        }),
+        (Some((first, _)), Some((second, _))) => Err(PeerError::SharedLogin {
+            file: config.file.clone(),
+            first: first.clone(),
+            second: second.clone(),
+            login: login.into(),
+        }),
+    }
+}
+
+/// `login` as a key of the table `users`.
+#[must_use]
+pub fn user_name(login: &str) -> String {
+    let name: String = login
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') {
+                c
+            } else {
+                '_'
+            }
+        })
+        .take(64)
+        .collect();
+    if name.contains('.') {
+        format!("\"{name}\"")
+    } else if name.is_empty() {
+        "me".into()
+    } else {
+        name
+    }
+}
+
+/// The user that the header names.
+pub(super) fn named_user(headers: &HeaderMap) -> Result<Option<&str>, AuthError> {
+    let mut given = headers.get_all(USER_HEADER).iter();
+    let Some(value) = given.next() else {
+        return Ok(None);
+    };
+    if given.next().is_some() {
+        return Err(AuthError::Malformed(
+            "the header Tollgate-User occurs twice",
+        ));
+    }
+    let name = value
+        .to_str()
+        .map_err(|_| AuthError::Malformed("the header Tollgate-User is not ASCII text"))?;
+    Ok(Some(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn config(text: &str) -> Config {
+        Config::parse(Path::new("/x/tollgate.toml"), text).unwrap()
+    }
+
+    #[test]
+    fn every_other_user_id_is_refused() {
+        let owner = PeerCredentials { uid: 1000 };
+        assert_eq!(owner.check(owner), Ok(()));
+        for uid in [0, 1, 999, 1001, u32::MAX] {
+            let refused = PeerCredentials { uid }.check(owner);
+            assert_eq!(refused, Err(PeerError::OtherUser { uid }));
+        }
+        let root = PeerCredentials { uid: 0 };
+        assert!(owner.check(root).is_err(), "also where root owns the gate");
+    }
+
+    #[test]
+    fn a_login_is_one_user() {
+        let two = "[users.alice]\nlogin = \"al\"\n[users.bob]\n";
+        assert_eq!(
+            user_of_login(&config(two), "al").unwrap(),
+            Uid::new(Kind::User, "alice")
+        );
+        let unknown = user_of_login(&config(two), "mallory").unwrap_err();
+        assert!(matches!(unknown, PeerError::NoLogin { .. }));
+        assert!(unknown.help().unwrap().contains("[users.mallory]"));
+        let same = "[users.alice]\nlogin = \"al\"\n[users.bob]\nlogin = \"al\"\n";
+        let same = user_of_login(&config(same), "al").unwrap_err();
+        assert!(same.to_string().contains("`alice` and `bob`"), "{same}");
+    }
+
+    #[test]
+    fn this_process_has_a_login() {
+        assert!(!login(PeerCredentials::own().uid).unwrap().is_empty());
+    }
+
+    #[test]
+    fn odd_logins_become_names() {
+        assert_eq!(user_name("a b"), "a_b");
+        assert_eq!(user_name("a.b"), "\"a.b\"");
+    }
+}

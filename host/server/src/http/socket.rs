@@ -1,0 +1,247 @@
+//! The owner's Unix socket: the REST router, for the user who owns the gate's process.
+//!
+//! A connection has one request. One that was accepted gets its answer, also while the process leaves. One
+//! that was not accepted is reset, so its client knows that nothing was done.
+
+use std::{
+    fs, io,
+    os::{
+        fd::{AsRawFd as _, OwnedFd},
+        unix::fs::PermissionsExt as _,
+    },
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use axum::{Extension, Router, body::Body};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::fs::{Mode, OFlags};
+use tokio::{
+    net::{UnixListener, UnixStream},
+    task::{JoinHandle, JoinSet},
+};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+use crate::{
+    auth::{self, Auth, peer::PeerCredentials},
+    mcp, rest,
+};
+
+/// How long a request may take to arrive.
+const REQUEST: Duration = Duration::from_secs(5);
+/// How long streams of MCP may take to end once nothing is answered any more.
+const STREAMS: Duration = Duration::from_secs(2);
+/// How long until the next attempt where a connection cannot be accepted.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Where the owner of the store at `store` listens.
+#[must_use]
+pub fn path(store: &Path) -> PathBuf {
+    store.with_file_name("gate.sock")
+}
+
+/// A file in a directory by a short name: a socket's address has room for some hundred bytes, a path for
+/// more.
+#[derive(Debug)]
+pub struct ShortPath {
+    _dir: OwnedFd,
+    path: PathBuf,
+}
+
+impl ShortPath {
+    /// The file `name` in `dir`. The path is good for as long as this is kept.
+    ///
+    /// # Errors
+    /// The directory cannot be opened.
+    pub fn new(dir: &Path, name: &str) -> io::Result<Self> {
+        let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(dir, flags, Mode::empty())?;
+        let path = PathBuf::from(format!("/proc/self/fd/{}/{name}", fd.as_raw_fd()));
+        let path = if Path::new("/proc/self/fd").exists() {
+            path
+        } else {
+            dir.join(name)
+        };
+        Ok(Self { _dir: fd, path })
+    }
+
+    /// The path.
+    #[must_use]
+    pub fn as_path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// The routes of the owner's socket: REST, and MCP as stdio has it. A request without the owner's
+/// [`PeerCredentials`] among its extensions is refused.
+pub fn router(server: &mcp::Server) -> Router {
+    let auth = Auth::of_owner(server.gate(), std::sync::Arc::clone(server.rate()));
+    auth::protect(rest::of_owner(server), auth).merge(rest::public(server.gate()))
+}
+
+/// The socket, for as long as this process owns the store.
+#[derive(Debug)]
+pub struct OwnerSocket {
+    path: PathBuf,
+    stop: CancellationToken,
+    serving: Option<JoinHandle<()>>,
+    server: mcp::Server,
+}
+
+impl OwnerSocket {
+    /// Serve the owner's user, next to the store. Where there can be no socket the owner works alone, and
+    /// others learn so by the lock.
+    #[must_use]
+    pub fn start(server: &mcp::Server, router: Router) -> Self {
+        let path = path(&server.gate().ruleset().config.store.path);
+        let stop = CancellationToken::new();
+        let until = stop.clone();
+        let serving = listen(&path)
+            .ok()
+            .map(|listener| tokio::spawn(serve(listener, router, until)));
+        Self {
+            path,
+            stop,
+            serving,
+            server: server.clone(),
+        }
+    }
+
+    /// Accept no more connections.
+    pub fn close(&self) {
+        self.stop.cancel();
+    }
+
+    /// Answer what was accepted, and end. Must come before the ledger is given up: the next owner's socket
+    /// has the same name.
+    pub async fn stop(self) {
+        self.close();
+        if let Some(serving) = self.serving {
+            let _ = fs::remove_file(&self.path);
+            let _ = serving.await;
+        }
+        let streams = self.server.streams();
+        streams.close();
+        drop(tokio::time::timeout(STREAMS, streams.wait()).await);
+    }
+}
+
+/// A socket that only its owner's user can reach, put in place whole.
+fn listen(path: &Path) -> io::Result<UnixListener> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let private = tempfile::Builder::new()
+        .permissions(fs::Permissions::from_mode(0o700))
+        .tempdir_in(dir)?;
+    let made = private.path().join("s");
+    let short = ShortPath::new(private.path(), "s")?;
+    let listener = UnixListener::bind(short.as_path())?;
+    fs::set_permissions(&made, fs::Permissions::from_mode(0o600))?;
+    fs::rename(&made, path)?;
+    Ok(listener)
+}
+
+async fn serve(listener: UnixListener, router: Router, until: CancellationToken) {
+    let mut answering = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = until.cancelled() => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => drop(answering.spawn(answer(stream, router.clone()))),
+                // Out of descriptors, for example: others finish meanwhile.
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            },
+            Some(_) = answering.join_next() => {}
+        }
+    }
+    drop(listener);
+    while answering.join_next().await.is_some() {}
+}
+
+/// Answer the one request of a connection. Who goes away is not waited for; a call that has begun ends all
+/// the same, because the gate owns it.
+async fn answer(stream: UnixStream, router: Router) {
+    let Ok(credentials) = stream.peer_cred() else {
+        return;
+    };
+    let peer = PeerCredentials {
+        uid: credentials.uid(),
+    };
+    let router = router.layer(Extension(peer));
+    let service = service_fn(move |request: http::Request<Incoming>| {
+        router.clone().oneshot(request.map(Body::new))
+    });
+    let mut builder = http1::Builder::new();
+    builder
+        .keep_alive(false)
+        .timer(TokioTimer::new())
+        .header_read_timeout(REQUEST);
+    let connection = builder
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    // The client has gone, or speaks something else.
+    drop(connection.await);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// A path that no socket address has room for.
+    fn deep(dir: &tempfile::TempDir) -> PathBuf {
+        let deep = dir.path().join("a".repeat(120));
+        fs::create_dir(&deep).unwrap();
+        deep.join("ledger.db")
+    }
+
+    async fn ask(path: &Path, request: &str) -> io::Result<String> {
+        let short = ShortPath::new(path.parent().unwrap(), "gate.sock")?;
+        let mut stream = UnixStream::connect(short.as_path()).await?;
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok(answer)
+    }
+
+    #[tokio::test]
+    async fn the_router_sees_the_peer_and_only_its_user_reaches_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = path(&deep(&dir));
+        let listener = listen(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        let router = Router::new().route(
+            "/",
+            get(|Extension(peer): Extension<PeerCredentials>| async move { peer.uid.to_string() }),
+        );
+        let until = CancellationToken::new();
+        let serving = tokio::spawn(serve(listener, router, until.clone()));
+        let answer = ask(&path, "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+        let answer = answer.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let own = PeerCredentials::own().uid.to_string();
+        assert!(answer.ends_with(&own), "{answer}");
+        until.cancel();
+        serving.await.unwrap();
+        assert!(ask(&path, "").await.is_err(), "nothing listens any more");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_not_accepted_is_reset() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = path(&deep(&dir));
+        let listener = listen(&path).unwrap();
+        let short = ShortPath::new(path.parent().unwrap(), "gate.sock").unwrap();
+        let mut stream = UnixStream::connect(short.as_path()).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        drop(listener);
+        let error = stream.read(&mut [0; 16]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    }
+}

@@ -1,0 +1,99 @@
+//! What operators' acts come to.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tollgate::gate::FactsView;
+use tollgate_model::{canonical::Sha256Digest, entity::Uid, ids::DecisionId, record::KeyedDigest};
+use utoipa::ToSchema;
+
+use super::TokenView;
+
+/// What a halt has stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HaltReply {
+    /// Running calls that end.
+    pub calls: usize,
+    /// Approvals that were cancelled.
+    pub approvals: usize,
+}
+
+/// Policies that were put into force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PromotionReply {
+    /// The bundle that is in force now.
+    #[schema(value_type = String)]
+    pub bundle: Sha256Digest,
+    /// Files that were written or removed, relative to the directory of policies.
+    pub files: Vec<String>,
+}
+
+/// A new token.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NewTokenReply {
+    /// What is kept of it.
+    pub token: TokenView,
+    /// The token itself, shown this once.
+    pub text: String,
+}
+
+impl std::fmt::Debug for NewTokenReply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewTokenReply")
+            .field("token", &self.token)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A copy of the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BackupReply {
+    /// The copy.
+    #[schema(value_type = String)]
+    pub file: PathBuf,
+    /// Records in it.
+    pub records: u64,
+    /// Its bytes.
+    pub bytes: u64,
+}
+
+/// Days whose keys were destroyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ForgetReply {
+    /// How many.
+    pub days: u64,
+}
+
+/// The arguments of a call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DecisionArguments {
+    /// The decision about the call.
+    #[schema(value_type = String)]
+    pub decision: DecisionId,
+    /// Its arguments.
+    #[schema(value_type = Object)]
+    pub arguments: Value,
+}
+
+/// What a decision was made from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DecisionFacts {
+    /// The decision.
+    #[schema(value_type = String)]
+    pub decision: DecisionId,
+    /// Request and facts.
+    #[schema(value_type = Object)]
+    pub facts: FactsView,
+}
+
+/// The hash that stands for a person or a resource in a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EntityHash {
+    /// The entity.
+    #[schema(value_type = Object)]
+    pub entity: Uid,
+    /// Its keyed hash.
+    #[schema(value_type = String)]
+    pub hash: KeyedDigest,
+}

@@ -1,0 +1,211 @@
+//! Payloads: what decisions were made from, arguments, tokens of traces, and the export of a run. For people;
+//! whether they may see them is decided, and recorded.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    routing::{MethodRouter, get, post},
+};
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::Value;
+use tollgate::{
+    capture::RevealedValue,
+    gate::{FactsView, Gate, OperateError},
+};
+use tollgate_model::{
+    entity::Uid,
+    ids::{DecisionId, RunId},
+    record::Event,
+    request::{Action, ActionContext, Request},
+};
+use tollgate_trace::file_export;
+use utoipa::ToSchema;
+
+use super::{
+    Rest,
+    body::{Body, Requester},
+    runs::found,
+};
+use crate::{
+    problem::Problem,
+    reply::{DecisionArguments, DecisionFacts, EntityHash},
+};
+
+pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
+    vec![
+        ("/v1/decisions/{id}/facts", get(facts)),
+        ("/v1/decisions/arguments", post(arguments)),
+        ("/v1/runs/{id}/facts", get(run_facts)),
+        ("/v1/runs/{id}/export", post(export)),
+        ("/v1/reveal", post(reveal)),
+    ]
+}
+
+/// Show what a decision was made from.
+#[utoipa::path(get, path = "/v1/decisions/{id}/facts", tag = "decisions", params(("id" = String, Path)), responses(
+    (status = 200, description = "{request, facts}", body = Object),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 404, description = "There is none, or nothing is kept of it", body = Problem),
+))]
+pub(super) async fn facts(
+    State(rest): State<Rest>,
+    who: Requester,
+    Path(id): Path<String>,
+) -> Result<Json<FactsView>, Problem> {
+    let user = who.user()?;
+    who.admit()?;
+    let id: DecisionId = id.parse().map_err(|_| {
+        let id = tollgate::text::printable(&id, 64);
+        Problem::not_found(format!("there is no decision `{id}`"))
+    })?;
+    Ok(Json(rest.gate.facts(&user, id).await?))
+}
+
+/// Show what each decision of a run was made from, without those of which nothing is kept.
+#[utoipa::path(get, path = "/v1/runs/{id}/facts", tag = "runs", params(("id" = String, Path)), responses(
+    (status = 200, description = "By decision", body = [DecisionFacts]),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 404, description = "None that the caller may know of", body = Problem),
+))]
+pub(super) async fn run_facts(
+    State(rest): State<Rest>,
+    who: Requester,
+    Path(id): Path<String>,
+) -> Result<Json<Vec<DecisionFacts>>, Problem> {
+    let user = who.user()?;
+    who.admit()?;
+    let run = found(&rest.gate, &who, &id)?;
+    let all = rest.gate.facts_of_run(&user, &run).await?.into_iter();
+    let all = all.map(|(decision, facts)| DecisionFacts { decision, facts });
+    Ok(Json(all.collect()))
+}
+
+/// Calls whose arguments are wanted.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ArgumentsQuery {
+    /// The decisions about them.
+    #[schema(value_type = Vec<String>)]
+    decisions: Vec<DecisionId>,
+}
+
+/// Show the arguments of calls, without those that the caller may not see and those that are no longer kept.
+/// Whether the caller may see them is decided once for each run.
+#[utoipa::path(post, path = "/v1/decisions/arguments", tag = "decisions", request_body = ArgumentsQuery, responses(
+    (status = 200, description = "By decision", body = [DecisionArguments]),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "It is no person", body = Problem),
+))]
+pub(super) async fn arguments(
+    State(rest): State<Rest>,
+    who: Requester,
+    Body(body): Body<ArgumentsQuery>,
+) -> Result<Json<Vec<DecisionArguments>>, Problem> {
+    let user = who.user()?;
+    who.admit()?;
+    let gate = &rest.gate;
+    let mut readable: BTreeMap<RunId, bool> = BTreeMap::new();
+    let mut found = Vec::new();
+    for decision in body.decisions {
+        let record = gate.ledger().reader().record(decision.0)?;
+        let Some((run, Event::Decision(decided))) =
+            record.and_then(|record| Some((record.run?, record.event)))
+        else {
+            continue;
+        };
+        let allowed = match readable.get(&run) {
+            Some(allowed) => *allowed,
+            None => {
+                let allowed = may_read(gate, &user, run).await?;
+                readable.insert(run, allowed);
+                allowed
+            }
+        };
+        if let Some(digest) = decided.facts_digest.filter(|_| allowed)
+            // What is no longer kept is left out.
+            && let Ok(plain) = gate.ledger().unseal(decision.0, digest, "facts")
+            && let Some(arguments) = call_arguments(&plain)
+        {
+            found.push(DecisionArguments {
+                decision,
+                arguments,
+            });
+        }
+    }
+    Ok(Json(found))
+}
+
+async fn may_read(gate: &Gate, user: &Uid, run: RunId) -> Result<bool, Problem> {
+    let row = gate.ledger().reader().run(&run.to_string())?;
+    match gate.authorize_on_run(user, Action::ViewPayload, &row).await {
+        Ok(_) => Ok(true),
+        Err(OperateError::Refused(_)) => Ok(false),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// The arguments in sealed facts; nothing where they are not those of a call.
+fn call_arguments(facts: &[u8]) -> Option<Value> {
+    let (request, _): (Request, IgnoredAny) = serde_json::from_slice(facts).ok()?;
+    match request.context {
+        ActionContext::Call { input, .. } => Some(input),
+        _ => None,
+    }
+}
+
+/// Decide, and record, that a run leaves as a file. The answer has the hashes that stand for whom it names.
+#[utoipa::path(post, path = "/v1/runs/{id}/export", tag = "runs", params(("id" = String, Path)), responses(
+    (status = 200, description = "It may be exported", body = [EntityHash]),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 404, description = "None that the caller may know of", body = Problem),
+))]
+pub(super) async fn export(
+    State(rest): State<Rest>,
+    who: Requester,
+    Path(id): Path<String>,
+) -> Result<Json<Vec<EntityHash>>, Problem> {
+    let user = who.user()?;
+    who.admit()?;
+    let gate = &rest.gate;
+    let run = found(gate, &who, &id)?;
+    gate.authorize_on_run(&user, Action::ExportRuns, &run)
+        .await?;
+    let ledger = gate.ledger();
+    let records = ledger.reader().records_of_run(run.id)?;
+    let mut hashes = Vec::new();
+    for entity in file_export::named(run.id, &records) {
+        let hash = ledger.digest(&run.tenant, &file_export::hash_parts(&entity))?;
+        hashes.push(EntityHash { entity, hash });
+    }
+    Ok(Json(hashes))
+}
+
+/// A token of a trace.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TraceToken {
+    /// As it stands in the trace.
+    token: String,
+}
+
+/// Turn a token of a trace back into what it stands for.
+#[utoipa::path(post, path = "/v1/reveal", tag = "decisions", request_body = TraceToken, responses(
+    (status = 200, description = "{run, value}", body = Object),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 404, description = "It is not a token of this gate", body = Problem),
+))]
+pub(super) async fn reveal(
+    State(rest): State<Rest>,
+    who: Requester,
+    Body(TraceToken { token }): Body<TraceToken>,
+) -> Result<Json<RevealedValue>, Problem> {
+    let user = who.user()?;
+    who.admit()?;
+    Ok(Json(rest.gate.reveal(&user, &token).await?))
+}

@@ -1,0 +1,84 @@
+//! MCP as stdio has it, on a connection to the owner's socket: one JSON-RPC message a line, after an HTTP
+//! upgrade. This is how `tollgate serve --stdio` reaches the process that serves the gate.
+
+use axum::{
+    extract::{Path, Request, State},
+    response::{IntoResponse as _, Response},
+    routing::{MethodRouter, get},
+};
+use http::{HeaderValue, StatusCode, header};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tollgate::identity::Caller;
+use tollgate_model::ids::hex;
+
+use super::{Rest, body::Requester};
+use crate::{mcp, problem::Problem};
+
+/// The protocol in the header `Upgrade`.
+pub const UPGRADE: &str = "mcp-stdio";
+
+pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
+    vec![("/v1/agents/{agent}/stdio", get(stdio))]
+}
+
+/// Speak MCP as an agent: its operator may, and those who may administer. Over the owner's socket alone.
+#[utoipa::path(get, path = "/v1/agents/{agent}/stdio", tag = "mcp", params(
+    ("agent" = String, Path),
+    ("Upgrade" = String, Header, description = "mcp-stdio"),
+), responses(
+    (status = 101, description = "One JSON-RPC message a line from now on, in both directions"),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "Policy does not let this person, it is no person, or not the socket", body = Problem),
+    (status = 426, description = "The header `Upgrade: mcp-stdio` is missing", body = Problem),
+    (status = 503, description = "The gate is about to stop", body = Problem),
+))]
+pub(super) async fn stdio(
+    State(rest): State<Rest>,
+    who: Requester,
+    Path(agent): Path<String>,
+    mut request: Request,
+) -> Result<Response, Problem> {
+    let user = who.user()?;
+    who.owner()?;
+    let server = rest.server()?;
+    if server.leaving().is_cancelled() {
+        return Err(mcp::AdmissionError::Leaving.into());
+    }
+    let asked = request.headers().get(header::UPGRADE);
+    let is_asked = asked.is_some_and(|value| value.as_bytes() == UPGRADE.as_bytes());
+    let upgrade = request.extensions_mut().remove::<OnUpgrade>();
+    let (true, Some(upgrade)) = (is_asked, upgrade) else {
+        let detail = format!("send `Connection: upgrade` and `Upgrade: {UPGRADE}`");
+        return Err(Problem::new(
+            StatusCode::UPGRADE_REQUIRED,
+            "upgrade_required",
+            detail,
+        ));
+    };
+    who.permit_impersonation(&rest.gate, &user, &agent).await?;
+    serve(server, agent, upgrade);
+    let headers = [
+        (header::CONNECTION, HeaderValue::from_static("upgrade")),
+        (header::UPGRADE, HeaderValue::from_static(UPGRADE)),
+    ];
+    Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())
+}
+
+/// Serve the client in a task, for as long as it stays and the server answers.
+fn serve(server: &mcp::Server, agent: String, upgrade: OnUpgrade) {
+    let caller = Caller::Agent {
+        name: agent,
+        on_behalf_of: None,
+    };
+    let session = tollgate::ids::random(16).map(|bytes| hex(&bytes));
+    let client = server.client(Some(caller), session);
+    let until = server.closed().clone();
+    server.streams().spawn(async move {
+        // A client that goes away before the upgrade, or speaks something else, hears nothing.
+        if let Ok(upgraded) = upgrade.await {
+            let (read, write) = tokio::io::split(TokioIo::new(upgraded));
+            drop(mcp::serve_lines(client, read, write, until).await);
+        }
+    });
+}

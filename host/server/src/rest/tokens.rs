@@ -1,0 +1,192 @@
+//! Tokens by which agents and users name themselves: for people who may administer.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    routing::{MethodRouter, delete, post},
+};
+use http::StatusCode;
+use serde::Deserialize;
+use tollgate::gate::Gate;
+use tollgate_model::{
+    entity::{Kind, Uid},
+    ids::TokenId,
+    record::AdminAction,
+};
+use tollgate_policy::policy::nearest;
+use utoipa::ToSchema;
+
+use super::{
+    Rest,
+    body::{Body, Requester},
+};
+use crate::{
+    auth::token::{self, Purpose},
+    problem::Problem,
+    reply::NewTokenReply,
+};
+
+pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
+    vec![
+        ("/v1/tokens", post(create)),
+        ("/v1/tokens/{id}", delete(revoke)),
+        ("/v1/tokens/revoke", post(revoke_by_name)),
+    ]
+}
+
+/// A new token.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewToken {
+    /// The agent whose token it is; or `user`.
+    #[serde(default)]
+    agent: Option<String>,
+    /// The user whose token it is.
+    #[serde(default)]
+    user: Option<String>,
+    /// The user for whom the agent acts; absent: its operator.
+    #[serde(default)]
+    on_behalf_of: Option<String>,
+    /// What it is for, in its maker's words.
+    #[serde(default)]
+    name: String,
+    /// After how many microseconds it becomes worthless; absent: never.
+    #[serde(default)]
+    lasts: Option<u64>,
+    /// Whether it takes the place of those with the same name.
+    #[serde(default)]
+    replace: bool,
+}
+
+/// Make a token. Its text is in this answer alone.
+#[utoipa::path(post, path = "/v1/tokens", tag = "tokens", request_body = NewToken, responses(
+    (status = 200, description = "The token", body = NewTokenReply),
+    (status = 400, description = "It names no agent and no user, or both", body = Problem),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 404, description = "The configuration has no such agent or user", body = Problem),
+))]
+pub(super) async fn create(
+    State(rest): State<Rest>,
+    who: Requester,
+    Body(body): Body<NewToken>,
+) -> Result<Json<NewTokenReply>, Problem> {
+    let user = who.user()?;
+    who.admit()?;
+    let gate = &rest.gate;
+    let principal = principal(body.agent, body.user)?;
+    known(gate, &principal)?;
+    if let Some(user) = &body.on_behalf_of {
+        gate.user(user)?;
+    }
+    gate.administer(&user, AdminAction::TokenCreated, &principal.to_string())
+        .await?;
+    let purpose = Purpose {
+        principal,
+        on_behalf_of: body.on_behalf_of,
+        name: body.name,
+        expires: body.lasts.map(|lasts| gate.now().plus(lasts)),
+    };
+    let (token, text) = token::create(gate, purpose, body.replace).await?;
+    Ok(Json(NewTokenReply {
+        token: token.into(),
+        text,
+    }))
+}
+
+fn principal(agent: Option<String>, user: Option<String>) -> Result<Uid, Problem> {
+    match (agent, user) {
+        (Some(agent), None) => Ok(Uid::new(Kind::Agent, agent)),
+        (None, Some(user)) => Ok(Uid::new(Kind::User, user)),
+        _ => Err(Problem::invalid("name one `agent` or one `user`")),
+    }
+}
+
+/// That the configuration names this agent or user.
+fn known(gate: &Gate, principal: &Uid) -> Result<(), Problem> {
+    if principal.kind == Kind::User {
+        gate.user(&principal.id)?;
+        return Ok(());
+    }
+    let ruleset = gate.ruleset();
+    if ruleset.config.agents.contains_key(&principal.id) {
+        return Ok(());
+    }
+    let names = ruleset.config.agents.keys().map(String::as_str);
+    let name = tollgate::text::printable(&principal.id, 80);
+    let problem = Problem::not_found(format!("there is no agent `{name}` in tollgate.toml"));
+    Err(match nearest(&principal.id, names) {
+        Some(near) => problem.help(format!("did you mean `{near}`?")),
+        None => problem,
+    })
+}
+
+/// Make a token worthless.
+#[utoipa::path(delete, path = "/v1/tokens/{id}", tag = "tokens", params(("id" = String, Path)), responses(
+    (status = 204, description = "It is worthless from now on"),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 404, description = "There is none", body = Problem),
+))]
+pub(super) async fn revoke(
+    State(rest): State<Rest>,
+    who: Requester,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let user = who.user()?;
+    who.admit()?;
+    let nothing = || {
+        let id = tollgate::text::printable(&id, 64);
+        Problem::not_found(format!("there is no token {id}"))
+            .help("list them with `tollgate token list`")
+    };
+    let gate = &rest.gate;
+    let id: TokenId = id.parse().map_err(|_| nothing())?;
+    let token = gate.ledger().reader().token(id)?.ok_or_else(nothing)?;
+    let target = format!("{id} of {}", token.principal);
+    gate.administer(&user, AdminAction::TokenRevoked, &target)
+        .await?;
+    gate.ledger().remove_token(id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The tokens of a principal.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TokensByName {
+    /// The agent whose tokens they are; or `user`.
+    #[serde(default)]
+    agent: Option<String>,
+    /// The user whose tokens they are.
+    #[serde(default)]
+    user: Option<String>,
+    /// What they are for.
+    name: String,
+}
+
+/// Make the tokens of a principal with one name worthless.
+#[utoipa::path(post, path = "/v1/tokens/revoke", tag = "tokens", request_body = TokensByName, responses(
+    (status = 204, description = "They are worthless from now on"),
+    (status = 400, description = "It names no agent and no user, or both", body = Problem),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+))]
+pub(super) async fn revoke_by_name(
+    State(rest): State<Rest>,
+    who: Requester,
+    Body(body): Body<TokensByName>,
+) -> Result<StatusCode, Problem> {
+    let user = who.user()?;
+    who.admit()?;
+    let gate = &rest.gate;
+    let (principal, name) = (principal(body.agent, body.user)?, body.name);
+    let target = format!("{name} of {principal}");
+    gate.administer(&user, AdminAction::TokenRevoked, &target)
+        .await?;
+    for token in gate.ledger().reader().tokens()? {
+        if token.principal == principal && token.name == name {
+            gate.ledger().remove_token(token.id).await?;
+        }
+    }
+    Ok(StatusCode::NO_CONTENT)
+}

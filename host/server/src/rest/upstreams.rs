@@ -1,0 +1,59 @@
+//! MCP servers outside the sandbox: what was accepted of them.
+
+use axum::{
+    extract::State,
+    routing::{MethodRouter, post},
+};
+use http::StatusCode;
+use serde::Deserialize;
+use tollgate_model::canonical::Sha256Digest;
+use utoipa::ToSchema;
+
+use super::{
+    Rest,
+    body::{Body, Requester},
+};
+use crate::problem::Problem;
+
+pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
+    vec![("/v1/upstreams/accept", post(accept))]
+}
+
+/// What was looked at.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Acceptance {
+    /// Each server with the digest of the offer that was shown.
+    offers: Vec<Offer>,
+}
+
+/// The offer of a server.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Offer {
+    /// The server, as the configuration names it.
+    name: String,
+    /// Digest of what it offers.
+    #[schema(value_type = String)]
+    digest: Sha256Digest,
+}
+
+/// Accept what upstream servers offer, if they still offer what was shown, and put it into force.
+#[utoipa::path(post, path = "/v1/upstreams/accept", tag = "operating", request_body = Acceptance, responses(
+    (status = 204, description = "It is accepted, and in force"),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 409, description = "A server offers something else now, or it does not load", body = Problem),
+))]
+pub(super) async fn accept(
+    State(rest): State<Rest>,
+    who: Requester,
+    Body(body): Body<Acceptance>,
+) -> Result<StatusCode, Problem> {
+    let user = who.user()?;
+    who.admit()?;
+    let offers = body.offers.into_iter();
+    let seen: Vec<(String, Sha256Digest)> = offers.map(|o| (o.name, o.digest)).collect();
+    rest.gate.accept_upstream(&user, &seen).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

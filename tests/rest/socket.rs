@@ -1,0 +1,200 @@
+//! The owner's socket: the same API, for one user of the machine.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{Method, Request, StatusCode, header},
+};
+use serde_json::{Value, json};
+use tollgate_server::{
+    auth::{self, peer::PeerCredentials},
+    http::{self, socket},
+};
+use tower::ServiceExt as _;
+
+use crate::served::Served;
+
+/// A request as it arrives at the socket, from this peer.
+fn request(method: &Method, path: &str, peer: Option<PeerCredentials>) -> Request<Body> {
+    let mut request = Request::builder()
+        .method(method.clone())
+        .uri(path)
+        .header(header::HOST, "localhost")
+        .body(Body::empty())
+        .unwrap();
+    if let Some(peer) = peer {
+        request.extensions_mut().insert(peer);
+    }
+    request
+}
+
+async fn send(router: &Router, request: Request<Body>) -> (StatusCode, Value) {
+    let response = router.clone().oneshot(request).await.unwrap();
+    let status = response.status();
+    let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    (status, serde_json::from_slice(&body).unwrap_or_default())
+}
+
+async fn post(router: &Router, token: &str, path: &str, body: &Value) -> (StatusCode, Value) {
+    let mut request = request(&Method::POST, path, Some(PeerCredentials::own()));
+    let headers = request.headers_mut();
+    headers.insert(
+        header::AUTHORIZATION,
+        format!("Bearer {token}").parse().unwrap(),
+    );
+    headers.insert(header::CONTENT_TYPE, "application/json".parse().unwrap());
+    *request.body_mut() = Body::from(body.to_string());
+    send(router, request).await
+}
+
+async fn document(served: &Served) -> BTreeMap<String, BTreeMap<String, Value>> {
+    let request = served.request(Method::GET, "/v1/openapi.json");
+    let document = served.send(request).await.is(200);
+    serde_json::from_value(document["paths"].clone()).unwrap()
+}
+
+/// A path of the document as a request has it.
+fn filled(path: &str) -> String {
+    let part = |part: &str| if part.starts_with('{') { "x" } else { part }.to_owned();
+    path.split('/').map(part).collect::<Vec<_>>().join("/")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_peer_but_the_owner_is_let_in() {
+    let served = Served::new("").await;
+    let router = socket::router(&served.server);
+    let own = PeerCredentials::own().uid;
+    let token = served.user("dana").await;
+    for (path, operations) in document(&served).await {
+        for (method, operation) in operations {
+            if operation["security"] == json!([{}]) {
+                continue;
+            }
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let path = filled(&path);
+            for uid in [0, own + 1, u32::MAX].into_iter().filter(|uid| *uid != own) {
+                let mut asked = request(&method, &path, Some(PeerCredentials { uid }));
+                let (status, problem) = send(&router, asked).await;
+                assert_eq!(status, 403, "{method} {path} as {uid}");
+                assert_eq!(problem["code"], "other_user");
+                // No token helps.
+                asked = request(&method, &path, Some(PeerCredentials { uid }));
+                let bearer = format!("Bearer {token}").parse().unwrap();
+                asked.headers_mut().insert(header::AUTHORIZATION, bearer);
+                assert_eq!(send(&router, asked).await.0, 403, "{method} {path}");
+            }
+            let unknown = send(&router, request(&method, &path, None)).await;
+            assert_eq!(unknown.0, 401, "{method} {path} without a peer");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_counts_at_the_socket_alone() {
+    let served = Served::new("").await;
+    let rate = std::sync::Arc::default();
+    let auth = auth::Auth::new(&served.gate, served.address, None, rate);
+    let router = http::router(&served.server, auth, served.address).unwrap();
+    let asked = request(&Method::GET, "/v1/runs", Some(PeerCredentials::own()));
+    let (status, problem) = send(&router, asked).await;
+    assert_eq!(
+        (status.as_u16(), &problem["code"]),
+        (401, &json!("unauthenticated"))
+    );
+}
+
+/// Every operation of the document is served, and no other method of its path is.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_document_has_every_method_that_is_served() {
+    let served = Served::new("").await;
+    let router = socket::router(&served.server);
+    let token = served.user("alice").await;
+    for (path, operations) in document(&served).await {
+        for method in ["GET", "POST", "PUT", "DELETE", "PATCH"] {
+            let is_described = operations.contains_key(&method.to_lowercase());
+            let method: Method = method.parse().unwrap();
+            let mut asked = request(&method, &filled(&path), Some(PeerCredentials::own()));
+            let bearer = format!("Bearer {token}").parse().unwrap();
+            asked.headers_mut().insert(header::AUTHORIZATION, bearer);
+            let (status, _) = send(&router, asked).await;
+            let is_served = status != StatusCode::METHOD_NOT_ALLOWED;
+            assert_eq!(is_served, is_described, "{method} {path}: {status}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_the_machine_are_named_over_the_socket_alone() {
+    let served = Served::new("").await;
+    let router = socket::router(&served.server);
+    let (dana, eve) = (served.user("dana").await, served.user("eve").await);
+    let file = served.world.path("copy.db");
+    let copy = json!({ "file": file });
+    for path in ["/v1/store/backup", "/v1/store/permit-restore"] {
+        let remote = served.post(&dana, path, copy.clone()).await;
+        remote.fails(403, "owner_only");
+        let (status, problem) = post(&router, &eve, path, &copy).await;
+        assert_eq!(
+            (status.as_u16(), &problem["code"]),
+            (403, &json!("forbidden"))
+        );
+        let relative = post(&router, &dana, path, &json!({ "file": "copy.db" })).await;
+        assert_eq!(relative.0, 400, "{path}");
+    }
+    assert!(!file.exists(), "nothing was written");
+    let (status, made) = post(&router, &dana, "/v1/store/backup", &copy).await;
+    assert_eq!(status, 200, "{made}");
+    assert!(file.exists() && made["records"].as_u64().unwrap() > 0);
+}
+
+/// What the command line asks for is decided for every caller, wherever it comes from.
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_acts_are_decided() {
+    let served = Served::new("").await;
+    let (agent, eve) = (served.agent("support").await, served.user("eve").await);
+    for (path, body) in [
+        ("/v1/tokens", json!({ "user": "eve" })),
+        ("/v1/tokens/revoke", json!({ "user": "eve", "name": "cli" })),
+        ("/v1/store/forget", json!({ "before": 1 })),
+        ("/v1/policies/promote", json!({})),
+    ] {
+        let got = served.post(&agent, path, body.clone()).await;
+        got.fails(403, "people_only");
+        let status = served.post(&eve, path, body).await.status;
+        assert!(matches!(status, 403 | 404), "{path}: {status}");
+    }
+    let spoken = json!({ "tool": "files__read", "agent": "support" });
+    for path in ["/v1/calls", "/v1/authorize"] {
+        let got = served.post(&agent, path, spoken.clone()).await;
+        got.fails(403, "people_only");
+        let got = served.post(&eve, path, spoken.clone()).await;
+        let got = got.fails(403, "forbidden");
+        assert!(got.body["decision"].is_string(), "it was decided");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_are_made_once_and_revoked() {
+    let served = Served::new("").await;
+    let dana = served.user("dana").await;
+    let unknown = json!({ "agent": "suport" });
+    let got = served.post(&dana, "/v1/tokens", unknown).await;
+    let got = got.fails(404, "not_found");
+    assert_eq!(got.body["help"], "did you mean `support`?");
+    let both = json!({ "agent": "support", "user": "eve" });
+    let got = served.post(&dana, "/v1/tokens", both).await;
+    got.fails(400, "invalid_request");
+    let made = json!({ "agent": "support", "name": "desk", "lasts": 60_000_000 });
+    let made = served.post(&dana, "/v1/tokens", made).await.is(200);
+    let text = made["text"].as_str().unwrap();
+    served.get(text, "/v1/runs").await.is(200);
+    let path = format!("/v1/tokens/{}", made["token"]["id"].as_str().unwrap());
+    let revoke = served.request(Method::DELETE, &path).bearer_auth(&dana);
+    served.send(revoke).await.is(204);
+    served
+        .get(text, "/v1/runs")
+        .await
+        .fails(401, "invalid_token");
+}
