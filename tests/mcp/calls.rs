@@ -201,3 +201,70 @@ fn what_is_no_message_is_answered_and_the_stream_goes_on() {
     drop(input);
     assert!(child.wait().unwrap().success());
 }
+
+#[test]
+fn arguments_count_as_they_were_written_and_what_is_meant_is_understood() {
+    let world = world("0s", "0s");
+    let mut command = world.command(binary());
+    command.args(["serve", "--stdio", "--quiet"]);
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    let mut say = |line: &str| writeln!(input, "{line}").unwrap();
+    let client = json!({"name": "tests", "version": "1"});
+    let begin = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params":
+        {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client}});
+    say(&begin.to_string());
+    next();
+    say(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
+    let call = |id: &str, arguments: &str| {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":"{id}","method":"tools/call","params":{{"name":"files__read"{arguments}}}}}"#
+        )
+    };
+    for (id, arguments, words) in [
+        (
+            "dup",
+            r#","arguments":{"path":"letter.txt","path":"other.txt"}"#,
+            "`/path` occurs twice",
+        ),
+        ("null", r#","arguments":null"#, "path"),
+        ("none", "", "path"),
+        ("list", r#","arguments":[]"#, "path"),
+        (
+            "text",
+            r#","arguments":"{\"path\":\"letter.txt\"}""#,
+            "`arguments` is a string and must be an object",
+        ),
+    ] {
+        say(&call(id, arguments));
+        let answer = next();
+        assert_eq!(answer["id"], id, "{answer}");
+        assert_eq!(answer["result"]["isError"], true, "{answer}");
+        let text = answer["result"]["content"][0]["text"].as_str().unwrap();
+        assert!(text.contains(words), "{text}");
+    }
+    for (line, id, words) in [
+        (
+            r#"{"jsonrpc":"2.0","id":"n","method":"tools/call","params":{"name":"files__read","name":"files__delete"}}"#,
+            json!("n"),
+            "`/params/name` occurs twice",
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#,
+            json!(1.5),
+            "text or an integer",
+        ),
+    ] {
+        say(line);
+        let answer = next();
+        assert_eq!(answer["id"], id, "{answer}");
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(message.contains(words), "{message}");
+    }
+    say(r#"{"jsonrpc":"2.0","id":"list","method":"tools/list","params":{"cursor":""}}"#);
+    assert!(next()["result"]["tools"].is_array());
+    drop(input);
+    assert!(child.wait().unwrap().success());
+}

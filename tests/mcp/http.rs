@@ -105,6 +105,42 @@ fn bad_requests_get_precise_answers_and_good_ones_go_on() {
     );
     assert_eq!(ask(&server, "PUT", &modern, b"").0, 405);
 
+    for accept in [
+        "*/*",
+        "application/json",
+        "text/event-stream",
+        "application/*, text/*;q=0.5",
+    ] {
+        assert_eq!(post(&with(&[("accept", accept)]), &good).0, 200, "{accept}");
+    }
+    let call = [
+        ("mcp-protocol-version", "2026-07-28"),
+        ("mcp-method", "tools/call"),
+        ("mcp-name", "files__read"),
+    ];
+    let meta = &list("2026-07-28")["params"]["_meta"];
+    for (arguments, words) in [
+        (r#"{"path":"a","path":"b"}"#, "`/path` occurs twice"),
+        (r#""{}""#, "must be an object"),
+    ] {
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{{"name":"files__read","arguments":{arguments},"_meta":{meta}}}}}"#
+        );
+        let (status, body) = post(&call, &body);
+        assert_eq!(status, 200, "{body}");
+        assert!(
+            body.contains(words) && body.contains("\"isError\":true"),
+            "{body}"
+        );
+    }
+    let twice =
+        r#"{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"a","name":"b"}}"#;
+    let (status, body) = post(&call, twice);
+    assert!(
+        status == 400 && body.contains("`/params/name` occurs twice"),
+        "{status} {body}"
+    );
+
     let own = server.url.trim_end_matches("/mcp").to_owned();
     let same: Vec<(&str, &str)> = [&modern[..], &[("origin", own.as_str())]].concat();
     let (status, body) = post(&same, &good);

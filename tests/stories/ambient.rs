@@ -93,8 +93,8 @@ async fn a_report_taints_the_run_before_anybody_hears_it() {
     let world = World::new("");
     let gate = world.open().await;
     let (heard, run) = hear(&gate).await;
-    let progress: Vec<u64> = heard.iter().map(|r| r.progress).collect();
-    assert_eq!(progress, [0, 1, 2, 3, 4]);
+    let progress: Vec<f64> = heard.iter().map(|r| r.progress).collect();
+    assert_eq!(progress, [0.0, 1.0, 2.0, 3.0, 4.0]);
     let records = records(&gate, run);
     let of = |wanted: &dyn Fn(&Event) -> bool| records.iter().position(|r| wanted(&r.event));
     let released = of(

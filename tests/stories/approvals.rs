@@ -2,12 +2,9 @@
 
 use tollgate::{
     enforce::ApprovalError, enforce::ApprovalResponse, enforce::CallOptions, enforce::CallRequest,
-    enforce::Refusal, enforce::Verdict, enforce::Vote, gate::OperateError, identity::RunKey,
+    enforce::Refusal, enforce::Verdict, enforce::Vote, identity::RunKey,
 };
-use tollgate_model::{
-    life::ApprovalState,
-    record::{AdminAction, Event},
-};
+use tollgate_model::{life::ApprovalState, record::Event};
 
 use crate::world::{
     REFUND, World, agent, call, denied_by, is_released, named, pending, records, starts, user,

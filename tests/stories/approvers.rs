@@ -1,17 +1,14 @@
 //! Who may answer an approval, and what they are shown.
 
 use tollgate::{
-    enforce::ApprovalError, enforce::ApprovalResponse, enforce::CallOptions, enforce::CallRequest,
-    enforce::Refusal, enforce::Verdict, enforce::Vote, gate::OperateError, identity::RunKey,
+    enforce::ApprovalError, enforce::ApprovalResponse, enforce::Vote, gate::OperateError,
 };
 use tollgate_model::{
     life::ApprovalState,
     record::{AdminAction, Event},
 };
 
-use crate::world::{
-    REFUND, World, agent, call, denied_by, is_released, named, pending, records, starts, user,
-};
+use crate::world::{REFUND, World, call, is_released, pending, records, user};
 
 const TOOL: &str = "payments__refund";
 

@@ -34,6 +34,10 @@ mod state;
 #[cfg(test)]
 mod upstream;
 #[cfg(test)]
+mod upstream_http;
+#[cfg(test)]
+mod upstream_odd;
+#[cfg(test)]
 mod upstream_server;
 #[cfg(test)]
 mod wasi_files;

@@ -210,7 +210,7 @@ async fn progress_comes_through_and_a_cancellation_goes_through() {
     };
     let calling = story.under_way("box__slow", options).await;
     let report = reports.recv().await.unwrap();
-    assert_eq!((report.progress, report.total), (1, Some(2)));
+    assert_eq!((report.progress, report.total), (1.0, Some(2.0)));
     assert_eq!(report.message, "half way");
     cancel.send_replace(true);
     let answer = calling.await.unwrap();

@@ -61,7 +61,9 @@ pub enum JsonError {
 
 #[derive(Default)]
 struct Reader {
-    /// The current position, as pointer segments.
+    /// Whether numbers that not every reader understands alike are read, too.
+    takes_any_number: bool,
+    /// Where we are, as pointer segments.
     path: RefCell<Vec<String>>,
     error: RefCell<Option<JsonError>>,
 }
@@ -136,7 +138,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 
     fn visit_i64<E: de::Error>(self, v: i64) -> Result<Value, E> {
-        if v.unsigned_abs() > MAX_INTEGER.unsigned_abs() {
+        if !self.0.takes_any_number && v.unsigned_abs() > MAX_INTEGER.unsigned_abs() {
             return Err(self.0.fail(JsonError::NumberRange {
                 pointer: self.0.pointer(),
             }));
@@ -147,6 +149,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
     fn visit_u64<E: de::Error>(self, v: u64) -> Result<Value, E> {
         match i64::try_from(v) {
             Ok(v) => self.visit_i64(v),
+            Err(_) if self.0.takes_any_number => Ok(Value::Number(v.into())),
             Err(_) => Err(self.0.fail(JsonError::NumberRange {
                 pointer: self.0.pointer(),
             })),
@@ -154,7 +157,8 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 
     fn visit_f64<E: de::Error>(self, v: f64) -> Result<Value, E> {
-        match normal_number(v) {
+        let any = || Number::from_f64(v).filter(|_| self.0.takes_any_number);
+        match normal_number(v).or_else(any) {
             Some(number) => Ok(Value::Number(number)),
             None => Err(self.0.fail(JsonError::NumberRange {
                 pointer: self.0.pointer(),
@@ -220,7 +224,23 @@ fn normal_number(v: f64) -> Option<Number> {
 /// [`JsonError`] says what and where: syntax, a duplicate key, a number beyond ±(2^53 − 1), nesting
 /// beyond [`MAX_DEPTH`].
 pub fn parse(text: &str) -> Result<Value, JsonError> {
-    let reader = Reader::default();
+    read(text, Reader::default())
+}
+
+/// Read one JSON document as [`parse`] does, with numbers of any size that 64 bits hold: what somebody else has written
+/// and nobody decides on.
+///
+/// # Errors
+/// [`JsonError`], as [`parse`].
+pub fn parse_with_any_number(text: &str) -> Result<Value, JsonError> {
+    let reader = Reader {
+        takes_any_number: true,
+        ..Reader::default()
+    };
+    read(text, reader)
+}
+
+fn read(text: &str, reader: Reader) -> Result<Value, JsonError> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let parsed = Seed(&reader)
         .deserialize(&mut deserializer)
@@ -286,13 +306,13 @@ impl Sha256Digest {
     /// The first twelve hexadecimal digits, for people.
     #[must_use]
     pub fn short(&self) -> String {
-        hex(self.0).chars().take(12).collect()
+        hex(&self.0).chars().take(12).collect()
     }
 }
 
 impl fmt::Display for Sha256Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sha256:{}", hex(self.0))
+        write!(f, "sha256:{}", hex(&self.0))
     }
 }
 

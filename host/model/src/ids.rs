@@ -13,8 +13,11 @@ pub struct InvalidId {
     form: &'static str,
 }
 
-/// Lower-case hexadecimal digits of bytes.
-pub use const_hex::encode as hex;
+/// Lower-case hexadecimal digits of `bytes`.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    const_hex::encode(bytes)
+}
 
 /// The bytes whose lower-case hexadecimal digits `text` is, and nothing else.
 fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
@@ -48,7 +51,7 @@ macro_rules! id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($prefix, "{}"), hex(self.0))
+                write!(f, concat!($prefix, "{}"), hex(&self.0))
             }
         }
 

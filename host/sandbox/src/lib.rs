@@ -35,7 +35,7 @@ mod ticker;
 mod wasi;
 mod wasm_sections;
 
-pub use capability::files::Grant;
+pub use capability::{config::ConfigEntry, files::Grant};
 pub use compile::{CompileError, InspectedTool, Inspection, serve};
 pub use compiler::Compiler;
 pub use component::{Component, INTERFACES};

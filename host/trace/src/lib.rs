@@ -7,7 +7,7 @@
 //!
 //! | module | what it settles |
 //! |---|---|
-//! | `store` | [`store::Store`]: the database file beside the ledger, its one writer, its readers |
+//! | `store` | [`store::Store`]: the database file next to the ledger, its one writer, its readers |
 //! | `projector` | how the gate's own spans get there |
 //! | `ingest` | what OTLP senders report, made fit to be stored |
 //! | `export` | the gate's spans, sent to collectors |

@@ -12,7 +12,7 @@ use tollgate_model::{ids::SpanId, record::Event, record::Record, request::Action
 use crate::session::callers_trace_of;
 use crate::store::{Part, Reader, Scope, StoreError, StoredLog, StoredSpan, Usage, total};
 
-/// Reported spans below each other at most; deeper ones stand beside the last of those.
+/// Reported spans below each other at most; deeper ones are next to the last of those.
 const MAX_DEPTH: usize = 64;
 
 /// A span that others stand below. Several senders may have reported spans of one id.
@@ -30,7 +30,7 @@ type GateParents = HashMap<SpanId, Option<SpanId>>;
 /// Where the spans of each id are.
 type SpanIndex = HashMap<SpanId, Vec<usize>>;
 
-/// Reported spans beside the gate's own.
+/// Reported spans next to the gate's own.
 #[derive(Debug, Default)]
 pub struct MergedTrace {
     spans: Vec<StoredSpan>,

@@ -11,7 +11,9 @@ use crate::{
     guests,
 };
 
-const GROUPS: &[&str] = &["call", "export", "mcp", "policy", "sandbox", "trace"];
+const GROUPS: &[&str] = &[
+    "call", "export", "ledger", "mcp", "policy", "sandbox", "trace",
+];
 
 /// Runs one group of measurements, or all. Always builds the whole workspace: for a single member, cargo
 /// would choose other features of its dependencies and build them again.

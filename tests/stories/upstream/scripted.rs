@@ -111,7 +111,10 @@ impl Session for Scripted {
                 let ending = script.endings.pop_front();
                 (ending.unwrap_or(text("hello")), script.waits)
             };
-            terms.reports.report(1, Some(2), "half\u{202e}way").await;
+            terms
+                .reports
+                .report(1.0, Some(2.0), "half\u{202e}way")
+                .await;
             if waits {
                 return CallResult::Stopped(terms.stop.wait().await);
             }

@@ -63,7 +63,7 @@ fn of_crate(dir: &Path, out: Option<&Path>, progress: Progress) -> Result<BuildO
         name,
         path,
         bytes: component.len() as u64,
-        sha256: hex(Sha256::digest(&component)),
+        sha256: hex(&Sha256::digest(&component)),
         unchanged,
         warnings,
         elapsed: started.elapsed(),

@@ -74,7 +74,7 @@ impl Project<'_> {
         let stamp = self.tools.join(".tollgate-stamp");
         let known = fs::read_to_string(&stamp).unwrap_or_default();
         if let Ok(there) = fs::read(&self.out) {
-            let sha256 = hex(Sha256::digest(&there));
+            let sha256 = hex(&Sha256::digest(&there));
             if known == format!("{sources} {sha256}") {
                 return Ok(self.built(&there, sha256, true, started));
             }
@@ -87,7 +87,7 @@ impl Project<'_> {
             error,
         })?;
         let unchanged = !files::write(&self.out, &bytes)?;
-        let sha256 = hex(Sha256::digest(&bytes));
+        let sha256 = hex(&Sha256::digest(&bytes));
         fs::write(&stamp, format!("{sources} {sha256}"))
             .map_err(|error| files::error("write", &stamp, error))?;
         // Only the copy beside the stamp.
@@ -128,7 +128,7 @@ impl Project<'_> {
             digest.update([0]);
             digest.update(Sha256::digest(&bytes));
         }
-        Ok(hex(digest.finalize()))
+        Ok(hex(&digest.finalize()))
     }
 
     /// Run a step of the build; `what` is for who waits.

@@ -29,11 +29,11 @@ const LEVEL: &str = "progress";
 #[derive(Debug, Default)]
 pub(super) struct ReportCount {
     count: u32,
-    last: Option<u64>,
+    last: Option<f64>,
 }
 
 impl ReportCount {
-    fn take(&mut self, progress: u64) -> bool {
+    fn take(&mut self, progress: f64) -> bool {
         if self.count >= MAX_REPORTS || self.last.is_some_and(|last| progress <= last) {
             return false;
         }
@@ -43,15 +43,22 @@ impl ReportCount {
     }
 }
 
+/// A number that every JSON reader understands alike; zero for what is none.
+fn bounded(n: f64) -> f64 {
+    if n.is_nan() {
+        return 0.0;
+    }
+    n.clamp(0.0, MAX_INTEGER as f64)
+}
+
 impl Capabilities {
     /// Takes a report. Returns it if it is to be [released](Self::release_report); `None` if there is no
     /// listener, or there were too many.
     #[must_use]
     pub(crate) fn take_report(&self, report: ProgressReport) -> Option<ProgressReport> {
-        let exact = |n: u64| n.min(MAX_INTEGER.unsigned_abs());
         let report = ProgressReport {
-            progress: exact(report.progress),
-            total: report.total.map(exact),
+            progress: bounded(report.progress),
+            total: report.total.map(bounded),
             message: printable(&report.message, MAX_MESSAGE),
         };
         let mut so_far = self.pending();
@@ -131,9 +138,9 @@ mod tests {
     #[test]
     fn only_what_goes_on_is_taken_and_no_more_than_some() {
         let mut reported = ReportCount::default();
-        assert!(reported.take(5));
-        assert!(!reported.take(5) && !reported.take(4));
-        let taken = (6..1_000).filter(|n| reported.take(*n)).count();
-        assert_eq!(taken as u32, MAX_REPORTS - 1);
+        assert!(reported.take(5.0) && reported.take(5.5));
+        assert!(!reported.take(5.5) && !reported.take(4.0));
+        let taken = (6..1_000).filter(|n| reported.take(f64::from(*n))).count();
+        assert_eq!(taken as u32, MAX_REPORTS - 2);
     }
 }

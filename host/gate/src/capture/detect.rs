@@ -15,7 +15,10 @@ use aho_corasick::AhoCorasick;
 use regex::Regex;
 use serde::Deserialize;
 
-use super::gitleaks::{self, Rule};
+use super::{
+    DetectError,
+    gitleaks::{self, Rule},
+};
 
 /// The rules that every gate has.
 const BUILT_IN: &str = include_str!("detectors.toml");
@@ -23,43 +26,6 @@ const BUILT_IN: &str = include_str!("detectors.toml");
 const NAMES: &str = include_str!("names.toml");
 /// The longest file of rules, in bytes.
 const MAX_FILE: u64 = 4 << 20;
-
-/// Why the detectors cannot be used. Without them, nothing is captured.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DetectError {
-    /// The built-in ones cannot be read.
-    #[error("the built-in secret detectors cannot be read: {0}")]
-    BuiltIn(String),
-    /// A pattern of the configuration is not a regular expression.
-    #[error("the pattern `{id}` is not a regular expression: {reason}")]
-    Pattern {
-        /// Its name.
-        id: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A file of rules cannot be read.
-    #[error("the secret rules in {file} cannot be read: {reason}; see `rules` under [capture]")]
-    File {
-        /// The file.
-        file: String,
-        /// Why not.
-        reason: String,
-    },
-    /// A rule, or the file as a whole, is not what this gate can use.
-    #[error("{file}:{line}: {rule}{reason}")]
-    Rule {
-        /// The file.
-        file: String,
-        /// The line, from 1.
-        line: usize,
-        /// Names the rule and ends with a colon; empty if it is not one rule.
-        rule: String,
-        /// What is wrong, and what to do.
-        reason: String,
-    },
-}
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -437,7 +403,10 @@ mod tests {
         let own = BTreeMap::from([("badge".to_owned(), "ACME-[0-9]{6}".to_owned())]);
         let detectors = Detectors::new(&own, std::slice::from_ref(&file)).unwrap();
         let text = format!("ghp_{} ACME-123456", "a1B2".repeat(9));
-        assert_eq!(detectors.redact(&text), "[redacted: ours]a1B2");
+        assert_eq!(
+            detectors.redact(&text),
+            "[redacted: ours] [redacted: badge]"
+        );
         std::fs::remove_file(&file).unwrap();
         let error = Detectors::new(&own, &[file]).unwrap_err();
         assert!(matches!(error, DetectError::File { .. }), "{error}");

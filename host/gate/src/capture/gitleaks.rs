@@ -8,7 +8,7 @@ use regex::{Match, Regex};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{detect::DetectError, go_regex::translate};
+use super::{DetectError, go_regex::translate};
 
 /// The longest id of a rule; it stands where a secret was.
 const MAX_ID: usize = 64;

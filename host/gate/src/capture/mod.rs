@@ -9,8 +9,11 @@
 //! The facts of a decision are separate: they are always sealed for replay.
 
 mod detect;
+mod error;
 mod fields;
 mod filter;
+mod gitleaks;
+mod go_regex;
 mod settings;
 mod token;
 
@@ -28,8 +31,9 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-pub use detect::{DetectError, Detectors};
+pub use detect::Detectors;
 use detect::{matches, removed};
+pub use error::DetectError;
 use fields::FieldPosition;
 pub use fields::{Fields, Treatment};
 pub use settings::{CaptureConfig, TenantCapture, ToolCapture};

@@ -21,7 +21,7 @@ const MAX_ENTRIES: usize = 100;
 
 /// Nothing loads without the built-in detectors, so their absence needs no error here.
 static DETECTORS: LazyLock<Option<Detectors>> =
-    LazyLock::new(|| Detectors::new(&BTreeMap::new()).ok());
+    LazyLock::new(|| Detectors::new(&BTreeMap::new(), &[]).ok());
 
 /// What is wrong with an entry, and what to do.
 type Fault = (String, String);

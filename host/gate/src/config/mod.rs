@@ -5,6 +5,7 @@
 
 mod budgets;
 mod capture;
+mod component_config;
 mod error;
 mod export;
 mod external;
@@ -42,7 +43,7 @@ pub use identity::{
 pub use policy_files::{policy_file, policy_files};
 pub use serve::ServeConfig;
 pub use trace::TraceConfig;
-pub use upstream::{UpstreamConfig, UpstreamTransport};
+pub use upstream::{HttpProtocol, UpstreamConfig, UpstreamTransport};
 pub use webhook::{WebhookConfig, WebhookFormat};
 
 use tollgate_ledger::IdleLimits;

@@ -138,6 +138,7 @@ pub(super) struct Upstream {
     pub(super) dir: Option<String>,
     pub(super) user: Option<String>,
     pub(super) url: Option<String>,
+    pub(super) transport: Option<String>,
     pub(super) headers: BTreeMap<String, ConfigValue>,
     pub(super) secret: Option<String>,
     pub(super) roots: Vec<String>,

@@ -49,13 +49,27 @@ pub enum UpstreamTransport {
         /// nothing is said.
         user: Option<String>,
     },
-    /// By streamable HTTP.
+    /// Over HTTP.
     Http {
         /// The endpoint.
         url: Url,
+        /// Which of MCP's two transports over HTTP.
+        protocol: HttpProtocol,
         /// Headers of every request.
         headers: BTreeMap<String, ConfigValue>,
     },
+}
+
+/// How messages go over HTTP.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum HttpProtocol {
+    /// Streamable HTTP; HTTP with SSE where the server does not take that.
+    #[default]
+    Either,
+    /// Streamable HTTP (MCP since 2025-03-26).
+    Streamable,
+    /// HTTP with SSE (MCP 2024-11-05).
+    EventStream,
 }
 
 impl UpstreamConfig {
@@ -97,15 +111,28 @@ impl Validation<'_> {
             let message = format!("{what} {message}");
             Err(self.error(&table, message, help))
         };
-        let over_http = !upstream.headers.is_empty() || upstream.secret.is_some();
+        let over_http = !upstream.headers.is_empty()
+            || upstream.secret.is_some()
+            || upstream.transport.is_some();
+        let protocol = match upstream.transport.as_deref() {
+            None => HttpProtocol::Either,
+            Some("http") => HttpProtocol::Streamable,
+            Some("sse") => HttpProtocol::EventStream,
+            Some(_) => {
+                return wrong(
+                    "has a `transport` that is neither \"http\" nor \"sse\"",
+                    "leave it out, and both are tried",
+                );
+            }
+        };
         let as_child =
             !upstream.env.is_empty() || upstream.dir.is_some() || upstream.user.is_some();
         let transport = match (upstream.command, upstream.url) {
             (Some(command), None) if over_http => {
                 let _ = command;
                 return wrong(
-                    "is a command, which has neither `headers` nor `secret`",
-                    "put its settings into `env`",
+                    "is a command, which has none of `headers`, `secret` and `transport`",
+                    "put what it needs into `env`",
                 );
             }
             (Some(_), None) if upstream.user.is_some() && upstream.dir.is_none() => {
@@ -147,7 +174,11 @@ impl Validation<'_> {
                     .values()
                     .any(|h| matches!(h, ConfigValue::Secret { .. }));
                 let url = self.endpoint(&url, confidential)?;
-                UpstreamTransport::Http { url, headers }
+                UpstreamTransport::Http {
+                    url,
+                    protocol,
+                    headers,
+                }
             }
             _ => {
                 return wrong(
@@ -304,6 +335,14 @@ mod tests {
         };
         assert_eq!(headers.get("authorization"), Some(&bearer));
         assert!(read("[upstream.up]\nurl = \"http://127.0.0.1:1/mcp\"\nsecret = \"key\"").is_ok());
+        let old = read("[upstream.up]\nurl = \"https://h/sse\"\ntransport = \"sse\"").unwrap();
+        assert!(matches!(
+            old.transport,
+            UpstreamTransport::Http {
+                protocol: HttpProtocol::EventStream,
+                ..
+            }
+        ));
     }
 
     #[test]
@@ -333,6 +372,10 @@ mod tests {
                 "secret = ",
             ),
             ("[upstream.up]\nurl = \"ftp://example.com\"", "https"),
+            (
+                "[upstream.up]\nurl = \"https://h\"\ntransport = \"ws\"",
+                "leave it out",
+            ),
             (
                 "[upstream.up]\ncommand = [\"a\"]\nenv = { K = { secret = \"kex\" } }",
                 "`key`",

@@ -61,12 +61,9 @@ pub(crate) fn redact(
             let removed = remove(&mut value, &segments, output_schema);
             redacted.count += removed.ok_or_else(not_found)?;
         }
-        let text = canonical::to_canonical(&value)
-            .ok()
-            .and_then(|bytes| String::from_utf8(bytes).ok());
-        redacted
-            .content
-            .extend(text.map(|text| Content::Text { text }));
+        // Not the canonical form, which has no integers beyond 2^53.
+        let text = value.to_string();
+        redacted.content.push(Content::Text { text });
         redacted.content.push(Content::Structured(value));
     }
     Ok(redacted)

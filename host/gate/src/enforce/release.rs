@@ -80,7 +80,7 @@ pub(crate) fn content_with_truncation_note(
     let mut content = execution.content.clone()?;
     if execution.cut {
         let text = format!(
-            "[cut: the tool returned {} bytes; ask it for less]",
+            "[cut: the tool returned {} bytes; ask it for less, or have an operator raise `limits.output` of the tool]",
             execution.size
         );
         content.push(Content::Text { text });

@@ -30,8 +30,8 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// Takes untrusted progress of the server, and releases it to the listener if policy permits.
-    pub async fn report(&self, progress: u64, total: Option<u64>, message: &str) {
+    /// Take progress of the server, which is untrusted, and release it to the listener if policy permits.
+    pub async fn report(&self, progress: f64, total: Option<f64>, message: &str) {
         self.upstream.prepare().await;
         let report = ProgressReport {
             progress,
@@ -78,6 +78,7 @@ impl Scrubber {
             },
             CallResult::Unusable(problem) => CallResult::Unusable(self.text(&problem)),
             CallResult::NotSent(why) => CallResult::NotSent(self.text(&why)),
+            CallResult::NotTaken(why) => CallResult::NotTaken(self.text(&why)),
             CallResult::Lost(cause) => CallResult::Lost(self.text(&cause)),
             stopped @ CallResult::Stopped(_) => stopped,
         }
@@ -278,6 +279,13 @@ impl LoadedUpstream {
                 Execution::failed(FailureKind::Failed, message, 1)
             }
             CallResult::NotSent(why) => self.not_sent(&why),
+            CallResult::NotTaken(why) => {
+                let name = &self.name;
+                let message = format!(
+                    "The upstream server `{name}` did not take the call: {why}. Nothing was done."
+                );
+                Execution::failed(FailureKind::Failed, message, 0)
+            }
             CallResult::Lost(cause) => Execution::ended(Status::Indeterminate, 1, Some(cause)),
             CallResult::Stopped(CallInterruption::Halted) => {
                 Execution::ended(Status::Halted, 1, None)

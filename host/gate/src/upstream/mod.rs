@@ -151,7 +151,9 @@ pub enum CallResult {
     Unusable(String),
     /// Not a byte of the request was sent.
     NotSent(String),
-    /// It was sent, or may have been, and there was no answer.
+    /// The server has refused to take the request: nothing of it was done.
+    NotTaken(String),
+    /// It was sent, or may have been, and no answer came.
     Lost(String),
     /// It was interrupted after it was sent, or may have been.
     Stopped(CallInterruption),

@@ -15,7 +15,8 @@ pub const MAX_TOOLS: usize = 256;
 pub struct Offer(BTreeMap<String, Result<Definition, String>>);
 
 impl Offer {
-    /// From the entries of a `tools/list` result, all pages together. Tools beyond the limit are ignored.
+    /// The entries of a `tools/list` result, all pages together. Tools beyond 256 are not looked at, and it is said how
+    /// many those are.
     #[must_use]
     pub fn new(tools: &[Value]) -> Self {
         let mut offer = BTreeMap::new();
@@ -28,6 +29,12 @@ impl Offer {
                 .entry(name)
                 .and_modify(|twice| *twice = Err("two tools have this name".to_owned()))
                 .or_insert(definition);
+        }
+        if let Some(surplus @ 1..) = tools.len().checked_sub(MAX_TOOLS) {
+            let problem = format!(
+                "only {MAX_TOOLS} tools of a server are taken; choose with `tools = [\"NAME\", ..]` in its table"
+            );
+            offer.insert(format!("({surplus} more)"), Err(problem));
         }
         Self(offer)
     }
@@ -117,6 +124,19 @@ mod tests {
 
     fn tool(name: &str, description: &str) -> Value {
         json!({"name": name, "description": description, "inputSchema": {"type": "object"}})
+    }
+
+    #[test]
+    fn it_is_said_how_many_tools_are_not_taken() {
+        let tools: Vec<Value> = (0..300).map(|n| tool(&format!("t{n}"), "")).collect();
+        let offer = Offer::new(&tools);
+        assert_eq!(offer.definitions().len(), MAX_TOOLS);
+        let left_out = offer.left_out();
+        assert!(
+            left_out
+                .get("(44 more)")
+                .is_some_and(|why| why.contains("tools = ["))
+        );
     }
 
     #[test]

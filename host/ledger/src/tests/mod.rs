@@ -12,7 +12,6 @@ mod proofs;
 mod reading;
 mod rebuild;
 mod runs;
-mod speed;
 mod verification;
 
 use std::{

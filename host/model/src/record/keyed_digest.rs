@@ -27,7 +27,7 @@ impl KeyedDigest {
         }
         Self(format!(
             "hmac:v{version}:{}",
-            hex(&mac.finalize().into_bytes())
+            hex(mac.finalize().into_bytes())
         ))
     }
 

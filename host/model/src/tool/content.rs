@@ -136,6 +136,31 @@ impl BoundedContent {
     /// [`canonical::parse`] refuses) makes the whole result a failure of the tool.
     #[must_use]
     pub fn of_parts(parts: Vec<RawContent>, max: u64) -> Self {
+        Self::bounded(parts, max, RawContent::checked)
+    }
+
+    /// At most `max` bytes of `parts`. A part that breaks a rule becomes a line of text that says so, and costs no
+    /// other. Structured data may have any number.
+    #[must_use]
+    pub fn of_each_part(parts: Vec<RawContent>, max: u64) -> Self {
+        Self::bounded(parts, max, |part| {
+            let checked = match part {
+                RawContent::Structured(json) => canonical::parse_with_any_number(&json)
+                    .map(Content::Structured)
+                    .map_err(|e| format!("structured data is refused: {e}")),
+                part => part.checked(),
+            };
+            Ok(checked.unwrap_or_else(|problem| Content::Text {
+                text: format!("[left out: {problem}]"),
+            }))
+        })
+    }
+
+    fn bounded(
+        parts: Vec<RawContent>,
+        max: u64,
+        check: impl Fn(RawContent) -> Result<Content, String>,
+    ) -> Self {
         let size = parts
             .iter()
             .map(|part| part.size() as u64)
@@ -158,7 +183,7 @@ impl BoundedContent {
                 part => part,
             };
             room = room.saturating_sub(needed);
-            match part.checked() {
+            match check(part) {
                 Ok(part) => content.push(part),
                 Err(problem) => {
                     return Self {
@@ -355,6 +380,30 @@ mod tests {
                 .unwrap_err();
             assert_eq!(failure.kind, FailureKind::Failed);
         }
+    }
+
+    #[test]
+    fn a_part_that_breaks_a_rule_costs_no_other() {
+        let structured = |json: &str| RawContent::Structured(json.into());
+        let parts = vec![
+            RawContent::Image {
+                media_type: "png".into(),
+                data: vec![1],
+            },
+            structured(r#"{"id":1902433718237462529,"n":1e21}"#),
+            structured(&format!("{}1{}", "[".repeat(90), "]".repeat(90))),
+            RawContent::Text("a".into()),
+        ];
+        let content = BoundedContent::of_each_part(parts, 1000).content.unwrap();
+        let shown = |part: &Content| match part {
+            Content::Text { text } => text.clone(),
+            other => serde_json::to_value(other).unwrap()["value"].to_string(),
+        };
+        let content: Vec<String> = content.iter().map(shown).collect();
+        assert_eq!(content[0], "[left out: a media type is not valid]");
+        assert_eq!(content[1], r#"{"id":1902433718237462529,"n":1e+21}"#);
+        assert!(content[2].contains("nested deeper"), "{content:?}");
+        assert_eq!(content[3], "a");
     }
 
     #[test]

@@ -100,11 +100,12 @@ impl Execution {
         Self::of_content(Status::ToolError, content, effects)
     }
 
-    /// The result of an upstream server, checked and cut to `max` bytes like a guest's.
+    /// What an upstream server returned, cut to `max` bytes as what a guest returns. What has happened has happened, so
+    /// a part that breaks a rule costs no other.
     #[must_use]
     pub fn returned(parts: Vec<Content>, max: u64) -> Self {
         let parts = parts.into_iter().map(Into::into).collect();
-        let content = BoundedContent::of_parts(parts, max);
+        let content = BoundedContent::of_each_part(parts, max);
         let status = match content.content {
             Ok(_) => Status::Ok,
             Err(_) => Status::ToolError,
@@ -112,15 +113,21 @@ impl Execution {
         Self::of_content(status, content, 1)
     }
 
-    /// The same as the tool's own failure: its texts, joined.
+    /// The same as what the tool says of its own failure: its texts, one after the other, or else its data.
     #[must_use]
     pub fn into_failure(self) -> Self {
         let content = self.content.and_then(|parts| {
-            let texts = parts.into_iter().filter_map(|part| match part {
-                Content::Text { text } => Some(text),
-                _ => None,
-            });
-            let texts: Vec<String> = texts.collect();
+            let (mut texts, mut data) = (Vec::new(), Vec::new());
+            for part in parts {
+                match part {
+                    Content::Text { text } => texts.push(text),
+                    Content::Structured(value) => data.push(value.to_string()),
+                    Content::Image { .. } | Content::Resource { .. } => {}
+                }
+            }
+            if texts.is_empty() {
+                texts = data;
+            }
             Err(ToolFailure {
                 kind: FailureKind::Failed,
                 message: texts.join("\n"),

@@ -12,7 +12,7 @@ use cedar_policy_core::ast::{
 
 use super::{
     Pdp, RequestError,
-    explain::context_path,
+    context_path::context_path,
     request_error,
     validate::{self, InputCheck},
 };

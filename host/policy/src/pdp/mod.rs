@@ -5,6 +5,7 @@
 
 mod bundle;
 mod cedar_request;
+mod context_path;
 mod entities;
 mod evaluate;
 mod explain;

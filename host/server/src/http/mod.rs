@@ -130,6 +130,7 @@ pub fn router(server: &mcp::Server, auth: Auth, address: SocketAddr) -> Result<R
     let sessions = Sessions::new(open, key);
     let mcp = Router::new()
         .route_service(MCP, mcp)
+        .layer(middleware::from_fn(mcp::as_written))
         .layer(middleware::from_fn_with_state(sessions, sessions::session));
     let gate = server.gate();
     let others: Vec<Arc<dyn metrics::Source>> = vec![

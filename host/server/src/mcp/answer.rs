@@ -15,6 +15,8 @@ use tollgate::{
     tool::{Content, Tool},
 };
 
+use super::output;
+
 /// Where a result says what was decided.
 const DECISION: &str = "dev.tollgate/decision";
 
@@ -24,7 +26,10 @@ pub(super) fn result(answer: Answer, tool: Option<&Tool>, legacy: bool) -> CallT
     let view = answer.view();
     let message = answer.message().map(|message| advised(message, &view));
     let mut result = match answer.verdict {
-        Verdict::Released { content, redacted } => released(content, redacted, tool, legacy),
+        Verdict::Released { content, redacted } => {
+            let schema = tool.and_then(|tool| tool.output_schema.as_ref());
+            released(content, redacted, schema, legacy)
+        }
         _ => CallToolResult::error(vec![ContentBlock::text(message.unwrap_or_default())]),
     };
     result.meta = Some(meta(&view));
@@ -74,7 +79,7 @@ fn wrapped(data: Value) -> MetaObject {
 fn released(
     content: Vec<Content>,
     redacted: bool,
-    tool: Option<&Tool>,
+    schema: Option<&Value>,
     legacy: bool,
 ) -> CallToolResult {
     let mut blocks = Vec::with_capacity(content.len());
@@ -99,14 +104,17 @@ fn released(
         ));
     }
     let mut result = CallToolResult::success(blocks);
-    let schema = tool.and_then(|tool| tool.output_schema.as_ref());
-    if redacted && schema.is_some() {
-        // What was removed may be what the output schema asks for; a client that checks it would show
-        // nothing at all. The text blocks have what is left.
-        result.is_error = Some(true);
-    } else {
-        result.structured_content = structured.filter(|value| !legacy || value.is_object());
-    }
+    let is_checked = schema.and_then(output::listed).is_some();
+    result.structured_content = match structured.filter(|value| !legacy || value.is_object()) {
+        // What was removed may be what the output schema asks for. The text blocks have what is left.
+        _ if redacted && is_checked => Some(output::incomplete(
+            "policy has removed parts of this result; the text has the others",
+        )),
+        None if is_checked => Some(output::incomplete(
+            "the tool returned no structured content, or more than is passed on",
+        )),
+        structured => structured,
+    };
     result
 }
 

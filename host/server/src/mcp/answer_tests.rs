@@ -101,6 +101,39 @@ fn a_call_that_waits_names_the_tool_that_resumes_it() {
 }
 
 #[test]
+fn a_success_that_is_less_than_promised_stays_a_success() {
+    let schema =
+        json!({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]});
+    let object = || vec![Content::Structured(json!({"n": "[redacted]"}))];
+    let cut = || {
+        vec![Content::Text {
+            text: "[cut: ..]".into(),
+        }]
+    };
+    let listed = Value::Object(output::listed(&schema).unwrap());
+    let check = jsonschema::validator_for(&listed).unwrap();
+    for (content, redacted) in [(object(), true), (cut(), false)] {
+        let result = released(content, redacted, Some(&schema), true);
+        assert_eq!(result.is_error, Some(false));
+        assert!(check.is_valid(&result.structured_content.unwrap()));
+    }
+    let whole = released(
+        vec![Content::Structured(json!({"n": 1}))],
+        false,
+        Some(&schema),
+        true,
+    );
+    assert_eq!(whole.structured_content, Some(json!({"n": 1})));
+    // Clients check nothing that is not listed.
+    let unlisted = json!({"type": "object", "oneOf": []});
+    let redacted = released(object(), true, Some(&unlisted), true);
+    assert_eq!(
+        redacted.structured_content,
+        Some(json!({"n": "[redacted]"}))
+    );
+}
+
+#[test]
 fn content_becomes_blocks_and_structured_data_stands_beside_them() {
     let released = |content, redacted| Verdict::Released { content, redacted };
     let picture = Content::Image {

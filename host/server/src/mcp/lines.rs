@@ -6,11 +6,11 @@ use std::{io, sync::Arc};
 
 use rmcp::{
     RoleServer,
-    model::ErrorData,
+    model::{ErrorData, GetExtensions as _, JsonRpcMessage},
     service::{QuitReason, RxJsonRpcMessage, ServiceExt as _, TxJsonRpcMessage},
     transport::Transport,
 };
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde::{Serialize, de::IgnoredAny};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
@@ -22,7 +22,7 @@ use tokio_util::{
     sync::CancellationToken,
 };
 
-use super::Client;
+use super::{Client, raw::RawMessage};
 use crate::depth::too_deep;
 
 /// Bytes of a line.
@@ -75,7 +75,7 @@ where
 {
     /// Say what is wrong with a line. In a task of its own: what reads may be given up at any time, and
     /// half a line must not be written.
-    fn complain(&self, id: Option<rmcp::model::RequestId>, error: ErrorData) {
+    fn complain(&self, id: Option<Value>, error: ErrorData) {
         // Who is not named gets null (JSON-RPC 2.0, section 5).
         let message = json!({"jsonrpc": "2.0", "id": id, "error": error});
         let write = Arc::clone(&self.write);
@@ -90,26 +90,21 @@ where
             self.complain(None, ErrorData::parse_error("this line is no JSON", None));
             return None;
         }
-        match serde_json::from_str(line) {
-            Ok(message) => Some(message),
-            Err(_) => {
-                let id = id_of(line);
-                let what = "this is no JSON-RPC message of MCP";
-                self.complain(id, ErrorData::invalid_request(what, None));
-                None
-            }
+        let raw = RawMessage::read(line.as_bytes());
+        if let Some(problem) = raw.problem {
+            self.complain(raw.id, ErrorData::invalid_request(problem, None));
+            return None;
         }
+        let Ok(mut message) = serde_json::from_str::<RxJsonRpcMessage<RoleServer>>(line) else {
+            let what = "this is no JSON-RPC message of MCP";
+            self.complain(raw.id, ErrorData::invalid_request(what, None));
+            return None;
+        };
+        if let (JsonRpcMessage::Request(request), Some(arguments)) = (&mut message, raw.arguments) {
+            request.request.extensions_mut().insert(arguments);
+        }
+        Some(message)
     }
-}
-
-/// The id of what is no message, if it has one.
-fn id_of(line: &str) -> Option<rmcp::model::RequestId> {
-    #[derive(Deserialize)]
-    struct HasId {
-        id: Value,
-    }
-    let has: HasId = serde_json::from_str(line).ok()?;
-    serde_json::from_value(has.id).ok()
 }
 
 async fn put<W: AsyncWrite + Unpin>(write: &Mutex<W>, message: &impl Serialize) -> io::Result<()> {

@@ -6,9 +6,9 @@ use rmcp::model::{Tool, ToolAnnotations};
 use serde_json::Value;
 use tollgate::{enforce::Ruleset, gate::Gate, tool::SourceKind};
 
-use super::resume_tool;
+use super::{output, resume_tool};
 
-/// The lists of the latest ruleset.
+/// The list of the latest ruleset.
 #[derive(Debug, Default)]
 pub(super) struct Listing(Mutex<Option<CachedListing>>);
 
@@ -16,8 +16,6 @@ pub(super) struct Listing(Mutex<Option<CachedListing>>);
 struct CachedListing {
     ruleset: Arc<Ruleset>,
     tools: Arc<[Tool]>,
-    /// For protocols where structured content is an object.
-    legacy: Arc<[Tool]>,
 }
 
 impl Listing {
@@ -28,8 +26,7 @@ impl Listing {
             Some(latest) if Arc::ptr_eq(&latest.ruleset, &ruleset) => latest.clone(),
             _ => {
                 let latest = CachedListing {
-                    tools: list(&ruleset, false),
-                    legacy: list(&ruleset, true),
+                    tools: list(&ruleset),
                     ruleset,
                 };
                 listed.insert(latest).clone()
@@ -38,13 +35,12 @@ impl Listing {
     }
 
     /// The tools in force.
-    pub(super) fn tools(&self, gate: &Gate, legacy: bool) -> Arc<[Tool]> {
-        let listed = self.listed(gate);
-        if legacy { listed.legacy } else { listed.tools }
+    pub(super) fn tools(&self, gate: &Gate) -> Arc<[Tool]> {
+        self.listed(gate).tools
     }
 }
 
-fn list(ruleset: &Ruleset, legacy: bool) -> Arc<[Tool]> {
+fn list(ruleset: &Ruleset) -> Arc<[Tool]> {
     // What the gate does not execute, nobody calls here.
     let called = ruleset.tools.values();
     let called = called.filter(|tool| !matches!(tool.source.kind, SourceKind::External));
@@ -57,10 +53,8 @@ fn list(ruleset: &Ruleset, legacy: bool) -> Arc<[Tool]> {
             Arc::new(input),
         );
         listed.title.clone_from(&tool.title);
-        let output = tool.output_schema.as_ref().map(object);
-        listed.output_schema = output
-            .filter(|schema| !legacy || schema.get("type").is_some_and(|t| t == "object"))
-            .map(Arc::new);
+        let output = tool.output_schema.as_ref().and_then(output::listed);
+        listed.output_schema = output.map(Arc::new);
         let hints = tool.annotations;
         listed.annotations = Some(
             ToolAnnotations::new()

@@ -11,7 +11,9 @@ mod held_call;
 mod lines;
 mod listing;
 pub(crate) mod origin;
+mod output;
 mod progress;
+mod raw;
 mod self_report;
 mod tasks;
 
@@ -48,6 +50,7 @@ use self::{
     listing::Listing,
     origin::Place,
     progress::Progress,
+    raw::RawArguments,
     tasks::Tasks,
 };
 use crate::{
@@ -57,6 +60,7 @@ use crate::{
 
 pub(crate) use admission::{AcceptedCall, AdmissionError};
 pub use lines::{MAX_LINE, serve_lines};
+pub(crate) use raw::as_written;
 
 /// Calls of one principal at once; more are refused, so that one agent does not take all.
 const MAX_CALLS: usize = 256;
@@ -207,13 +211,13 @@ impl Server {
 
     async fn tell_of_changes(self) {
         let mut reloads = self.0.gate.reloads();
-        let mut known = self.0.listing.tools(&self.0.gate, false);
+        let mut known = self.0.listing.tools(&self.0.gate);
         loop {
             tokio::select! {
                 () = self.0.leaving.cancelled() => return,
                 changed = reloads.changed() => if changed.is_err() { return },
             }
-            let now = self.0.listing.tools(&self.0.gate, false);
+            let now = self.0.listing.tools(&self.0.gate);
             if now == known {
                 continue;
             }
@@ -315,6 +319,12 @@ impl Client {
             Ok(taken) => taken,
             Err(error) => return Ok(answer::refusal(&format!("Not called: {error}.")).into()),
         };
+        let parts = cx.extensions.get::<http::request::Parts>();
+        let raw = cx
+            .extensions
+            .get::<RawArguments>()
+            .or_else(|| parts.and_then(|parts| parts.extensions.get::<RawArguments>()))
+            .cloned();
         let arguments = Value::Object(request.arguments.unwrap_or_default());
         let asked = if request.name == RESUME_TOOL {
             match self.stored(&caller, &place, &arguments, cancelled)? {
@@ -324,7 +334,7 @@ impl Client {
         } else {
             let request = CallRequest {
                 tool: request.name.into_owned(),
-                arguments: arguments.to_string(),
+                arguments: raw.map_or_else(|| arguments.to_string(), |raw| raw.0.to_string()),
             };
             // A client that begins another session, because it or the gate was started again, repeats
             // what waits in the one before.
@@ -480,17 +490,14 @@ impl ServerHandler for Client {
         request: Option<PaginatedRequestParams>,
         context: Context,
     ) -> impl Future<Output = Result<ListToolsResult, ErrorData>> + MaybeSendFuture + '_ {
-        let listed = match request.and_then(|request| request.cursor) {
+        let cursor = request.and_then(|request| request.cursor);
+        let listed = match cursor.filter(|cursor| !cursor.is_empty()) {
             Some(_) => Err(ErrorData::invalid_params(
                 "there is no such cursor: the list has one page",
                 None,
             )),
             None => self.caller(&context).map(|_| {
-                let tools = self
-                    .server
-                    .0
-                    .listing
-                    .tools(self.gate(), is_legacy(&context));
+                let tools = self.server.0.listing.tools(self.gate());
                 ListToolsResult::with_all_items(tools.to_vec())
             }),
         };
@@ -498,7 +505,7 @@ impl ServerHandler for Client {
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        let tools = self.server.0.listing.tools(self.gate(), false);
+        let tools = self.server.0.listing.tools(self.gate());
         tools.iter().find(|tool| tool.name == name).cloned()
     }
 
@@ -542,14 +549,14 @@ impl ServerHandler for Client {
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let mut reloads = self.gate().reloads();
-        let mut known = self.server.0.listing.tools(self.gate(), false);
+        let mut known = self.server.0.listing.tools(self.gate());
         loop {
             tokio::select! {
                 () = context.cancelled() => return Ok(()),
                 () = self.server.0.leaving.cancelled() => return Ok(()),
                 changed = reloads.changed() => if changed.is_err() { return Ok(()) },
             }
-            let now = self.server.0.listing.tools(self.gate(), false);
+            let now = self.server.0.listing.tools(self.gate());
             if now != known {
                 known = now;
                 if context.sink().notify_tool_list_changed().await.is_err() {
@@ -602,9 +609,20 @@ impl ServerHandler for Client {
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _context: Context,
+        context: Context,
     ) -> Result<CustomResult, ErrorData> {
         let method = printable(&request.method, 80);
+        if request.method == "tools/call"
+            && let Some(call) = loose_call(request.params.as_ref())
+        {
+            let answered = match call {
+                Ok(call) => self.call_tool(call, context).await?,
+                Err(refusal) => refusal.into(),
+            };
+            let result = serde_json::to_value(answered);
+            let result = result.map_err(|e| ErrorData::internal_error(e.to_string(), None))?;
+            return Ok(CustomResult::new(result));
+        }
         // What a method of ours does not parse as arrives here.
         if matches!(
             &*request.method,
@@ -616,6 +634,19 @@ impl ServerHandler for Client {
         let message = format!("there is no method {method} here");
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, message, None))
     }
+}
+
+/// A call whose parameters do not have the protocol's form, as far as they can be understood; or what its model is told.
+fn loose_call(params: Option<&Value>) -> Option<Result<CallToolRequestParams, CallToolResult>> {
+    let params = params?;
+    let name = params.get("name")?.as_str()?.to_owned();
+    let arguments = params.get("arguments").unwrap_or(&Value::Null);
+    if let Some(text) = raw::no_object(arguments) {
+        return Some(Err(answer::refusal(&text)));
+    }
+    let arguments = arguments.as_object().cloned().unwrap_or_default();
+    let call = CallToolRequestParams::new(name).with_arguments(arguments);
+    Some(Ok(call))
 }
 
 /// What the gate itself lists: the tool that resumes a call by its approval.

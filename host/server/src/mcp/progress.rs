@@ -59,10 +59,8 @@ impl Progress {
     }
 
     async fn report(&self, report: ProgressReport) {
-        // Exact up to 2^53, and the gate reports no more.
-        let number = |n: u64| n as f64;
-        let total = report.total.map(|total| number(total) + self.waited);
-        self.send(number(report.progress) + self.waited, total, report.message)
+        let total = report.total.map(|total| total + self.waited);
+        self.send(report.progress + self.waited, total, report.message)
             .await;
     }
 

@@ -17,16 +17,15 @@ use std::{
 };
 
 use nix::unistd::User;
-use rmcp::{RoleClient, transport::async_rw::AsyncRwTransport};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tokio::{
-    io::{AsyncReadExt as _, BufReader},
+    io::AsyncReadExt as _,
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
 };
 use tollgate::{config::ConfigValue, secrets::Vault, text::printable, upstream::ConnectError};
 
-/// Bytes of one message from a server; a longer one is dropped.
-const MAX_MESSAGE: usize = 32 << 20;
+use super::pipe;
+
 /// How long a server may take to end once its input has.
 const LEAVING: Duration = Duration::from_secs(2);
 /// How often it is looked whether it has.
@@ -34,7 +33,7 @@ const LOOK: Duration = Duration::from_millis(10);
 /// Bytes of its last words that are kept.
 const MAX_WORDS: usize = 1 << 10;
 
-pub(super) type Pipe = AsyncRwTransport<RoleClient, BufReader<ChildStdout>, ChildStdin>;
+pub(super) type Pipe = pipe::Pipe<ChildStdout, ChildStdin>;
 
 /// How a child is started.
 pub(super) struct Start<'a> {
@@ -107,9 +106,7 @@ impl Start<'_> {
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(ConnectError::new("it has no input or output"));
         };
-        let pipe = AsyncRwTransport::new_client(BufReader::new(stdout), stdin)
-            .with_max_line_length(MAX_MESSAGE);
-        Ok((Process { child, said }, pipe))
+        Ok((Process { child, said }, Pipe::new(stdout, stdin)))
     }
 }
 

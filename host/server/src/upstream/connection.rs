@@ -1,8 +1,9 @@
 //! One connection to a server: what it offers, and calls.
 
 use std::{
+    collections::BTreeSet,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -10,8 +11,7 @@ use rmcp::{
     Peer, RoleClient, ServiceError,
     model::{
         CallToolRequest, CallToolRequestParams, ClientRequest, ListToolsRequest, MetaObject,
-        PaginatedRequestParams, ProgressNotificationParam, RequestMetaObject, ServerResult,
-        SubscriptionFilter,
+        PaginatedRequestParams, ProgressNotificationParam, RequestMetaObject, SubscriptionFilter,
     },
     service::{PeerRequestOptions, RunningService},
 };
@@ -27,13 +27,16 @@ use super::{
     child::Process,
     content,
     handler::{Handler, Reports, ServerMessages},
-    http::is_unsent,
+    http::{Fate, HttpError, Stale, is_session_error},
+    wire::Reply,
 };
 
 /// Calls that are under way at once.
 const MAX_CALLS: usize = 64;
 /// Pages of a list of tools.
 const MAX_PAGES: usize = 64;
+/// Tools that are counted.
+const MAX_LISTED: usize = 4 * MAX_TOOLS;
 /// Bytes of a list of tools, all pages together.
 const MAX_LIST: usize = 8 << 20;
 /// How long a list may take.
@@ -57,6 +60,9 @@ pub(super) struct Connection {
     /// The list, and how often the server had said by then that it has changed.
     listed: tokio::sync::Mutex<Option<(u64, Arc<Offer>)>>,
     places: Semaphore,
+    stale: Stale,
+    /// Tools that agents may have; all where nothing is said.
+    chosen: Option<BTreeSet<String>>,
     running: Mutex<Option<ConnectionTasks>>,
 }
 
@@ -87,19 +93,25 @@ impl Connection {
         heard: Arc<ServerMessages>,
         process: Option<Process>,
         known: Known,
+        stale: Stale,
+        chosen: Option<BTreeSet<String>>,
     ) -> Self {
         let peer = service.peer().clone();
         let info = peer.peer_info();
         let initialized = info.is_none_or(|info| info.protocol_version.has_initialize());
         // Since 2026-07-28 a server tells of changes only whoever asks to hear of them.
-        let listening =
-            (!initialized).then(|| tokio::spawn(hear_of_changes(peer.clone(), Arc::clone(&heard))));
+        let listening = (!initialized).then(|| {
+            let (heard, stale) = (Arc::clone(&heard), Arc::clone(&stale));
+            tokio::spawn(hear_of_changes(peer.clone(), heard, stale))
+        });
         Self {
             peer,
             heard,
             known,
             listed: tokio::sync::Mutex::default(),
             places: Semaphore::new(MAX_CALLS),
+            stale,
+            chosen,
             running: Mutex::new(Some(ConnectionTasks {
                 service,
                 process,
@@ -110,6 +122,11 @@ impl Connection {
 
     pub(super) fn is_open(&self) -> bool {
         !self.peer.is_transport_closed()
+    }
+
+    /// Whether its session has ended, so that new calls need another one. Those under way may still be answered.
+    pub(super) fn is_stale(&self) -> bool {
+        self.stale.load(Ordering::SeqCst)
     }
 
     pub(super) async fn close(&self) {
@@ -126,43 +143,66 @@ impl Connection {
         }
     }
 
-    /// The tools that the server lists, as many as are looked at.
+    /// The tools that the server lists, as many as are looked at. A page that brings nothing new is the last one.
     async fn list(&self) -> Result<Vec<Value>, ConnectError> {
         let (mut tools, mut size) = (Vec::new(), 0_usize);
         let mut cursor: Option<String> = None;
         for _ in 0..MAX_PAGES {
-            let mut request = ListToolsRequest::default();
-            if let Some(cursor) = cursor.take() {
-                let mut page = PaginatedRequestParams::default();
-                page.cursor = Some(cursor);
-                request.params = Some(page);
-            }
-            let result = self
-                .peer
-                .send_request(ClientRequest::ListToolsRequest(request))
-                .await
-                .map_err(|error| ConnectError::new(told(&error)))?;
-            let ServerResult::ListToolsResult(page) = result else {
-                return Err(ConnectError::new(told(&ServiceError::UnexpectedResponse)));
-            };
-            for tool in page.tools.iter().take(MAX_TOOLS - tools.len()) {
-                let Ok(tool) = serde_json::to_value(tool) else {
-                    continue;
-                };
+            let (page, next) = self.page(cursor.take()).await?;
+            let before = tools.len();
+            for tool in page {
                 size = size.saturating_add(tool.to_string().len());
                 if size > MAX_LIST {
                     let why = format!("its list of tools is larger than {MAX_LIST} bytes");
                     return Err(ConnectError::new(why));
                 }
-                tools.push(tool);
+                if !tools.contains(&tool) || before == 0 {
+                    tools.push(tool);
+                }
             }
-            cursor = page.next_cursor;
-            if cursor.is_none() || tools.len() >= MAX_TOOLS {
+            cursor = next.filter(|_| tools.len() > before);
+            if cursor.is_none() || tools.len() > MAX_LISTED {
                 return Ok(tools);
             }
         }
         let why = format!("its list of tools has more than {MAX_PAGES} pages");
         Err(ConnectError::new(why))
+    }
+
+    /// One page of the list, and the cursor of the next one.
+    async fn page(
+        &self,
+        cursor: Option<String>,
+    ) -> Result<(Vec<Value>, Option<String>), ConnectError> {
+        let mut request = ListToolsRequest::default();
+        if let Some(cursor) = cursor {
+            let mut page = PaginatedRequestParams::default();
+            page.cursor = Some(cursor);
+            request.params = Some(page);
+        }
+        let asked = self
+            .peer
+            .send_request(ClientRequest::ListToolsRequest(request));
+        let result = asked
+            .await
+            .map_err(|error| ConnectError::new(told(&error)))?;
+        let mut page = match Reply::of(result) {
+            Some(Reply::Answer(page)) => page,
+            Some(Reply::Unusable(why) | Reply::Lost(why)) => {
+                let why = format!("it does not say which tools it has: {why}");
+                return Err(ConnectError::new(why));
+            }
+            None => return Err(ConnectError::new(told(&ServiceError::UnexpectedResponse))),
+        };
+        let next = page
+            .get("nextCursor")
+            .and_then(Value::as_str)
+            .map(str::to_owned);
+        let tools = match page.get_mut("tools").map(Value::take) {
+            Some(Value::Array(tools)) => tools,
+            _ => return Err(ConnectError::new("its answer holds no list of tools")),
+        };
+        Ok((tools, next))
     }
 
     async fn ask(&self, again: bool) -> Result<Arc<Offer>, ConnectError> {
@@ -175,9 +215,14 @@ impl Connection {
         {
             return Ok(Arc::clone(offer));
         }
-        let tools = tokio::time::timeout(LISTING, self.list())
+        let mut tools = tokio::time::timeout(LISTING, self.list())
             .await
             .map_err(|_| ConnectError::new("it does not say which tools it has"))??;
+        if let Some(chosen) = &self.chosen {
+            // Of more than there is room for, those are taken.
+            let name = |tool: &Value| tool.get("name").and_then(Value::as_str).map(str::to_owned);
+            tools.sort_by_key(|tool| !name(tool).is_some_and(|name| chosen.contains(&name)));
+        }
         let offer = Arc::new(Offer::new(&tools));
         *listed = Some((changes, Arc::clone(&offer)));
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -213,8 +258,8 @@ impl Connection {
             Ok(handle) => handle,
             Err(error) => return CallResult::NotSent(told(&error)),
         };
+        let output = call.tool().output_schema.clone();
         let mut reports = self.heard.reports(handle.progress_token.clone());
-        let mut scale = None;
         loop {
             match next(terms.stop.wait(), &mut handle.rx, &mut reports).await {
                 CallProgress::Stopped(stopped) => {
@@ -228,21 +273,53 @@ impl Connection {
                     let _ = tokio::time::timeout(CLOSING, cancelling).await;
                     return CallResult::Stopped(stopped);
                 }
-                CallProgress::Report(report) => pass_on(report, &mut scale, &terms.reports).await,
+                CallProgress::Report(report) => pass_on(report, &terms.reports).await,
                 CallProgress::Answer(answer) => {
                     let last = async {
                         for report in reports.waiting() {
-                            pass_on(report, &mut scale, &terms.reports).await;
+                            pass_on(report, &terms.reports).await;
                         }
                     };
                     let _ = tokio::time::timeout(CLOSING, last).await;
                     return match answer {
-                        Ok(Ok(result)) => content::ending(result),
-                        Ok(Err(error)) => failed(error),
+                        Ok(Ok(result)) => content::ending(Reply::of(result), output.as_ref()),
+                        Ok(Err(error)) => self.failed(error),
                         Err(_) => CallResult::Lost("the connection broke".into()),
                     };
                 }
             }
+        }
+    }
+}
+
+impl Connection {
+    /// How a call ended that was not answered with a result.
+    fn failed(&self, error: ServiceError) -> CallResult {
+        match &error {
+            ServiceError::McpError(refused)
+                if self.is_stale() && is_session_error(refused.code.0, &refused.message) =>
+            {
+                let why =
+                    "the server says that its session has ended; the next call begins a new one";
+                CallResult::Lost(why.into())
+            }
+            ServiceError::McpError(refused) => CallResult::Refused {
+                code: refused.code.0,
+                message: refused.message.to_string(),
+            },
+            ServiceError::TransportSend(sending) => {
+                let why = told(&error);
+                match http_error(sending.error.as_ref()).map(|error| error.fate) {
+                    Some(Fate::NotTaken) => CallResult::NotTaken(why),
+                    Some(Fate::Unknown) => CallResult::Lost(why),
+                    // Over a pipe a message is a line, and a line without its end is no message.
+                    Some(Fate::Unsent) | None => CallResult::NotSent(why),
+                }
+            }
+            ServiceError::UnexpectedResponse => {
+                CallResult::Unusable("the server's answer is no result of a call".into())
+            }
+            error => CallResult::Lost(told(error)),
         }
     }
 }
@@ -283,23 +360,20 @@ impl Session for Connection {
     }
 }
 
-/// Pass a report on, in the `scale` of the call's first one.
-async fn pass_on(report: ProgressNotificationParam, scale: &mut Option<f64>, to: &Reporter) {
-    let scale = *scale.get_or_insert_with(|| scale_of(&report));
-    let total = report.total.map(|total| whole(total, scale));
+async fn pass_on(report: ProgressNotificationParam, to: &Reporter) {
     let message = report.message.unwrap_or_default();
-    to.report(whole(report.progress, scale), total, &message)
-        .await;
+    to.report(report.progress, report.total, &message).await;
 }
 
-async fn hear_of_changes(peer: Peer<RoleClient>, heard: Arc<ServerMessages>) {
+async fn hear_of_changes(peer: Peer<RoleClient>, heard: Arc<ServerMessages>, stale: Stale) {
     let filter = SubscriptionFilter::builder().tools_list_changed().build();
     if let Ok(mut subscription) = peer.listen(filter).await {
         while let Ok(Some(_)) = subscription.next().await {
             heard.changed();
         }
-        // Nobody tells of changes any more: ask before the next call.
+        // Nobody tells of changes any more: the next call asks, over a connection on which somebody does.
         heard.changed();
+        stale.store(true, Ordering::SeqCst);
     }
 }
 
@@ -312,27 +386,14 @@ fn meta(mut meta: Map<String, Value>) -> Option<RequestMetaObject> {
     (size <= MAX_META).then(|| RequestMetaObject(MetaObject(meta)))
 }
 
-fn failed(error: ServiceError) -> CallResult {
-    match error {
-        ServiceError::McpError(error) => CallResult::Refused {
-            code: error.code.0,
-            message: error.message.into_owned(),
-        },
-        ServiceError::TransportSend(ref sending) if is_unsent(sending.error.as_ref()) => {
-            CallResult::NotSent(told(&error))
-        }
-        ServiceError::UnexpectedResponse => {
-            CallResult::Unusable("the server's answer is no result of a call".into())
-        }
-        error => CallResult::Lost(told(&error)),
-    }
-}
-
 /// An error without a word of the server's.
 pub(super) fn told(error: &ServiceError) -> String {
     match error {
         ServiceError::McpError(error) => format!("it answered with error {}", error.code.0),
-        ServiceError::TransportSend(_) => "the request could not be sent".into(),
+        ServiceError::TransportSend(sending) => match http_error(sending.error.as_ref()) {
+            Some(error) => error.why.clone(),
+            None => "the request could not be sent".into(),
+        },
         ServiceError::TransportClosed => "the connection is closed".into(),
         ServiceError::UnexpectedResponse => "its answer does not fit the request".into(),
         ServiceError::Cancelled { .. } => "it was cancelled".into(),
@@ -341,19 +402,11 @@ pub(super) fn told(error: &ServiceError) -> String {
     }
 }
 
-/// Reports count in whole numbers: those of a call that begins with a fraction are in thousandths.
-fn scale_of(report: &ProgressNotificationParam) -> f64 {
-    let whole = |n: f64| n.fract() == 0.0;
-    let small = report.total.is_some_and(|total| total <= 1.0);
-    match !small && whole(report.progress) && report.total.is_none_or(whole) {
-        true => 1.0,
-        false => 1000.0,
-    }
-}
-
-fn whole(n: f64, scale: f64) -> u64 {
-    // Saturates, and is zero for what is no number.
-    (n * scale) as u64
+/// What went wrong over HTTP, if that is how the server is reached.
+pub(super) fn http_error<'e>(
+    error: &'e (dyn std::error::Error + 'static),
+) -> Option<&'e HttpError> {
+    error.downcast_ref()
 }
 
 #[cfg(test)]
@@ -394,26 +447,5 @@ mod tests {
         };
         assert!(of("example.com/x", MAX_META - 64) && !of("example.com/x", MAX_META));
         assert!(of("dev.tollgate/told", 2 * MAX_META));
-    }
-
-    #[test]
-    fn fractions_become_whole_numbers() {
-        let report = |progress: f64, total: Option<f64>| {
-            let token = ProgressToken(NumberOrString::Number(1));
-            let mut report = ProgressNotificationParam::new(token, progress);
-            report.total = total;
-            report
-        };
-        assert_eq!(scale_of(&report(3.0, Some(10.0))), 1.0);
-        for fractions in [
-            report(0.5, None),
-            report(0.0, Some(1.0)),
-            report(1.0, Some(2.5)),
-        ] {
-            assert_eq!(scale_of(&fractions), 1000.0);
-        }
-        assert_eq!(whole(0.25, 1000.0), 250);
-        assert_eq!((whole(f64::NAN, 1.0), whole(-1.0, 1.0)), (0, 0));
-        assert_eq!(whole(f64::INFINITY, 1.0), u64::MAX);
     }
 }

@@ -11,7 +11,11 @@ mod connection;
 mod content;
 mod handler;
 mod http;
+mod mend;
+mod pipe;
 mod server;
+mod sse;
+mod wire;
 
 use std::{
     collections::HashMap,

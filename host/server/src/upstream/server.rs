@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use http::StatusCode;
 use rmcp::{
     RoleClient,
     model::ProtocolVersion,
@@ -16,8 +17,8 @@ use rmcp::{
 use tokio::{sync::Mutex, time::Instant};
 use tollgate::{
     config::UpstreamConfig, config::UpstreamTransport, egress::Network, secrets::Vault,
-    upstream::BoxFuture, upstream::ConnectError, upstream::Offer, upstream::READY,
-    upstream::Session, upstream::Upstream,
+    upstream::BoxFuture, upstream::ConnectError, upstream::HttpProtocol, upstream::Offer,
+    upstream::READY, upstream::Session, upstream::Upstream,
 };
 use tollgate_model::backoff::Backoff;
 
@@ -25,7 +26,7 @@ use super::{
     child::{Process, Start},
     connection::{Connection, Known},
     handler::{Handler, ServerMessages},
-    http,
+    http::{EventStream, HttpClient, HttpError, HttpTransport, Stale},
 };
 
 /// The pause after the first time that a server could not be reached; it doubles each time.
@@ -52,6 +53,8 @@ struct State {
     again: Option<Instant>,
     /// Whether it only knows the handshake of earlier protocol versions.
     legacy: bool,
+    /// Whether it is one of HTTP with SSE, as in the first version.
+    has_event_stream: bool,
 }
 
 /// Why there was no handshake.
@@ -59,6 +62,18 @@ struct NoHandshake {
     unreachable: ConnectError,
     /// Whether an earlier protocol version may fare better.
     by_version: bool,
+    /// Whether the older transport may.
+    by_transport: bool,
+}
+
+impl From<ConnectError> for NoHandshake {
+    fn from(unreachable: ConnectError) -> Self {
+        Self {
+            unreachable,
+            by_version: false,
+            by_transport: false,
+        }
+    }
 }
 
 impl Server {
@@ -85,7 +100,11 @@ impl Server {
     async fn open(&self) -> Result<Arc<Connection>, ConnectError> {
         let mut state = self.state.lock().await;
         if let Some(connection) = state.connection.as_ref().filter(|c| c.is_open()) {
-            return Ok(Arc::clone(connection));
+            if !connection.is_stale() {
+                return Ok(Arc::clone(connection));
+            }
+            // It ends with the calls that are under way on it.
+            state.connection = None;
         }
         if let Some(dead) = state.connection.take() {
             dead.close().await;
@@ -116,41 +135,73 @@ impl Server {
     }
 
     async fn connect(&self, state: &mut State) -> Result<Arc<Connection>, ConnectError> {
-        let slow = |_| ConnectError::new(format!("it was not ready within {} s", READY.as_secs()));
-        let attempt = |mode| tokio::time::timeout(READY, self.attempt(mode));
+        let protocol = match &self.config.transport {
+            UpstreamTransport::Http { protocol, .. } => *protocol,
+            UpstreamTransport::Command { .. } => HttpProtocol::Streamable,
+        };
+        if protocol == HttpProtocol::EventStream || state.has_event_stream {
+            let attempted = self.attempt(ClientLifecycleMode::Initialize, true).await;
+            state.has_event_stream = attempted.is_ok();
+            return attempted.map_err(|no| no.unreachable);
+        }
+        let mut no = NoHandshake {
+            by_version: true,
+            ..ConnectError::new("it was not asked").into()
+        };
         if !state.legacy {
             let modern = ClientLifecycleMode::Auto {
                 preferred_versions: vec![ProtocolVersion::LATEST],
                 legacy_version: Some(ProtocolVersion::LATEST_WITH_INITIALIZE),
             };
-            match attempt(modern).await.map_err(slow)? {
+            match self.attempt(modern, false).await {
                 Ok(connection) => return Ok(connection),
-                Err(NoHandshake {
-                    by_version: false,
-                    unreachable,
-                }) => return Err(unreachable),
-                Err(_) => {}
+                Err(refused) => no = refused,
             }
         }
-        // Some servers of earlier versions end the connection over a question that they do not know.
-        let attempted = attempt(ClientLifecycleMode::Initialize)
-            .await
-            .map_err(slow)?;
-        let connection = attempted.map_err(|no| no.unreachable)?;
-        state.legacy = true;
-        Ok(connection)
+        if no.by_version && !no.by_transport {
+            // Some servers of earlier versions end the connection over a question that they do not know.
+            match self.attempt(ClientLifecycleMode::Initialize, false).await {
+                Ok(connection) => {
+                    state.legacy = true;
+                    return Ok(connection);
+                }
+                Err(refused) => no = refused,
+            }
+        }
+        if no.by_transport && protocol == HttpProtocol::Either {
+            // MCP 2025-11-25, Transports, "Backwards Compatibility".
+            let attempted = self.attempt(ClientLifecycleMode::Initialize, true).await;
+            if let Ok(connection) = attempted {
+                state.has_event_stream = true;
+                return Ok(connection);
+            }
+        }
+        Err(no.unreachable)
     }
 
-    async fn attempt(&self, mode: ClientLifecycleMode) -> Result<Arc<Connection>, NoHandshake> {
+    async fn attempt(
+        &self,
+        mode: ClientLifecycleMode,
+        has_event_stream: bool,
+    ) -> Result<Arc<Connection>, NoHandshake> {
+        let attempt = tokio::time::timeout(READY, self.handshake(mode, has_event_stream));
+        attempt.await.unwrap_or_else(|_| {
+            let why = format!("it was not ready within {} s", READY.as_secs());
+            Err(ConnectError::new(why).into())
+        })
+    }
+
+    async fn handshake(
+        &self,
+        mode: ClientLifecycleMode,
+        has_event_stream: bool,
+    ) -> Result<Arc<Connection>, NoHandshake> {
         let heard = Arc::new(ServerMessages::default());
         let handler = Handler {
             heard: Arc::clone(&heard),
             roots: self.config.roots.clone(),
         };
-        let unreached = |unreachable| NoHandshake {
-            unreachable,
-            by_version: false,
-        };
+        let stale = Stale::default();
         let (service, process) = match &self.config.transport {
             UpstreamTransport::Command {
                 command,
@@ -164,48 +215,55 @@ impl Server {
                     dir,
                     user: user.as_deref(),
                 };
-                let (process, pipe) = start.start(&self.secrets).await.map_err(unreached)?;
+                let (process, pipe) = start.start(&self.secrets).await?;
                 match handshake(handler, pipe, mode).await {
                     Ok(service) => (service, Some(process)),
-                    Err(error) => return Err(self.no_handshake(&error, Some(process)).await),
+                    Err(error) => return Err(self.no_handshake(error, Some(process)).await),
                 }
             }
-            UpstreamTransport::Http { url, headers } => {
-                let transport = http::transport(url, headers, &self.secrets, &self.network);
-                let transport = transport.await.map_err(unreached)?;
-                match handshake(handler, transport, mode).await {
+            UpstreamTransport::Http { url, headers, .. } => {
+                let client = HttpClient::new(url, headers, &self.secrets, &self.network).await?;
+                let service = if has_event_stream {
+                    let stream = EventStream::open(client, Arc::clone(&stale)).await;
+                    handshake(handler, stream.map_err(of_http)?, mode).await
+                } else {
+                    let transport = HttpTransport::new(client, Arc::clone(&stale));
+                    handshake(handler, transport, mode).await
+                };
+                match service {
                     Ok(service) => (service, None),
-                    Err(error) => return Err(self.no_handshake(&error, None).await),
+                    Err(error) => return Err(self.no_handshake(error, None).await),
                 }
             }
         };
         let known = Arc::clone(&self.known);
-        Ok(Arc::new(Connection::new(service, heard, process, known)))
+        let chosen = self.config.tools.clone();
+        let connection = Connection::new(service, heard, process, known, stale, chosen);
+        Ok(Arc::new(connection))
     }
 
     async fn no_handshake(
         &self,
-        error: &ClientInitializeError,
+        error: ClientInitializeError,
         process: Option<Process>,
     ) -> NoHandshake {
+        let error = match error {
+            ClientInitializeError::LegacyFallbackFailed { fallback, .. } => *fallback,
+            error => error,
+        };
+        if let ClientInitializeError::TransportError { error, .. } = &error
+            && let Some(error) = error.error.downcast_ref::<HttpError>()
+        {
+            return of_http(error.clone());
+        }
         let why = match error {
             ClientInitializeError::ConnectionClosed(_) => "it ended before it answered",
             ClientInitializeError::NoCompatibleProtocolVersion { .. } => {
                 "it has no protocol version in common with this gate"
             }
-            error if error.is_authorization_required() => "it does not accept the credentials",
-            ClientInitializeError::TransportError { error, .. }
-                if http::is_unsent(error.error.as_ref()) =>
-            {
-                "no connection to it comes about"
-            }
-            ClientInitializeError::TransportError { .. } => "the connection failed",
+            // Over a pipe a message is a line, and a line without its end is no message.
+            ClientInitializeError::TransportError { .. } => "no connection to it comes about",
             _ => "it does not answer as an MCP server does",
-        };
-        // Over HTTP a failed connection fails again, and credentials do not get better.
-        let by_version = match error {
-            ClientInitializeError::TransportError { .. } => process.is_some(),
-            error => !error.is_authorization_required(),
         };
         let said = match process {
             Some(process) => process.last_words_of_all(&self.secrets).await,
@@ -216,8 +274,30 @@ impl Server {
                 why: why.into(),
                 said,
             },
-            by_version,
+            by_version: true,
+            by_transport: false,
         }
+    }
+}
+
+/// What went wrong over HTTP. A failed connection fails again, and credentials do not get better.
+fn of_http(error: HttpError) -> NoHandshake {
+    let other_way = |status: StatusCode| {
+        status.is_client_error()
+            && ![
+                StatusCode::UNAUTHORIZED,
+                StatusCode::FORBIDDEN,
+                StatusCode::TOO_MANY_REQUESTS,
+            ]
+            .contains(&status)
+    };
+    NoHandshake {
+        by_version: false,
+        by_transport: error.status.is_some_and(other_way),
+        unreachable: ConnectError {
+            why: error.why,
+            said: error.said,
+        },
     }
 }
 

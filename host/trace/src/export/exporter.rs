@@ -1,4 +1,4 @@
-//! One exporter: one step at a time, so that whoever runs it says what time it is.
+//! One exporter: one step at a time. The caller says what time it is.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -391,7 +391,7 @@ impl Exporter {
     }
 }
 
-/// Look for roots of runs in which nothing happens any more, if it is time for that: a run that nobody ends
+/// Look for roots of runs in which nothing happens any more, if it is time for that: a run that is never ended
 /// would have none in the collector.
 fn looked(
     disk: &mut Disk,

@@ -1,7 +1,7 @@
 //! HTTP and gRPC, and what a collector's answer means.
 //!
-//! Only an answer that OTLP knows as one acknowledges anything. Whatever a collector says otherwise, or
-//! does not say in time, leaves what was sent to be sent again.
+//! Only an answer that OTLP knows as one acknowledges anything. After any other answer, and after
+//! none in time, what was sent is sent again.
 
 use std::{io, io::Write as _, sync::Arc, time::Duration};
 
@@ -164,7 +164,7 @@ fn acknowledged(answer: &ExportTraceServiceResponse, count: u64) -> Answer {
     }
 }
 
-/// What a status other than OK means. Only one that is about this very body is for good: whatever else is
+/// What a status other than OK means. Only one that is about this very body is for good: anything else that is
 /// wrong can be put right, here or there.
 fn refusal(status: StatusCode, after: Option<Duration>) -> Answer {
     let why = format!("it answers with status {}", status.as_u16());

@@ -133,7 +133,7 @@ impl Source {
         self.keyholder.redact(text)
     }
 
-    /// Say on the root of a run what its agent has told of it by now. Nobody waits for an agent's word, so what
+    /// Say on the root of a run what its agent has told of it by now. The export does not wait for an agent, so what
     /// cannot be read now is left out.
     pub(super) fn tell(&self, tenant: &str, run: RunId, root: &mut Span) {
         let store = match self.told.get() {

@@ -1,4 +1,4 @@
-//! How far each exporter has come: a small SQLite file beside the ledger's.
+//! How far each exporter has come: a small SQLite file next to the ledger's.
 //!
 //! Losing the end of it sends some spans again. Losing all of it sends all of them again: nothing is
 //! missed in any case.

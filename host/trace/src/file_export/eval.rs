@@ -1,5 +1,5 @@
 //! A run as an evaluation case: what was asked, and the path and the outcome that are expected of another
-//! run with the same task. Arguments are in it only where whoever exports it may see them.
+//! run with the same task. Arguments are in it only where the person who exports it may see them.
 
 use std::collections::BTreeMap;
 

@@ -19,7 +19,7 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// As `Content-Encoding` names it; nothing for those that nobody here unpacks.
+    /// As `Content-Encoding` names it; nothing for those that are not unpacked here.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         match name.trim().to_ascii_lowercase().as_str() {

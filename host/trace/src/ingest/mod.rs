@@ -1,6 +1,6 @@
 //! What OTLP senders report (OpenTelemetry Protocol 1.x), made fit to be stored.
 //!
-//! Nothing in it is believed: it is kept as reported, within bounds, and whatever is left out is said in
+//! Nothing in it is believed: it is kept as reported, within bounds, and what is left out is said in
 //! the answer's partial success. What cannot be stored once cannot be stored later either, so such spans
 //! are refused and not asked for again.
 
@@ -38,7 +38,7 @@ pub use metrics::MetricsRequest;
 use self::value::SizeLimiter;
 use crate::store::{Counts, Report, Source, Store, StoreError};
 
-/// Whoever reports, as its credentials prove.
+/// The sender of a report, as its credentials prove.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sender {
     /// To whom it reports.

@@ -29,7 +29,7 @@ pub struct RunDiff {
     pub runs: Vec<Difference>,
 }
 
-/// A step of the one run beside that of the other.
+/// A step of one run, next to that of the other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AlignedStep {
     /// Its place among the steps of the first run.

@@ -142,7 +142,7 @@ pub enum StepOutcome {
     Undecidable,
     /// A person said no.
     Rejected,
-    /// Nobody answered in time.
+    /// No one answered in time.
     Expired,
     /// It was given up while it waited.
     Cancelled,

@@ -1,4 +1,4 @@
-//! The trace store: one SQLite file beside the ledger's, with a writer and a quota of its own.
+//! The trace store: one SQLite file next to the ledger's, with a writer and a quota of its own.
 //!
 //! What the writer has acknowledged is on the disk. Spans of the gate and spans that were reported lie
 //! side by side and never replace each other, and so do spans of different senders; the same sender's later
@@ -81,7 +81,7 @@ pub struct StoreOptions {
 }
 
 impl StoreOptions {
-    /// The store that lies beside this ledger.
+    /// The store in the directory of this ledger.
     #[must_use]
     pub fn beside(ledger: &Path) -> Self {
         Self {

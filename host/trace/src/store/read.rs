@@ -1,4 +1,4 @@
-//! The reading side: connections that never write, usable beside the writer and in other processes.
+//! The reading side: connections that never write, usable next to the writer and in other processes.
 
 use std::{
     collections::HashMap,
@@ -81,7 +81,7 @@ pub(super) fn trace_row(row: &Row<'_>) -> rusqlite::Result<TraceRow> {
 }
 
 impl Reader {
-    /// Read the store at `path`, whoever writes it; `None` where there is none yet.
+    /// Read the store at `path`, which any process may write; `None` where there is none yet.
     ///
     /// # Errors
     /// [`StoreError`] if it is none of ours, or a newer one.

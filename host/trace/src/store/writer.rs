@@ -21,7 +21,7 @@ use super::{
 };
 use crate::low_priority::lower_thread_priority;
 
-/// Pieces of work that may wait; whoever brings more is told to come again.
+/// Pieces of work that may wait; a caller that brings more is told to come again.
 const QUEUE: usize = 256;
 /// Pieces of work in one transaction at most.
 const GROUP: usize = 64;
@@ -32,7 +32,7 @@ const PAGE: u64 = 4096;
 /// Entries of each cache; a full one is emptied.
 const CACHED: usize = 50_000;
 
-/// Tells whoever waits, once it is known whether the transaction is on the disk.
+/// Tells the caller that waits, once it is known whether the transaction is on the disk.
 type Completion = Box<dyn FnOnce(Option<&StoreError>) + Send>;
 
 type Work = Box<dyn FnOnce(&mut Writer) -> Completion + Send>;
@@ -229,7 +229,7 @@ impl Store {
                     None => done,
                     Some(error) => Err(error.clone()),
                 };
-                // Whoever asked may be gone.
+                // The caller may be gone.
                 let _ = reply.send(answer);
             })
         });

@@ -141,7 +141,7 @@ async fn a_later_version_replaces_its_senders_earlier_one_and_nobody_elses() {
         tokens(world.store.reader(), Scope::Run(trace(1))),
         (30, None)
     );
-    // Another sender's span of that id lies beside it, whoever came first.
+    // Another sender's span of that id is next to it, in any order.
     let mallory = "Tollgate::Agent::\"mallory\"";
     for (first, second) in [(SUPPORT, mallory), (mallory, SUPPORT)] {
         let trace = trace(if first == SUPPORT { 2 } else { 3 });

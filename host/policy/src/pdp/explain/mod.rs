@@ -7,7 +7,7 @@ mod trace;
 use std::collections::BTreeSet;
 
 use cedar_policy_core::{
-    ast::{Expr, ExprKind, SlotEnv, Value, Var},
+    ast::{Expr, SlotEnv, Value},
     entities::Entities,
     evaluator::Evaluator,
     extensions::Extensions,
@@ -19,7 +19,7 @@ use tollgate_model::{
     request::{Facts, Request},
 };
 
-use super::{Pdp, RequestError, cedar_request::TypedRequest};
+use super::{Pdp, RequestError, cedar_request::TypedRequest, context_path::context_path};
 use crate::policy::{LoadedPolicy, Mode};
 
 /// Why a request gets its answer.
@@ -171,20 +171,6 @@ fn is_true(evaluator: &Evaluator<'_>, expr: &Expr, slots: &SlotEnv) -> bool {
     evaluator
         .interpret(expr, slots)
         .is_ok_and(|value| value == Value::from(true))
-}
-
-/// The path of a context field. `None` for an approval, which is described separately.
-pub(super) fn context_path(expr: &Expr) -> Option<Vec<String>> {
-    let ExprKind::GetAttr { expr, attr } = expr.expr_kind() else {
-        return None;
-    };
-    let mut path = match expr.expr_kind() {
-        ExprKind::Var(Var::Context) if attr == "approval" => return None,
-        ExprKind::Var(Var::Context) => Vec::new(),
-        _ => context_path(expr)?,
-    };
-    path.push(attr.to_string());
-    Some(path)
 }
 
 /// Without the namespace, which is always the same.

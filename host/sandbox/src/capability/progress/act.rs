@@ -1,10 +1,10 @@
-/// A progress report in the component's own words: untrusted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How far a call has come, in the component's own words: untrusted.
+#[derive(Debug, Clone, PartialEq)]
 pub struct ProgressReport {
-    /// How much is done.
-    pub progress: u64,
-    /// The total in the same unit, if known.
-    pub total: Option<u64>,
-    /// A short message.
+    /// How much is done: finite, and not negative.
+    pub progress: f64,
+    /// How much there is, in the same unit, if it is known.
+    pub total: Option<f64>,
+    /// A few words.
     pub message: String,
 }

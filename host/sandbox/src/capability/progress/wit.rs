@@ -52,9 +52,11 @@ fn report(
         return Ok(None);
     }
     let message = text(store, &message, MAX_MESSAGE)?;
+    // Exact up to 2^53.
+    let number = |n: u64| n as f64;
     Ok(Some(ProgressReport {
-        progress,
-        total,
+        progress: number(progress),
+        total: total.map(number),
         message,
     }))
 }

@@ -251,7 +251,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Insert a span, unless there is one of its id from whoever reports it.
+    /// Insert a span, unless there is one of its id from the same reporter.
     pub(crate) fn insert(
         &self,
         trace: i64,

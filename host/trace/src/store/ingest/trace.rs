@@ -85,7 +85,7 @@ impl Writer {
         now: Timestamp,
     ) -> rusqlite::Result<()> {
         let mut open = self.opened(tenant, run.trace, run.started, now)?;
-        // When a run began and what happened last is what the gate says, whatever was reported before.
+        // When a run began and what happened last is what the gate says, not what was reported before.
         open.started = run.started.0;
         open.last = match open.run {
             true => open.last.max(run.started.0),

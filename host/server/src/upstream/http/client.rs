@@ -1,0 +1,214 @@
+//! Requests to one server: the gate's own credentials, its own trust, no proxy, and no redirect to another origin.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use reqwest::Response;
+use tollgate::{
+    config::ConfigValue, egress::Network, secrets::Vault, text::printable, upstream::ConnectError,
+};
+use url::Url;
+
+use super::error::{Fate, HttpError, Refusal};
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Redirects in a row.
+const MAX_REDIRECTS: usize = 4;
+/// Bytes of an answer that refuses.
+const MAX_REFUSAL: usize = 64 << 10;
+
+/// The way to one server.
+#[derive(Debug, Clone)]
+pub(in super::super) struct HttpClient {
+    client: reqwest::Client,
+    url: Url,
+    /// What the operator looks at where credentials are not accepted.
+    credentials: String,
+}
+
+impl HttpClient {
+    /// Nothing is sent yet.
+    pub(in super::super) async fn new(
+        url: &Url,
+        headers: &BTreeMap<String, ConfigValue>,
+        secrets: &Vault,
+        network: &Network,
+    ) -> Result<Self, ConnectError> {
+        let mut map = HeaderMap::new();
+        for (name, sent) in headers {
+            let unfit = || ConnectError::new(format!("the header `{name}` cannot be sent"));
+            let value = super::super::value(sent, secrets).await?;
+            let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unfit())?;
+            let mut value = HeaderValue::from_bytes(&value).map_err(|_| unfit())?;
+            value.set_sensitive(true);
+            map.insert(key, value);
+        }
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured((**network.tls()).clone())
+            .no_proxy()
+            // Followed here, where it is seen to which origin.
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT)
+            // A pooled connection that the server has closed would make a request that was never sent look
+            // like one that was.
+            .pool_max_idle_per_host(0)
+            .default_headers(map)
+            .build()
+            .map_err(|_| ConnectError::new("the HTTP client does not start"))?;
+        Ok(Self {
+            client,
+            url: url.clone(),
+            credentials: credentials(headers),
+        })
+    }
+
+    pub(super) fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Send a request, once, to `url`, which has the server's origin; and to where the server redirects it to within
+    /// that. The answer has any status but a redirect.
+    pub(super) async fn send(
+        &self,
+        method: &Method,
+        url: &Url,
+        headers: &HeaderMap,
+        body: Option<Bytes>,
+    ) -> Result<Response, HttpError> {
+        let mut url = url.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            let mut request = self.client.request(method.clone(), url.clone());
+            request = request.headers(headers.clone());
+            if let Some(body) = &body {
+                request = request.body(body.clone());
+            }
+            let sent = request.send().await;
+            let response = sent.map_err(|error| HttpError::of_exchange(&error))?;
+            if !response.status().is_redirection() {
+                return Ok(response);
+            }
+            url = self.redirected(&url, &response)?;
+        }
+        let why = format!("it redirects more than {MAX_REDIRECTS} times in a row");
+        Err(HttpError::new(Fate::NotTaken, why))
+    }
+
+    /// Where a redirect leads to, if it may be followed.
+    fn redirected(&self, from: &Url, response: &Response) -> Result<Url, HttpError> {
+        let location = response.headers().get(header::LOCATION);
+        let location = location.and_then(|location| location.to_str().ok());
+        let target = location.and_then(|location| from.join(location).ok());
+        let code = response.status().as_u16();
+        let refused = |why: String| HttpError {
+            said: location.map(|location| printable(location, 300)),
+            status: Some(response.status()),
+            ..HttpError::new(Fate::NotTaken, why)
+        };
+        let Some(target) = target else {
+            return Err(refused(format!("it redirects to nowhere (HTTP {code})")));
+        };
+        if target.origin() != self.url.origin() {
+            // The credentials are for the origin that the operator has named.
+            return Err(refused(format!(
+                "it redirects to another origin (HTTP {code}), which is not sent the credentials: see where with \
+                 `curl -i`, and make that its `url`, if it is right"
+            )));
+        }
+        match response.status() {
+            StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => Ok(target),
+            _ => Err(refused(format!(
+                "it redirects by HTTP {code}, by which the message would be lost: see where with `curl -i`, and make \
+                 that its `url`"
+            ))),
+        }
+    }
+
+    /// What an answer that refuses means. Reads its body, and gives that back.
+    pub(super) async fn refusal(
+        &self,
+        response: Response,
+        in_session: bool,
+    ) -> (HttpError, String) {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = body(response, MAX_REFUSAL).await.unwrap_or_default();
+        let body = String::from_utf8_lossy(&body).into_owned();
+        let refusal = Refusal {
+            status,
+            headers: &headers,
+            body: &body,
+            in_session,
+            credentials: &self.credentials,
+        };
+        (refusal.error(), body)
+    }
+}
+
+/// The body, if it has no more than `max` bytes.
+pub(super) async fn body(mut response: Response, max: usize) -> Result<Vec<u8>, HttpError> {
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(piece)) if body.len() + piece.len() <= max => body.extend_from_slice(&piece),
+            Ok(Some(_)) => {
+                return Err(HttpError::unknown(format!(
+                    "its answer has more than {max} bytes"
+                )));
+            }
+            Ok(None) => return Ok(body),
+            Err(_) => return Err(HttpError::unknown("the connection broke in the answer")),
+        }
+    }
+}
+
+/// The media type of a response, in lower case, without parameters.
+pub(super) fn media_type(response: &Response) -> String {
+    let value = response.headers().get(header::CONTENT_TYPE);
+    let value = value
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let (kind, _) = value.split_once(';').unwrap_or((value, ""));
+    kind.trim().to_ascii_lowercase()
+}
+
+/// What the operator looks at where credentials are not accepted.
+fn credentials(headers: &BTreeMap<String, ConfigValue>) -> String {
+    let secrets: Vec<String> = headers
+        .iter()
+        .filter_map(|(header, value)| match value {
+            ConfigValue::Secret { name, .. } => Some(format!(
+                "the secret `{name}`, which it is sent as `{header}`"
+            )),
+            ConfigValue::Literal(_) => None,
+        })
+        .collect();
+    match secrets.is_empty() {
+        true => "name one with `secret = \"NAME\"` in its table".into(),
+        false => format!("look at {}", secrets.join(", and at ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_secret_to_look_at_is_named() {
+        let secret = ConfigValue::Secret {
+            name: "wiki".into(),
+            prefix: "Bearer ",
+        };
+        let plain = ConfigValue::Literal("x".into());
+        let headers = BTreeMap::from([
+            ("authorization".to_owned(), secret),
+            ("X-Team".to_owned(), plain),
+        ]);
+        let words = credentials(&headers);
+        assert_eq!(
+            words,
+            "look at the secret `wiki`, which it is sent as `authorization`"
+        );
+        assert!(credentials(&BTreeMap::new()).contains("secret = "));
+    }
+}

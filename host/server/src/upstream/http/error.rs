@@ -1,0 +1,302 @@
+//! What goes wrong over HTTP, and whether the server has taken the request nevertheless.
+
+use http::{HeaderMap, StatusCode, header};
+use jiff::{Timestamp, fmt::rfc2822};
+use serde_json::Value;
+use tollgate::text::printable;
+
+/// Bytes of a server's words.
+const MAX_WORDS: usize = 300;
+/// Seconds of a pause that are believed.
+const MAX_PAUSE: i64 = 24 * 60 * 60;
+/// Codes of JSON-RPC errors by which servers say that they know no such session.
+const SESSION_CODES: &[i32] = &[-32000, -32001, -32600];
+/// How they put it.
+const SESSION_WORDS: &[&str] = &[
+    "not found",
+    "no valid",
+    "not valid",
+    "invalid",
+    "unknown",
+    "expired",
+    "terminated",
+    "missing",
+    "not initialized",
+    "not exist",
+    "no session",
+    "closed",
+];
+
+/// Why a request has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub(in super::super) struct HttpError {
+    /// In the gate's words.
+    pub(in super::super) why: String,
+    /// In the server's: untrusted, printable.
+    pub(in super::super) said: Option<String>,
+    /// What became of the request.
+    pub(in super::super) fate: Fate,
+    /// The status, where there was an answer.
+    pub(in super::super) status: Option<StatusCode>,
+    /// Whether the server knows the session no more.
+    pub(in super::super) session_lost: bool,
+}
+
+/// What became of a request that has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Fate {
+    /// Not a byte of it was sent.
+    Unsent,
+    /// The server has refused to take it.
+    NotTaken,
+    /// The server may have carried it out.
+    Unknown,
+}
+
+impl HttpError {
+    pub(super) fn new(fate: Fate, why: impl Into<String>) -> Self {
+        Self {
+            why: why.into(),
+            said: None,
+            fate,
+            status: None,
+            session_lost: false,
+        }
+    }
+
+    pub(super) fn unknown(why: impl Into<String>) -> Self {
+        Self::new(Fate::Unknown, why)
+    }
+
+    /// Of an exchange that failed.
+    pub(super) fn of_exchange(error: &reqwest::Error) -> Self {
+        if error.is_connect() {
+            Self::new(Fate::Unsent, "no connection to it comes about")
+        } else if error.is_builder() {
+            Self::new(Fate::Unsent, "the request cannot be made")
+        } else {
+            Self::unknown("the connection broke before the answer")
+        }
+    }
+}
+
+/// An answer that refuses a request.
+#[derive(Debug)]
+pub(super) struct Refusal<'a> {
+    pub(super) status: StatusCode,
+    pub(super) headers: &'a HeaderMap,
+    /// The beginning of its body.
+    pub(super) body: &'a str,
+    /// Whether the request named a session.
+    pub(super) in_session: bool,
+    /// What the operator looks at where credentials are not accepted.
+    pub(super) credentials: &'a str,
+}
+
+impl Refusal<'_> {
+    /// What it means.
+    pub(super) fn error(&self) -> HttpError {
+        let status = self.status;
+        let (fate, why) = self.meaning();
+        let body = self.body.trim();
+        HttpError {
+            session_lost: self.is_about_session(),
+            status: Some(status),
+            said: (!body.is_empty()).then(|| printable(body, MAX_WORDS)),
+            ..HttpError::new(fate, why)
+        }
+    }
+
+    fn meaning(&self) -> (Fate, String) {
+        let code = self.status.as_u16();
+        if self.is_about_session() {
+            // A server that is in trouble says so after it has done something, too.
+            let fate = match self.status.is_client_error() {
+                true => Fate::NotTaken,
+                false => Fate::Unknown,
+            };
+            let why =
+                format!("its session has ended (HTTP {code}); the next call begins a new one");
+            return (fate, why);
+        }
+        let (fate, why) = match self.status {
+            StatusCode::UNAUTHORIZED => (
+                Fate::NotTaken,
+                format!(
+                    "it does not accept the credentials (HTTP 401): {}",
+                    self.credentials
+                ),
+            ),
+            StatusCode::FORBIDDEN => (
+                Fate::NotTaken,
+                format!(
+                    "the credentials do not suffice (HTTP 403): {}",
+                    self.credentials
+                ),
+            ),
+            StatusCode::TOO_MANY_REQUESTS => {
+                let again = self.again().unwrap_or_else(|| "later".into());
+                (
+                    Fate::NotTaken,
+                    format!("it has too much to do (HTTP 429): try again {again}"),
+                )
+            }
+            StatusCode::SERVICE_UNAVAILABLE if self.again().is_some() => {
+                let again = self.again().unwrap_or_default();
+                (
+                    Fate::NotTaken,
+                    format!("it is not available (HTTP 503): try again {again}"),
+                )
+            }
+            StatusCode::NOT_FOUND | StatusCode::GONE => (
+                Fate::NotTaken,
+                format!("there is no MCP endpoint at its `url` (HTTP {code})"),
+            ),
+            StatusCode::METHOD_NOT_ALLOWED => (
+                Fate::NotTaken,
+                "its `url` takes no messages (HTTP 405)".to_owned(),
+            ),
+            StatusCode::REQUEST_TIMEOUT => (Fate::Unknown, "it has given up (HTTP 408)".to_owned()),
+            status if status.is_client_error() => (
+                Fate::NotTaken,
+                format!("it does not take the request (HTTP {code})"),
+            ),
+            _ => (Fate::Unknown, format!("it failed (HTTP {code})")),
+        };
+        (fate, why)
+    }
+
+    /// Whether it says that the session of the request is not known.
+    fn is_about_session(&self) -> bool {
+        if !self.in_session {
+            return false;
+        }
+        match self.status {
+            // MCP, "Session Management".
+            StatusCode::NOT_FOUND | StatusCode::GONE => true,
+            StatusCode::BAD_REQUEST
+            | StatusCode::UNPROCESSABLE_ENTITY
+            | StatusCode::INTERNAL_SERVER_ERROR
+            | StatusCode::CONFLICT => is_about_session(self.body),
+            _ => false,
+        }
+    }
+
+    /// When it says to try again.
+    fn again(&self) -> Option<String> {
+        let value = self.headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+        let seconds = match value.parse::<i64>() {
+            Ok(seconds) => seconds,
+            Err(_) => {
+                let date = rfc2822::parse(value).ok()?.timestamp();
+                date.as_second() - Timestamp::now().as_second()
+            }
+        };
+        Some(format!("in {} s", seconds.clamp(0, MAX_PAUSE)))
+    }
+}
+
+/// Whether a text says that a session is gone.
+fn is_about_session(text: &str) -> bool {
+    let text = text.to_lowercase();
+    text.contains("session") && SESSION_WORDS.iter().any(|words| text.contains(words))
+}
+
+/// Whether a JSON-RPC error is about the connection's session. A tool may have sessions of its own, so the code
+/// counts, too.
+pub(in super::super) fn is_session_error(code: i32, message: &str) -> bool {
+    SESSION_CODES.contains(&code) && is_about_session(message)
+}
+
+/// The JSON-RPC error in a body: its code and its message.
+pub(super) fn error_in(body: &str) -> Option<Value> {
+    let body: Value = serde_json::from_str(body).ok()?;
+    let error = body.get("error")?;
+    (error.get("code")?.is_i64() && error.get("message")?.is_string()).then(|| error.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16, body: &str, in_session: bool, headers: &HeaderMap) -> HttpError {
+        let refusal = Refusal {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers,
+            body,
+            in_session,
+            credentials: "look at the secret `key`",
+        };
+        refusal.error()
+    }
+
+    #[test]
+    fn a_session_is_lost_in_each_form_that_servers_have_for_it() {
+        let none = HeaderMap::new();
+        for (status, body, fate) in [
+            (404, "", Fate::NotTaken),
+            (410, "Gone", Fate::NotTaken),
+            (
+                400,
+                "Bad Request: No valid session ID provided",
+                Fate::NotTaken,
+            ),
+            (
+                400,
+                r#"{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: Server not initialized for session"}}"#,
+                Fate::NotTaken,
+            ),
+            (400, "Missing session ID", Fate::NotTaken),
+            (422, "session expired", Fate::NotTaken),
+            (500, "Session not found", Fate::Unknown),
+        ] {
+            let error = refused(status, body, true, &none);
+            assert!(error.session_lost, "{status} {body}");
+            assert_eq!(error.fate, fate, "{status} {body}");
+            assert!(!refused(status, body, false, &none).session_lost);
+        }
+        assert!(!refused(400, "the id is not valid", true, &none).session_lost);
+        assert!(is_session_error(-32001, "Session not found"));
+        assert!(!is_session_error(
+            -32603,
+            "the browser session was not found"
+        ));
+    }
+
+    #[test]
+    fn what_a_status_means_is_said() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::RETRY_AFTER, "7".parse().unwrap());
+        for (status, words, fate) in [
+            (401, "look at the secret `key`", Fate::NotTaken),
+            (429, "again in 7 s", Fate::NotTaken),
+            (503, "again in 7 s", Fate::NotTaken),
+            (500, "HTTP 500", Fate::Unknown),
+            (404, "no MCP endpoint", Fate::NotTaken),
+        ] {
+            let error = refused(status, "secret words", false, &headers);
+            assert!(error.why.contains(words), "{error:?}");
+            assert!(!error.why.contains("secret words"));
+            assert_eq!(error.fate, fate);
+        }
+        let none = HeaderMap::new();
+        assert_eq!(refused(503, "", false, &none).fate, Fate::Unknown);
+        assert!(refused(429, "", false, &none).why.contains("again later"));
+        headers.insert(
+            header::RETRY_AFTER,
+            "Wed, 21 Oct 2015 07:28:00 GMT".parse().unwrap(),
+        );
+        assert!(
+            refused(429, "", false, &headers)
+                .why
+                .contains("again in 0 s")
+        );
+        headers.insert(header::RETRY_AFTER, "soon".parse().unwrap());
+        assert!(
+            refused(429, "", false, &headers)
+                .why
+                .contains("again later")
+        );
+    }
+}

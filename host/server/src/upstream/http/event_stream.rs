@@ -1,0 +1,230 @@
+//! A server over HTTP with SSE, as MCP 2024-11-05 has it: one stream for all that the server says, whose first event
+//! names the endpoint that takes messages.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, header};
+use reqwest::Response;
+use rmcp::{
+    RoleClient,
+    model::{ClientJsonRpcMessage, RequestId, ServerJsonRpcMessage},
+    transport::Transport,
+};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::{
+    Fate, HttpClient, HttpError, MAX_BODY, STREAM, Stale, WAITING,
+    client::{body, media_type},
+};
+use crate::upstream::{
+    sse::{Event, Parser},
+    wire::Wire,
+};
+
+/// Bytes of an endpoint's URL.
+const MAX_ENDPOINT: usize = 4 << 10;
+
+/// One connection. It ends with its stream.
+#[derive(Debug)]
+pub(in super::super) struct EventStream {
+    sender: Arc<Sender>,
+    incoming: mpsc::Receiver<ServerJsonRpcMessage>,
+}
+
+#[derive(Debug)]
+struct Sender {
+    client: HttpClient,
+    endpoint: Url,
+    wire: Arc<Wire>,
+    out: mpsc::WeakSender<ServerJsonRpcMessage>,
+    stale: Stale,
+    closing: CancellationToken,
+}
+
+impl EventStream {
+    /// Open the stream, and learn the endpoint.
+    pub(in super::super) async fn open(
+        client: HttpClient,
+        stale: Stale,
+    ) -> Result<Self, HttpError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static(STREAM));
+        let response = client.send(&Method::GET, client.url(), &headers, None);
+        let mut response = response.await?;
+        if !response.status().is_success() {
+            return Err(client.refusal(response, false).await.0);
+        }
+        if media_type(&response) != STREAM {
+            let why = "it answers GET with no stream of events";
+            return Err(HttpError::new(Fate::NotTaken, why));
+        }
+        let mut parser = Parser::new();
+        let (endpoint, early) = endpoint(&mut response, &mut parser, client.url()).await?;
+        let (out, incoming) = mpsc::channel(WAITING);
+        let closing = CancellationToken::new();
+        let sender = Arc::new(Sender {
+            client,
+            endpoint,
+            wire: Arc::default(),
+            // The channel ends with the stream.
+            out: out.downgrade(),
+            stale,
+            closing: closing.clone(),
+        });
+        let wire = Arc::clone(&sender.wire);
+        tokio::spawn(async move {
+            tokio::select! {
+                biased;
+                () = closing.cancelled() => {}
+                () = take_in(response, parser, early, &wire, &out) => {}
+            }
+        });
+        Ok(Self { sender, incoming })
+    }
+}
+
+/// The endpoint that the stream's first event names, and the events that came with it.
+async fn endpoint(
+    response: &mut Response,
+    parser: &mut Parser,
+    url: &Url,
+) -> Result<(Url, Vec<Event>), HttpError> {
+    let failed = |why: &str| HttpError::new(Fate::Unsent, why);
+    loop {
+        let piece = response.chunk().await.ok().flatten();
+        let piece = piece.ok_or_else(|| failed("its stream ended before it named an endpoint"))?;
+        let events = parser.feed(&piece);
+        let mut events = events
+            .map_err(|_| failed("its stream begins with an event that is too large"))?
+            .into_iter();
+        while let Some(event) = events.next() {
+            if event.name != "endpoint" {
+                continue;
+            }
+            let text = String::from_utf8(event.data).unwrap_or_default();
+            let endpoint = (text.len() <= MAX_ENDPOINT)
+                .then(|| url.join(text.trim()).ok())
+                .flatten()
+                .ok_or_else(|| failed("the endpoint that its stream names is no URL"))?;
+            if endpoint.origin() != url.origin() {
+                let why = "the endpoint that its stream names has another origin, which is not sent the \
+                           credentials";
+                return Err(failed(why));
+            }
+            return Ok((endpoint, events.collect()));
+        }
+    }
+}
+
+async fn take_in(
+    mut response: Response,
+    mut parser: Parser,
+    early: Vec<Event>,
+    wire: &Wire,
+    out: &mpsc::Sender<ServerJsonRpcMessage>,
+) {
+    let mut events = early;
+    loop {
+        for event in events {
+            let named = !event.name.is_empty() && event.name != "message";
+            if event.data.is_empty() || named && !event.data.starts_with(b"{") {
+                continue;
+            }
+            for message in wire.read(&event.data) {
+                if out.send(message).await.is_err() {
+                    return;
+                }
+            }
+        }
+        let piece = response.chunk().await.ok().flatten();
+        let Some(Ok(next)) = piece.map(|piece| parser.feed(&piece)) else {
+            return;
+        };
+        events = next;
+    }
+}
+
+impl Sender {
+    async fn post(&self, message: &ClientJsonRpcMessage) -> Result<(), HttpError> {
+        let unfit = |_| HttpError::new(Fate::Unsent, "the request cannot be written as JSON");
+        let text = serde_json::to_vec(message).map_err(unfit)?;
+        let mut headers = HeaderMap::new();
+        let json = HeaderValue::from_static("application/json");
+        headers.insert(header::CONTENT_TYPE, json);
+        let both = HeaderValue::from_static("application/json, text/event-stream");
+        headers.insert(header::ACCEPT, both);
+        let (client, endpoint) = (&self.client, &self.endpoint);
+        let response = client.send(&Method::POST, endpoint, &headers, Some(Bytes::from(text)));
+        let response = response.await?;
+        if !response.status().is_success() {
+            // The endpoint's URL is the session.
+            let (error, _) = client.refusal(response, true).await;
+            if error.session_lost {
+                self.stale.store(true, Ordering::SeqCst);
+            }
+            return Err(error);
+        }
+        if !media_type(&response).contains("json") {
+            return Ok(());
+        }
+        // Some answer here instead of on the stream. What is no answer is none.
+        let body = body(response, MAX_BODY).await.unwrap_or_default();
+        if let (true, Some(out)) = (
+            body.trim_ascii_start().starts_with(b"{"),
+            self.out.upgrade(),
+        ) {
+            for message in self.wire.read(&body) {
+                drop(out.send(message).await);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for EventStream {
+    fn drop(&mut self) {
+        self.sender.closing.cancel();
+    }
+}
+
+impl Transport<RoleClient> for EventStream {
+    type Error = HttpError;
+
+    fn send(
+        &mut self,
+        message: ClientJsonRpcMessage,
+    ) -> impl Future<Output = Result<(), HttpError>> + Send + 'static {
+        let sender = Arc::clone(&self.sender);
+        let id: Option<RequestId> = sender.wire.sent(&message);
+        async move {
+            let posted = tokio::select! {
+                biased;
+                () = sender.closing.cancelled() => {
+                    Err(HttpError::unknown("the connection is closed"))
+                }
+                posted = sender.post(&message) => posted,
+            };
+            match (posted, id) {
+                (Err(error), Some(id)) => {
+                    sender.wire.forget(&id);
+                    Err(error)
+                }
+                // Some servers take no notifications.
+                (Err(error), None) if error.fate == Fate::NotTaken && !error.session_lost => Ok(()),
+                (posted, _) => posted,
+            }
+        }
+    }
+
+    async fn receive(&mut self) -> Option<ServerJsonRpcMessage> {
+        self.incoming.recv().await
+    }
+
+    async fn close(&mut self) -> Result<(), HttpError> {
+        self.sender.closing.cancel();
+        Ok(())
+    }
+}

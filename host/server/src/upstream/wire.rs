@@ -1,0 +1,381 @@
+//! Messages of a server, matched with what it was asked.
+//!
+//! What a server answers to a call or a listing is handed on as it is, as a [`Reply`]: a typed reading would lose the
+//! whole of it for one odd part. An answer that cannot be read ends its request at once.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use rmcp::model::{
+    ClientJsonRpcMessage, ClientNotification, ClientRequest, CustomResult, ErrorCode, ErrorData,
+    JsonRpcMessage, RequestId, ServerJsonRpcMessage, ServerResult,
+};
+use serde_json::{Map, Value, json};
+
+use super::mend::{id_of, mend};
+
+/// What became of a request whose answer is handed on as it is.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Reply {
+    /// The `result` of the answer.
+    Answer(Value),
+    /// There was an answer that cannot be read: why.
+    Unusable(String),
+    /// No answer comes any more: why.
+    Lost(String),
+}
+
+impl Reply {
+    fn into_result(self) -> ServerResult {
+        let (key, value) = match self {
+            Self::Answer(value) => ("answer", value),
+            Self::Unusable(why) => ("unusable", why.into()),
+            Self::Lost(why) => ("lost", why.into()),
+        };
+        ServerResult::CustomResult(CustomResult::new(Value::Object(Map::from_iter([(
+            key.to_owned(),
+            value,
+        )]))))
+    }
+
+    /// The reply in the result of a request that was [sent](Wire::sent) as one of a raw kind.
+    pub(super) fn of(result: ServerResult) -> Option<Self> {
+        let ServerResult::CustomResult(CustomResult(Value::Object(members))) = result else {
+            return None;
+        };
+        let (key, value) = members.into_iter().next()?;
+        let text = |value: Value| value.as_str().map(str::to_owned);
+        match key.as_str() {
+            "answer" => Some(Self::Answer(value)),
+            "unusable" => text(value).map(Self::Unusable),
+            "lost" => text(value).map(Self::Lost),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Its answer is a [`Reply`].
+    Raw,
+    /// Its answer is read here, as the protocol has it.
+    Typed,
+}
+
+/// The requests of one connection that are not answered yet.
+#[derive(Debug, Default)]
+pub(super) struct Wire(Mutex<HashMap<RequestId, Kind>>);
+
+impl Wire {
+    fn pending<T>(&self, f: impl FnOnce(&mut HashMap<RequestId, Kind>) -> T) -> T {
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Remember that this message is sent; its id, if it is a request.
+    pub(super) fn sent(&self, message: &ClientJsonRpcMessage) -> Option<RequestId> {
+        match message {
+            JsonRpcMessage::Request(request) => {
+                let kind = match request.request {
+                    ClientRequest::CallToolRequest(_) | ClientRequest::ListToolsRequest(_) => {
+                        Kind::Raw
+                    }
+                    _ => Kind::Typed,
+                };
+                self.pending(|pending| pending.insert(request.id.clone(), kind));
+                Some(request.id.clone())
+            }
+            JsonRpcMessage::Notification(notification) => {
+                if let ClientNotification::CancelledNotification(cancelled) =
+                    &notification.notification
+                    && let Some(id) = &cancelled.params.request_id
+                {
+                    self.forget(id);
+                }
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// No answer to this request is expected any more.
+    pub(super) fn forget(&self, id: &RequestId) {
+        self.pending(|pending| pending.remove(id));
+    }
+
+    /// End a request that gets no answer. Nothing if it has one already.
+    pub(super) fn end(&self, id: &RequestId, reply: Reply) -> Option<ServerJsonRpcMessage> {
+        let (id, kind) = self.take(id)?;
+        Some(match (kind, reply) {
+            (Kind::Raw, reply) => ServerJsonRpcMessage::response(reply.into_result(), id),
+            (Kind::Typed, Reply::Answer(_)) => return None,
+            (Kind::Typed, Reply::Unusable(why) | Reply::Lost(why)) => {
+                ServerJsonRpcMessage::error(ErrorData::internal_error(why, None), Some(id))
+            }
+        })
+    }
+
+    /// The messages in these bytes. What is none is left out, unless it is the answer to a request: then that ends.
+    pub(super) fn read(&self, bytes: &[u8]) -> Vec<ServerJsonRpcMessage> {
+        self.read_for(None, bytes)
+    }
+
+    /// The same, where the bytes can only be about the request `own`.
+    pub(super) fn read_for(
+        &self,
+        own: Option<&RequestId>,
+        bytes: &[u8],
+    ) -> Vec<ServerJsonRpcMessage> {
+        let text = String::from_utf8_lossy(bytes);
+        let text = text.trim_start_matches('\u{feff}').trim();
+        match serde_json::from_str(&mend(text)) {
+            Ok(Value::Array(batch)) => {
+                let messages = batch.into_iter();
+                messages.filter_map(|value| self.message(value)).collect()
+            }
+            Ok(value) => self.message(value).into_iter().collect(),
+            Err(_) => {
+                let own = own.filter(|_| text.starts_with('{')).cloned();
+                let id = id_of(text, text).or(own);
+                let ended = id
+                    .and_then(|id| self.end(&id, Reply::Unusable("the answer is not JSON".into())));
+                ended.into_iter().collect()
+            }
+        }
+    }
+
+    /// The request with this id, however the server writes it.
+    fn take(&self, id: &RequestId) -> Option<(RequestId, Kind)> {
+        self.pending(|pending| {
+            if let Some(found) = pending.remove_entry(id) {
+                return Some(found);
+            }
+            match id {
+                RequestId::String(text) => {
+                    pending.remove_entry(&RequestId::Number(text.parse().ok()?))
+                }
+                RequestId::Number(_) => None,
+            }
+        })
+    }
+
+    fn message(&self, value: Value) -> Option<ServerJsonRpcMessage> {
+        let Value::Object(mut message) = value else {
+            return None;
+        };
+        message.insert("jsonrpc".into(), "2.0".into());
+        if message.get("method").is_some_and(Value::is_string) {
+            mend_progress_token(&mut message);
+            message.retain(|_, value| !value.is_null());
+            return serde_json::from_value(Value::Object(message)).ok();
+        }
+        let id = request_id(message.get("id")?)?;
+        match (message.remove("error"), message.remove("result")) {
+            (Some(error), _) if !error.is_null() => {
+                let (id, _) = self.take(&id)?;
+                Some(ServerJsonRpcMessage::error(error_of(&error), Some(id)))
+            }
+            (_, Some(result)) => self.answer(&id, result),
+            _ => self.end(
+                &id,
+                Reply::Unusable("the answer has neither a result nor an error".into()),
+            ),
+        }
+    }
+
+    fn answer(&self, id: &RequestId, mut result: Value) -> Option<ServerJsonRpcMessage> {
+        let (id, kind) = self.take(id)?;
+        if kind == Kind::Raw {
+            let result = Reply::Answer(result).into_result();
+            return Some(ServerJsonRpcMessage::response(result, id));
+        }
+        mend_handshake(&mut result);
+        let read = serde_json::from_value(json!({"jsonrpc": "2.0", "id": id, "result": result}));
+        Some(read.unwrap_or_else(|_| {
+            let error = ErrorData::internal_error("the answer does not fit the request", None);
+            ServerJsonRpcMessage::error(error, Some(id))
+        }))
+    }
+}
+
+fn request_id(value: &Value) -> Option<RequestId> {
+    match value {
+        Value::String(text) => Some(RequestId::String(text.as_str().into())),
+        Value::Number(number) => {
+            let whole = number.as_f64().filter(|n| n.fract() == 0.0);
+            let number = number.as_i64().or(whole.map(|n| n as i64))?;
+            Some(RequestId::Number(number))
+        }
+        _ => None,
+    }
+}
+
+/// An error as its server words it, without its data.
+fn error_of(error: &Value) -> ErrorData {
+    let code = error.get("code").and_then(Value::as_i64);
+    let code = code.and_then(|code| i32::try_from(code).ok());
+    let message = match error.get("message").unwrap_or(error) {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    ErrorData::new(
+        code.map_or(ErrorCode::INTERNAL_ERROR, ErrorCode),
+        message,
+        None,
+    )
+}
+
+/// Tokens of this gate are numbers; some servers answer with text.
+fn mend_progress_token(message: &mut Map<String, Value>) {
+    let token = message
+        .get_mut("params")
+        .and_then(|params| params.get_mut("progressToken"));
+    if let Some(token) = token
+        && let Some(number) = token.as_str().and_then(|text| text.parse::<i64>().ok())
+    {
+        *token = number.into();
+    }
+}
+
+/// What servers write in their first answer where an object or nothing is meant.
+fn mend_handshake(result: &mut Value) {
+    let Value::Object(members) = result else {
+        return;
+    };
+    members.retain(|_, value| !value.is_null());
+    if !members.contains_key("protocolVersion") {
+        return;
+    }
+    let capabilities = members.entry("capabilities").or_insert(json!({}));
+    match capabilities {
+        Value::Object(capabilities) => {
+            capabilities.retain(|_, value| !matches!(value, Value::Null | Value::Bool(false)));
+            for value in capabilities.values_mut().filter(|value| !value.is_object()) {
+                *value = json!({});
+            }
+        }
+        other => *other = json!({}),
+    }
+    let info = members.entry("serverInfo").or_insert(json!({}));
+    let text = |key: &str| match info.get(key) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => number.to_string(),
+        _ => "unknown".into(),
+    };
+    *info = json!({"name": text("name"), "version": text("version")});
+}
+
+#[cfg(test)]
+mod tests {
+    use rmcp::model::{CallToolRequest, CallToolRequestParams, PingRequest};
+
+    use super::*;
+
+    fn sent(wire: &Wire, id: i64) {
+        let request = CallToolRequest::new(CallToolRequestParams::new("t"));
+        let request = ClientRequest::CallToolRequest(request);
+        wire.sent(&ClientJsonRpcMessage::request(
+            request,
+            RequestId::Number(id),
+        ));
+    }
+
+    fn reply(wire: &Wire, text: &str) -> Option<Reply> {
+        let message = wire.read(text.as_bytes()).pop()?;
+        let (result, id) = message.into_response()?;
+        assert_eq!(id, RequestId::Number(7));
+        Reply::of(result)
+    }
+
+    #[test]
+    fn an_answer_finds_its_request_however_it_is_written() {
+        for text in [
+            r#"{"jsonrpc":"2.0","id":7,"result":{"a":1}}"#,
+            r#"{"id":"7","result":{"a":1},"error":null}"#,
+            r#"{"id":7.0,"result":{"a":1}}"#,
+            r#"[{"id":7,"result":{"a":1}}]"#,
+            "\u{feff} {\"id\":7,\"result\":{\"a\":1}}\r",
+        ] {
+            let wire = Wire::default();
+            sent(&wire, 7);
+            assert_eq!(
+                reply(&wire, text),
+                Some(Reply::Answer(json!({"a": 1}))),
+                "{text}"
+            );
+            assert!(wire.read(text.as_bytes()).is_empty(), "it is answered once");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_read_ends_its_request() {
+        for text in [
+            r#"{"jsonrpc":"2.0","id":7,"result":{"#,
+            r#"{"jsonrpc":"2.0","id":7}"#,
+            r#"{"result":{]},"id":7}"#,
+        ] {
+            let wire = Wire::default();
+            sent(&wire, 7);
+            assert!(
+                matches!(reply(&wire, text), Some(Reply::Unusable(_))),
+                "{text}"
+            );
+        }
+        let wire = Wire::default();
+        sent(&wire, 7);
+        for noise in [
+            "ready",
+            "{not json}",
+            "[1,2",
+            "7",
+            "{}",
+            r#"{"id":8,"result":1}"#,
+        ] {
+            assert!(wire.read(noise.as_bytes()).is_empty(), "{noise}");
+        }
+        let own = RequestId::Number(7);
+        assert_eq!(wire.read_for(Some(&own), b"ping").len(), 0);
+        assert_eq!(wire.read_for(Some(&own), b"{broken").len(), 1);
+    }
+
+    #[test]
+    fn an_error_has_words_whatever_its_shape() {
+        for (error, code, message) in [
+            (
+                r#"{"code":-32602,"message":"no \udfff"}"#,
+                -32602,
+                "no \u{fffd}",
+            ),
+            (r#""it broke""#, -32603, "it broke"),
+            (r#"{"code":"E1","message":{"a":1}}"#, -32603, r#"{"a":1}"#),
+        ] {
+            let wire = Wire::default();
+            sent(&wire, 7);
+            let read = wire.read(format!(r#"{{"id":7,"error":{error}}}"#).as_bytes());
+            let (error, _) = read.into_iter().next().unwrap().into_error().unwrap();
+            assert_eq!((error.code.0, error.message.as_ref()), (code, message));
+        }
+    }
+
+    #[test]
+    fn a_handshake_with_odd_members_is_one() {
+        let wire = Wire::default();
+        // Any typed request will do: the result's kind is told by its members.
+        let ping = ClientRequest::PingRequest(PingRequest::default());
+        wire.sent(&ClientJsonRpcMessage::request(ping, RequestId::Number(1)));
+        let text = r#"{"id":1,"result":{"protocolVersion":"2025-06-18","capabilities":{"tools":[],"logging":true,
+            "prompts":null},"serverInfo":{"name":"s","version":2},"instructions":null}}"#;
+        let (result, _) = wire
+            .read(text.as_bytes())
+            .pop()
+            .unwrap()
+            .into_response()
+            .unwrap();
+        let ServerResult::InitializeResult(result) = result else {
+            panic!("{result:?}")
+        };
+        assert_eq!(result.server_info.version, "2");
+        assert!(result.capabilities.tools.is_some() && result.capabilities.prompts.is_none());
+    }
+}
