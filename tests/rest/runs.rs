@@ -107,7 +107,7 @@ async fn feedback_has_what_its_kind_needs() {
     served
         .post(&agent, &notes, note)
         .await
-        .fails(400, "invalid_request");
+        .fails(400, "invalid_value");
     let secret = json!({ "label": "goal", "note": "key AKIAIOSFODNN7EXAMPLE was used" });
     let kept = served.post(&agent, &notes, secret).await.is(200);
     assert!(!kept.to_string().contains("AKIAIOSFODNN7EXAMPLE"), "{kept}");

@@ -16,6 +16,10 @@ use tower::ServiceExt as _;
 
 use crate::served::Served;
 
+const ADMINISTRATOR: &str = r#"@id("dana-administers") @owner("tests")
+permit (principal == Tollgate::User::"dana", action == Tollgate::Action::"administer", resource);
+"#;
+
 /// A request as it arrives at the socket, from this peer.
 fn request(method: &Method, path: &str, peer: Option<PeerCredentials>) -> Request<Body> {
     let mut request = Request::builder()
@@ -127,7 +131,7 @@ async fn the_document_has_every_method_that_is_served() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_of_the_machine_are_named_over_the_socket_alone() {
-    let served = Served::new("").await;
+    let served = Served::new(ADMINISTRATOR).await;
     let router = socket::router(&served.server);
     let (dana, eve) = (served.user("dana").await, served.user("eve").await);
     let file = served.world.path("copy.db");
@@ -177,7 +181,7 @@ async fn operators_acts_are_decided() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_are_made_once_and_revoked() {
-    let served = Served::new("").await;
+    let served = Served::new(ADMINISTRATOR).await;
     let dana = served.user("dana").await;
     let unknown = json!({ "agent": "suport" });
     let got = served.post(&dana, "/v1/tokens", unknown).await;
