@@ -206,10 +206,11 @@ async fn answer(answer: Answer, approve: bool, cx: &Context<'_>) -> Result<Exit,
     Ok(Exit::Ok)
 }
 
-/// The message names the decision already.
+/// Without the help that names the decision: the message does so already.
 fn plainly(failure: Failure) -> Failure {
+    let help = failure.help;
     Failure {
-        help: None,
+        help: help.filter(|help| !help.contains("tollgate decisions show")),
         ..failure
     }
 }
