@@ -241,7 +241,8 @@ impl Story {
             connector: Servers::new(),
             ..GateOptions::default()
         };
-        let gate = Gate::open_accepting(world.config(), options, &user("alice"), &seen);
+        let alice = user("alice");
+        let gate = Gate::open_accepting(world.config(), options, &alice, &seen);
         Self {
             gate: gate.await.unwrap(),
             world,

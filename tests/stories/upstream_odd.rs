@@ -88,7 +88,8 @@ async fn gate(world: &World) -> Gate {
         connector: Servers::new(),
         ..GateOptions::default()
     };
-    let opened = Gate::open_accepting(world.config(), options, &user("alice"), &seen);
+    let alice = user("alice");
+    let opened = Gate::open_accepting(world.config(), options, &alice, &seen);
     opened.await.unwrap()
 }
 

@@ -108,10 +108,10 @@ mod tests {
             "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
         ];
         let mut tree = Tree::default();
-        assert_eq!(hex(tree.root()), roots[0]);
+        assert_eq!(hex(&tree.root()), roots[0]);
         for (leaf, root) in leaves.iter().zip(&roots[1..]) {
             tree.push(leaf_hash(leaf));
-            assert_eq!(hex(tree.root()), *root, "of {} leaves", tree.size());
+            assert_eq!(hex(&tree.root()), *root, "of {} leaves", tree.size());
         }
     }
 

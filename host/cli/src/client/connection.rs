@@ -173,7 +173,7 @@ mod tests {
         let served = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = [0; 1024];
-            stream.read(&mut request).await.unwrap();
+            assert_ne!(stream.read(&mut request).await.unwrap(), 0);
             let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ntrue";
             stream.write_all(answer).await.unwrap();
         });

@@ -230,7 +230,7 @@ fn verify(cx: &Context<'_>) -> Result<Exit, Failure> {
         }
     })?;
     drop(step);
-    let root = hex(verified.tree.root());
+    let root = hex(&verified.tree.root());
     let value = serde_json::json!({ "ok": true, "records": verified.size, "root": root });
     cx.out.show(&value, || {
         format!(

@@ -421,5 +421,5 @@ fn session() -> Result<String, Failure> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)
         .map_err(|e| Failure::plain(format!("the operating system gives no randomness: {e}")))?;
-    Ok(hex(bytes))
+    Ok(hex(&bytes))
 }

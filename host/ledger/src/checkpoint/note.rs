@@ -92,7 +92,7 @@ impl NoteVerifier {
         let malformed = || NoteError::Key("public");
         let (name, id, key) = parse_key(text, "public")?;
         let public = VerifyingKey::from_bytes(&key).map_err(|_| malformed())?;
-        if id != hex(key_id(name, &public)) {
+        if id != hex(&key_id(name, &public)) {
             return Err(malformed());
         }
         Ok(Self {
@@ -134,7 +134,7 @@ impl NoteVerifier {
 
 impl fmt::Display for NoteVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let id = hex(key_id(&self.name, &self.public));
+        let id = hex(&key_id(&self.name, &self.public));
         let key = [&[ED25519], self.public.as_bytes().as_slice()].concat();
         write!(f, "{}+{id}+{}", self.name, STANDARD.encode(key))
     }
@@ -179,7 +179,7 @@ impl NoteSigner {
         let rest = text.strip_prefix(SECRET_PREFIX).ok_or_else(malformed)?;
         let (name, id, seed) = parse_key(rest, "secret")?;
         let signer = Self::new(name, &seed).map_err(|_| malformed())?;
-        if id != hex(key_id(name, &signer.secret.verifying_key())) {
+        if id != hex(&key_id(name, &signer.secret.verifying_key())) {
             return Err(malformed());
         }
         Ok(signer)
@@ -188,7 +188,7 @@ impl NoteSigner {
     /// The secret key as text, for a file that only its owner can read.
     #[must_use]
     pub fn to_secret(&self) -> Zeroizing<String> {
-        let id = hex(key_id(&self.name, &self.secret.verifying_key()));
+        let id = hex(&key_id(&self.name, &self.secret.verifying_key()));
         let key = Zeroizing::new([&[ED25519], self.secret.as_bytes().as_slice()].concat());
         let key = Zeroizing::new(STANDARD.encode(key.as_slice()));
         Zeroizing::new(format!(

@@ -1,4 +1,4 @@
-//! Digests that need a tenant's key.
+//! Digests that only a tenant's key makes.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
@@ -6,8 +6,8 @@ use sha2::Sha256;
 
 use crate::ids::hex;
 
-/// HMAC-SHA-256 of arguments or results under a tenant's key, as `hmac:v1:` and 64 hexadecimal digits,
-/// where `1` is the key's version. A plain hash of `{"amount":50}` could be guessed in a second.
+/// HMAC-SHA-256 of arguments or results under a tenant's key, as `hmac:v1:` and 64 hexadecimal digits, where
+/// `1` is the key's version. A plain hash of `{"amount":50}` could be guessed in a second.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct KeyedDigest(String);
@@ -27,7 +27,7 @@ impl KeyedDigest {
         }
         Self(format!(
             "hmac:v{version}:{}",
-            hex(mac.finalize().into_bytes())
+            hex(&mac.finalize().into_bytes())
         ))
     }
 

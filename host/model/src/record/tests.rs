@@ -39,7 +39,7 @@ fn parts_of_a_digest_do_not_run_together() {
 #[test]
 fn leaf_hashes_are_rfc_6962() {
     assert_eq!(
-        hex(leaf_hash(b"")),
+        hex(&leaf_hash(b"")),
         "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
     );
 }

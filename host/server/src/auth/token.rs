@@ -61,7 +61,7 @@ pub async fn create(
     let id: [u8; 8] = random()?;
     let secret: [u8; 32] = random()?;
     let id = TokenId::from_bytes(id);
-    let text = format!("{PREFIX}{}_{}", hex(id.as_bytes()), hex(secret));
+    let text = format!("{PREFIX}{}_{}", hex(id.as_bytes()), hex(&secret));
     let Purpose {
         principal,
         on_behalf_of,

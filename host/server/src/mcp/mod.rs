@@ -29,7 +29,7 @@ use rmcp::{
         CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams,
         CancelledNotificationParam, CreateTaskResult, CustomRequest, CustomResult, ErrorCode,
         GetTaskParams, GetTaskResult, Implementation, ListToolsResult, PaginatedRequestParams,
-        ProtocolVersion, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
+        ProtocolVersion, ServerCapabilities, ServerConfig, ServerResult, SubscriptionFilter, Tool,
         UpdateTaskParams,
     },
     service::{MaybeSendFuture, NotificationContext, Peer, RequestContext, SubscriptionContext},
@@ -619,7 +619,7 @@ impl ServerHandler for Client {
                 Ok(call) => self.call_tool(call, context).await?,
                 Err(refusal) => refusal.into(),
             };
-            let result = serde_json::to_value(answered);
+            let result = serde_json::to_value(ServerResult::from(answered));
             let result = result.map_err(|e| ErrorData::internal_error(e.to_string(), None))?;
             return Ok(CustomResult::new(result));
         }

@@ -16,9 +16,9 @@ use rmcp::{
 };
 use tokio::{sync::Mutex, time::Instant};
 use tollgate::{
-    config::UpstreamConfig, config::UpstreamTransport, egress::Network, secrets::Vault,
-    upstream::BoxFuture, upstream::ConnectError, upstream::HttpProtocol, upstream::Offer,
-    upstream::READY, upstream::Session, upstream::Upstream,
+    config::HttpProtocol, config::UpstreamConfig, config::UpstreamTransport, egress::Network,
+    secrets::Vault, upstream::BoxFuture, upstream::ConnectError, upstream::Offer, upstream::READY,
+    upstream::Session, upstream::Upstream,
 };
 use tollgate_model::backoff::Backoff;
 
@@ -92,6 +92,7 @@ impl Server {
                 backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
                 again: None,
                 legacy: false,
+                has_event_stream: false,
             }),
             this: Weak::clone(this),
         })

@@ -195,8 +195,11 @@ mod tests {
         Blank,
     }
 
-    fn framing()
-    -> impl Strategy<Value = (Vec<(Vec<Noise>, String)>, &'static str, bool, bool, usize)> {
+    /// Messages with the noise before each, the line ending, whether a byte order mark comes first, whether a space
+    /// follows each colon, and the length of the pieces.
+    type Framing = (Vec<(Vec<Noise>, String)>, &'static str, bool, bool, usize);
+
+    fn framing() -> impl Strategy<Value = Framing> {
         let noise = prop_oneof![
             Just(Noise::Comment),
             Just(Noise::Ping),

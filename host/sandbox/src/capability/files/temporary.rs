@@ -27,7 +27,7 @@ impl<'a> Temporary<'a> {
     pub(crate) fn new(parent: &'a Dir) -> Result<Self, FileError> {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|_| FileError::System(io::ErrorKind::Other))?;
-        let name = format!("{RESERVED}{}", hex(random));
+        let name = format!("{RESERVED}{}", hex(&random));
         let file = parent.open_with(&name, OpenOptions::new().write(true).create_new(true))?;
         Ok(Self {
             parent,
