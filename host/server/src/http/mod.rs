@@ -48,8 +48,7 @@ use crate::{
     tls::Tls,
 };
 
-/// Bytes of a request's body.
-pub const MAX_BODY: usize = 4 << 20;
+pub use crate::limits::MAX_BODY;
 /// How long a client may take to send its headers, and then its body.
 pub(crate) const SLOWEST: Duration = Duration::from_secs(15);
 /// How often a stream that is silent says that it is there; so a client that has gone is noticed.

@@ -6,7 +6,7 @@ use rmcp::model::{Tool, ToolAnnotations};
 use serde_json::Value;
 use tollgate::{enforce::Ruleset, gate::Gate, tool::SourceKind};
 
-use super::{output, resume_tool};
+use super::{handler::resume_tool, output};
 
 /// The list of the latest ruleset.
 #[derive(Debug, Default)]

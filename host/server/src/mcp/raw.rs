@@ -19,7 +19,7 @@ use serde::{
 use serde_json::{Value, json, value::RawValue};
 use tollgate::text::printable;
 
-use crate::http::MAX_BODY;
+use crate::limits::MAX_BODY;
 
 /// The arguments of a call, as text.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ pub(super) struct RawMessage {
     pub(super) arguments: Option<RawArguments>,
     /// Why the message is not taken.
     pub(super) problem: Option<String>,
-    /// Its id, whatever it is.
+    /// Its id, of any JSON type.
     pub(super) id: Option<Value>,
 }
 

@@ -64,7 +64,7 @@ fn answered(result: Value, output: Option<&Value>) -> CallResult {
     let mut content = match result.remove("content") {
         Some(content) => parts(content),
         None => {
-            // Whatever the server calls it.
+            // By any name that the server uses.
             result.retain(|key, value| !ENVELOPE.contains(&key.as_str()) && !value.is_null());
             match result.is_empty() {
                 true => Vec::new(),
@@ -425,7 +425,7 @@ mod tests {
     }
 
     proptest! {
-        /// A healthy part arrives, whatever stands around it.
+        /// A healthy part arrives among parts of any form.
         #[test]
         fn no_part_costs_another(before in any_json(), after in any_json(), structured in any_json()) {
             let result = json!({"content": [before, {"type": "text", "text": "healthy"}, after],

@@ -249,7 +249,7 @@ mod tests {
             prop_assert_eq!(read, sent);
         }
 
-        /// No input makes it panic, whatever its pieces.
+        /// No input makes it panic, and how it is cut changes nothing.
         #[test]
         fn pieces_do_not_matter(bytes in prop::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), Just(b':'), any::<u8>()], 0..60), size in 1_usize..7) {
             let pieces: Vec<&[u8]> = bytes.chunks(size).collect();

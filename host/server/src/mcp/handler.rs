@@ -1,0 +1,218 @@
+//! The protocol's requests and notifications.
+
+use std::future::Future;
+
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler,
+    model::{
+        CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams,
+        CancelledNotificationParam, CustomRequest, CustomResult, ErrorCode, GetTaskParams,
+        GetTaskResult, Implementation, ListToolsResult, PaginatedRequestParams, ServerCapabilities,
+        ServerConfig, ServerResult, SubscriptionFilter, Tool, UpdateTaskParams,
+    },
+    service::{MaybeSendFuture, NotificationContext, SubscriptionContext},
+};
+use serde_json::{Value, json};
+use tollgate::{load::RESUME_TOOL, text::printable};
+
+use super::{Client, Context, INSTRUCTIONS, answer, is_legacy, raw};
+
+impl ServerHandler for Client {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_tool_list_changed()
+            .enable_tasks()
+            .build();
+        ServerConfig::new(capabilities)
+            .with_server_info(Implementation::new("tollgate", env!("CARGO_PKG_VERSION")))
+            .with_instructions(INSTRUCTIONS)
+    }
+
+    fn list_tools(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: Context,
+    ) -> impl Future<Output = Result<ListToolsResult, ErrorData>> + MaybeSendFuture + '_ {
+        let cursor = request.and_then(|request| request.cursor);
+        let listed = match cursor.filter(|cursor| !cursor.is_empty()) {
+            Some(_) => Err(ErrorData::invalid_params(
+                "there is no such cursor: the list has one page",
+                None,
+            )),
+            None => self.caller(&context).map(|_| {
+                let tools = self.server.0.listing.tools(self.gate());
+                ListToolsResult::with_all_items(tools.to_vec())
+            }),
+        };
+        std::future::ready(listed)
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        let tools = self.server.0.listing.tools(self.gate());
+        tools.iter().find(|tool| tool.name == name).cloned()
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: Context,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let request_id = context.id.clone();
+        let connection = self.connection(&context).filter(|_| !is_legacy(&context));
+        let (cancelled, _listed) = self.cancels.listen(request_id, connection);
+        self.called(request, context, cancelled).await
+    }
+
+    async fn on_cancelled(
+        &self,
+        notification: CancelledNotificationParam,
+        _context: NotificationContext<RoleServer>,
+    ) {
+        if let Some(request) = &notification.request_id {
+            self.cancels.cancel(request);
+        }
+    }
+
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        self.server.sessions(|sessions| {
+            // Those that have gone are forgotten when others come.
+            sessions.retain(|peer| !peer.is_transport_closed());
+            sessions.push(context.peer);
+        });
+    }
+
+    fn accepted_subscription_filter(
+        &self,
+        requested: &SubscriptionFilter,
+    ) -> Option<SubscriptionFilter> {
+        let mut accepted = SubscriptionFilter::new();
+        accepted.tools_list_changed = requested.tools_list_changed;
+        Some(accepted)
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let mut reloads = self.gate().reloads();
+        let mut known = self.server.0.listing.tools(self.gate());
+        loop {
+            tokio::select! {
+                () = context.cancelled() => return Ok(()),
+                () = self.server.0.leaving.cancelled() => return Ok(()),
+                changed = reloads.changed() => if changed.is_err() { return Ok(()) },
+            }
+            let now = self.server.0.listing.tools(self.gate());
+            if now != known {
+                known = now;
+                if context.sink().notify_tool_list_changed().await.is_err() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: Context,
+    ) -> Result<GetTaskResult, ErrorData> {
+        let (caller, place) = (self.caller(&context)?, self.place(&context)?);
+        let legacy = is_legacy(&context);
+        self.server
+            .0
+            .tasks
+            .get(&self.server, &caller, &place, &request.task_id, legacy)
+            .map(GetTaskResult::new)
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        context: Context,
+    ) -> Result<(), ErrorData> {
+        // Nothing is ever asked of the client, so there is nothing that this could answer.
+        let caller = self.caller(&context)?;
+        self.server
+            .0
+            .tasks
+            .known(self.gate(), &caller, &request.task_id)
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        context: Context,
+    ) -> Result<(), ErrorData> {
+        let caller = self.caller(&context)?;
+        self.server
+            .0
+            .tasks
+            .cancel(self.gate(), &caller, &request.task_id)
+            .await
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        context: Context,
+    ) -> Result<CustomResult, ErrorData> {
+        let method = printable(&request.method, 80);
+        if request.method == "tools/call"
+            && let Some(call) = loose_call(request.params.as_ref())
+        {
+            let answered = match call {
+                Ok(call) => self.call_tool(call, context).await?,
+                Err(refusal) => refusal.into(),
+            };
+            let result = serde_json::to_value(ServerResult::from(answered));
+            let result = result.map_err(|e| ErrorData::internal_error(e.to_string(), None))?;
+            return Ok(CustomResult::new(result));
+        }
+        // What a method of ours does not parse as arrives here.
+        if matches!(
+            &*request.method,
+            "tools/call" | "tasks/get" | "tasks/update" | "tasks/cancel"
+        ) {
+            let message = format!("the parameters of {method} do not match the protocol's schema");
+            return Err(ErrorData::invalid_params(message, None));
+        }
+        let message = format!("there is no method {method} here");
+        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, message, None))
+    }
+}
+
+/// A call whose parameters do not have the protocol's form, as far as they can be understood; or what its model is told.
+fn loose_call(params: Option<&Value>) -> Option<Result<CallToolRequestParams, CallToolResult>> {
+    let params = params?;
+    let name = params.get("name")?.as_str()?.to_owned();
+    let arguments = params.get("arguments").unwrap_or(&Value::Null);
+    if let Some(text) = raw::no_object(arguments) {
+        return Some(Err(answer::refusal(&text)));
+    }
+    let arguments = arguments.as_object().cloned().unwrap_or_default();
+    let call = CallToolRequestParams::new(name).with_arguments(arguments);
+    Some(Ok(call))
+}
+
+/// What the gate itself lists: the tool that resumes a call by its approval.
+pub(super) fn resume_tool() -> Value {
+    json!({
+        "name": RESUME_TOOL,
+        "title": "Resume a pending call",
+        "description": "Makes a call that waited for a person's approval, with its own arguments, once it \
+                        is approved; until then it says that the call still waits. Only for a call of \
+                        yours.",
+        "inputSchema": {
+            "type": "object",
+            "properties": {
+                "approval_id": {
+                    "type": "string",
+                    "description": "The approval that the pending call's result named, as in apr-0123456789abcdef",
+                    "pattern": "^apr-[0-9a-f]{16}$"
+                }
+            },
+            "required": ["approval_id"],
+            "additionalProperties": false
+        },
+        "annotations": { "readOnlyHint": false, "openWorldHint": false }
+    })
+}
