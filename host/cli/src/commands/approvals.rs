@@ -202,7 +202,7 @@ async fn answer(answer: Answer, approve: bool, cx: &Context<'_>) -> Result<Exit,
     let answered = client.execute(request).await;
     client.close().await;
     let answered: AnswerOutcome = answered.map_err(plainly)?;
-    cx.out.show(&answered, || told(&answered))?;
+    cx.out.show(&answered, || render(&answered))?;
     Ok(Exit::Ok)
 }
 
@@ -224,7 +224,7 @@ fn agreed(cx: &Context<'_>) -> Result<bool, Failure> {
         })
 }
 
-fn told(answered: &AnswerOutcome) -> String {
+fn render(answered: &AnswerOutcome) -> String {
     let AnswerOutcome {
         id,
         state,

@@ -109,7 +109,7 @@ pub(crate) async fn halt(args: HaltArgs, cx: &Context<'_>) -> Result<Exit, Failu
         format!(
             "{} {} is halted: {} ended, {} cancelled",
             paint("✓", Tone::Good),
-            what(scope, &name),
+            describe(scope, &name),
             count(calls as u64, "running call"),
             count(approvals as u64, "approval")
         )
@@ -132,7 +132,7 @@ pub(crate) async fn resume(args: ResumeArgs, cx: &Context<'_>) -> Result<Exit, F
         format!(
             "{} {} is resumed",
             paint("✓", Tone::Good),
-            what(scope, &name)
+            describe(scope, &name)
         )
     })?;
     Ok(Exit::Ok)
@@ -152,7 +152,7 @@ fn lift(scope: HaltScope, name: &str) -> String {
     }
 }
 
-fn what(scope: HaltScope, name: &str) -> String {
+fn describe(scope: HaltScope, name: &str) -> String {
     match scope {
         HaltScope::All => "everything".to_owned(),
         scope => format!("{} {}", scope.as_str(), line(name, 80)),

@@ -141,7 +141,7 @@ pub(crate) fn run(args: &Init, cx: &Context<'_>) -> Result<Exit, Failure> {
         .map(|(path, _)| path.display().to_string())
         .collect();
     let value = serde_json::json!({ "dir": args.dir, "files": names, "next": NEXT });
-    cx.out.show(&value, || told(&args.dir, names.len()))?;
+    cx.out.show(&value, || render(&args.dir, names.len()))?;
     Ok(Exit::Ok)
 }
 
@@ -215,7 +215,7 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
     file.write_all(text.as_bytes()).map_err(failed)
 }
 
-fn told(dir: &Path, files: usize) -> String {
+fn render(dir: &Path, files: usize) -> String {
     let mut text = format!(
         "{} {files} files in {}\n",
         paint("✓", Tone::Good),

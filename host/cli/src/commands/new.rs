@@ -74,7 +74,7 @@ pub(crate) fn run(args: &New, cx: &Context<'_>) -> Result<Exit, Failure> {
         .collect();
     let value = serde_json::json!({ "dir": dir, "files": names, "next": next, "config": table });
     cx.out
-        .show(&value, || told(&dir, names.len(), &table, &next))?;
+        .show(&value, || render(&dir, names.len(), &table, &next))?;
     Ok(Exit::Ok)
 }
 
@@ -97,7 +97,7 @@ fn join_workspace(top: &Path, name: &str, sources: &mut Vec<Source>) -> Result<(
         .map_err(|e| Failure::plain(format!("{}: it cannot be written: {e}", manifest.display())))
 }
 
-fn told(dir: &Path, files: usize, table: &str, next: &[String]) -> String {
+fn render(dir: &Path, files: usize, table: &str, next: &[String]) -> String {
     let mut text = format!(
         "{} {files} files for {}\n\nadd to tollgate.toml\n",
         paint("✓", Tone::Good),

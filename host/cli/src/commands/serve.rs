@@ -199,7 +199,7 @@ async fn stdio(client: &mut Client<'_>, agent: &str, cx: &Context<'_>) -> Result
                 let serving = tokio::spawn(mcp::serve_lines(client, read, write, until));
                 let (read, write) = tokio::io::split(here);
                 let passed = async { proxy.pass(tokio::io::BufReader::new(read), write).await };
-                let ended = until_told(&server, cx, passed).await;
+                let ended = until_stopped(&server, cx, passed).await;
                 serving.abort();
                 return ended;
             }
@@ -251,7 +251,7 @@ async fn owned(
             () = renewing => Ok(End::Client),
         }
     };
-    let ended = until_told(server, cx, serving).await;
+    let ended = until_stopped(server, cx, serving).await;
     match listener.and_then(|mut listener| listener.failed.try_recv().ok()) {
         Some(error) => Err(Failure::plain(format!("the listener has failed: {error}"))),
         None => ended,
@@ -329,7 +329,7 @@ async fn listening(
 
 /// Serve until the client has gone or a signal says so, and let what runs end. Reloads when files
 /// change, and when told to.
-async fn until_told(
+async fn until_stopped(
     server: &mcp::Server,
     cx: &Context<'_>,
     serving: impl Future<Output = io::Result<End>>,
@@ -340,7 +340,9 @@ async fn until_told(
         if !server.gate().ruleset().config.serve.watch {
             return std::future::pending().await;
         }
-        let watch = reload::watch(server.gate().clone(), stop.clone(), |ended| told(ended, cx));
+        let watch = reload::watch(server.gate().clone(), stop.clone(), |ended| {
+            report_reload(ended, cx)
+        });
         if let Err(error) = watch.await {
             remark(
                 cx,
@@ -360,7 +362,7 @@ async fn until_told(
     let mut hangup = signal(SignalKind::hangup())?;
     let hung_up = async {
         while hangup.recv().await.is_some() {
-            told(server.gate().reload("SIGHUP").await, cx);
+            report_reload(server.gate().reload("SIGHUP").await, cx);
         }
         std::future::pending::<()>().await;
     };
@@ -403,7 +405,7 @@ fn remark(cx: &Context<'_>, text: &str) {
     }
 }
 
-fn told(reloaded: Result<(), tollgate::load::LoadError>, cx: &Context<'_>) {
+fn report_reload(reloaded: Result<(), tollgate::load::LoadError>, cx: &Context<'_>) {
     match reloaded {
         Ok(()) => remark(cx, "what has changed is in force now"),
         Err(error) => {

@@ -150,10 +150,10 @@ pub(crate) async fn run(command: Component, cx: &Context<'_>) -> Result<Exit, Fa
                 .map(|(name, digest)| serde_json::json!({ "name": name, "digest": digest }))
                 .collect();
             cx.out.show(&views, || {
-                let told = |(name, digest): &(String, Sha256Digest)| {
+                let render_accepted = |(name, digest): &(String, Sha256Digest)| {
                     format!("{} accepted {name} {digest}\n", paint("✓", Tone::Good))
                 };
-                accepted.iter().map(told).collect()
+                accepted.iter().map(render_accepted).collect()
             })?;
             if accepted.is_empty() {
                 cx.out.remark(
@@ -163,7 +163,7 @@ pub(crate) async fn run(command: Component, cx: &Context<'_>) -> Result<Exit, Fa
         }
         Component::List => {
             let views = list(&cx.config()?)?;
-            cx.out.show(&views, || told(&views))?;
+            cx.out.show(&views, || render(&views))?;
         }
     }
     Ok(Exit::Ok)
@@ -193,7 +193,7 @@ fn list(config: &Config) -> Result<Vec<ComponentView>, Failure> {
     Ok(config.components.iter().map(view).collect())
 }
 
-fn told(views: &[ComponentView]) -> String {
+fn render(views: &[ComponentView]) -> String {
     let rows: Vec<[Cell; 4]> = views
         .iter()
         .map(|view| {

@@ -141,7 +141,7 @@ pub(super) fn inspect(what: &str, size: Size, cx: &Context<'_>) -> Result<Exit, 
     let file = File::read(path, size)?;
     let inspection = file.inspect(&name, &config, cx)?;
     let view = file.view(&name, &inspection);
-    cx.out.show(&view, || told(&view))?;
+    cx.out.show(&view, || render(&view))?;
     Ok(Exit::Ok)
 }
 
@@ -186,7 +186,7 @@ pub(super) fn add(
             "{} added and accepted {name} {}\n{}",
             paint("✓", Tone::Good),
             file.digest.short(),
-            told(&view)
+            render(&view)
         )
     })?;
     cx.out.remark(&format!(
@@ -351,7 +351,7 @@ fn replace(config: &Config, text: &str) -> Result<Config, Failure> {
     Ok(next)
 }
 
-fn told(view: &View<'_>) -> String {
+fn render(view: &View<'_>) -> String {
     let View {
         name,
         path,

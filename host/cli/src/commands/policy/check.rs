@@ -87,7 +87,7 @@ pub(super) async fn run(args: &Check, cx: &Context<'_>) -> Result<Exit, Failure>
     match args.format {
         Format::Sarif => cx.out.json(&sarif::log(&checked.diagnostics, &config))?,
         Format::Json => cx.out.json(&checked)?,
-        Format::Text => cx.out.show(&checked, || told(&checked))?,
+        Format::Text => cx.out.show(&checked, || render(&checked))?,
     }
     Ok(if checked.ok { Exit::Ok } else { Exit::Failure })
 }
@@ -131,7 +131,7 @@ fn checked(config: &Config, bundle: &Bundle, deny_warnings: bool) -> Result<Chec
     }
 }
 
-fn told(checked: &CheckReport) -> String {
+fn render(checked: &CheckReport) -> String {
     let (notes, weighty): (Vec<Place>, Vec<Place>) =
         checked.diagnostics.iter().cloned().partition(|d| d.note);
     let mut text = diagnostics::render(&weighty);

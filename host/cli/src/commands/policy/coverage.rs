@@ -54,11 +54,11 @@ pub(super) async fn run(args: &Coverage, cx: &Context<'_>) -> Result<Exit, Failu
     let mut covered = covered?;
     let all = covered.len();
     covered.retain(|policy| !args.never || policy.decisions == 0);
-    cx.out.show(&covered, || told(&covered, all))?;
+    cx.out.show(&covered, || render(&covered, all))?;
     Ok(Exit::Ok)
 }
 
-fn told(covered: &[PolicyCoverage], all: usize) -> String {
+fn render(covered: &[PolicyCoverage], all: usize) -> String {
     let rows: Vec<[Cell; 5]> = covered
         .iter()
         .map(|policy| {

@@ -88,8 +88,9 @@ pub(super) async fn run(args: &Explain, cx: &Context<'_>) -> Result<Exit, Failur
         policies: explanation.policies.clone(),
         changes: explanation.changes.clone(),
     };
-    cx.out
-        .show(&explained, || told(&request, &explanation, cx.out.width()))?;
+    cx.out.show(&explained, || {
+        render(&request, &explanation, cx.out.width())
+    })?;
     Ok(Exit::Ok)
 }
 
@@ -193,7 +194,7 @@ async fn hypothetical(args: &Explain, config: &Config) -> Result<(Pdp, Request, 
     Ok((pdp, request, facts))
 }
 
-fn told(request: &Request, explanation: &Explanation, width: usize) -> String {
+fn render(request: &Request, explanation: &Explanation, width: usize) -> String {
     let answer = Answer::of(&explanation.decision);
     let tone = match answer.outcome.as_str() {
         "allow" => Tone::Good,

@@ -83,7 +83,7 @@ pub(super) fn run(args: &Fmt, cx: &Context<'_>) -> Result<Exit, Failure> {
         }
     }
     cx.out
-        .show(&formatted, || told(&formatted, failed, args.check))?;
+        .show(&formatted, || render(&formatted, failed, args.check))?;
     let unformatted = args.check && !formatted.changed.is_empty();
     Ok(if failed > 0 || unformatted {
         Exit::Failure
@@ -128,7 +128,7 @@ fn end_of_header(text: &str) -> usize {
     0
 }
 
-fn told(formatted: &FormatReport, failed: usize, check: bool) -> String {
+fn render(formatted: &FormatReport, failed: usize, check: bool) -> String {
     let mut text = String::new();
     let done = if check {
         "is not formatted"

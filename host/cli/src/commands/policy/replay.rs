@@ -115,7 +115,7 @@ pub(super) fn run(args: Replay, cx: &Context<'_>) -> Result<Exit, Failure> {
     });
     drop(step);
     let replayed = replayed?;
-    cx.out.show(&replayed, || told(&replayed))?;
+    cx.out.show(&replayed, || render(&replayed))?;
     Ok(if args.threshold.exceeded(&replayed) {
         Exit::Failure
     } else {
@@ -123,7 +123,7 @@ pub(super) fn run(args: Replay, cx: &Context<'_>) -> Result<Exit, Failure> {
     })
 }
 
-fn told(replayed: &ReplayReport) -> String {
+fn render(replayed: &ReplayReport) -> String {
     let mut text = String::new();
     for group in &replayed.flips {
         let policies = match group.policies.as_slice() {

@@ -101,7 +101,7 @@ pub(super) async fn run(args: &Schema, cx: &Context<'_>) -> Result<Exit, Failure
     if let (true, Some(config)) = (args.diff, &config) {
         let before = fs::read_to_string(kept(config)).unwrap_or_default();
         let difference = difference(digest, &before, &text, config, &bundle);
-        cx.out.show(&difference, || told(&difference))?;
+        cx.out.show(&difference, || render(&difference))?;
         return Ok(if difference.broken.iter().any(|place| place.error) {
             Exit::Failure
         } else {
@@ -262,7 +262,7 @@ fn difference(
     }
 }
 
-fn told(difference: &Difference) -> String {
+fn render(difference: &Difference) -> String {
     let mut text = String::new();
     let mut line = |sign: &str, tone: Tone, what: &str| {
         text.push_str(&format!("{} {what}\n", paint(sign, tone)));

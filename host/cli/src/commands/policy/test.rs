@@ -227,7 +227,7 @@ async fn once(args: &Test, cx: &Context<'_>) -> Result<Exit, Failure> {
             Failure::plain(format!("{}: it cannot be written: {e}", path.display()))
         })?;
     }
-    cx.out.show(&report, || told(&report, args.all))?;
+    cx.out.show(&report, || render(&report, args.all))?;
     Ok(if report.ok { Exit::Ok } else { Exit::Failure })
 }
 
@@ -369,7 +369,7 @@ fn coverage(pdp: &Pdp, cases: &[CaseReport]) -> Vec<Coverage> {
     policies.collect()
 }
 
-fn told(report: &Report, all: bool) -> String {
+fn render(report: &Report, all: bool) -> String {
     let mut text = String::new();
     for case in &report.cases {
         let played = &case.played;
