@@ -29,6 +29,8 @@ fn in_record(
     for (name, value) in members {
         let below = format!("{pointer}/{}", escape_segment(name));
         match record.fields.get(name) {
+            // Null is the absence of such a member, of any type.
+            Some(field) if field.nullable && value.is_null() => {}
             Some(field) => in_value(&field.ty, value, &below, problems),
             None if record.rest.is_some() => {}
             None => {

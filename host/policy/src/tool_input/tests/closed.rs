@@ -173,3 +173,30 @@ fn every_variant_of_an_enumeration_is_named() {
     let problems = problems(&input, json!({ "how": "x" }));
     assert!(problems[0].contains(r#""Trap""#), "{problems:?}");
 }
+
+#[test]
+fn null_is_absence_in_alternatives_too() {
+    let member = json!({ "type": ["string", "integer", "null"] });
+    let alternative = json!({
+        "type": "object",
+        "properties": { "key": member },
+        "required": ["key"],
+        "additionalProperties": false,
+    });
+    let schema = object(
+        json!({ "filter": { "anyOf": [alternative, { "type": "array", "items": { "type": "string" } }] } }),
+    );
+    let input = input(schema);
+    for key in [json!(null), json!("a"), json!(3)] {
+        let arguments = json!({ "filter": { "key": key } });
+        assert!(
+            problems(&input, arguments.clone()).is_empty(),
+            "{arguments}"
+        );
+        input.typed(&arguments).unwrap();
+    }
+    assert_ne!(
+        problems(&input, json!({ "filter": { "key": true } })),
+        Vec::<String>::new()
+    );
+}
