@@ -132,7 +132,7 @@ fn bombs_and_giants_are_refused_with_their_place() {
     world
         .run(&["policy", "check"])
         .exits(1)
-        .says(&["U+0435", "no ASCII letter"]);
+        .says(&["U+0435", "not an ASCII letter"]);
 }
 
 #[test]
