@@ -39,7 +39,7 @@ async fn what_comes_back_is_bounded() {
         ("/endless", "larger than the host allows"),
         ("/header", "larger than the host allows"),
         ("/line", "larger than the host allows"),
-        ("/short", "before its answer was whole"),
+        ("/short", "before its answer was complete"),
         ("/garbage", "is not HTTP"),
     ] {
         let arguments = format!(r#"{{"url":"{}"}}"#, server.url("site.test", path));
