@@ -108,51 +108,45 @@ pub(crate) fn whole(view: &ApprovalView, columns: usize) -> String {
         paint(view.state.as_str(), tone(view.state)),
         format!("{:?}", view.severity).to_lowercase(),
     );
-    let mut field = |name: &str, value: &str| {
-        text.push_str(&format!(
-            "  {}{value}\n",
-            paint(&format!("{name:<14}"), Tone::Weak)
-        ));
-    };
-    let who = if view.principal == view.on_behalf_of {
-        line(&view.principal.id, 64)
-    } else {
-        format!(
-            "{}, on behalf of {}",
-            line(&view.principal.id, 64),
-            line(&view.on_behalf_of.id, 64)
-        )
-    };
-    field("asked by", &who);
-    let labels: Vec<&str> = view.labels.iter().map(String::as_str).collect();
-    let touched = if labels.is_empty() {
-        String::new()
-    } else {
-        format!(" (has touched: {})", labels.join(", "))
-    };
-    field("in run", &format!("{}{touched}", view.run));
-    field("asked at", &moment(view.requested));
-    field("expires", &moment(view.expires));
-    if view.round > 1 {
-        field(
-            "round",
-            &format!(
-                "{}: an earlier approval of this call is no longer enough",
-                view.round
-            ),
-        );
+    for (name, value) in fields(view) {
+        let name = paint(&format!("{name:<14}"), Tone::Weak);
+        text.push_str(&format!("  {name}{value}\n"));
     }
-    field("needs", &view.needs);
+    let heading = |title: &str| format!("\n  {}\n", paint(title, Tone::Strong));
+    text.push_str(&heading("What will happen"));
+    text.push_str(&what_will_happen(view));
+    text.push_str(&heading("What stopped it"));
+    text.push_str(&what_stopped_it(view, columns));
+    text.push_str(&format!(
+        "\n  {} {}\n",
+        paint("digest", Tone::Weak),
+        view.digest
+    ));
+    text
+}
+
+/// Who asked, until when, and who has answered: names and values.
+fn fields(view: &ApprovalView) -> Vec<(&'static str, String)> {
+    let mut fields = vec![
+        ("asked by", who(view)),
+        ("in run", format!("{}{}", view.run, touched(view))),
+        ("asked at", moment(view.requested)),
+        ("expires", moment(view.expires)),
+    ];
+    if view.round > 1 {
+        let round = view.round;
+        let round = format!("{round}: an earlier approval of this call is no longer enough");
+        fields.push(("round", round));
+    }
+    fields.push(("needs", view.needs.clone()));
     for approver in &view.approvers {
         let roles: Vec<&str> = approver.roles.iter().map(String::as_str).collect();
-        field(
-            "approved by",
-            &format!("{} ({})", line(&approver.user, 64), roles.join(", ")),
-        );
+        let approver = format!("{} ({})", line(&approver.user, 64), roles.join(", "));
+        fields.push(("approved by", approver));
     }
     if !view.escalated_to.is_empty() {
         let roles: Vec<&str> = view.escalated_to.iter().map(String::as_str).collect();
-        field("escalated to", &line(&roles.join(", "), 200));
+        fields.push(("escalated to", line(&roles.join(", "), 200)));
     }
     for answer in &view.answers {
         let name = match (answer.took_effect, answer.answer.as_str()) {
@@ -160,25 +154,37 @@ pub(crate) fn whole(view: &ApprovalView, columns: usize) -> String {
             (true, _) => "rejected by",
             (false, _) => "too late",
         };
-        let note = answer
-            .note
-            .as_deref()
-            .map(|note| format!(": {}", line(note, 200)));
-        field(
-            name,
-            &format!(
-                "{} at {}{}",
-                line(&answer.by, 64),
-                moment(answer.at),
-                note.unwrap_or_default()
-            ),
-        );
+        let mut by = format!("{} at {}", line(&answer.by, 64), moment(answer.at));
+        if let Some(note) = &answer.note {
+            by.push_str(&format!(": {}", line(note, 200)));
+        }
+        fields.push((name, by));
     }
-    text.push_str(&format!(
-        "\n  {}\n",
-        paint("What will happen", Tone::Strong)
-    ));
-    text.push_str(&format!("    {}\n", paint(&what(view), Tone::Strong)));
+    fields
+}
+
+fn who(view: &ApprovalView) -> String {
+    let principal = line(&view.principal.id, 64);
+    if view.principal == view.on_behalf_of {
+        return principal;
+    }
+    format!(
+        "{principal}, on behalf of {}",
+        line(&view.on_behalf_of.id, 64)
+    )
+}
+
+/// The labels of the run.
+fn touched(view: &ApprovalView) -> String {
+    if view.labels.is_empty() {
+        return String::new();
+    }
+    let labels: Vec<&str> = view.labels.iter().map(String::as_str).collect();
+    format!(" (has touched: {})", labels.join(", "))
+}
+
+fn what_will_happen(view: &ApprovalView) -> String {
+    let mut text = format!("    {}\n", paint(&what(view), Tone::Strong));
     match &view.arguments {
         Some(json) => {
             for piece in arguments(json).lines() {
@@ -190,7 +196,11 @@ pub(crate) fn whole(view: &ApprovalView, columns: usize) -> String {
         }
         None => text.push_str("    (the arguments are no longer kept)\n"),
     }
-    text.push_str(&format!("\n  {}\n", paint("What stopped it", Tone::Strong)));
+    text
+}
+
+fn what_stopped_it(view: &ApprovalView, columns: usize) -> String {
+    let mut text = String::new();
     for policy in &view.policies {
         let owner = if policy.owner.is_empty() {
             String::new()
@@ -202,10 +212,5 @@ pub(crate) fn whole(view: &ApprovalView, columns: usize) -> String {
             text.push_str(&format!("      {piece}\n"));
         }
     }
-    text.push_str(&format!(
-        "\n  {} {}\n",
-        paint("digest", Tone::Weak),
-        view.digest
-    ));
     text
 }

@@ -86,6 +86,32 @@ impl UpstreamConfig {
     }
 }
 
+/// What an upstream server has that runs as a child process.
+struct ChildSettings {
+    env: BTreeMap<String, raw::ConfigValue>,
+    dir: Option<String>,
+    user: Option<String>,
+}
+
+impl ChildSettings {
+    fn is_empty(&self) -> bool {
+        self.env.is_empty() && self.dir.is_none() && self.user.is_none()
+    }
+}
+
+/// What an upstream server has that is reached over HTTP.
+struct HttpSettings {
+    protocol: Option<HttpProtocol>,
+    headers: BTreeMap<String, raw::ConfigValue>,
+    secret: Option<String>,
+}
+
+impl HttpSettings {
+    fn is_empty(&self) -> bool {
+        self.protocol.is_none() && self.headers.is_empty() && self.secret.is_none()
+    }
+}
+
 impl Validation<'_> {
     pub(super) fn upstream(
         &self,
@@ -95,8 +121,6 @@ impl Validation<'_> {
         store: &Path,
     ) -> Result<UpstreamConfig, ConfigError> {
         self.provider_name("upstream server", name)?;
-        let table = format!("[upstream.{name}]");
-        let what = format!("the upstream server `{name}`");
         for new in upstream.rename.values() {
             self.name("tool", new)?;
         }
@@ -107,85 +131,34 @@ impl Validation<'_> {
             output: upstream.limits.output,
             ..raw::Limits::default()
         };
-        let wrong = |message: &str, help: &str| {
-            let message = format!("{what} {message}");
-            Err(self.error(&table, message, help))
+        let http = HttpSettings {
+            protocol: self.http_protocol(name, upstream.transport.as_deref())?,
+            headers: upstream.headers,
+            secret: upstream.secret,
         };
-        let over_http = !upstream.headers.is_empty()
-            || upstream.secret.is_some()
-            || upstream.transport.is_some();
-        let protocol = match upstream.transport.as_deref() {
-            None => HttpProtocol::Either,
-            Some("http") => HttpProtocol::Streamable,
-            Some("sse") => HttpProtocol::EventStream,
-            Some(_) => {
-                return wrong(
-                    "has a `transport` that is neither \"http\" nor \"sse\"",
-                    "leave it out, and both are tried",
-                );
-            }
+        let child = ChildSettings {
+            env: upstream.env,
+            dir: upstream.dir,
+            user: upstream.user,
         };
-        let as_child =
-            !upstream.env.is_empty() || upstream.dir.is_some() || upstream.user.is_some();
         let transport = match (upstream.command, upstream.url) {
-            (Some(command), None) if over_http => {
-                let _ = command;
-                return wrong(
+            (Some(_), None) if !http.is_empty() => {
+                return Err(self.refuse_upstream(
+                    name,
                     "is a command, which has none of `headers`, `secret` and `transport`",
                     "put what it needs into `env`",
-                );
+                ));
             }
-            (Some(_), None) if upstream.user.is_some() && upstream.dir.is_none() => {
-                return wrong(
-                    "runs as another account, which cannot enter the default directory",
-                    "name a directory that the account may use: dir = \"..\"",
-                );
-            }
-            (Some(command), None) if command.first().is_some_and(|program| !program.is_empty()) => {
-                let default = store
-                    .parent()
-                    .unwrap_or(self.base)
-                    .join("upstream")
-                    .join(name);
-                UpstreamTransport::Command {
-                    command,
-                    env: self.sent(&what, upstream.env, secrets)?,
-                    dir: upstream.dir.map_or(default, |dir| self.base.join(dir)),
-                    user: upstream.user,
-                }
-            }
-            (None, Some(_)) if as_child => {
-                return wrong(
+            (Some(command), None) => self.child(name, command, child, secrets, store)?,
+            (None, Some(_)) if !child.is_empty() => {
+                return Err(self.refuse_upstream(
+                    name,
                     "is a URL, which has none of `env`, `dir` and `user`",
                     "put its settings into `headers` or `secret`",
-                );
+                ));
             }
-            (None, Some(url)) => {
-                let mut headers = self.sent(&what, upstream.headers, secrets)?;
-                if let Some(secret) = upstream.secret {
-                    self.known_secret(&what, &secret, secrets)?;
-                    let bearer = ConfigValue::Secret {
-                        name: secret,
-                        prefix: "Bearer ",
-                    };
-                    headers.insert("authorization".into(), bearer);
-                }
-                let confidential = headers
-                    .values()
-                    .any(|h| matches!(h, ConfigValue::Secret { .. }));
-                let url = self.endpoint(&url, confidential)?;
-                UpstreamTransport::Http {
-                    url,
-                    protocol,
-                    headers,
-                }
-            }
-            _ => {
-                return wrong(
-                    "has neither a command nor a URL",
-                    "give it either command = [\"PROGRAM\", ..] or url = \"https://..\"",
-                );
-            }
+            (None, Some(url)) => self.remote(name, &url, http, secrets)?,
+            _ => return Err(self.refuse_unreachable(name)),
         };
         Ok(UpstreamConfig {
             transport,
@@ -201,6 +174,94 @@ impl Validation<'_> {
             limits: self
                 .limits(limits, Size::Standard)?
                 .over(&Limits::default()),
+        })
+    }
+
+    fn refuse_upstream(&self, name: &str, problem: &str, help: &str) -> ConfigError {
+        let table = format!("[upstream.{name}]");
+        let message = format!("{} {problem}", upstream_named(name));
+        self.error(&table, message, help)
+    }
+
+    fn refuse_unreachable(&self, name: &str) -> ConfigError {
+        self.refuse_upstream(
+            name,
+            "has neither a command nor a URL",
+            "give it either command = [\"PROGRAM\", ..] or url = \"https://..\"",
+        )
+    }
+
+    fn http_protocol(
+        &self,
+        name: &str,
+        transport: Option<&str>,
+    ) -> Result<Option<HttpProtocol>, ConfigError> {
+        match transport {
+            None => Ok(None),
+            Some("http") => Ok(Some(HttpProtocol::Streamable)),
+            Some("sse") => Ok(Some(HttpProtocol::EventStream)),
+            Some(_) => Err(self.refuse_upstream(
+                name,
+                "has a `transport` that is neither \"http\" nor \"sse\"",
+                "leave it out, and both are tried",
+            )),
+        }
+    }
+
+    fn child(
+        &self,
+        name: &str,
+        command: Vec<String>,
+        settings: ChildSettings,
+        secrets: &BTreeMap<String, SecretConfig>,
+        store: &Path,
+    ) -> Result<UpstreamTransport, ConfigError> {
+        if settings.user.is_some() && settings.dir.is_none() {
+            return Err(self.refuse_upstream(
+                name,
+                "runs as another account, which cannot enter the default directory",
+                "name a directory that the account may use: dir = \"..\"",
+            ));
+        }
+        if command.first().is_none_or(String::is_empty) {
+            return Err(self.refuse_unreachable(name));
+        }
+        let data = store.parent().unwrap_or(self.base);
+        Ok(UpstreamTransport::Command {
+            command,
+            env: self.sent(&upstream_named(name), settings.env, secrets)?,
+            dir: match settings.dir {
+                Some(dir) => self.base.join(dir),
+                None => data.join("upstream").join(name),
+            },
+            user: settings.user,
+        })
+    }
+
+    fn remote(
+        &self,
+        name: &str,
+        url: &str,
+        settings: HttpSettings,
+        secrets: &BTreeMap<String, SecretConfig>,
+    ) -> Result<UpstreamTransport, ConfigError> {
+        let what = upstream_named(name);
+        let mut headers = self.sent(&what, settings.headers, secrets)?;
+        if let Some(secret) = settings.secret {
+            self.known_secret(&what, &secret, secrets)?;
+            let bearer = ConfigValue::Secret {
+                name: secret,
+                prefix: "Bearer ",
+            };
+            headers.insert("authorization".into(), bearer);
+        }
+        let confidential = headers
+            .values()
+            .any(|h| matches!(h, ConfigValue::Secret { .. }));
+        Ok(UpstreamTransport::Http {
+            url: self.endpoint(url, confidential)?,
+            protocol: settings.protocol.unwrap_or_default(),
+            headers,
         })
     }
 
@@ -293,6 +354,11 @@ impl Validation<'_> {
             _ => wrong("is not an HTTP URL", "use an https URL"),
         }
     }
+}
+
+/// How messages name it.
+fn upstream_named(name: &str) -> String {
+    format!("the upstream server `{name}`")
 }
 
 #[cfg(test)]

@@ -25,6 +25,19 @@ pub(super) struct Validation<'a> {
     pub(super) base: &'a Path,
 }
 
+/// Validates each table of one kind.
+fn each<R, C>(
+    tables: BTreeMap<String, R>,
+    validate: impl Fn(&str, R) -> Result<C, ConfigError>,
+) -> Result<BTreeMap<String, C>, ConfigError> {
+    let tables = tables.into_iter();
+    let validated = tables.map(|(name, table)| {
+        let config = validate(&name, table)?;
+        Ok((name, config))
+    });
+    validated.collect()
+}
+
 impl Validation<'_> {
     /// An error at the first line that contains `needle`.
     pub(super) fn error(&self, needle: &str, message: String, help: &str) -> ConfigError {
@@ -59,64 +72,31 @@ impl Validation<'_> {
             None => Ok(Duration::from_secs(default)),
             Some(text) => self.duration(&text),
         };
-        let mut secrets = BTreeMap::new();
-        for (name, secret) in raw.secrets {
-            let secret = self.secret(&name, secret)?;
-            secrets.insert(name, secret);
-        }
+        let secrets = each(raw.secrets, |name, secret| self.secret(name, secret))?;
         let network = self.network(raw.network, raw.hosts)?;
-        let mut components = BTreeMap::new();
-        for (name, component) in raw.components {
-            let component = self.component(&name, component, &secrets)?;
-            components.insert(name, component);
-        }
-        let mut upstreams = BTreeMap::new();
-        for (name, upstream) in raw.upstream {
-            if components.contains_key(&name) {
-                let message = format!("`{name}` is a component and an upstream server");
-                let table = format!("[upstream.{name}]");
-                return Err(self.error(&table, message, "give one of them another name"));
+        let components = each(raw.components, |name, component| {
+            self.component(name, component, &secrets)
+        })?;
+        let upstreams = each(raw.upstream, |name, upstream| {
+            if components.contains_key(name) {
+                let problem = "is a component and an upstream server";
+                return Err(self.refuse_taken_name("upstream", name, problem));
             }
-            let upstream = self.upstream(&name, upstream, &secrets, &store.path)?;
-            upstreams.insert(name, upstream);
-        }
-        let mut external = BTreeMap::new();
-        for (name, executor) in raw.external {
-            if components.contains_key(&name) || upstreams.contains_key(&name) {
-                let message = format!("`{name}` is a component or an upstream server already");
-                let table = format!("[external.{name}]");
-                return Err(self.error(&table, message, "give one of them another name"));
+            self.upstream(name, upstream, &secrets, &store.path)
+        })?;
+        let external = each(raw.external, |name, executor| {
+            if components.contains_key(name) || upstreams.contains_key(name) {
+                let problem = "is a component or an upstream server already";
+                return Err(self.refuse_taken_name("external", name, problem));
             }
-            let executor = self.external(&name, executor)?;
-            external.insert(name, executor);
-        }
-        let mut exports = BTreeMap::new();
-        for (name, export) in raw.export {
-            let export = self.export(&name, export, &secrets)?;
-            exports.insert(name, export);
-        }
-        let mut tools = BTreeMap::new();
-        for (name, tool) in raw.tools {
-            let tool = self.tool(tool)?;
-            tools.insert(name, tool);
-        }
-        let mut users = BTreeMap::new();
-        for (name, user) in raw.users {
-            self.name("user", &name)?;
-            let roles = self.names("role", user.roles)?;
-            users.insert(
-                name,
-                UserConfig {
-                    roles,
-                    login: user.login,
-                },
-            );
-        }
-        let mut agents = BTreeMap::new();
-        for (name, agent) in raw.agents {
-            let agent = self.agent(&name, agent, &users)?;
-            agents.insert(name, agent);
-        }
+            self.external(name, executor)
+        })?;
+        let exports = each(raw.export, |name, export| {
+            self.export(name, export, &secrets)
+        })?;
+        let tools = each(raw.tools, |_, tool| self.tool(tool))?;
+        let users = each(raw.users, |name, user| self.user(name, user))?;
+        let agents = each(raw.agents, |name, agent| self.agent(name, agent, &users))?;
         let capture = self.capture(raw.capture)?;
         let budgets = self.budgets(raw.budgets, &agents)?;
         let approvals = self.approvals(&raw.approvals, &secrets)?;
@@ -153,6 +133,12 @@ impl Validation<'_> {
             capture,
             budgets,
         })
+    }
+
+    fn refuse_taken_name(&self, kind: &str, name: &str, problem: &str) -> ConfigError {
+        let table = format!("[{kind}.{name}]");
+        let message = format!("`{name}` {problem}");
+        self.error(&table, message, "give one of them another name")
     }
 
     fn gate(&self, gate: raw::Gate) -> Result<GateConfig, ConfigError> {
@@ -308,6 +294,14 @@ impl Validation<'_> {
             wall: duration(limits.time)?,
             cpu: duration(limits.cpu)?,
             output: size(limits.output)?,
+        })
+    }
+
+    fn user(&self, name: &str, user: raw::User) -> Result<UserConfig, ConfigError> {
+        self.name("user", name)?;
+        Ok(UserConfig {
+            roles: self.names("role", user.roles)?,
+            login: user.login,
         })
     }
 

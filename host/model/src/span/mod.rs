@@ -10,9 +10,13 @@ pub mod names;
 
 use self::names::error;
 use crate::{
+    decision::Outcome,
     ids::SpanId,
     life::ApprovalState,
-    record::{EffectDetails, Event, Record, Status},
+    record::{
+        ApprovalRequested, ApprovalResolved, CallInvalid, DecisionRecord, Effect, EffectDetails,
+        Event, OutcomeRecord, Record, RunStarted, Start, Status,
+    },
     request::Action,
     time::Timestamp,
 };
@@ -128,134 +132,14 @@ impl SpanChange {
 pub fn changes(record: &Record) -> Vec<SpanChange> {
     let at = record.time;
     match &record.event {
-        Event::RunStarted(run) => vec![SpanChange::Open {
-            span: run.span,
-            parent: None,
-            kind: SpanKind::InvokeAgent,
-            name: format!("invoke_agent {}", run.principal.id),
-            start: at,
-            end: None,
-            error: None,
-        }],
-        Event::CallInvalid(call) => vec![SpanChange::Open {
-            span: call.call,
-            parent: call.parent,
-            kind: SpanKind::ExecuteTool,
-            name: format!("execute_tool {}", call.tool),
-            start: at,
-            end: Some(at),
-            error: Some(invalid_error(&call.problem)),
-        }],
-        Event::Decision(decision) => {
-            let begun =
-                Timestamp(at.0.saturating_sub(i64::try_from(decision.decide_micros).unwrap_or(0)));
-            let mut changes = Vec::with_capacity(2);
-            if let (Action::Call(tool), Some(call)) = (&decision.action, decision.call) {
-                changes.push(SpanChange::Open {
-                    span: call,
-                    parent: decision.parent,
-                    kind: SpanKind::ExecuteTool,
-                    name: format!("execute_tool {tool}"),
-                    start: begun,
-                    end: None,
-                    error: None,
-                });
-            }
-            let error = match decision.outcome {
-                crate::decision::Outcome::Error => Some(error::POLICY_ERROR),
-                _ => None,
-            };
-            changes.push(SpanChange::Open {
-                span: decision.span,
-                parent: match decision.action {
-                    Action::Call(_) => decision.call,
-                    _ => decision.parent.or(decision.call),
-                },
-                kind: SpanKind::Authorize,
-                name: format!("authorize {}", decision.action.id()),
-                start: begun,
-                end: Some(at),
-                error,
-            });
-            if let (Action::Call(_), Some(call), false) =
-                (&decision.action, decision.call, decision.is_secondary)
-            {
-                match decision.outcome {
-                    crate::decision::Outcome::Deny => {
-                        changes.push(SpanChange::close(call, at, Some(error::POLICY_DENIED)));
-                    }
-                    crate::decision::Outcome::Error => {
-                        changes.push(SpanChange::close(call, at, Some(error::POLICY_ERROR)));
-                    }
-                    _ => {}
-                }
-            }
-            changes
-        }
-        Event::Start(start) => vec![SpanChange::Open {
-            span: start.span,
-            parent: Some(start.call),
-            kind: SpanKind::InvokeComponent,
-            name: format!("invoke_component {}", start.component),
-            start: at,
-            end: None,
-            error: None,
-        }],
-        Event::Outcome(outcome) => {
-            let error = error_type(outcome.status);
-            let close = |span| SpanChange::close(span, at, error);
-            let mut changes = vec![close(outcome.span)];
-            // A waiting call continues after the approval.
-            if outcome.status != Status::Pending {
-                changes.push(close(outcome.call));
-            }
-            changes
-        }
-        Event::Effect(effect) => vec![SpanChange::Open {
-            span: effect.span,
-            parent: effect.execution.or(Some(effect.parent)),
-            kind: SpanKind::Effect,
-            name: match &effect.details {
-                Some(EffectDetails::Http(http)) => format!("{} {}", http.method, effect.target),
-                _ => format!("{} {}", effect.operation, effect.target),
-            },
-            start: Timestamp(
-                at.0.saturating_sub(i64::try_from(effect.duration_micros).unwrap_or(0)),
-            ),
-            end: Some(at),
-            error: effect.error.as_ref().map(|_| error::TOOL_ERROR),
-        }],
-        Event::ApprovalRequested(approval) => vec![SpanChange::Open {
-            span: approval.span,
-            parent: Some(approval.call),
-            kind: SpanKind::Approval,
-            name: match &approval.capability {
-                Some(capability) => format!("approval {capability}"),
-                None => format!("approval {}", approval.tool),
-            },
-            start: at,
-            end: None,
-            error: None,
-        }],
-        Event::ApprovalResolved(approval) => {
-            let error = match approval.state {
-                ApprovalState::Rejected => Some(error::APPROVAL_REJECTED),
-                ApprovalState::Expired => Some(error::APPROVAL_TIMEOUT),
-                _ => None,
-            };
-            let mut changes = vec![SpanChange::close(approval.span, at, error)];
-            let cancelled = approval.state == ApprovalState::Cancelled && !approval.superseded;
-            if error.is_some() || cancelled {
-                let calls = approval.enclosing_calls.iter().chain([&approval.call]);
-                changes.extend(calls.map(|call| SpanChange::Close {
-                    span: *call,
-                    end: at,
-                    error,
-                    unless_ended: true,
-                }));
-            }
-            changes
-        }
+        Event::RunStarted(run) => vec![open_run(run, at)],
+        Event::CallInvalid(call) => vec![open_refused_call(call, at)],
+        Event::Decision(decision) => change_by_decision(decision, at),
+        Event::Start(start) => vec![open_execution(start, at)],
+        Event::Outcome(outcome) => close_execution(outcome, at),
+        Event::Effect(effect) => vec![open_effect(effect, at)],
+        Event::ApprovalRequested(approval) => vec![open_approval(approval, at)],
+        Event::ApprovalResolved(approval) => close_approval(approval, at),
         Event::BundleActivated(_)
         | Event::RunEnded(_)
         | Event::ComponentLog(_)
@@ -266,6 +150,157 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
         | Event::Resumed(_)
         | Event::Administered(_) => Vec::new(),
     }
+}
+
+fn open_run(run: &RunStarted, at: Timestamp) -> SpanChange {
+    SpanChange::Open {
+        span: run.span,
+        parent: None,
+        kind: SpanKind::InvokeAgent,
+        name: format!("invoke_agent {}", run.principal.id),
+        start: at,
+        end: None,
+        error: None,
+    }
+}
+
+/// A call that was refused before any policy ends when it begins.
+fn open_refused_call(call: &CallInvalid, at: Timestamp) -> SpanChange {
+    SpanChange::Open {
+        span: call.call,
+        parent: call.parent,
+        kind: SpanKind::ExecuteTool,
+        name: format!("execute_tool {}", call.tool),
+        start: at,
+        end: Some(at),
+        error: Some(invalid_error(&call.problem)),
+    }
+}
+
+/// A decision opens the span of its call, has a span of its own, and ends the call unless it may go on.
+fn change_by_decision(decision: &DecisionRecord, at: Timestamp) -> Vec<SpanChange> {
+    let begun = before(at, decision.decide_micros);
+    let mut changes = Vec::with_capacity(2);
+    if let (Action::Call(tool), Some(call)) = (&decision.action, decision.call) {
+        changes.push(SpanChange::Open {
+            span: call,
+            parent: decision.parent,
+            kind: SpanKind::ExecuteTool,
+            name: format!("execute_tool {tool}"),
+            start: begun,
+            end: None,
+            error: None,
+        });
+    }
+    changes.push(SpanChange::Open {
+        span: decision.span,
+        parent: match decision.action {
+            Action::Call(_) => decision.call,
+            _ => decision.parent.or(decision.call),
+        },
+        kind: SpanKind::Authorize,
+        name: format!("authorize {}", decision.action.id()),
+        start: begun,
+        end: Some(at),
+        error: match decision.outcome {
+            Outcome::Error => Some(error::POLICY_ERROR),
+            _ => None,
+        },
+    });
+    if let (Action::Call(_), Some(call), false) =
+        (&decision.action, decision.call, decision.is_secondary)
+    {
+        match decision.outcome {
+            Outcome::Deny => {
+                changes.push(SpanChange::close(call, at, Some(error::POLICY_DENIED)));
+            }
+            Outcome::Error => {
+                changes.push(SpanChange::close(call, at, Some(error::POLICY_ERROR)));
+            }
+            _ => {}
+        }
+    }
+    changes
+}
+
+fn open_execution(start: &Start, at: Timestamp) -> SpanChange {
+    SpanChange::Open {
+        span: start.span,
+        parent: Some(start.call),
+        kind: SpanKind::InvokeComponent,
+        name: format!("invoke_component {}", start.component),
+        start: at,
+        end: None,
+        error: None,
+    }
+}
+
+fn close_execution(outcome: &OutcomeRecord, at: Timestamp) -> Vec<SpanChange> {
+    let error = error_type(outcome.status);
+    let close = |span| SpanChange::close(span, at, error);
+    let mut changes = vec![close(outcome.span)];
+    // A waiting call continues after the approval.
+    if outcome.status != Status::Pending {
+        changes.push(close(outcome.call));
+    }
+    changes
+}
+
+/// An effect is recorded when it has ended.
+fn open_effect(effect: &Effect, at: Timestamp) -> SpanChange {
+    SpanChange::Open {
+        span: effect.span,
+        parent: effect.execution.or(Some(effect.parent)),
+        kind: SpanKind::Effect,
+        name: match &effect.details {
+            Some(EffectDetails::Http(http)) => format!("{} {}", http.method, effect.target),
+            _ => format!("{} {}", effect.operation, effect.target),
+        },
+        start: before(at, effect.duration_micros),
+        end: Some(at),
+        error: effect.error.as_ref().map(|_| error::TOOL_ERROR),
+    }
+}
+
+fn open_approval(approval: &ApprovalRequested, at: Timestamp) -> SpanChange {
+    SpanChange::Open {
+        span: approval.span,
+        parent: Some(approval.call),
+        kind: SpanKind::Approval,
+        name: match &approval.capability {
+            Some(capability) => format!("approval {capability}"),
+            None => format!("approval {}", approval.tool),
+        },
+        start: at,
+        end: None,
+        error: None,
+    }
+}
+
+/// Without an approval, the calls that waited for it end as well.
+fn close_approval(approval: &ApprovalResolved, at: Timestamp) -> Vec<SpanChange> {
+    let error = match approval.state {
+        ApprovalState::Rejected => Some(error::APPROVAL_REJECTED),
+        ApprovalState::Expired => Some(error::APPROVAL_TIMEOUT),
+        _ => None,
+    };
+    let mut changes = vec![SpanChange::close(approval.span, at, error)];
+    let cancelled = approval.state == ApprovalState::Cancelled && !approval.superseded;
+    if error.is_some() || cancelled {
+        let calls = approval.enclosing_calls.iter().chain([&approval.call]);
+        changes.extend(calls.map(|call| SpanChange::Close {
+            span: *call,
+            end: at,
+            error,
+            unless_ended: true,
+        }));
+    }
+    changes
+}
+
+/// So many microseconds before.
+fn before(at: Timestamp, micros: u64) -> Timestamp {
+    Timestamp(at.0.saturating_sub(i64::try_from(micros).unwrap_or(0)))
 }
 
 /// `error.type` of a call that was refused before any policy.

@@ -32,146 +32,21 @@ impl Case {
     /// The case lacks a member, or has a wrong one.
     pub fn build(&self, pdp: &Pdp, defaults: &Defaults) -> Result<(Request, Facts), String> {
         let action = self.requested_action();
-        let principal = uid(&self.principal)?;
-        let said = |own: &Option<String>, default: &Option<String>, what: &str| {
-            let said = own.clone().or_else(|| default.clone());
-            said.ok_or_else(|| format!("the case does not say `{what}`"))
+        let described = Described {
+            case: self,
+            defaults,
+            principal: uid(&self.principal)?,
         };
-        let for_whom = || match (&self.on_behalf_of, principal.kind) {
-            (None, Kind::User) => Ok(principal.clone()),
-            _ => said(&self.on_behalf_of, &defaults.on_behalf_of, "on_behalf_of")
-                .map(|user| Uid::new(Kind::User, user)),
-        };
-        let agent =
-            || said(&self.agent, &defaults.agent, "agent").map(|a| Uid::new(Kind::Agent, a));
-        let tool = || said(&self.tool, &defaults.tool, "tool").map(|t| Uid::new(Kind::Tool, t));
-        let guest = || -> Result<GuestCaller, String> {
-            Ok(GuestCaller {
-                agent: agent()?,
-                on_behalf_of: for_whom()?,
-                tool: tool()?,
-            })
-        };
-        let named = || match &self.resource {
-            Some(text) => uid(text).map(Some),
-            None => Ok(None),
-        };
-        let resource = || named()?.ok_or_else(|| "the case does not say `resource`".to_owned());
-        let scheme = self.scheme.clone().unwrap_or_else(|| "https".into());
-        let (context, resource, entities) = match &action {
-            Action::Call(name) => {
-                let typed = pdp.tool(name).ok_or_else(|| {
-                    let names = pdp.tools().map(|(name, _)| name);
-                    match crate::policy::nearest(name, names) {
-                        Some(near) => {
-                            format!("there is no tool or action `{name}`; did you mean `{near}`?")
-                        }
-                        None => format!("there is no tool or action `{name}`"),
-                    }
-                })?;
-                let mut input = match &self.input {
-                    Value::Null => Value::Object(serde_json::Map::new()),
-                    input => input.clone(),
-                };
-                typed.apply_defaults(&mut input);
-                let context = ActionContext::Call {
-                    on_behalf_of: for_whom()?,
-                    input,
-                    via: self.via.clone(),
-                };
-                let called = named()?.unwrap_or_else(|| Uid::new(Kind::Tool, name));
-                (context, called, Vec::new())
-            }
-            Action::ReturnResult => {
-                let context = ActionContext::Result {
-                    on_behalf_of: for_whom()?,
-                    error: self.error,
-                    size: self.size,
-                };
-                let returned = match named()? {
-                    Some(resource) => resource,
-                    None => tool()?,
-                };
-                (context, returned, Vec::new())
-            }
-            Action::HttpRequest => {
-                let resource = resource()?;
-                let context = ActionContext::Http {
-                    guest: guest()?,
-                    method: self.method.clone().unwrap_or_else(|| "GET".into()),
-                    scheme,
-                    port: self.port.unwrap_or(443),
-                    path: self.path.clone().unwrap_or_else(|| "/".into()),
-                    size: self.size,
-                };
-                let entities = host_entities(&resource, &self.host_labels);
-                (context, resource, entities)
-            }
-            Action::UseSecret => {
-                let to = said(&self.host, &None, "host")?;
-                let to = Uid::new(Kind::Host, to);
-                let entities = host_entities(&to, &self.host_labels);
-                let context = ActionContext::Secret {
-                    guest: guest()?,
-                    host: to,
-                    scheme,
-                };
-                (context, resource()?, entities)
-            }
-            action if action.is_capability() => {
-                let resource = resource()?;
-                let entities = match resource.kind {
-                    Kind::State => state_entities(&resource, &self.directory_labels)?,
-                    Kind::ConfigEntry => config_entities(&resource, &self.directory_labels)?,
-                    _ => path_entities(&resource, &self.directory_labels)?,
-                };
-                let context = ActionContext::Capability {
-                    guest: guest()?,
-                    size: self.size,
-                };
-                (context, resource, entities)
-            }
-            Action::Approve | Action::Reject => {
-                let on_behalf_of =
-                    said(&self.on_behalf_of, &defaults.on_behalf_of, "on_behalf_of")?;
-                let operator = said(&self.operator, &defaults.operator, "operator")?;
-                let tool = tool()?;
-                let context = ActionContext::Approver {
-                    tool: tool.clone(),
-                    on_behalf_of: Uid::new(Kind::User, on_behalf_of),
-                    operator: Uid::new(Kind::User, operator),
-                    roles: self.asks.clone(),
-                    escalated_to: self.escalated_to.clone(),
-                };
-                let approval =
-                    named()?.unwrap_or_else(|| Uid::new(Kind::Approval, "apr-0707070707070707"));
-                let entity = Entity::new(approval.clone(), [tool]);
-                (context, approval, vec![entity])
-            }
-            Action::ViewRun | Action::ViewPayload | Action::AnnotateRun | Action::ExportRuns => {
-                let run = named()?.unwrap_or_else(|| Uid::new(Kind::Run, "run"));
-                let tenant = self.tenant.as_deref().unwrap_or("default");
-                let tenant = Uid::new(Kind::Tenant, tenant);
-                let entities = vec![
-                    Entity::new(tenant.clone(), []),
-                    Entity::new(run.clone(), [tenant]),
-                ];
-                (ActionContext::Operator, run, entities)
-            }
-            _ => {
-                let gate = named()?.unwrap_or_else(|| Uid::new(Kind::Gate, "gate"));
-                (ActionContext::Operator, gate, Vec::new())
-            }
-        };
+        let asked = described.ask(&action, pdp)?;
         let request = Request {
             action,
-            context,
-            principal,
-            resource,
+            context: asked.context,
+            principal: described.principal,
+            resource: asked.resource,
         };
         let facts = Facts {
             approval: None,
-            entities,
+            entities: asked.entities,
             environment: self.environment.clone().unwrap_or_else(|| "test".into()),
             local: self.local.unwrap_or(LocalTime {
                 minute: 600,
@@ -193,4 +68,222 @@ impl Case {
         }
         serde_json::from_value(whole).map_err(|e| format!("`run`: {e}"))
     }
+}
+
+/// What depends on the action: the context, the resource, and the entities that go with it.
+struct Asked {
+    context: ActionContext,
+    resource: Uid,
+    entities: Vec<Entity>,
+}
+
+/// A case, and where it says nothing the defaults.
+struct Described<'a> {
+    case: &'a Case,
+    defaults: &'a Defaults,
+    principal: Uid,
+}
+
+impl Described<'_> {
+    fn ask(&self, action: &Action, pdp: &Pdp) -> Result<Asked, String> {
+        match action {
+            Action::Call(name) => self.ask_to_call(name, pdp),
+            Action::ReturnResult => self.ask_to_return(),
+            Action::HttpRequest => self.ask_for_http(),
+            Action::UseSecret => self.ask_for_secret(),
+            action if action.is_capability() => self.ask_for_capability(),
+            Action::Approve | Action::Reject => self.ask_to_answer(),
+            Action::ViewRun | Action::ViewPayload | Action::AnnotateRun | Action::ExportRuns => {
+                self.ask_for_run()
+            }
+            _ => Ok(Asked {
+                context: ActionContext::Operator,
+                resource: self.named_or(Kind::Gate, "gate")?,
+                entities: Vec::new(),
+            }),
+        }
+    }
+
+    fn ask_to_call(&self, name: &str, pdp: &Pdp) -> Result<Asked, String> {
+        let typed = pdp.tool(name).ok_or_else(|| {
+            let names = pdp.tools().map(|(name, _)| name);
+            match crate::policy::nearest(name, names) {
+                Some(near) => {
+                    format!("there is no tool or action `{name}`; did you mean `{near}`?")
+                }
+                None => format!("there is no tool or action `{name}`"),
+            }
+        })?;
+        let mut input = match &self.case.input {
+            Value::Null => Value::Object(serde_json::Map::new()),
+            input => input.clone(),
+        };
+        typed.apply_defaults(&mut input);
+        let context = ActionContext::Call {
+            on_behalf_of: self.for_whom()?,
+            input,
+            via: self.case.via.clone(),
+        };
+        Ok(Asked {
+            context,
+            resource: self.named_or(Kind::Tool, name)?,
+            entities: Vec::new(),
+        })
+    }
+
+    fn ask_to_return(&self) -> Result<Asked, String> {
+        let context = ActionContext::Result {
+            on_behalf_of: self.for_whom()?,
+            error: self.case.error,
+            size: self.case.size,
+        };
+        let resource = match self.named()? {
+            Some(resource) => resource,
+            None => self.tool()?,
+        };
+        Ok(Asked {
+            context,
+            resource,
+            entities: Vec::new(),
+        })
+    }
+
+    fn ask_for_http(&self) -> Result<Asked, String> {
+        let case = self.case;
+        let resource = self.resource()?;
+        let context = ActionContext::Http {
+            guest: self.guest()?,
+            method: case.method.clone().unwrap_or_else(|| "GET".into()),
+            scheme: self.scheme(),
+            port: case.port.unwrap_or(443),
+            path: case.path.clone().unwrap_or_else(|| "/".into()),
+            size: case.size,
+        };
+        let entities = host_entities(&resource, &case.host_labels);
+        Ok(Asked {
+            context,
+            resource,
+            entities,
+        })
+    }
+
+    fn ask_for_secret(&self) -> Result<Asked, String> {
+        let to = said(&self.case.host, &None, "host")?;
+        let to = Uid::new(Kind::Host, to);
+        let entities = host_entities(&to, &self.case.host_labels);
+        let context = ActionContext::Secret {
+            guest: self.guest()?,
+            host: to,
+            scheme: self.scheme(),
+        };
+        Ok(Asked {
+            context,
+            resource: self.resource()?,
+            entities,
+        })
+    }
+
+    fn ask_for_capability(&self) -> Result<Asked, String> {
+        let labels = &self.case.directory_labels;
+        let resource = self.resource()?;
+        let entities = match resource.kind {
+            Kind::State => state_entities(&resource, labels)?,
+            Kind::ConfigEntry => config_entities(&resource, labels)?,
+            _ => path_entities(&resource, labels)?,
+        };
+        let context = ActionContext::Capability {
+            guest: self.guest()?,
+            size: self.case.size,
+        };
+        Ok(Asked {
+            context,
+            resource,
+            entities,
+        })
+    }
+
+    /// To approve or reject what waits.
+    fn ask_to_answer(&self) -> Result<Asked, String> {
+        let (case, defaults) = (self.case, self.defaults);
+        let on_behalf_of = said(&case.on_behalf_of, &defaults.on_behalf_of, "on_behalf_of")?;
+        let operator = said(&case.operator, &defaults.operator, "operator")?;
+        let tool = self.tool()?;
+        let context = ActionContext::Approver {
+            tool: tool.clone(),
+            on_behalf_of: Uid::new(Kind::User, on_behalf_of),
+            operator: Uid::new(Kind::User, operator),
+            roles: case.asks.clone(),
+            escalated_to: case.escalated_to.clone(),
+        };
+        let approval = self.named_or(Kind::Approval, "apr-0707070707070707")?;
+        let entities = vec![Entity::new(approval.clone(), [tool])];
+        Ok(Asked {
+            context,
+            resource: approval,
+            entities,
+        })
+    }
+
+    /// To read, annotate or export a run.
+    fn ask_for_run(&self) -> Result<Asked, String> {
+        let run = self.named_or(Kind::Run, "run")?;
+        let tenant = self.case.tenant.as_deref().unwrap_or("default");
+        let tenant = Uid::new(Kind::Tenant, tenant);
+        let entities = vec![
+            Entity::new(tenant.clone(), []),
+            Entity::new(run.clone(), [tenant]),
+        ];
+        Ok(Asked {
+            context: ActionContext::Operator,
+            resource: run,
+            entities,
+        })
+    }
+
+    fn for_whom(&self) -> Result<Uid, String> {
+        match (&self.case.on_behalf_of, self.principal.kind) {
+            (None, Kind::User) => Ok(self.principal.clone()),
+            (own, _) => said(own, &self.defaults.on_behalf_of, "on_behalf_of")
+                .map(|user| Uid::new(Kind::User, user)),
+        }
+    }
+
+    fn tool(&self) -> Result<Uid, String> {
+        let tool = said(&self.case.tool, &self.defaults.tool, "tool")?;
+        Ok(Uid::new(Kind::Tool, tool))
+    }
+
+    fn guest(&self) -> Result<GuestCaller, String> {
+        let agent = said(&self.case.agent, &self.defaults.agent, "agent")?;
+        Ok(GuestCaller {
+            agent: Uid::new(Kind::Agent, agent),
+            on_behalf_of: self.for_whom()?,
+            tool: self.tool()?,
+        })
+    }
+
+    fn scheme(&self) -> String {
+        let scheme = self.case.scheme.clone();
+        scheme.unwrap_or_else(|| "https".into())
+    }
+
+    /// The resource, if the case names one.
+    fn named(&self) -> Result<Option<Uid>, String> {
+        self.case.resource.as_deref().map(uid).transpose()
+    }
+
+    fn named_or(&self, kind: Kind, id: &str) -> Result<Uid, String> {
+        Ok(self.named()?.unwrap_or_else(|| Uid::new(kind, id)))
+    }
+
+    fn resource(&self) -> Result<Uid, String> {
+        let named = self.named()?;
+        named.ok_or_else(|| "the case does not say `resource`".to_owned())
+    }
+}
+
+/// What the case says, or else the defaults.
+fn said(own: &Option<String>, default: &Option<String>, what: &str) -> Result<String, String> {
+    let said = own.clone().or_else(|| default.clone());
+    said.ok_or_else(|| format!("the case does not say `{what}`"))
 }

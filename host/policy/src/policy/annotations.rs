@@ -29,96 +29,15 @@ pub(super) struct Reader {
 impl Reader {
     /// The policy with its annotations, unless one of them is invalid.
     pub(super) fn policy(&mut self, place: Location<'_>, policy: &Policy) -> Option<LoadedPolicy> {
-        let Some(id) = policy.annotation("id").filter(|id| !id.is_empty()) else {
-            self.said.push(place.error(
-                "policy::missing-id",
-                "this policy has no `@id`",
-                "add a line such as @id(\"refunds-need-finance\") above it",
-            ));
-            return None;
-        };
-        if id.len() > 100
-            || !id
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b))
-        {
-            self.said.push(place.error(
-                "policy::illegal-id",
-                format!("`{}` is not a policy id", id.escape_debug()),
-                &match id.chars().find(|c| c.is_alphanumeric() && !c.is_ascii()) {
-                    Some(c) => format!(
-                        "`{c}` (U+{:04X}) is not an ASCII letter, although it may look like one; use ASCII letters, digits, `-`, \
-                         `_`, `.` and `/`",
-                        u32::from(c)
-                    ),
-                    None => "use at most 100 ASCII letters, digits, `-`, `_`, `.` and `/`".into(),
-                },
-            ));
-            return None;
-        }
+        let id = self.id(place, policy)?;
         let before = self.said.len();
-        let owner = policy.annotation("owner").unwrap_or("");
-        if owner.is_empty() {
-            self.said.push(place.error(
-                "policy::missing-owner",
-                format!("policy `{id}` has no `@owner`"),
-                "name who is responsible for it, such as @owner(\"security\")",
-            ));
-        }
+        let owner = self.owner(place, id, policy);
         let severity = self.severity(place, id, policy.annotation("severity"));
-        let mode = match policy.annotation("mode") {
-            None | Some("enforce") => Mode::Enforce,
-            Some("shadow") => Mode::Shadow,
-            Some(other) => {
-                self.said.push(place.error(
-                    "policy::mode",
-                    format!(
-                        "policy `{id}` has the unknown mode `{}`",
-                        other.escape_debug()
-                    ),
-                    "use @mode(\"shadow\"), or leave it out to enforce the policy",
-                ));
-                Mode::Enforce
-            }
-        };
+        let mode = self.mode(place, id, policy.annotation("mode"));
         let redact = self.redact(place, id, policy);
-        for (name, _) in policy.annotations() {
-            if !ANNOTATIONS.contains(&name) {
-                self.said.push(
-                    place.warning(
-                        "policy::unknown-annotation",
-                        format!(
-                            "policy `{id}` has the annotation `@{name}`, which means nothing here"
-                        ),
-                        &nearest(name, ANNOTATIONS.iter().copied()).map_or_else(
-                            || "remove it".into(),
-                            |n| format!("did you mean `@{n}`?"),
-                        ),
-                    ),
-                );
-            }
-        }
-        let budget = policy.annotation("budget").map(str::to_owned);
-        if let Some(budget) = &budget
-            && (policy.effect() == Effect::Permit || !BUDGETS.contains(&budget.as_str()))
-        {
-            self.said.push(place.error(
-                "policy::budget",
-                format!("policy `{id}` has a `@budget` that means nothing"),
-                &format!(
-                    "put it on a forbid, and name what is used up: {}",
-                    BUDGETS.join(", ")
-                ),
-            ));
-        }
-        let reason = policy.annotation("reason").unwrap_or("").to_owned();
-        if reason.is_empty() && policy.effect() == Effect::Forbid {
-            self.said.push(place.warning(
-                "policy::missing-reason",
-                format!("policy `{id}` forbids without an `@reason`"),
-                "say why, for the agent and the approver who will read it",
-            ));
-        }
+        self.warn_of_unknown(place, id, policy);
+        let budget = self.budget(place, id, policy);
+        let reason = self.reason(place, id, policy);
         let body = match policy.to_json() {
             Ok(json) => json,
             Err(e) => {
@@ -127,32 +46,9 @@ impl Reader {
                 return None;
             }
         };
-        let approval = match approval_analysis::analyse(&body) {
-            Ok(approval) => approval,
-            Err(problem) => {
-                self.said.push(place.error(
-                    "policy::approval",
-                    format!("policy `{id}` {problem}"),
-                    "use context.approval.roles.contains(…), .containsAll([…]) or .containsAny([…]) with literal \
-                     roles, or context.approval.count >= n: in `unless` of a forbid, or `when` of a permit",
-                ));
-                ApprovalUse::default()
-            }
-        };
-        if approval.reads() && may_be_capability(policy) {
-            self.said.push(place.warning(
-                "policy::approval-in-mid-call",
-                format!("policy `{id}` reads `context.approval` but applies to what a component asks for in mid-call: the call ends there as pending, with what it has done by then, and runs again from the beginning once that is approved"),
-                "ask on the call itself where you can, before anything is done: action in Tollgate::Action::\"call\"",
-            ));
-        }
-        if self
-            .said
-            .get(before..)
-            .unwrap_or_default()
-            .iter()
-            .any(|d| d.level == Level::Error)
-        {
+        let approval = self.approval(place, id, policy, &body);
+        let since = self.said.get(before..).unwrap_or_default();
+        if since.iter().any(|d| d.level == Level::Error) {
             return None;
         }
         let (line, column) = place.source.line_and_column(place.offset);
@@ -160,7 +56,7 @@ impl Reader {
         Some(LoadedPolicy {
             determining: DeterminingPolicy {
                 budget,
-                owner: owner.to_owned(),
+                owner,
                 policy: PolicyRef {
                     digest,
                     id: id.to_owned(),
@@ -180,6 +76,138 @@ impl Reader {
             condition: AsRef::<ast::Policy>::as_ref(policy).condition(),
             cedar: policy.new_id(PolicyId::new(id)),
         })
+    }
+
+    fn id<'p>(&mut self, place: Location<'_>, policy: &'p Policy) -> Option<&'p str> {
+        let Some(id) = policy.annotation("id").filter(|id| !id.is_empty()) else {
+            self.said.push(place.error(
+                "policy::missing-id",
+                "this policy has no `@id`",
+                "add a line such as @id(\"refunds-need-finance\") above it",
+            ));
+            return None;
+        };
+        let legal = |b: u8| b.is_ascii_alphanumeric() || b"-_./".contains(&b);
+        if id.len() <= 100 && id.bytes().all(legal) {
+            return Some(id);
+        }
+        self.said.push(place.error(
+            "policy::illegal-id",
+            format!("`{}` is not a policy id", id.escape_debug()),
+            &match id.chars().find(|c| c.is_alphanumeric() && !c.is_ascii()) {
+                Some(c) => format!(
+                    "`{c}` (U+{:04X}) is not an ASCII letter, although it may look like one; use ASCII letters, digits, `-`, \
+                     `_`, `.` and `/`",
+                    u32::from(c)
+                ),
+                None => "use at most 100 ASCII letters, digits, `-`, `_`, `.` and `/`".into(),
+            },
+        ));
+        None
+    }
+
+    fn owner(&mut self, place: Location<'_>, id: &str, policy: &Policy) -> String {
+        let owner = policy.annotation("owner").unwrap_or("");
+        if owner.is_empty() {
+            self.said.push(place.error(
+                "policy::missing-owner",
+                format!("policy `{id}` has no `@owner`"),
+                "name who is responsible for it, such as @owner(\"security\")",
+            ));
+        }
+        owner.to_owned()
+    }
+
+    fn mode(&mut self, place: Location<'_>, id: &str, text: Option<&str>) -> Mode {
+        match text {
+            None | Some("enforce") => Mode::Enforce,
+            Some("shadow") => Mode::Shadow,
+            Some(other) => {
+                self.said.push(place.error(
+                    "policy::mode",
+                    format!(
+                        "policy `{id}` has the unknown mode `{}`",
+                        other.escape_debug()
+                    ),
+                    "use @mode(\"shadow\"), or leave it out to enforce the policy",
+                ));
+                Mode::Enforce
+            }
+        }
+    }
+
+    fn warn_of_unknown(&mut self, place: Location<'_>, id: &str, policy: &Policy) {
+        for (name, _) in policy.annotations() {
+            if ANNOTATIONS.contains(&name) {
+                continue;
+            }
+            let help = match nearest(name, ANNOTATIONS.iter().copied()) {
+                Some(near) => format!("did you mean `@{near}`?"),
+                None => "remove it".into(),
+            };
+            self.said.push(place.warning(
+                "policy::unknown-annotation",
+                format!("policy `{id}` has the annotation `@{name}`, which means nothing here"),
+                &help,
+            ));
+        }
+    }
+
+    fn budget(&mut self, place: Location<'_>, id: &str, policy: &Policy) -> Option<String> {
+        let budget = policy.annotation("budget")?;
+        if policy.effect() == Effect::Permit || !BUDGETS.contains(&budget) {
+            self.said.push(place.error(
+                "policy::budget",
+                format!("policy `{id}` has a `@budget` that means nothing"),
+                &format!(
+                    "put it on a forbid, and name what is used up: {}",
+                    BUDGETS.join(", ")
+                ),
+            ));
+        }
+        Some(budget.to_owned())
+    }
+
+    fn reason(&mut self, place: Location<'_>, id: &str, policy: &Policy) -> String {
+        let reason = policy.annotation("reason").unwrap_or("");
+        if reason.is_empty() && policy.effect() == Effect::Forbid {
+            self.said.push(place.warning(
+                "policy::missing-reason",
+                format!("policy `{id}` forbids without an `@reason`"),
+                "say why, for the agent and the approver who will read it",
+            ));
+        }
+        reason.to_owned()
+    }
+
+    /// How the policy's body, as JSON, reads `context.approval`.
+    fn approval(
+        &mut self,
+        place: Location<'_>,
+        id: &str,
+        policy: &Policy,
+        body: &serde_json::Value,
+    ) -> ApprovalUse {
+        let approval = match approval_analysis::analyse(body) {
+            Ok(approval) => approval,
+            Err(problem) => {
+                self.said.push(place.error(
+                    "policy::approval",
+                    format!("policy `{id}` {problem}"),
+                    "use context.approval.roles.contains(…), .containsAll([…]) or .containsAny([…]) with literal \
+                     roles, or context.approval.count >= n: in `unless` of a forbid, or `when` of a permit",
+                ));
+                ApprovalUse::default()
+            }
+        };
+        if approval.reads() && may_be_capability(policy) {
+            self.said.push(place.warning(
+                "policy::approval-in-mid-call",
+                format!("policy `{id}` reads `context.approval` but applies to what a component asks for in mid-call: the call ends there as pending, with what it has done by then, and runs again from the beginning once that is approved"),
+                "ask on the call itself where you can, before anything is done: action in Tollgate::Action::\"call\"",
+            ));
+        }
+        approval
     }
 
     fn severity(&mut self, place: Location<'_>, id: &str, text: Option<&str>) -> Severity {

@@ -27,24 +27,11 @@ pub(crate) struct UndeclaredValue;
 
 /// JSON as a value of this shape.
 pub(crate) fn to_val(shape: &Shape, value: &Value, pointer: &str) -> Result<Val, Mismatch> {
-    let wrong = |expected: &str| Mismatch {
-        pointer: if pointer.is_empty() { "/" } else { pointer }.to_owned(),
-        expected: expected.to_owned(),
-    };
-    let boxed = |shape: &Shape, value: &Value, name: &str| {
-        to_val(shape, value, &below(pointer, name)).map(|val| Some(Box::new(val)))
-    };
+    let wrong = |expected: &str| mismatch(pointer, expected);
     match (shape, value) {
         (Shape::Bool, Value::Bool(v)) => Ok(Val::Bool(*v)),
         (Shape::Bool, _) => Err(wrong("true or false")),
-        (Shape::Integer(ty), value) => {
-            let (min, max) = ty.range();
-            integer(*ty, value).ok_or_else(|| wrong(&if ty.is_wide() {
-                format!("an integer from {min} to {max}, as a string exactly if it is beyond ±(2^53 - 1)")
-            } else {
-                format!("an integer from {min} to {max}")
-            }))
-        }
+        (Shape::Integer(ty), value) => to_integer(*ty, value, pointer),
         (Shape::Float64, Value::Number(n)) => n
             .as_f64()
             .map(Val::Float64)
@@ -54,20 +41,10 @@ pub(crate) fn to_val(shape: &Shape, value: &Value, pointer: &str) -> Result<Val,
             _ => Err(wrong("a number that 32 bits hold")),
         },
         (Shape::Float32 | Shape::Float64, _) => Err(wrong("a number")),
-        (Shape::Char, value) => {
-            let mut chars = value.as_str().unwrap_or_default().chars();
-            match (chars.next(), chars.next()) {
-                (Some(c), None) => Ok(Val::Char(c)),
-                _ => Err(wrong("one character")),
-            }
-        }
+        (Shape::Char, value) => to_char(value, pointer),
         (Shape::Text, Value::String(text)) => Ok(Val::String(text.clone())),
         (Shape::Text, _) => Err(wrong("a string")),
-        (Shape::Bytes, value) => {
-            let bytes = value.as_str().and_then(|text| STANDARD.decode(text).ok());
-            let bytes = bytes.ok_or_else(|| wrong("base64 (RFC 4648, section 4, padded)"))?;
-            Ok(Val::List(bytes.into_iter().map(Val::U8).collect()))
-        }
+        (Shape::Bytes, value) => to_bytes(value, pointer),
         (Shape::List(element), Value::Array(items)) => {
             let items = items.iter().enumerate();
             let vals = items.map(|(i, item)| to_val(element, item, &format!("{pointer}/{i}")));
@@ -85,69 +62,134 @@ pub(crate) fn to_val(shape: &Shape, value: &Value, pointer: &str) -> Result<Val,
             Ok(Val::Record(fields_of(fields, members, pointer)?))
         }
         (Shape::Record(_), _) => Err(wrong("an object")),
-        (Shape::Variant(cases), Value::Object(members)) => {
-            let tag = members.get("tag").and_then(Value::as_str);
-            let (name, payload) = cases
-                .iter()
-                .find(|(name, _)| Some(name.as_str()) == tag)
-                .ok_or_else(|| wrong("an object whose `tag` is a case of the variant"))?;
-            match (payload, members.get("value"), members.len()) {
-                (Some(shape), Some(value), 2) => {
-                    Ok(Val::Variant(name.clone(), boxed(shape, value, "value")?))
-                }
-                (None, None, 1) => Ok(Val::Variant(name.clone(), None)),
-                _ => Err(wrong("`tag`, and `value` exactly if its case has one")),
-            }
-        }
+        (Shape::Variant(cases), Value::Object(members)) => to_variant(cases, members, pointer),
         (Shape::Variant(_), _) => Err(wrong("an object with `tag`")),
         (Shape::Enum(names), value) => {
             let name = value.as_str().and_then(|v| names.iter().find(|n| *n == v));
             name.map(|name| Val::Enum(name.clone()))
                 .ok_or_else(|| wrong("a name of the enumeration"))
         }
-        (Shape::Flags(names), Value::Array(items)) => {
-            let set: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
-            let set = set.ok_or_else(|| wrong("an array of names"))?;
-            let known = |name: &&str| names.iter().any(|n| n == name);
-            let twice = set
-                .iter()
-                .enumerate()
-                .any(|(i, name)| set.iter().take(i).any(|n| n == name));
-            if set.len() > names.len() || !set.iter().all(known) || twice {
-                return Err(wrong("an array of flags, each at most once"));
-            }
-            // In the order of the type, not of the array.
-            let names = names.iter().filter(|name| set.contains(&name.as_str()));
-            Ok(Val::Flags(names.cloned().collect()))
-        }
+        (Shape::Flags(names), Value::Array(items)) => to_flags(names, items, pointer),
         (Shape::Flags(_), _) => Err(wrong("an array")),
-        (Shape::Option(_), Value::Null) => Ok(Val::Option(None)),
-        (Shape::Option(inner), Value::Object(members)) if inner.has_null() => {
-            match (members.get("some"), members.len()) {
-                (Some(value), 1) => Ok(Val::Option(boxed(inner, value, "some")?)),
-                _ => Err(wrong("null, or an object with `some`")),
-            }
-        }
-        (Shape::Option(inner), _) if inner.has_null() => {
-            Err(wrong("null, or an object with `some`"))
-        }
-        (Shape::Option(inner), value) => {
-            Ok(Val::Option(Some(Box::new(to_val(inner, value, pointer)?))))
-        }
+        (Shape::Option(inner), value) => to_option(inner, value, pointer),
         (Shape::Result(ok, error), Value::Object(members)) if members.len() == 1 => {
-            let (name, shape) = if members.contains_key("ok") {
-                ("ok", ok)
-            } else {
-                ("error", error)
-            };
-            let val = match (shape, members.get(name)) {
-                (Some(shape), Some(value)) => boxed(shape, value, name)?,
-                (None, Some(Value::Null)) => None,
-                _ => return Err(wrong("an object with `ok` or `error`")),
-            };
-            Ok(Val::Result(if name == "ok" { Ok(val) } else { Err(val) }))
+            to_result(ok.as_deref(), error.as_deref(), members, pointer)
         }
         (Shape::Result(..), _) => Err(wrong("an object with `ok` or `error`")),
+    }
+}
+
+fn to_integer(ty: Integer, value: &Value, pointer: &str) -> Result<Val, Mismatch> {
+    integer(ty, value).ok_or_else(|| {
+        let (min, max) = ty.range();
+        let form = if ty.is_wide() {
+            ", as a string exactly if it is beyond ±(2^53 - 1)"
+        } else {
+            ""
+        };
+        mismatch(pointer, &format!("an integer from {min} to {max}{form}"))
+    })
+}
+
+fn to_char(value: &Value, pointer: &str) -> Result<Val, Mismatch> {
+    let mut chars = value.as_str().unwrap_or_default().chars();
+    match (chars.next(), chars.next()) {
+        (Some(c), None) => Ok(Val::Char(c)),
+        _ => Err(mismatch(pointer, "one character")),
+    }
+}
+
+fn to_bytes(value: &Value, pointer: &str) -> Result<Val, Mismatch> {
+    let bytes = value.as_str().and_then(|text| STANDARD.decode(text).ok());
+    let bytes = bytes.ok_or_else(|| mismatch(pointer, "base64 (RFC 4648, section 4, padded)"))?;
+    Ok(Val::List(bytes.into_iter().map(Val::U8).collect()))
+}
+
+fn to_variant(
+    cases: &[(String, Option<Shape>)],
+    members: &Map<String, Value>,
+    pointer: &str,
+) -> Result<Val, Mismatch> {
+    let wrong = |expected: &str| mismatch(pointer, expected);
+    let tag = members.get("tag").and_then(Value::as_str);
+    let (name, payload) = cases
+        .iter()
+        .find(|(name, _)| Some(name.as_str()) == tag)
+        .ok_or_else(|| wrong("an object whose `tag` is a case of the variant"))?;
+    match (payload, members.get("value"), members.len()) {
+        (Some(shape), Some(value), 2) => {
+            let val = to_member(shape, value, pointer, "value")?;
+            Ok(Val::Variant(name.clone(), Some(val)))
+        }
+        (None, None, 1) => Ok(Val::Variant(name.clone(), None)),
+        _ => Err(wrong("`tag`, and `value` exactly if its case has one")),
+    }
+}
+
+fn to_flags(names: &[String], items: &[Value], pointer: &str) -> Result<Val, Mismatch> {
+    let set: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
+    let set = set.ok_or_else(|| mismatch(pointer, "an array of names"))?;
+    let known = |name: &&str| names.iter().any(|n| n == name);
+    let twice = set
+        .iter()
+        .enumerate()
+        .any(|(i, name)| set.iter().take(i).any(|n| n == name));
+    if set.len() > names.len() || !set.iter().all(known) || twice {
+        return Err(mismatch(pointer, "an array of flags, each at most once"));
+    }
+    // In the order of the type, not of the array.
+    let names = names.iter().filter(|name| set.contains(&name.as_str()));
+    Ok(Val::Flags(names.cloned().collect()))
+}
+
+/// What may be `null` itself is in an object with `some`, so that both absences can be told apart.
+fn to_option(inner: &Shape, value: &Value, pointer: &str) -> Result<Val, Mismatch> {
+    let val = match value {
+        Value::Null => return Ok(Val::Option(None)),
+        value if !inner.has_null() => Box::new(to_val(inner, value, pointer)?),
+        value => match value
+            .as_object()
+            .map(|members| (members.get("some"), members.len()))
+        {
+            Some((Some(value), 1)) => to_member(inner, value, pointer, "some")?,
+            _ => return Err(mismatch(pointer, "null, or an object with `some`")),
+        },
+    };
+    Ok(Val::Option(Some(val)))
+}
+
+fn to_result(
+    ok: Option<&Shape>,
+    error: Option<&Shape>,
+    members: &Map<String, Value>,
+    pointer: &str,
+) -> Result<Val, Mismatch> {
+    let payload = |name: &str, shape: Option<&Shape>| match (shape, members.get(name)) {
+        (Some(shape), Some(value)) => to_member(shape, value, pointer, name).map(Some),
+        (None, Some(Value::Null)) => Ok(None),
+        _ => Err(mismatch(pointer, "an object with `ok` or `error`")),
+    };
+    Ok(Val::Result(if members.contains_key("ok") {
+        Ok(payload("ok", ok)?)
+    } else {
+        Err(payload("error", error)?)
+    }))
+}
+
+/// The value of a member of an object at `pointer`.
+fn to_member(
+    shape: &Shape,
+    value: &Value,
+    pointer: &str,
+    name: &str,
+) -> Result<Box<Val>, Mismatch> {
+    to_val(shape, value, &below(pointer, name)).map(Box::new)
+}
+
+fn mismatch(pointer: &str, expected: &str) -> Mismatch {
+    Mismatch {
+        pointer: if pointer.is_empty() { "/" } else { pointer }.to_owned(),
+        expected: expected.to_owned(),
     }
 }
 

@@ -3,7 +3,10 @@
 use serde::Serialize;
 use tollgate_model::{
     ids::{ApprovalId, DecisionId, RunId},
-    record::{Event, Record},
+    record::{
+        AdministrativeAct, ApprovalAnswered, ApprovalEscalated, ApprovalResolved, BundleActivated,
+        CallInvalid, DecisionRecord, Event, Halt, Record, RunEnded,
+    },
 };
 use utoipa::ToSchema;
 
@@ -62,99 +65,16 @@ impl Entry {
             approval: None,
         };
         match &record.event {
-            Event::Decision(d) => {
-                entry.kind = "decision";
-                entry.id = Some(DecisionId(index));
-                entry.outcome = d.outcome.as_str().into();
-                entry.principal.clone_from(&d.principal.id);
-                entry.on_behalf_of = d.on_behalf_of.as_ref().map(|u| u.id.clone());
-                entry.action = d.action.group().into();
-                entry.resource.clone_from(&d.resource.id);
-                entry.policies = d.determining.iter().map(|p| p.policy.id.clone()).collect();
-                entry.reason = d.reason();
-                entry.approval = d.approval;
-            }
-            Event::ApprovalAnswered(a) => {
-                entry.kind = "approval_answered";
-                let answer = if a.approve { "approved" } else { "rejected" };
-                entry.outcome = if a.took_effect {
-                    answer.into()
-                } else {
-                    format!("{answer} too late")
-                };
-                entry.principal.clone_from(&a.by.id);
-                entry.action = if a.approve { "approve" } else { "reject" }.into();
-                entry.resource = a.id.to_string();
-                entry.reason = a.note.clone().unwrap_or_default();
-                entry.approval = Some(a.id);
-            }
-            Event::ApprovalResolved(a) => {
-                entry.kind = "approval_resolved";
-                entry.outcome = a.state.as_str().into();
-                let by = a.by.as_ref();
-                entry.principal = by.map_or("gate", |by| &by.id).into();
-                entry.action = if by.is_some() { "withdraw" } else { "resolve" }.into();
-                entry.resource = a.id.to_string();
-                entry.approval = Some(a.id);
-            }
-            Event::ApprovalEscalated(a) => {
-                let roles: Vec<&str> = a.roles.iter().map(String::as_str).collect();
-                entry.kind = "approval_escalated";
-                entry.outcome = "asked".into();
-                entry.principal = "gate".into();
-                entry.action = "ask_others".into();
-                entry.resource = a.id.to_string();
-                entry.reason = format!("not answered in time, escalated to {}", roles.join(", "));
-                entry.approval = Some(a.id);
-            }
-            Event::CallInvalid(c) => {
-                entry.kind = "call_invalid";
-                entry.outcome = "invalid".into();
-                entry.principal.clone_from(&c.principal.id);
-                entry.action = "call".into();
-                entry.resource.clone_from(&c.tool);
-                entry.reason = format!("{} {}", c.problem.replace('_', " "), c.pointers.join(" "));
-            }
-            Event::BundleActivated(b) => {
-                entry.kind = "bundle_activated";
-                entry.outcome = "activated".into();
-                entry.principal.clone_from(&b.by);
-                entry.action = "activate_policies".into();
-                entry.resource = b.bundle.to_string();
-                entry.reason = format!(
-                    "{} policies, {}, {}",
-                    b.policies,
-                    count(b.tools, "tool"),
-                    count(b.components.len() as u64, "component")
-                );
-            }
-            Event::Halted(h) | Event::Resumed(h) => {
-                let lifted = matches!(record.event, Event::Resumed(_));
-                (entry.kind, entry.outcome) = if lifted {
-                    ("resumed", "resumed".into())
-                } else {
-                    ("halted", "halted".into())
-                };
-                entry.principal.clone_from(&h.by);
-                entry.action = if lifted { "resume" } else { "halt" }.into();
-                entry.resource = format!("{} {}", h.scope.as_str(), h.name).trim_end().into();
-                entry.reason.clone_from(&h.reason);
-            }
-            Event::RunEnded(r) => {
-                entry.kind = "run_ended";
-                entry.outcome = r.outcome.as_str().into();
-                entry.principal.clone_from(&r.by);
-                entry.action = "end_run".into();
-                entry.resource = record.run.map(|run| run.to_string()).unwrap_or_default();
-                entry.reason.clone_from(&r.stop_reason);
-            }
-            Event::Administered(a) => {
-                entry.kind = "administered";
-                entry.outcome = "done".into();
-                entry.principal.clone_from(&a.by);
-                entry.action = a.action.as_str().into();
-                entry.resource.clone_from(&a.target);
-            }
+            Event::Decision(decision) => entry.tell_decision(decision),
+            Event::CallInvalid(call) => entry.tell_invalid_call(call),
+            Event::ApprovalAnswered(answer) => entry.tell_answer(answer),
+            Event::ApprovalResolved(approval) => entry.tell_resolution(approval),
+            Event::ApprovalEscalated(approval) => entry.tell_escalation(approval),
+            Event::BundleActivated(bundle) => entry.tell_activation(bundle),
+            Event::Halted(halt) => entry.tell_halt(halt, "halted", "halt"),
+            Event::Resumed(halt) => entry.tell_halt(halt, "resumed", "resume"),
+            Event::RunEnded(end) => entry.tell_end_of_run(end),
+            Event::Administered(act) => entry.tell_administration(act),
             Event::RunStarted(_)
             | Event::Start(_)
             | Event::Outcome(_)
@@ -164,6 +84,112 @@ impl Entry {
             | Event::ApprovalRequested(_) => return None,
         }
         Some(entry)
+    }
+
+    fn tell_decision(&mut self, decision: &DecisionRecord) {
+        let determining = decision.determining.iter();
+        self.kind = "decision";
+        self.id = Some(DecisionId(self.index));
+        self.outcome = decision.outcome.as_str().into();
+        self.principal.clone_from(&decision.principal.id);
+        self.on_behalf_of = decision.on_behalf_of.as_ref().map(|u| u.id.clone());
+        self.action = decision.action.group().into();
+        self.resource.clone_from(&decision.resource.id);
+        self.policies = determining.map(|p| p.policy.id.clone()).collect();
+        self.reason = decision.reason();
+        self.approval = decision.approval;
+    }
+
+    fn tell_invalid_call(&mut self, call: &CallInvalid) {
+        let problem = call.problem.replace('_', " ");
+        self.kind = "call_invalid";
+        self.outcome = "invalid".into();
+        self.principal.clone_from(&call.principal.id);
+        self.action = "call".into();
+        self.resource.clone_from(&call.tool);
+        self.reason = format!("{problem} {}", call.pointers.join(" "));
+    }
+
+    fn tell_answer(&mut self, answer: &ApprovalAnswered) {
+        let (action, outcome) = if answer.approve {
+            ("approve", "approved")
+        } else {
+            ("reject", "rejected")
+        };
+        self.kind = "approval_answered";
+        self.outcome = if answer.took_effect {
+            outcome.into()
+        } else {
+            format!("{outcome} too late")
+        };
+        self.principal.clone_from(&answer.by.id);
+        self.action = action.into();
+        self.resource = answer.id.to_string();
+        self.reason = answer.note.clone().unwrap_or_default();
+        self.approval = Some(answer.id);
+    }
+
+    fn tell_resolution(&mut self, approval: &ApprovalResolved) {
+        let by = approval.by.as_ref();
+        self.kind = "approval_resolved";
+        self.outcome = approval.state.as_str().into();
+        self.principal = by.map_or("gate", |by| &by.id).into();
+        self.action = if by.is_some() { "withdraw" } else { "resolve" }.into();
+        self.resource = approval.id.to_string();
+        self.approval = Some(approval.id);
+    }
+
+    fn tell_escalation(&mut self, approval: &ApprovalEscalated) {
+        let roles: Vec<&str> = approval.roles.iter().map(String::as_str).collect();
+        self.kind = "approval_escalated";
+        self.outcome = "asked".into();
+        self.principal = "gate".into();
+        self.action = "ask_others".into();
+        self.resource = approval.id.to_string();
+        self.reason = format!("not answered in time, escalated to {}", roles.join(", "));
+        self.approval = Some(approval.id);
+    }
+
+    fn tell_activation(&mut self, bundle: &BundleActivated) {
+        self.kind = "bundle_activated";
+        self.outcome = "activated".into();
+        self.principal.clone_from(&bundle.by);
+        self.action = "activate_policies".into();
+        self.resource = bundle.bundle.to_string();
+        self.reason = format!(
+            "{} policies, {}, {}",
+            bundle.policies,
+            count(bundle.tools, "tool"),
+            count(bundle.components.len() as u64, "component")
+        );
+    }
+
+    /// A halt, or its end; both have the same form.
+    fn tell_halt(&mut self, halt: &Halt, kind: &'static str, action: &str) {
+        let scope = format!("{} {}", halt.scope.as_str(), halt.name);
+        self.kind = kind;
+        self.outcome = kind.into();
+        self.principal.clone_from(&halt.by);
+        self.action = action.into();
+        self.resource = scope.trim_end().into();
+        self.reason.clone_from(&halt.reason);
+    }
+
+    fn tell_end_of_run(&mut self, end: &RunEnded) {
+        self.kind = "run_ended";
+        self.outcome = end.outcome.as_str().into();
+        self.principal.clone_from(&end.by);
+        self.action = "end_run".into();
+        self.resource = self.run.map(|run| run.to_string()).unwrap_or_default();
+        self.reason.clone_from(&end.stop_reason);
+    }
+
+    fn tell_administration(&mut self, act: &AdministrativeAct) {
+        self.kind = "administered";
+        self.outcome = "done".into();
+        self.principal.clone_from(&act.by);
+        self.action = act.action.as_str().into();
+        self.resource.clone_from(&act.target);
     }
 }
 

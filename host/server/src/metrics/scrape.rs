@@ -1,0 +1,272 @@
+//! What one scrape tells, in OpenMetrics.
+
+use std::{collections::BTreeMap, fmt};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet},
+    metrics::MetricType,
+};
+use tollgate::{stats::Bars, stats::Totals};
+use tollgate_model::decision::Outcome;
+
+use super::Sample;
+
+/// What one scrape tells.
+#[derive(Debug)]
+pub(super) struct Scrape {
+    pub(super) totals: Totals,
+    pub(super) gauges: Vec<(&'static str, &'static str, f64)>,
+    pub(super) samples: Vec<Sample>,
+}
+
+/// No labels.
+const NONE: [(&str, String); 0] = [];
+
+type Told = Result<(), fmt::Error>;
+
+/// Numbers of one name, each with its labels.
+type Family<const N: usize> = Vec<([(&'static str, String); N], u64)>;
+
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Told {
+        let totals = &self.totals;
+        tell_decisions(&mut encoder, totals)?;
+        tell_calls(&mut encoder, totals)?;
+        tell_approvals(&mut encoder, totals)?;
+        tell_plain_counts(&mut encoder, totals)?;
+        tell_refusals(&mut encoder, totals)?;
+        tell_effects(&mut encoder, totals)?;
+        tell_ended_runs(&mut encoder, totals)?;
+        for (name, help, value) in &self.gauges {
+            gauge(&mut encoder, name, help, *value)?;
+        }
+        self.samples(&mut encoder)
+    }
+}
+
+fn tell_decisions(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> Told {
+    let decisions: Family<5> = totals
+        .decisions
+        .iter()
+        .map(|((outcome, enforced, tool, policy), n)| {
+            let mode = if *enforced { "enforce" } else { "shadow" };
+            let labels = [
+                ("outcome", outcome.as_str().to_owned()),
+                ("action", action(*outcome).to_owned()),
+                ("mode", mode.to_owned()),
+                ("tool", tool.clone()),
+                ("policy", policy.clone()),
+            ];
+            (labels, *n)
+        })
+        .collect();
+    counters(encoder, "decisions", "Decisions", &decisions)?;
+    let deciding = [(NONE, &totals.deciding)];
+    let help = "How long deciding took";
+    histogram(encoder, "decision_seconds", help, &deciding)
+}
+
+fn tell_calls(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> Told {
+    let calls = totals.calls.iter();
+    let calls = calls
+        .map(|((tool, how), n)| (of_call(tool, how), *n))
+        .collect();
+    counters(encoder, "calls", "Calls that came to an end", &calls)?;
+    let executions = totals.executions.iter();
+    let executions: Vec<_> = executions
+        .map(|((tool, how), bars)| (of_call(tool, how), bars))
+        .collect();
+    let help = "How long executions took";
+    histogram(encoder, "call_seconds", help, &executions)?;
+    let errors = ["tool_error", "trap", "fuel_exhausted", "memory_exhausted"];
+    counters(
+        encoder,
+        "tool_errors",
+        "Calls that failed in the tool",
+        &calls_ended(totals, &errors),
+    )?;
+    counters(
+        encoder,
+        "tool_timeouts",
+        "Calls that ran out of time",
+        &calls_ended(totals, &["timeout"]),
+    )
+}
+
+/// Calls that ended in one of these ways, by tool.
+fn calls_ended(totals: &Totals, ways: &[&str]) -> Family<1> {
+    let mut by_tool: BTreeMap<&String, u64> = BTreeMap::new();
+    for ((tool, how), n) in &totals.calls {
+        if ways.contains(&how.as_str()) {
+            *by_tool.entry(tool).or_default() += n;
+        }
+    }
+    by_tool
+        .into_iter()
+        .map(|(tool, n)| one("tool", tool, n))
+        .collect()
+}
+
+fn tell_approvals(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> Told {
+    let approvals = totals.approvals.iter();
+    let approvals = approvals
+        .map(|(status, n)| one("status", status, *n))
+        .collect();
+    let help = "Approvals, by the state that they came to";
+    counters(encoder, "approvals", help, &approvals)?;
+    let waits = [(NONE, &totals.waits)];
+    let help = "How long people were waited for";
+    histogram(encoder, "approval_wait_seconds", help, &waits)?;
+    if let Some(ratio) = totals.rejection_ratio() {
+        let help = "Rejected approvals among those that were answered";
+        gauge(encoder, "approval_rejection_ratio", help, ratio)?;
+    }
+    Ok(())
+}
+
+/// Counts without labels.
+fn tell_plain_counts(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> Told {
+    for (name, help, n) in [
+        (
+            "retries",
+            "Executions that the gate has tried again",
+            totals.retries,
+        ),
+        (
+            "repeated_calls",
+            "Calls that their run had made before, with the same arguments",
+            totals.repeated,
+        ),
+        (
+            "silent_recoveries",
+            "Successes of a tool that had failed in the same run",
+            totals.recovered,
+        ),
+        ("runs", "Runs that began", totals.runs),
+    ] {
+        counters(encoder, name, help, &vec![([], n)])?;
+    }
+    Ok(())
+}
+
+/// Used up budgets, and what policies forbade.
+fn tell_refusals(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> Told {
+    let exhausted = totals.exhausted.iter();
+    let exhausted = exhausted.map(|(budget, n)| one("budget", budget, *n));
+    let help = "Denials because a budget was used up";
+    counters(encoder, "budget_exhausted", help, &exhausted.collect())?;
+    let attempts = totals.unsafe_attempts.iter();
+    let attempts = attempts.map(|(tool, n)| one("tool", tool, *n));
+    let help = "What policies forbade";
+    counters(encoder, "unsafe_attempts", help, &attempts.collect())
+}
+
+fn tell_effects(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> Told {
+    let effects = totals.effects.iter().map(|((operation, failed), n)| {
+        let outcome = if *failed { "failed" } else { "done" };
+        let labels = [
+            ("capability", operation.clone()),
+            ("outcome", outcome.to_owned()),
+        ];
+        (labels, *n)
+    });
+    let help = "Effects within tools";
+    counters(encoder, "capability_uses", help, &effects.collect())
+}
+
+fn tell_ended_runs(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> Told {
+    let ended = totals.ended.iter();
+    let ended = ended.map(|(outcome, n)| one("outcome", outcome, *n));
+    counters(encoder, "runs_ended", "Runs that ended", &ended.collect())
+}
+
+impl Scrape {
+    /// Numbers of other parts, those of one name together.
+    fn samples(&self, encoder: &mut DescriptorEncoder<'_>) -> Told {
+        let mut by_name: BTreeMap<&str, Vec<&Sample>> = BTreeMap::new();
+        for sample in &self.samples {
+            by_name.entry(sample.name).or_default().push(sample);
+        }
+        for (name, samples) in by_name {
+            let Some(first) = samples.first() else {
+                continue;
+            };
+            let kind = if first.counter {
+                MetricType::Counter
+            } else {
+                MetricType::Gauge
+            };
+            let mut metric = encoder.encode_descriptor(name, first.help, None, kind)?;
+            for sample in &samples {
+                let mut member = metric.encode_family(&sample.labels)?;
+                if first.counter {
+                    member.encode_counter::<NoLabelSet, _, u64>(&sample.value, None)?;
+                } else {
+                    member.encode_gauge(&sample.value)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What an outcome does, as `tollgate.decision.action` has it.
+fn action(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Allow => "executed",
+        Outcome::Escalate => "held",
+        Outcome::Deny | Outcome::Error => "blocked",
+    }
+}
+
+fn of_call(tool: &str, how: &str) -> [(&'static str, String); 2] {
+    [("tool", tool.to_owned()), ("outcome", how.to_owned())]
+}
+
+fn one(name: &'static str, value: &str, n: u64) -> ([(&'static str, String); 1], u64) {
+    ([(name, value.to_owned())], n)
+}
+
+fn counters<const N: usize>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    family: &Family<N>,
+) -> Told {
+    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for (labels, n) in family {
+        let mut member = metric.encode_family(labels)?;
+        member.encode_counter::<NoLabelSet, _, u64>(n, None)?;
+    }
+    Ok(())
+}
+
+fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: f64) -> Told {
+    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    metric.encode_gauge(&value)
+}
+
+fn histogram<L: EncodeLabelSet>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    family: &[(L, &Bars)],
+) -> Told {
+    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
+    for (labels, times) in family {
+        let bars: Vec<(f64, u64)> = times.bars().collect();
+        let mut member = metric.encode_family(labels)?;
+        let sum = number(times.sum) / 1e6;
+        member.encode_histogram::<NoLabelSet>(sum, times.count, &bars, None)?;
+    }
+    Ok(())
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "Prometheus knows floating point only"
+)]
+pub(super) fn number(n: u64) -> f64 {
+    n as f64
+}
