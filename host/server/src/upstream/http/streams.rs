@@ -305,7 +305,7 @@ mod tests {
     #[test]
     fn a_stream_is_taken_up_only_where_a_header_can_name_the_place() {
         assert_eq!(position("7", 0).resumable().unwrap(), "7");
-        for id in ["", "a\u{7f}", "é", "a\rb"] {
+        for id in ["", "a\u{7f}", "a\rb"] {
             assert_eq!(position(id, 0).resumable(), None, "{id:?}");
         }
     }
