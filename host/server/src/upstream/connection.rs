@@ -19,9 +19,9 @@ use rmcp::{
 use serde_json::{Map, Value};
 use tokio::{runtime::Handle, sync::Semaphore, task::JoinHandle};
 use tollgate::{
-    enforce::Permitted, enforce::ToolCall, upstream::BoxFuture, upstream::CallInterruption,
-    upstream::CallParams, upstream::CallResult, upstream::ConnectError, upstream::MAX_TOOLS,
-    upstream::Offer, upstream::Reporter, upstream::Session,
+    enforce::Permitted, enforce::ToolCall, secrets::Vault, upstream::BoxFuture,
+    upstream::CallInterruption, upstream::CallParams, upstream::CallResult, upstream::ConnectError,
+    upstream::MAX_TOOLS, upstream::Offer, upstream::Reporter, upstream::Session,
 };
 
 use super::{
@@ -64,6 +64,7 @@ pub(super) struct Connection {
     stale: Stale,
     /// Tools that agents may have; all where nothing is said.
     chosen: Option<BTreeSet<String>>,
+    secrets: Arc<Vault>,
     running: Mutex<Option<ConnectionTasks>>,
 }
 
@@ -96,6 +97,7 @@ impl Connection {
         known: Known,
         stale: Stale,
         chosen: Option<BTreeSet<String>>,
+        secrets: Arc<Vault>,
     ) -> Self {
         let peer = service.peer().clone();
         let info = peer.peer_info();
@@ -113,6 +115,7 @@ impl Connection {
             places: Semaphore::new(MAX_CALLS),
             stale,
             chosen,
+            secrets,
             running: Mutex::new(Some(ConnectionTasks {
                 service,
                 process,
@@ -275,7 +278,9 @@ impl Connection {
                     };
                     let _ = tokio::time::timeout(CLOSING, last).await;
                     return match answer {
-                        Ok(Ok(result)) => content::ending(Reply::of(result), output.as_ref()),
+                        Ok(Ok(result)) => {
+                            content::ending(Reply::of(result), output.as_ref(), &self.secrets)
+                        }
                         Ok(Err(error)) => self.failed(error),
                         Err(_) => CallResult::Lost("the connection broke".into()),
                     };

@@ -237,6 +237,7 @@ impl Shared {
         };
         // First its own stream: a server that hangs does not keep it open.
         if let Some(id) = &cancelled {
+            lock(&self.parameters).end(id);
             let request = lock(&self.under_way).remove(id);
             if let Some(request) = request {
                 request.cancel();
