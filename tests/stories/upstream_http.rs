@@ -307,16 +307,15 @@ async fn a_redirect_is_followed_within_the_origin_and_no_other_one_gets_the_cred
     let odd = Odd::serve(move |_, request| match request.is("tools/call") {
         true => match calls.fetch_add(1, Ordering::SeqCst) {
             0 => http("307 Temporary Redirect", &location, ""),
-            1 => http("302 Found", "Location: /there\r\n", ""),
-            2 => http("307 Temporary Redirect", "", ""),
-            _ => http("307 Temporary Redirect", "Location: /mcp\r\n", ""),
+            1 => http("307 Temporary Redirect", "", ""),
+            2..=6 => http("307 Temporary Redirect", "Location: /mcp\r\n", ""),
+            _ => http("302 Found", "Location: /there\r\n", ""),
         },
         false => usual(request),
     });
     let story = Story::with(&odd).await;
     for (text, words) in [
         ("elsewhere", "another origin (HTTP 307)"),
-        ("found", "HTTP 302"),
         ("nowhere", "to nowhere"),
         ("circle", "in a row"),
     ] {
@@ -326,6 +325,7 @@ async fn a_redirect_is_followed_within_the_origin_and_no_other_one_gets_the_cred
             "{said}"
         );
     }
+    assert_eq!(story.call("found").await.verdict, UNKNOWN);
     assert!(other.asked.lock().unwrap().is_empty(), "nothing went there");
     story.close().await;
 }
@@ -412,7 +412,6 @@ async fn a_refusal_says_what_to_do() {
     for (text, words) in [
         ("one", "look at the secret `key`"),
         ("two", "try again in 7 s"),
-        ("three", "try again in 7 s"),
     ] {
         let said = story.fails(text).await;
         assert!(
@@ -420,6 +419,7 @@ async fn a_refusal_says_what_to_do() {
             "{said}"
         );
     }
+    assert_eq!(story.call("three").await.verdict, UNKNOWN);
     assert_eq!(story.call("four").await.verdict, UNKNOWN);
     assert_eq!(odd.calls(), 4);
     story.close().await;

@@ -13,6 +13,7 @@ const INCOMPLETE: &str = "dev.tollgate/incomplete";
 const IN_THE_WAY: &[&str] = &[
     "$ref",
     "$dynamicRef",
+    "$recursiveRef",
     "allOf",
     "anyOf",
     "oneOf",
@@ -21,6 +22,10 @@ const IN_THE_WAY: &[&str] = &[
     "const",
     "enum",
     "minProperties",
+    "maxProperties",
+    "dependentRequired",
+    "dependentSchemas",
+    "dependencies",
     "propertyNames",
     "patternProperties",
 ];
@@ -71,6 +76,8 @@ mod tests {
             json!({"type": "array"}),
             json!({"type": "object", "oneOf": [{}]}),
             json!({"type": "object", "minProperties": 2}),
+            json!({"type": "object", "maxProperties": 0}),
+            json!({"type": "object", "dependencies": {}}),
             json!(true),
         ] {
             assert_eq!(listed(&schema), None, "{schema}");

@@ -1,7 +1,7 @@
 //! One connection to a server: what it offers, and calls.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
     fmt,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::Duration,
@@ -11,16 +11,17 @@ use rmcp::{
     Peer, RoleClient, ServiceError,
     model::{
         CallToolRequest, CallToolRequestParams, ClientRequest, ListToolsRequest, MetaObject,
-        PaginatedRequestParams, ProgressNotificationParam, RequestMetaObject, SubscriptionFilter,
+        PaginatedRequestParams, ProgressNotificationParam, RequestMetaObject, ServerResult,
+        SubscriptionFilter,
     },
-    service::{PeerRequestOptions, RunningService},
+    service::{PeerRequestOptions, RequestHandle, RunningService},
 };
 use serde_json::{Map, Value};
-use tokio::{sync::Semaphore, task::JoinHandle};
+use tokio::{runtime::Handle, sync::Semaphore, task::JoinHandle};
 use tollgate::{
-    enforce::Permitted, enforce::ToolCall, upstream::BoxFuture, upstream::CallInterruption,
-    upstream::CallParams, upstream::CallResult, upstream::ConnectError, upstream::MAX_TOOLS,
-    upstream::Offer, upstream::Reporter, upstream::Session,
+    enforce::Permitted, enforce::ToolCall, secrets::Vault, upstream::BoxFuture,
+    upstream::CallInterruption, upstream::CallParams, upstream::CallResult, upstream::ConnectError,
+    upstream::MAX_TOOLS, upstream::Offer, upstream::Reporter, upstream::Session,
 };
 
 use super::{
@@ -63,6 +64,7 @@ pub(super) struct Connection {
     stale: Stale,
     /// Tools that agents may have; all where nothing is said.
     chosen: Option<BTreeSet<String>>,
+    secrets: Arc<Vault>,
     running: Mutex<Option<ConnectionTasks>>,
 }
 
@@ -95,6 +97,7 @@ impl Connection {
         known: Known,
         stale: Stale,
         chosen: Option<BTreeSet<String>>,
+        secrets: Arc<Vault>,
     ) -> Self {
         let peer = service.peer().clone();
         let info = peer.peer_info();
@@ -112,6 +115,7 @@ impl Connection {
             places: Semaphore::new(MAX_CALLS),
             stale,
             chosen,
+            secrets,
             running: Mutex::new(Some(ConnectionTasks {
                 service,
                 process,
@@ -145,24 +149,15 @@ impl Connection {
 
     /// The tools that the server lists, as many as are looked at. A page that brings nothing new is the last one.
     async fn list(&self) -> Result<Vec<Value>, ConnectError> {
-        let (mut tools, mut size) = (Vec::new(), 0_usize);
+        let mut list = List::default();
         let mut cursor: Option<String> = None;
         for _ in 0..MAX_PAGES {
             let (page, next) = self.page(cursor.take()).await?;
-            let before = tools.len();
-            for tool in page {
-                size = size.saturating_add(tool.to_string().len());
-                if size > MAX_LIST {
-                    let why = format!("its list of tools is larger than {MAX_LIST} bytes");
-                    return Err(ConnectError::new(why));
-                }
-                if !tools.contains(&tool) || before == 0 {
-                    tools.push(tool);
-                }
-            }
-            cursor = next.filter(|_| tools.len() > before);
-            if cursor.is_none() || tools.len() > MAX_LISTED {
-                return Ok(tools);
+            let before = list.tools.len();
+            list.add(page)?;
+            cursor = next.filter(|_| list.tools.len() > before);
+            if cursor.is_none() || list.is_full() {
+                return Ok(list.tools);
             }
         }
         let why = format!("its list of tools has more than {MAX_PAGES} pages");
@@ -180,12 +175,13 @@ impl Connection {
             page.cursor = Some(cursor);
             request.params = Some(page);
         }
-        let asked = self
-            .peer
-            .send_request(ClientRequest::ListToolsRequest(request));
-        let result = asked
-            .await
-            .map_err(|error| ConnectError::new(told(&error)))?;
+        let sent = self.peer.send_cancellable_request(
+            ClientRequest::ListToolsRequest(request),
+            PeerRequestOptions::no_options(),
+        );
+        let unanswered = |error| ConnectError::new(told(&error));
+        let mut question = Question(Some(sent.await.map_err(unanswered)?));
+        let result = question.answer().await.map_err(unanswered)?;
         let mut page = match Reply::of(result) {
             Some(Reply::Answer(page)) => page,
             Some(Reply::Unusable(why) | Reply::Lost(why)) => {
@@ -282,7 +278,9 @@ impl Connection {
                     };
                     let _ = tokio::time::timeout(CLOSING, last).await;
                     return match answer {
-                        Ok(Ok(result)) => content::ending(Reply::of(result), output.as_ref()),
+                        Ok(Ok(result)) => {
+                            content::ending(Reply::of(result), output.as_ref(), &self.secrets)
+                        }
                         Ok(Err(error)) => self.failed(error),
                         Err(_) => CallResult::Lost("the connection broke".into()),
                     };
@@ -320,6 +318,66 @@ impl Connection {
                 CallResult::Unusable("the server's answer is no result of a call".into())
             }
             error => CallResult::Lost(told(error)),
+        }
+    }
+}
+
+/// A list of tools that is being read.
+#[derive(Debug, Default)]
+struct List {
+    tools: Vec<Value>,
+    /// The tools as they are written.
+    seen: HashSet<String>,
+    size: usize,
+}
+
+impl List {
+    /// Add a page, as far as there is room. Later pages count only with what is new; the first one may name a tool
+    /// twice.
+    fn add(&mut self, page: Vec<Value>) -> Result<(), ConnectError> {
+        let is_first = self.tools.is_empty();
+        for tool in page {
+            if self.is_full() {
+                break;
+            }
+            let text = tool.to_string();
+            self.size = self.size.saturating_add(text.len());
+            if self.size > MAX_LIST {
+                let why = format!("its list of tools is larger than {MAX_LIST} bytes");
+                return Err(ConnectError::new(why));
+            }
+            if self.seen.insert(text) || is_first {
+                self.tools.push(tool);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there are more tools than are counted.
+    fn is_full(&self) -> bool {
+        self.tools.len() > MAX_LISTED
+    }
+}
+
+/// A question to the server. Once nobody waits for the answer, the server is told.
+struct Question(Option<RequestHandle<RoleClient>>);
+
+impl Question {
+    async fn answer(&mut self) -> Result<ServerResult, ServiceError> {
+        let Some(handle) = &mut self.0 else {
+            return Err(ServiceError::TransportClosed);
+        };
+        let answer = (&mut handle.rx).await;
+        self.0 = None;
+        answer.unwrap_or(Err(ServiceError::TransportClosed))
+    }
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        if let (Some(handle), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            let cancelling = handle.cancel(Some("timeout".into()));
+            runtime.spawn(tokio::time::timeout(CLOSING, cancelling));
         }
     }
 }
@@ -424,6 +482,27 @@ mod tests {
         let passed = meta(given.as_object().unwrap().clone()).unwrap().0.0;
         let keys: Vec<&String> = passed.keys().collect();
         assert_eq!(keys, ["example.com/x", "traceparent"]);
+    }
+
+    #[test]
+    fn a_list_ends_where_enough_is_counted() {
+        let mut list = List::default();
+        let started = std::time::Instant::now();
+        list.add(vec![json!({"name": "a"}), json!({"name": "a"})])
+            .unwrap();
+        assert_eq!(list.tools.len(), 2);
+        list.add(vec![
+            json!({"name": "a"}),
+            json!({"name": "b"}),
+            json!({"name": "b"}),
+        ])
+        .unwrap();
+        assert_eq!(list.tools.len(), 3);
+        list.add((0..1_000_000).map(Value::from).collect()).unwrap();
+        assert_eq!(list.tools.len(), MAX_LISTED + 1);
+        assert!(list.is_full() && started.elapsed() < Duration::from_secs(5));
+        let mut list = List::default();
+        assert!(list.add(vec![json!("x".repeat(MAX_LIST))]).is_err());
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ use base64::{
 };
 use serde_json::{Map, Value};
 use tollgate::{
+    secrets::Vault,
     text::printable,
     tool::{Content, EmbeddedResource, ResourceBody},
     upstream::CallResult,
@@ -14,6 +15,8 @@ use tollgate::{
 
 use super::wire::Reply;
 
+/// Parts of a result that are kept.
+const MAX_PARTS: usize = 1_000;
 /// Characters of a name or a URI in a line of text.
 const MAX_NAME: usize = 200;
 /// Bytes of a URI that is carried.
@@ -28,17 +31,18 @@ const LOOSE: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// How a call ended that was answered. `output` is the tool's output schema.
-pub(super) fn ending(reply: Option<Reply>, output: Option<&Value>) -> CallResult {
+/// How a call ended that was answered. `output` is the tool's output schema; what is cut here is first rid of
+/// `secrets`.
+pub(super) fn ending(reply: Option<Reply>, output: Option<&Value>, secrets: &Vault) -> CallResult {
     match reply {
-        Some(Reply::Answer(result)) => answered(result, output),
+        Some(Reply::Answer(result)) => answered(result, output, secrets),
         Some(Reply::Unusable(why)) => CallResult::Unusable(why),
         Some(Reply::Lost(why)) => CallResult::Lost(why),
         None => CallResult::Unusable("the server's answer is not the result of a call".into()),
     }
 }
 
-fn answered(result: Value, output: Option<&Value>) -> CallResult {
+fn answered(result: Value, output: Option<&Value>, secrets: &Vault) -> CallResult {
     let mut result = match result {
         Value::Object(result) => result,
         Value::Null => return CallResult::Unusable("the server's answer is empty".into()),
@@ -62,7 +66,7 @@ fn answered(result: Value, output: Option<&Value>) -> CallResult {
     };
     let structured = structured(result.remove("structuredContent"), output);
     let mut content = match result.remove("content") {
-        Some(content) => parts(content),
+        Some(content) => parts(content, secrets),
         None => {
             // By any name that the server uses.
             result.retain(|key, value| !ENVELOPE.contains(&key.as_str()) && !value.is_null());
@@ -88,16 +92,20 @@ fn structured(value: Option<Value>, output: Option<&Value>) -> Option<Value> {
     }
 }
 
-fn parts(content: Value) -> Vec<Content> {
+/// The parts, and one more where they are too many: that shows that some are missing.
+fn parts(content: Value, secrets: &Vault) -> Vec<Content> {
     match content {
         Value::Null => Vec::new(),
-        Value::Array(items) => items.into_iter().flat_map(part).collect(),
-        one => part(one),
+        Value::Array(items) => {
+            let parts = items.into_iter().flat_map(|item| part(item, secrets));
+            parts.take(MAX_PARTS + 1).collect()
+        }
+        one => part(one, secrets),
     }
 }
 
 /// A part, and perhaps a line about it.
-fn part(part: Value) -> Vec<Content> {
+fn part(part: Value, secrets: &Vault) -> Vec<Content> {
     let mut part = match part {
         Value::Object(part) => part,
         Value::Null => return Vec::new(),
@@ -114,14 +122,14 @@ fn part(part: Value) -> Vec<Content> {
         },
         "image" => vec![image(&part)],
         "resource" => match part.get("resource") {
-            Some(Value::Object(resource)) => embedded(resource),
+            Some(Value::Object(resource)) => embedded(resource, secrets),
             // Some put its members beside the kind.
-            _ => embedded(&part),
+            _ => embedded(&part, secrets),
         },
-        "resource_link" => vec![link(&part)],
+        "resource_link" => vec![link(&part, secrets)],
         "audio" => vec![left_out("audio, which this gate does not carry")],
         other => {
-            let kind = printable(other, MAX_NAME);
+            let kind = name(other, secrets);
             vec![left_out(&format!(
                 "a part of the kind `{kind}`, which this gate does not carry"
             ))]
@@ -131,6 +139,11 @@ fn part(part: Value) -> Vec<Content> {
 
 fn text(text: String) -> Content {
     Content::Text { text }
+}
+
+/// A name or a URI of the server's. A secret that is cut would be known no more, so it is taken out before.
+fn name(text: &str, secrets: &Vault) -> String {
+    printable(&secrets.clean(text), MAX_NAME)
 }
 
 fn left_out(what: &str) -> Content {
@@ -152,7 +165,7 @@ fn image(part: &Map<String, Value>) -> Content {
 }
 
 /// An embedded resource, with a line where its URI is none.
-fn embedded(resource: &Map<String, Value>) -> Vec<Content> {
+fn embedded(resource: &Map<String, Value>, secrets: &Vault) -> Vec<Content> {
     let given = member(resource, "uri").unwrap_or_default();
     let (uri, is_uri) = uri(given);
     let body = match (member(resource, "text"), member(resource, "blob")) {
@@ -165,7 +178,7 @@ fn embedded(resource: &Map<String, Value>) -> Vec<Content> {
     };
     let mut content = Vec::new();
     if !is_uri {
-        let given = printable(given, MAX_NAME);
+        let given = name(given, secrets);
         content.push(text(format!(
             "[the name `{given}` of this resource is not a URI]"
         )));
@@ -180,8 +193,8 @@ fn embedded(resource: &Map<String, Value>) -> Vec<Content> {
     content
 }
 
-fn link(part: &Map<String, Value>) -> Content {
-    let shown = |key: &str| member(part, key).map(|text| printable(text, MAX_NAME));
+fn link(part: &Map<String, Value>, secrets: &Vault) -> Content {
+    let shown = |key: &str| member(part, key).map(|text| name(text, secrets));
     let uri = shown("uri").unwrap_or_default();
     let link = match shown("title").or_else(|| shown("name")) {
         Some(name) => format!("[resource {name}: {uri}]"),
@@ -257,13 +270,20 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
     use serde_json::json;
+    use tollgate::secrets::{SecretConfig, SecretSource};
 
     use super::*;
 
+    fn none() -> Vault {
+        Vault::new(&BTreeMap::new())
+    }
+
     fn returned(result: Value) -> Value {
-        match ending(Some(Reply::Answer(result)), None) {
+        match ending(Some(Reply::Answer(result)), None, &none()) {
             CallResult::Returned { content, failed } => {
                 json!({"content": content, "failed": failed})
             }
@@ -344,8 +364,36 @@ mod tests {
         let asks = ending(
             Some(Reply::Answer(json!({"resultType": "input_required"}))),
             None,
+            &none(),
         );
         assert!(matches!(asks, CallResult::Unusable(_)));
+    }
+
+    #[test]
+    fn there_is_an_end_to_parts() {
+        let many = vec![json!("x"); 3 * MAX_PARTS];
+        let read = content(json!({"content": many}));
+        assert_eq!(read.as_array().unwrap().len(), MAX_PARTS + 1);
+    }
+
+    #[tokio::test]
+    async fn no_name_ends_within_a_secret() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let secret = "S3cr3tValue-0123456789";
+        std::fs::write(file.path(), secret).unwrap();
+        let config = SecretConfig {
+            source: SecretSource::File(file.path().into()),
+            labels: None,
+        };
+        let secrets = Vault::new(&BTreeMap::from([("token".to_owned(), config)]));
+        secrets.secret("token").await.unwrap();
+        let long = format!("{}{secret}", "x".repeat(MAX_NAME - 10));
+        let result = json!({"content": [
+            {"type": long, "a": 1},
+            {"type": "resource_link", "name": long, "uri": long},
+        ]});
+        let read = ending(Some(Reply::Answer(result)), None, &secrets);
+        assert!(!format!("{read:?}").contains("S3c"), "{read:?}");
     }
 
     #[test]
@@ -437,7 +485,7 @@ mod tests {
         /// No answer makes it panic.
         #[test]
         fn any_result_is_taken(result in any_json()) {
-            let _ = ending(Some(Reply::Answer(result)), None);
+            let _ = ending(Some(Reply::Answer(result)), None, &none());
         }
     }
 }

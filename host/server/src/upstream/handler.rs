@@ -19,16 +19,20 @@ use rmcp::{
     ClientHandler, ErrorData,
     model::{
         ClientCapabilities, ClientConfig, ElicitRequestParams, ElicitResult, ErrorCode,
-        Implementation, ListRootsResult, ProgressNotificationParam, ProgressToken, Root,
+        Implementation, ListRootsResult, NumberOrString, ProgressNotificationParam, ProgressToken,
+        Root,
     },
     service::{NotificationContext, RequestContext, RoleClient},
 };
 use tokio::sync::mpsc;
+use tollgate::secrets::Vault;
 
 /// Reports that came before anybody knew the request's token.
 const MAX_EARLY: usize = 32;
 /// Reports of one call that wait to be taken in.
 const WAITING: usize = 64;
+/// Characters of a report's message.
+const MAX_MESSAGE: usize = 1 << 10;
 
 /// What was heard from one server.
 #[derive(Debug, Default)]
@@ -118,6 +122,25 @@ impl ServerMessages {
 pub(super) struct Handler {
     pub(super) heard: Arc<ServerMessages>,
     pub(super) roots: Vec<PathBuf>,
+    /// What is taken out of reports before they are cut.
+    pub(super) secrets: Arc<Vault>,
+}
+
+/// A report of bounded size. Nothing, if its token is none of this gate's: those are numbers.
+fn bounded(
+    mut report: ProgressNotificationParam,
+    secrets: &Vault,
+) -> Option<ProgressNotificationParam> {
+    let NumberOrString::Number(_) = report.progress_token.0 else {
+        return None;
+    };
+    let cut = |message: String| {
+        let clean = secrets.clean(&message);
+        clean.chars().take(MAX_MESSAGE).collect()
+    };
+    report.message = report.message.map(cut);
+    report.meta = None;
+    Some(report)
 }
 
 fn refused(method: &str) -> ErrorData {
@@ -156,7 +179,9 @@ impl ClientHandler for Handler {
         report: ProgressNotificationParam,
         _: NotificationContext<RoleClient>,
     ) {
-        self.heard.report(report);
+        if let Some(report) = bounded(report, &self.secrets) {
+            self.heard.report(report);
+        }
     }
 
     async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {
@@ -175,9 +200,25 @@ impl ClientHandler for Handler {
 
 #[cfg(test)]
 mod tests {
-    use rmcp::model::NumberOrString;
+    use std::collections::BTreeMap;
 
     use super::*;
+
+    #[test]
+    fn reports_are_bounded() {
+        let secrets = Vault::new(&BTreeMap::new());
+        let report = |token| {
+            let token = ProgressToken(token);
+            let mut report = ProgressNotificationParam::new(token, 1.0);
+            report.message = Some("é".repeat(2 * MAX_MESSAGE));
+            report.meta = Some(Default::default());
+            bounded(report, &secrets)
+        };
+        let cut = report(NumberOrString::Number(1)).unwrap();
+        assert_eq!(cut.message.unwrap().chars().count(), MAX_MESSAGE);
+        assert_eq!(cut.meta, None);
+        assert_eq!(report(NumberOrString::String("long".into())), None);
+    }
 
     #[tokio::test]
     async fn reports_reach_their_call_alone_also_those_that_came_early() {

@@ -123,36 +123,61 @@ fn is_exact(token: &str) -> bool {
     digits.len() <= SAFE_DIGITS || token.parse::<i64>().is_ok() || token.parse::<u64>().is_ok()
 }
 
-/// The id of a message that cannot be parsed, as far as it can be seen: of its `head`, and of its `tail` where that
-/// is not part of the head.
-pub(super) fn id_of(head: &str, tail: &str) -> Option<RequestId> {
-    id_at_top(head).or_else(|| id_at_end(tail))
+/// What can be seen of a message that cannot be parsed.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Outline {
+    /// The value of `id` in the outermost object.
+    pub(super) id: Option<RequestId>,
+    /// Whether that has a `method`: then it is no answer.
+    pub(super) has_method: bool,
 }
 
-/// The value of `id` in the outermost object.
-fn id_at_top(text: &str) -> Option<RequestId> {
-    let bytes = text.as_bytes();
-    let (mut depth, mut at) = (0_u32, 0);
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            b'"' => {
-                let end = end_of_string(bytes, at + 1)?;
-                let after = text.get(end + 1..)?.trim_start();
-                if depth == 1
-                    && text.get(at..=end) == Some("\"id\"")
-                    && let Some(value) = after.strip_prefix(':')
-                {
-                    return id_in(value);
+impl Outline {
+    pub(super) fn of(text: &str) -> Self {
+        let bytes = text.as_bytes();
+        let mut outline = Self::default();
+        let (mut depth, mut at) = (0_u32, 0);
+        while let Some(byte) = bytes.get(at) {
+            match byte {
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth = depth.saturating_sub(1),
+                b'"' => {
+                    let Some(end) = end_of_string(bytes, at + 1) else {
+                        break;
+                    };
+                    if depth == 1 {
+                        let key = text.get(at..=end).unwrap_or_default();
+                        outline.member(key, text.get(end + 1..).unwrap_or_default());
+                    }
+                    at = end;
                 }
-                at = end;
+                _ => {}
             }
+            at += 1;
+        }
+        outline
+    }
+
+    /// A string with its quotes, and what follows it.
+    fn member(&mut self, key: &str, after: &str) {
+        let Some(value) = after.trim_start().strip_prefix(':') else {
+            return;
+        };
+        match key {
+            "\"id\"" if self.id.is_none() => self.id = id_in(value),
+            "\"method\"" => self.has_method = true,
             _ => {}
         }
-        at += 1;
     }
-    None
+}
+
+/// The id of an answer that is too long to be kept: by its `head`, or by its `tail`.
+pub(super) fn id_of(head: &str, tail: &str) -> Option<RequestId> {
+    let outline = Outline::of(head);
+    if outline.has_method {
+        return None;
+    }
+    outline.id.or_else(|| id_at_end(tail))
 }
 
 /// Where the string ends that begins at `at`.
@@ -242,6 +267,14 @@ mod tests {
         }
         assert_eq!(id_of("", r#"xxx"}]},"id":12}"#), number(12));
         assert_eq!(id_of("", r#""id":9}]}}"#), None);
+        for asked in [
+            r#"{"id":7,"method":"ping","params":{"#,
+            r#"{"method":"ping","params":{},"id":7"#,
+        ] {
+            assert!(Outline::of(asked).has_method, "{asked}");
+            assert_eq!(id_of(asked, r#"},"id":7}"#), None, "{asked}");
+        }
+        assert!(!Outline::of(r#"{"result":{"method":"x"},"a":"method""#).has_method);
     }
 
     proptest! {

@@ -201,6 +201,7 @@ impl Server {
         let handler = Handler {
             heard: Arc::clone(&heard),
             roots: self.config.roots.clone(),
+            secrets: Arc::clone(&self.secrets),
         };
         let stale = Stale::default();
         let (service, process) = match &self.config.transport {
@@ -239,7 +240,15 @@ impl Server {
         };
         let known = Arc::clone(&self.known);
         let chosen = self.config.tools.clone();
-        let connection = Connection::new(service, heard, process, known, stale, chosen);
+        let connection = Connection::new(
+            service,
+            heard,
+            process,
+            known,
+            stale,
+            chosen,
+            Arc::clone(&self.secrets),
+        );
         Ok(Arc::new(connection))
     }
 

@@ -1,19 +1,27 @@
 //! Server-sent events, read as the HTML standard says (section 9.2.6) and as servers write them.
 
+use std::{str, sync::Arc};
+
+use serde::de::IgnoredAny;
+
+use super::mend::mend;
+
 /// Bytes of one event.
 pub(super) const MAX_EVENT: usize = 32 << 20;
+/// Bytes of an event's type or id.
+const MAX_FIELD: usize = 1 << 10;
 
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// One event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Event {
-    /// Its type; empty means `message`.
+    /// Its type, cut; empty means `message`.
     pub(super) name: String,
     /// Its lines of data, with line feeds between them.
     pub(super) data: Vec<u8>,
-    /// The id of the last event that has one, this one included.
-    pub(super) id: Option<String>,
+    /// The id of the last event that has one, this one included. Nothing where that is too long.
+    pub(super) id: Option<Arc<str>>,
     /// How long to wait before connecting again, in milliseconds.
     pub(super) retry: Option<u64>,
 }
@@ -32,7 +40,9 @@ pub(super) struct Parser {
     /// The last byte was a carriage return: a line feed after it belongs to the same line's end.
     after_return: bool,
     begun: bool,
-    last_id: Option<String>,
+    last_id: Option<Arc<str>>,
+    /// The id of the last whole event.
+    whole_id: Option<Arc<str>>,
 }
 
 impl Parser {
@@ -66,15 +76,20 @@ impl Parser {
     }
 
     /// What the stream ended with: an event whose blank line is missing. The standard drops it; a server that has
-    /// sent a whole message and closed the stream has answered.
+    /// sent a whole message and closed the stream has answered. Its id is not taken: the stream goes on before it.
     pub(super) fn finish(&mut self) -> Option<Event> {
-        if !self.line.is_empty() {
-            let last = self.end_line();
-            if last.is_some() {
-                return last;
-            }
-        }
-        self.dispatch()
+        let whole_id = self.whole_id.clone();
+        let last = match self.line.is_empty() {
+            true => None,
+            false => self.end_line(),
+        };
+        let last = last.or_else(|| self.dispatch())?;
+        let text = String::from_utf8_lossy(&last.data);
+        let is_whole = serde_json::from_str::<IgnoredAny>(&mend(&text)).is_ok();
+        is_whole.then_some(Event {
+            id: whole_id,
+            ..last
+        })
     }
 
     fn end_line(&mut self) -> Option<Event> {
@@ -99,7 +114,6 @@ impl Parser {
     }
 
     fn field(&mut self, field: &[u8], value: &[u8]) {
-        let text = || String::from_utf8_lossy(value).into_owned();
         match field {
             b"data" => {
                 if self.has_data {
@@ -108,9 +122,18 @@ impl Parser {
                 self.has_data = true;
                 self.event.data.extend_from_slice(value);
             }
-            b"event" => self.event.name = text(),
-            b"id" if !value.contains(&0) => self.last_id = Some(text()),
-            b"retry" => self.event.retry = text().parse().ok(),
+            b"event" => {
+                let start = value.get(..MAX_FIELD).unwrap_or(value);
+                self.event.name = String::from_utf8_lossy(start).into_owned();
+            }
+            b"id" if value.len() > MAX_FIELD => self.last_id = None,
+            b"id" if !value.contains(&0) => {
+                self.last_id = Some(String::from_utf8_lossy(value).into());
+            }
+            b"retry" => {
+                let text = str::from_utf8(value).ok();
+                self.event.retry = text.and_then(|text| text.parse().ok());
+            }
             // A comment, or a field of a later standard.
             _ => return,
         }
@@ -121,7 +144,11 @@ impl Parser {
         let event = std::mem::take(&mut self.event);
         self.has_data = false;
         let nothing = std::mem::replace(&mut self.is_empty, true);
-        (!nothing).then(|| Event {
+        if nothing {
+            return None;
+        }
+        self.whole_id.clone_from(&self.last_id);
+        Some(Event {
             id: self.last_id.clone(),
             ..event
         })
@@ -159,8 +186,6 @@ mod tests {
             "data: m\r\r",
             ": connected\n\n\n\nid: 1\nretry: 500\ndata:\n\ndata: m\n\n",
             "event: message\nid: 7\nfoo: bar\nfoo\ndata: m\n\n",
-            "data: m",
-            "data: m\n",
         ] {
             assert_eq!(data(&[stream.as_bytes()]), ["m"], "{stream:?}");
         }
@@ -173,6 +198,28 @@ mod tests {
         let ids: Vec<Option<&str>> = events.iter().map(|event| event.id.as_deref()).collect();
         assert_eq!(ids, [Some("5"), Some("5"), Some(""), Some("")]);
         assert_eq!(read(&[b"retry: 12\n\n"])[0].retry, Some(12));
+    }
+
+    #[test]
+    fn an_event_without_its_blank_line_counts_if_its_message_is_whole() {
+        for end in ["", "\n"] {
+            let stream = format!("id: 1\ndata: m\n\nid: 2\ndata: {{\"a\":1}}{end}");
+            let events = read(&[stream.as_bytes()]);
+            assert_eq!(events[1].data, b"{\"a\":1}", "{end:?}");
+            assert_eq!(events[1].id.as_deref(), Some("1"), "{end:?}");
+        }
+        assert_eq!(read(&[b"id: 2\ndata: {\"a\":"]), []);
+        assert_eq!(read(&[b"id: 2"]), []);
+    }
+
+    #[test]
+    fn long_ids_and_types_are_not_kept() {
+        let long = "x".repeat(MAX_FIELD + 1);
+        let stream = format!("id: 1\ndata: a\n\nid: {long}\nevent: {long}\ndata: b\n\n");
+        let events = read(&[stream.as_bytes()]);
+        assert_eq!(events[0].id.as_deref(), Some("1"));
+        assert_eq!(events[1].id, None);
+        assert_eq!(events[1].name.len(), MAX_FIELD);
     }
 
     #[test]

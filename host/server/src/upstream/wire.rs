@@ -14,7 +14,7 @@ use rmcp::model::{
 };
 use serde_json::{Map, Value, json};
 
-use super::mend::{id_of, mend};
+use super::mend::{Outline, mend};
 
 /// What became of a request whose answer is handed on as it is.
 #[derive(Debug, Clone, PartialEq)]
@@ -136,9 +136,12 @@ impl Wire {
             }
             Ok(value) => self.message(value).into_iter().collect(),
             Err(_) => {
+                let outline = Outline::of(text);
+                if outline.has_method {
+                    return Vec::new();
+                }
                 let own = own.filter(|_| text.starts_with('{')).cloned();
-                let id = id_of(text, text).or(own);
-                let ended = id
+                let ended = (outline.id.or(own))
                     .and_then(|id| self.end(&id, Reply::Unusable("the answer is not JSON".into())));
                 ended.into_iter().collect()
             }
@@ -313,7 +316,6 @@ mod tests {
         for text in [
             r#"{"jsonrpc":"2.0","id":7,"result":{"#,
             r#"{"jsonrpc":"2.0","id":7}"#,
-            r#"{"result":{]},"id":7}"#,
         ] {
             let wire = Wire::default();
             sent(&wire, 7);
@@ -331,11 +333,15 @@ mod tests {
             "7",
             "{}",
             r#"{"id":8,"result":1}"#,
+            r#"{"id":7,"method":"notifications/message","params":{"#,
+            r#"{"result":{]},"id":7}"#,
         ] {
             assert!(wire.read(noise.as_bytes()).is_empty(), "{noise}");
         }
         let own = RequestId::Number(7);
         assert_eq!(wire.read_for(Some(&own), b"ping").len(), 0);
+        let asked = br#"{"method":"a","params":{"#;
+        assert_eq!(wire.read_for(Some(&own), asked).len(), 0);
         assert_eq!(wire.read_for(Some(&own), b"{broken").len(), 1);
     }
 

@@ -1,6 +1,6 @@
 //! Requests to one server: the gate's own credentials, its own trust, no proxy, and no redirect to another origin.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -26,6 +26,8 @@ pub(in super::super) struct HttpClient {
     url: Url,
     /// What the operator looks at where credentials are not accepted.
     credentials: String,
+    /// What is taken out of the server's words.
+    secrets: Arc<Vault>,
 }
 
 impl HttpClient {
@@ -33,7 +35,7 @@ impl HttpClient {
     pub(in super::super) async fn new(
         url: &Url,
         headers: &BTreeMap<String, ConfigValue>,
-        secrets: &Vault,
+        secrets: &Arc<Vault>,
         network: &Network,
     ) -> Result<Self, ConnectError> {
         let mut map = HeaderMap::new();
@@ -61,6 +63,7 @@ impl HttpClient {
             client,
             url: url.clone(),
             credentials: credentials(headers),
+            secrets: Arc::clone(secrets),
         })
     }
 
@@ -78,33 +81,46 @@ impl HttpClient {
         body: Option<Bytes>,
     ) -> Result<Response, HttpError> {
         let mut url = url.clone();
-        for _ in 0..=MAX_REDIRECTS {
+        for hop in 0..=MAX_REDIRECTS {
             let mut request = self.client.request(method.clone(), url.clone());
             request = request.headers(headers.clone());
             if let Some(body) = &body {
                 request = request.body(body.clone());
             }
             let sent = request.send().await;
-            let response = sent.map_err(|error| HttpError::of_exchange(&error))?;
+            let response = sent.map_err(|error| match HttpError::of_exchange(&error) {
+                // The server that redirects it has had it.
+                unsent if hop > 0 && unsent.fate == Fate::Unsent => HttpError {
+                    fate: Fate::NotTaken,
+                    ..unsent
+                },
+                error => error,
+            })?;
             if !response.status().is_redirection() {
                 return Ok(response);
             }
-            url = self.redirected(&url, &response)?;
+            url = self.redirected(method, &url, &response)?;
         }
         let why = format!("it redirects more than {MAX_REDIRECTS} times in a row");
         Err(HttpError::new(Fate::NotTaken, why))
     }
 
     /// Where a redirect leads to, if it may be followed.
-    fn redirected(&self, from: &Url, response: &Response) -> Result<Url, HttpError> {
+    fn redirected(
+        &self,
+        method: &Method,
+        from: &Url,
+        response: &Response,
+    ) -> Result<Url, HttpError> {
         let location = response.headers().get(header::LOCATION);
         let location = location.and_then(|location| location.to_str().ok());
         let target = location.and_then(|location| from.join(location).ok());
         let code = response.status().as_u16();
+        let said = |location| printable(&self.secrets.scrub_text(location), 300);
         let refused = |why: String| HttpError {
-            said: location.map(|location| printable(location, 300)),
+            said: location.map(said),
             status: Some(response.status()),
-            ..HttpError::new(Fate::NotTaken, why)
+            ..HttpError::new(redirect_fate(method, response.status()), why)
         };
         let Some(target) = target else {
             return Err(refused(format!("it redirects to nowhere (HTTP {code})")));
@@ -114,6 +130,11 @@ impl HttpClient {
             return Err(refused(format!(
                 "it redirects to another origin (HTTP {code}), which is not sent the credentials: see where with \
                  `curl -i`, and make that its `url`, if it is right"
+            )));
+        }
+        if has_credentials(&target) {
+            return Err(refused(format!(
+                "it redirects to a URL with credentials in it (HTTP {code})"
             )));
         }
         match response.status() {
@@ -140,9 +161,25 @@ impl HttpClient {
             body: &body,
             in_session,
             credentials: &self.credentials,
+            secrets: &self.secrets,
         };
         (refusal.error(), body)
     }
+}
+
+/// What became of a request that was redirected, and does not go there. By 302 and its like many a server redirects
+/// after it has done what was asked.
+fn redirect_fate(method: &Method, status: StatusCode) -> Fate {
+    match status {
+        StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => Fate::NotTaken,
+        _ if method == Method::GET => Fate::NotTaken,
+        _ => Fate::Unknown,
+    }
+}
+
+/// Whether a URL names a user or a password, which would be sent instead of the gate's own.
+pub(super) fn has_credentials(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
 }
 
 /// The body, if it has no more than `max` bytes.
@@ -210,5 +247,34 @@ mod tests {
             "look at the secret `wiki`, which it is sent as `authorization`"
         );
         assert!(credentials(&BTreeMap::new()).contains("secret = "));
+    }
+
+    #[test]
+    fn a_redirect_may_come_after_the_deed() {
+        for (status, fate) in [
+            (301, Fate::Unknown),
+            (302, Fate::Unknown),
+            (303, Fate::Unknown),
+            (307, Fate::NotTaken),
+            (308, Fate::NotTaken),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(redirect_fate(&Method::POST, status), fate, "{status}");
+            assert_eq!(redirect_fate(&Method::GET, status), Fate::NotTaken);
+        }
+    }
+
+    #[test]
+    fn a_url_of_the_servers_holds_no_credentials() {
+        let base = Url::parse("https://x/mcp").unwrap();
+        for (location, expected) in [
+            ("/there?a@b", false),
+            ("//x/there", false),
+            ("//u@x/there", true),
+            ("https://:p@x/", true),
+        ] {
+            let target = base.join(location).unwrap();
+            assert_eq!(has_credentials(&target), expected, "{location}");
+        }
     }
 }

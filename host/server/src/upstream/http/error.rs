@@ -3,7 +3,7 @@
 use http::{HeaderMap, StatusCode, header};
 use jiff::{Timestamp, fmt::rfc2822};
 use serde_json::Value;
-use tollgate::text::printable;
+use tollgate::{secrets::Vault, text::printable};
 
 /// Bytes of a server's words.
 const MAX_WORDS: usize = 300;
@@ -33,7 +33,7 @@ const SESSION_WORDS: &[&str] = &[
 pub(in super::super) struct HttpError {
     /// In the gate's words.
     pub(in super::super) why: String,
-    /// In the server's: untrusted, printable.
+    /// In the server's: untrusted, printable, without the secrets of this gate.
     pub(in super::super) said: Option<String>,
     /// What became of the request.
     pub(in super::super) fate: Fate,
@@ -92,6 +92,8 @@ pub(super) struct Refusal<'a> {
     pub(super) in_session: bool,
     /// What the operator looks at where credentials are not accepted.
     pub(super) credentials: &'a str,
+    /// What is taken out of its words.
+    pub(super) secrets: &'a Vault,
 }
 
 impl Refusal<'_> {
@@ -103,7 +105,7 @@ impl Refusal<'_> {
         HttpError {
             session_lost: self.is_about_session(),
             status: Some(status),
-            said: (!body.is_empty()).then(|| printable(body, MAX_WORDS)),
+            said: (!body.is_empty()).then(|| printable(&self.secrets.scrub_text(body), MAX_WORDS)),
             ..HttpError::new(fate, why)
         }
     }
@@ -144,8 +146,9 @@ impl Refusal<'_> {
             }
             StatusCode::SERVICE_UNAVAILABLE if self.again().is_some() => {
                 let again = self.again().unwrap_or_default();
+                // What stands before a server says so, too, after it has handed a request on.
                 (
-                    Fate::NotTaken,
+                    Fate::Unknown,
                     format!("it is not available (HTTP 503): try again {again}"),
                 )
             }
@@ -218,15 +221,21 @@ pub(super) fn error_in(body: &str) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use tollgate::secrets::{SecretConfig, SecretSource};
+
     use super::*;
 
     fn refused(status: u16, body: &str, in_session: bool, headers: &HeaderMap) -> HttpError {
+        let secrets = Vault::new(&BTreeMap::new());
         let refusal = Refusal {
             status: StatusCode::from_u16(status).unwrap(),
             headers,
             body,
             in_session,
             credentials: "look at the secret `key`",
+            secrets: &secrets,
         };
         refusal.error()
     }
@@ -264,6 +273,30 @@ mod tests {
         ));
     }
 
+    #[tokio::test]
+    async fn a_servers_words_hold_no_secret_also_where_they_are_cut() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let secret = "S3cr3tValue-0123456789";
+        std::fs::write(file.path(), secret).unwrap();
+        let config = SecretConfig {
+            source: SecretSource::File(file.path().into()),
+            labels: None,
+        };
+        let secrets = Vault::new(&BTreeMap::from([("token".to_owned(), config)]));
+        secrets.secret("token").await.unwrap();
+        let body = format!("{}{secret}", "x".repeat(MAX_WORDS - 10));
+        let refusal = Refusal {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            headers: &HeaderMap::new(),
+            body: &body,
+            in_session: false,
+            credentials: "",
+            secrets: &secrets,
+        };
+        let said = refusal.error().said.unwrap();
+        assert!(!said.contains("S3c"), "{said}");
+    }
+
     #[test]
     fn what_a_status_means_is_said() {
         let mut headers = HeaderMap::new();
@@ -271,7 +304,7 @@ mod tests {
         for (status, words, fate) in [
             (401, "look at the secret `key`", Fate::NotTaken),
             (429, "again in 7 s", Fate::NotTaken),
-            (503, "again in 7 s", Fate::NotTaken),
+            (503, "again in 7 s", Fate::Unknown),
             (500, "HTTP 500", Fate::Unknown),
             (404, "no MCP endpoint", Fate::NotTaken),
         ] {

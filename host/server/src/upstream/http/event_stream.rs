@@ -1,14 +1,19 @@
 //! A server over HTTP with SSE, as MCP 2024-11-05 has it: one stream for all that the server says, whose first event
 //! names the endpoint that takes messages.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, atomic::Ordering},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use reqwest::Response;
 use rmcp::{
     RoleClient,
-    model::{ClientJsonRpcMessage, RequestId, ServerJsonRpcMessage},
+    model::{
+        ClientJsonRpcMessage, ClientNotification, JsonRpcMessage, RequestId, ServerJsonRpcMessage,
+    },
     transport::Transport,
 };
 use tokio::sync::mpsc;
@@ -17,7 +22,8 @@ use url::Url;
 
 use super::{
     Fate, HttpClient, HttpError, MAX_BODY, STREAM, Stale, WAITING,
-    client::{body, media_type},
+    client::{body, has_credentials, media_type},
+    in_time, lock,
 };
 use crate::upstream::{
     sse::{Event, Parser},
@@ -38,7 +44,9 @@ pub(in super::super) struct EventStream {
 struct Sender {
     client: HttpClient,
     endpoint: Url,
-    wire: Arc<Wire>,
+    wire: Wire,
+    /// Requests whose POST is under way. It ends with the answer on the stream.
+    under_way: Mutex<HashMap<RequestId, CancellationToken>>,
     out: mpsc::WeakSender<ServerJsonRpcMessage>,
     stale: Stale,
     closing: CancellationToken,
@@ -68,18 +76,19 @@ impl EventStream {
         let sender = Arc::new(Sender {
             client,
             endpoint,
-            wire: Arc::default(),
+            wire: Wire::default(),
+            under_way: Mutex::default(),
             // The channel ends with the stream.
             out: out.downgrade(),
             stale,
             closing: closing.clone(),
         });
-        let wire = Arc::clone(&sender.wire);
+        let taking = Arc::clone(&sender);
         tokio::spawn(async move {
             tokio::select! {
                 biased;
                 () = closing.cancelled() => {}
-                () = take_in(response, parser, early, &wire, &out) => {}
+                () = take_in(response, parser, early, &taking, &out) => {}
             }
         });
         Ok(Self { sender, incoming })
@@ -109,6 +118,11 @@ async fn endpoint(
                 .then(|| url.join(text.trim()).ok())
                 .flatten()
                 .ok_or_else(|| failed("the endpoint that its stream names is no URL"))?;
+            if has_credentials(&endpoint) {
+                return Err(failed(
+                    "the endpoint that its stream names holds credentials",
+                ));
+            }
             if endpoint.origin() != url.origin() {
                 let why = "the endpoint that its stream names has another origin, which is not sent the \
                            credentials";
@@ -123,7 +137,7 @@ async fn take_in(
     mut response: Response,
     mut parser: Parser,
     early: Vec<Event>,
-    wire: &Wire,
+    sender: &Sender,
     out: &mpsc::Sender<ServerJsonRpcMessage>,
 ) {
     let mut events = early;
@@ -133,10 +147,16 @@ async fn take_in(
             if event.data.is_empty() || named && !event.data.starts_with(b"{") {
                 continue;
             }
-            for message in wire.read(&event.data) {
+            for message in sender.wire.read(&event.data) {
+                let id = match &message {
+                    JsonRpcMessage::Response(response) => Some(response.id.clone()),
+                    JsonRpcMessage::Error(error) => error.id.clone(),
+                    _ => None,
+                };
                 if out.send(message).await.is_err() {
                     return;
                 }
+                sender.end_post(id.as_ref());
             }
         }
         let piece = response.chunk().await.ok().flatten();
@@ -148,6 +168,38 @@ async fn take_in(
 }
 
 impl Sender {
+    /// Nobody waits for this POST any more.
+    fn end_post(&self, id: Option<&RequestId>) {
+        let post = id.and_then(|id| lock(&self.under_way).remove(id));
+        if let Some(post) = post {
+            post.cancel();
+        }
+    }
+
+    /// Post a request, until it has its answer or is cancelled; or what has none.
+    async fn send(
+        &self,
+        message: &ClientJsonRpcMessage,
+        under_way: Option<&(RequestId, CancellationToken)>,
+    ) -> Result<(), HttpError> {
+        let Some((id, ended)) = under_way else {
+            if let JsonRpcMessage::Notification(notification) = message
+                && let ClientNotification::CancelledNotification(cancelled) =
+                    &notification.notification
+            {
+                self.end_post(cancelled.params.request_id.as_ref());
+            }
+            return in_time(self.post(message)).await;
+        };
+        let posted = tokio::select! {
+            biased;
+            () = ended.cancelled() => Ok(()),
+            posted = self.post(message) => posted,
+        };
+        lock(&self.under_way).remove(id);
+        posted
+    }
+
     async fn post(&self, message: &ClientJsonRpcMessage) -> Result<(), HttpError> {
         let unfit = |_| HttpError::new(Fate::Unsent, "the request cannot be written as JSON");
         let text = serde_json::to_vec(message).map_err(unfit)?;
@@ -198,17 +250,21 @@ impl Transport<RoleClient> for EventStream {
         message: ClientJsonRpcMessage,
     ) -> impl Future<Output = Result<(), HttpError>> + Send + 'static {
         let sender = Arc::clone(&self.sender);
-        let id: Option<RequestId> = sender.wire.sent(&message);
+        let under_way = sender.wire.sent(&message).map(|id| {
+            let ended = CancellationToken::new();
+            lock(&sender.under_way).insert(id.clone(), ended.clone());
+            (id, ended)
+        });
         async move {
             let posted = tokio::select! {
                 biased;
                 () = sender.closing.cancelled() => {
                     Err(HttpError::unknown("the connection is closed"))
                 }
-                posted = sender.post(&message) => posted,
+                posted = sender.send(&message, under_way.as_ref()) => posted,
             };
-            match (posted, id) {
-                (Err(error), Some(id)) => {
+            match (posted, under_way) {
+                (Err(error), Some((id, _))) => {
                     sender.wire.forget(&id);
                     Err(error)
                 }

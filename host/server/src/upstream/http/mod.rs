@@ -49,6 +49,8 @@ const MAX_BODY: usize = 32 << 20;
 const WAITING: usize = 64;
 /// How long the end of a session may take to say.
 const CLOSING: Duration = Duration::from_secs(2);
+/// How long a server may take over what has no answer.
+const TELLING: Duration = Duration::from_secs(10);
 /// The protocol's version with its own headers, and without sessions.
 const STANDS_ALONE: &str = "2026-07-28";
 
@@ -128,6 +130,7 @@ impl Transport<RoleClient> for HttpTransport {
     ) -> impl Future<Output = Result<(), HttpError>> + Send + 'static {
         let shared = Arc::clone(&self.shared);
         let id = shared.wire.sent(&message);
+        shared.note_listing(&message);
         let under_way = id.map(|id| (id.clone(), shared.begin(&id)));
         async move {
             match under_way {
@@ -137,6 +140,7 @@ impl Transport<RoleClient> for HttpTransport {
                     if asked.is_err() {
                         shared.wire.forget(&id);
                         shared.ended(&id);
+                        lock(&shared.parameters).end(&id);
                     }
                     asked
                 }
@@ -167,6 +171,16 @@ impl Shared {
         let cancelled = self.closing.child_token();
         lock(&self.under_way).insert(id.clone(), cancelled.clone());
         cancelled
+    }
+
+    /// Remember which answer will be a list of tools.
+    fn note_listing(&self, message: &ClientJsonRpcMessage) {
+        if let JsonRpcMessage::Request(request) = message
+            && let ClientRequest::ListToolsRequest(list) = &request.request
+        {
+            let cursor = list.params.as_ref().and_then(|page| page.cursor.as_ref());
+            lock(&self.parameters).ask(request.id.clone(), cursor.is_none());
+        }
     }
 
     fn ended(&self, id: &RequestId) {
@@ -221,17 +235,20 @@ impl Shared {
             }
             _ => None,
         };
+        // First its own stream: a server that hangs does not keep it open.
+        if let Some(id) = &cancelled {
+            lock(&self.parameters).end(id);
+            let request = lock(&self.under_way).remove(id);
+            if let Some(request) = request {
+                request.cancel();
+            }
+        }
         // Where requests stand alone, closing the stream is how one is cancelled.
         let modern = lock(&self.session).modern;
         let told = match (&cancelled, modern) {
             (Some(_), true) => Ok(()),
-            _ => self.tell_by_post(message).await,
+            _ => in_time(self.tell_by_post(message)).await,
         };
-        if let Some(id) = cancelled
-            && let Some(request) = lock(&self.under_way).remove(&id)
-        {
-            request.cancel();
-        }
         if matches!(
             notification,
             Some(ClientNotification::InitializedNotification(_))
@@ -387,17 +404,23 @@ impl Shared {
 
     /// Hand a message on, and remember what it says about the connection.
     async fn deliver(&self, message: ServerJsonRpcMessage) {
+        let id = match &message {
+            JsonRpcMessage::Response(response) => Some(response.id.clone()),
+            JsonRpcMessage::Error(error) => error.id.clone(),
+            _ => None,
+        };
+        let listing = id.as_ref().and_then(|id| lock(&self.parameters).end(id));
         let message = match message {
             JsonRpcMessage::Response(response) => {
                 if let ServerResult::InitializeResult(result) = &response.result {
                     let version = HeaderValue::from_str(result.protocol_version.as_str());
                     lock(&self.session).version = version.ok();
                 } else if lock(&self.session).modern
+                    && let Some(is_first) = listing
                     && let ServerResult::CustomResult(list) = &response.result
-                    && let Some(list) = list.0.get("answer")
+                    && let Some(page) = list.0.get("answer")
                 {
-                    let marked = headers::of_tools(list);
-                    lock(&self.parameters).extend(marked);
+                    lock(&self.parameters).take_page(page, is_first);
                 }
                 JsonRpcMessage::Response(response)
             }
@@ -409,11 +432,6 @@ impl Shared {
                 JsonRpcMessage::Error(error)
             }
             message => message,
-        };
-        let id = match &message {
-            JsonRpcMessage::Response(response) => Some(response.id.clone()),
-            JsonRpcMessage::Error(error) => error.id.clone(),
-            _ => None,
         };
         // Nobody waits for it where the connection is closed.
         drop(self.out.send(message).await);
@@ -429,6 +447,13 @@ impl Shared {
             self.stale.store(true, Ordering::SeqCst);
         }
     }
+}
+
+/// Tell the server something that has no answer.
+async fn in_time(telling: impl Future<Output = Result<(), HttpError>>) -> Result<(), HttpError> {
+    let late = |_| HttpError::unknown("it does not take a message in time");
+    let told = tokio::time::timeout(TELLING, telling).await;
+    told.map_err(late).flatten()
 }
 
 /// The protocol's version that a request names.

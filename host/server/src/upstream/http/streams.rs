@@ -1,6 +1,9 @@
 //! Streams of events: that of one request, until its answer has come, and that for what a server says by itself.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use http::{HeaderValue, Method, StatusCode, header};
 use reqwest::Response;
@@ -18,32 +21,53 @@ use crate::upstream::{
 
 /// How long to wait before connecting again, where the server does not say.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The longest that the server may ask for.
+/// The shortest that the server may ask for.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
+/// The longest.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How often in a row a stream is taken up again without a word from it.
+/// How often in a row a stream is taken up again that brings no message and does not stand.
 const MAX_ATTEMPTS: u32 = 5;
+/// How long a stream stands that is more than an attempt.
+const STANDING: Duration = Duration::from_secs(5);
 const TOOLS_CHANGED: &[u8] = br#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
 
 /// Where a stream is taken up again.
 #[derive(Debug, Default)]
 struct Position {
-    id: Option<String>,
+    id: Option<Arc<str>>,
     pause: Option<Duration>,
     attempts: u32,
+    /// Whether a stream has brought a message, or has stood.
+    was_of_use: bool,
+}
+
+/// What an event brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Brought {
+    Nothing,
+    Message,
+    /// The answer to the stream's own request.
+    Answer,
 }
 
 impl Position {
     fn note(&mut self, event: &Event) {
-        self.attempts = 0;
         self.id.clone_from(&event.id);
         if let Some(retry) = event.retry {
-            self.pause = Some(Duration::from_millis(retry).min(LONGEST_PAUSE));
+            let pause = Duration::from_millis(retry);
+            self.pause = Some(pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE));
         }
     }
 
-    /// Where to go on, if there is a place.
-    fn resumable(&self) -> Option<&str> {
-        self.id.as_deref().filter(|id| !id.is_empty())
+    fn progress(&mut self) {
+        self.attempts = 0;
+        self.was_of_use = true;
+    }
+
+    /// Where to go on, if there is a place that a header can name.
+    fn resumable(&self) -> Option<HeaderValue> {
+        let id = self.id.as_deref().filter(|id| !id.is_empty())?;
+        HeaderValue::from_str(id).ok()
     }
 
     /// Wait before the next attempt; `false` if there have been too many.
@@ -97,18 +121,30 @@ impl Shared {
         None
     }
 
-    async fn stream(&self, from: Option<&str>) -> Result<Response, HttpError> {
+    async fn stream(&self, from: Option<HeaderValue>) -> Result<Response, HttpError> {
         let mut headers = self.headers(None);
         headers.insert(header::ACCEPT, HeaderValue::from_static(STREAM));
-        if let Some(Ok(id)) = from.map(HeaderValue::from_str) {
-            headers.insert(LAST_EVENT, id);
-        }
+        headers.extend(from.map(|id| (LAST_EVENT, id)));
         let url = self.client.url();
         self.client.send(&Method::GET, url, &headers, None).await
     }
 
     /// Take in a stream; whether the answer to `own` has come.
     async fn read(
+        &self,
+        response: Response,
+        own: Option<&RequestId>,
+        position: &mut Position,
+    ) -> bool {
+        let begun = Instant::now();
+        let answered = self.read_events(response, own, position).await;
+        if begun.elapsed() >= STANDING {
+            position.progress();
+        }
+        answered
+    }
+
+    async fn read_events(
         &self,
         mut response: Response,
         own: Option<&RequestId>,
@@ -126,8 +162,10 @@ impl Shared {
             };
             for event in events {
                 position.note(&event);
-                if self.take(&event, own).await {
-                    return true;
+                match self.take(&event, own).await {
+                    Brought::Answer => return true,
+                    Brought::Message => position.progress(),
+                    Brought::Nothing => {}
                 }
             }
             if over {
@@ -148,17 +186,17 @@ impl Shared {
         }
     }
 
-    /// Take in an event; whether it is the answer to `own`.
-    async fn take(&self, event: &Event, own: Option<&RequestId>) -> bool {
+    /// Take in an event.
+    async fn take(&self, event: &Event, own: Option<&RequestId>) -> Brought {
         let named = !event.name.is_empty() && event.name != "message";
         if event.data.is_empty() || named && !event.data.starts_with(b"{") {
-            return false;
+            return Brought::Nothing;
         }
         let messages = match named {
             true => self.wire.read(&event.data),
             false => self.wire.read_for(own, &event.data),
         };
-        let mut answered = false;
+        let mut brought = Brought::Nothing;
         for mut message in messages {
             let id = match &mut message {
                 JsonRpcMessage::Response(response) => Some(&response.id),
@@ -173,10 +211,13 @@ impl Shared {
                 }
                 JsonRpcMessage::Notification(_) => None,
             };
-            answered |= id.is_some() && id == own;
+            brought = match id.is_some() && id == own || brought == Brought::Answer {
+                true => Brought::Answer,
+                false => Brought::Message,
+            };
             self.deliver(message).await;
         }
-        answered
+        brought
     }
 
     /// Hear what the server says by itself, as long as there is the session.
@@ -206,17 +247,11 @@ impl Shared {
                     lock(&self.session).listens = true;
                     if !first && position.resumable().is_none() {
                         // What was said meanwhile is lost.
-                        for message in self.wire.read(TOOLS_CHANGED) {
-                            self.deliver(message).await;
-                        }
+                        self.look_again().await;
                     }
                     first = false;
-                    let begun = Instant::now();
                     self.read(response, None, &mut position).await;
                     lock(&self.session).listens = false;
-                    if begun.elapsed() >= LONGEST_PAUSE {
-                        position.attempts = 0;
-                    }
                 }
                 Ok(response) if response.status().is_server_error() => {}
                 Ok(response) => {
@@ -231,8 +266,58 @@ impl Shared {
                 Err(_) => {}
             }
             if !position.wait().await {
+                // Nobody tells of changes any more: the next call asks, over a connection on which somebody does. A
+                // server whose stream never was of use has none.
+                if position.was_of_use {
+                    self.stale.store(true, Ordering::SeqCst);
+                    self.look_again().await;
+                }
                 return;
             }
         }
+    }
+
+    /// Have the tools asked for again.
+    async fn look_again(&self) {
+        for message in self.wire.read(TOOLS_CHANGED) {
+            self.deliver(message).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn position(id: &str, retry: u64) -> Position {
+        let mut position = Position {
+            attempts: 3,
+            ..Position::default()
+        };
+        position.note(&Event {
+            id: Some(id.into()),
+            retry: Some(retry),
+            ..Event::default()
+        });
+        position
+    }
+
+    #[test]
+    fn a_stream_is_taken_up_only_where_a_header_can_name_the_place() {
+        assert_eq!(position("7", 0).resumable().unwrap(), "7");
+        for id in ["", "a\u{7f}", "a\rb"] {
+            assert_eq!(position(id, 0).resumable(), None, "{id:?}");
+        }
+    }
+
+    #[test]
+    fn pauses_are_bounded_and_an_event_alone_is_no_progress() {
+        let pause = |retry| position("7", retry).pause.unwrap();
+        assert_eq!(pause(0), SHORTEST_PAUSE);
+        assert_eq!(pause(u64::MAX), LONGEST_PAUSE);
+        let mut position = position("7", 0);
+        assert_eq!(position.attempts, 3);
+        position.progress();
+        assert_eq!(position.attempts, 0);
     }
 }
