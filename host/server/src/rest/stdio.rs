@@ -10,9 +10,12 @@ use http::{HeaderValue, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tollgate::identity::Caller;
-use tollgate_model::ids::hex;
+use tollgate_model::{
+    entity::{Kind, Uid},
+    ids::hex,
+};
 
-use super::{Rest, body::Requester};
+use super::{Rest, body::Requester, tokens};
 use crate::{mcp, problem::Problem};
 
 /// The protocol in the header `Upgrade`.
@@ -30,6 +33,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     (status = 101, description = "One JSON-RPC message a line from now on, in both directions"),
     (status = 401, description = "No credential that counts", body = Problem),
     (status = 403, description = "Policy does not let this person, it is no person, or not the socket", body = Problem),
+    (status = 404, description = "The configuration has no such agent", body = Problem),
     (status = 426, description = "The header `Upgrade: mcp-stdio` is missing", body = Problem),
     (status = 503, description = "The gate is about to stop", body = Problem),
 ))]
@@ -56,8 +60,10 @@ pub(super) async fn stdio(
             detail,
         ));
     };
+    tokens::known(&rest.gate, &Uid::new(Kind::Agent, &agent))?;
     who.permit_impersonation(&rest.gate, &user, &agent).await?;
-    serve(server, agent, upgrade);
+    let caller = Caller::Spoken { agent, by: user.id };
+    serve(server, caller, upgrade);
     let headers = [
         (header::CONNECTION, HeaderValue::from_static("upgrade")),
         (header::UPGRADE, HeaderValue::from_static(UPGRADE)),
@@ -66,11 +72,7 @@ pub(super) async fn stdio(
 }
 
 /// Serve the client in a task, for as long as it stays and the server answers.
-fn serve(server: &mcp::Server, agent: String, upgrade: OnUpgrade) {
-    let caller = Caller::Agent {
-        name: agent,
-        on_behalf_of: None,
-    };
+fn serve(server: &mcp::Server, caller: Caller, upgrade: OnUpgrade) {
     let session = tollgate::ids::random(16).map(|bytes| hex(&bytes));
     let client = server.client(Some(caller), session);
     let until = server.closed().clone();
