@@ -62,13 +62,26 @@ pub(super) async fn stdio(
     };
     tokens::known(&rest.gate, &Uid::new(Kind::Agent, &agent))?;
     who.permit_impersonation(&rest.gate, &user, &agent).await?;
-    let caller = Caller::Spoken { agent, by: user.id };
+    let caller = caller(&rest, agent, user);
     serve(server, caller, upgrade);
     let headers = [
         (header::CONNECTION, HeaderValue::from_static("upgrade")),
         (header::UPGRADE, HeaderValue::from_static(UPGRADE)),
     ];
     Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())
+}
+
+/// The agent, where its operator starts the client; else the person who speaks for it.
+fn caller(rest: &Rest, agent: String, user: Uid) -> Caller {
+    let ruleset = rest.gate.ruleset();
+    let config = ruleset.config.agents.get(&agent);
+    if config.is_some_and(|config| config.operator == user.id) {
+        return Caller::Agent {
+            name: agent,
+            on_behalf_of: None,
+        };
+    }
+    Caller::Spoken { agent, by: user.id }
 }
 
 /// Serve the client in a task, for as long as it stays and the server answers.
