@@ -3,7 +3,7 @@
 //! Who calls in a run may annotate it; for all others that is decided, and recorded. What is noted passes the
 //! capture policy, and has no part in any decision.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -244,9 +244,13 @@ fn json<T: Serialize>(value: &T) -> Value {
 /// Text as the capture policy lets it be kept: no more of it is looked at than may be kept, and a margin.
 fn clean(gate: &Gate, run: Option<RunId>, text: &str, max: usize) -> String {
     let capturing = gate.capturing(run);
+    clean_head(text, max, |text| capturing.text(text))
+}
+
+fn clean_head(text: &str, max: usize, redact: impl Fn(&str) -> Cow<'_, str>) -> String {
     let end = text.floor_char_boundary(max.saturating_add(MARGIN));
     let head = text.get(..end).unwrap_or_default();
-    let kept = capturing.text(head);
+    let kept = redact(head);
     if head.len() == text.len() {
         return printable(&kept, max);
     }
@@ -266,7 +270,7 @@ fn check_room(store: &Store, tenant: &str, set: &str, runs: usize) -> Result<(),
     if !sets.iter().any(|known| known.name == set) {
         return Err(ReviewError::Store(StoreError::NotFound {
             what: "set",
-            name: set.to_owned(),
+            name: printable(set, 100),
         }));
     }
     Ok(())
@@ -314,4 +318,28 @@ async fn permit_annotation(
     gate.authorize_on_run(&principal, Action::AnnotateRun, &row)
         .await?;
     Ok(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redacted(text: &str) -> Cow<'_, str> {
+        assert!(text.len() <= MAX_NOTE + MARGIN, "more than is kept");
+        text.replace("secret!", "*").into()
+    }
+
+    #[test]
+    fn a_long_note_is_cut_before_it_is_redacted() {
+        assert_eq!(clean_head("a secret!", MAX_NOTE, redacted), "a *");
+        let long = "ä".repeat(1 << 19);
+        let kept = clean_head(&long, MAX_NOTE, redacted);
+        assert!(kept.len() <= MAX_NOTE && kept.len() > MAX_NOTE - 8);
+        // What stands before the cut shrinks, and what is cut in two is not shown.
+        for shift in 0..8 {
+            let text = format!("{}{}", "-".repeat(shift), "secret!".repeat(1 << 16));
+            let kept = clean_head(&text, MAX_NOTE, redacted);
+            assert!(!kept.contains('s'), "{shift}: {kept}");
+        }
+    }
 }

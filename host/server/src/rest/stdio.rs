@@ -45,6 +45,7 @@ pub(super) async fn stdio(
 ) -> Result<Response, Problem> {
     let user = who.user()?;
     who.owner()?;
+    tokens::known(&rest.gate, &Uid::new(Kind::Agent, &agent))?;
     let server = rest.server()?;
     if server.leaving().is_cancelled() {
         return Err(mcp::AdmissionError::Leaving.into());
@@ -60,7 +61,6 @@ pub(super) async fn stdio(
             detail,
         ));
     };
-    tokens::known(&rest.gate, &Uid::new(Kind::Agent, &agent))?;
     who.permit_impersonation(&rest.gate, &user, &agent).await?;
     let caller = caller(&rest, agent, user);
     serve(server, caller, upgrade);
