@@ -174,7 +174,7 @@ fn a_mistake_is_refused_with_its_line_and_rule() {
 #[test]
 fn a_line_is_looked_at_once_for_all_its_matches() {
     let list = |target: &str| {
-        let rule = "[[rules]]\nid = 'a'\nregex = 'k=\\w+(\\nk=\\w+!)?'\n[[rules.allowlists]]\n";
+        let rule = "[[rules]]\nid = 'a'\nregex = 'k=\\w+(?:\\nk=\\w+!)?'\n[[rules.allowlists]]\n";
         rules(&format!(
             "{rule}regexTarget = 'line'\nregexes = ['{target}']"
         ))
