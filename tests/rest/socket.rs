@@ -1,6 +1,6 @@
 //! The owner's socket: the same API, for one user of the machine.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::ControlFlow};
 
 use axum::{
     Router,
@@ -8,6 +8,11 @@ use axum::{
     http::{Method, Request, StatusCode, header},
 };
 use serde_json::{Value, json};
+use tollgate_ledger::RecordFilter;
+use tollgate_model::{
+    entity::{Kind, Uid},
+    record::Event,
+};
 use tollgate_server::{
     auth::{self, peer::PeerCredentials},
     http::{self, socket},
@@ -174,9 +179,95 @@ async fn operators_acts_are_decided() {
         let got = served.post(&agent, path, spoken.clone()).await;
         got.fails(403, "people_only");
         let got = served.post(&eve, path, spoken.clone()).await;
-        let got = got.fails(403, "forbidden");
-        assert!(got.body["decision"].is_string(), "it was decided");
+        got.fails(403, "forbidden");
     }
+}
+
+/// Who speaks for another's agent is no party to its approvals, so they do it at the owner's socket alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_its_operator_speaks_for_an_agent_from_afar() {
+    let served = Served::new(ADMINISTRATOR).await;
+    let router = socket::router(&served.server);
+    let (alice, dana) = (served.user("alice").await, served.user("dana").await);
+    let eve = served.user("eve").await;
+    let spoken = json!({ "tool": "files__read", "agent": "support" });
+    for path in ["/v1/calls", "/v1/authorize"] {
+        let got = served.post(&dana, path, spoken.clone()).await;
+        let got = got.fails(403, "forbidden");
+        let detail = got.body["detail"].as_str().unwrap();
+        assert!(detail.contains("operator of `support`"), "{detail}");
+        served.post(&alice, path, spoken.clone()).await.is(200);
+        assert_eq!(post(&router, &dana, path, &spoken).await.0, 200, "{path}");
+        let (status, problem) = post(&router, &eve, path, &spoken).await;
+        assert_eq!(status, 403);
+        assert!(problem["decision"].is_string(), "it was decided");
+    }
+    let mut asked = request(
+        &Method::GET,
+        "/v1/agents/suport/stdio",
+        Some(PeerCredentials::own()),
+    );
+    let bearer = format!("Bearer {alice}").parse().unwrap();
+    asked.headers_mut().insert(header::AUTHORIZATION, bearer);
+    let (status, problem) = send(&router, asked).await;
+    assert_eq!(status, 404, "{problem}");
+}
+
+/// Accepting offers activates nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn accepting_is_no_reload() {
+    let served = Served::new(ADMINISTRATOR).await;
+    let (dana, eve) = (served.user("dana").await, served.user("eve").await);
+    let path = "/v1/upstreams/accept";
+    let offer = |digit: &str| json!({ "name": "box", "digest": digit.repeat(64) });
+    for offers in [
+        json!([]),
+        json!(vec![offer("a"); 65]),
+        json!([offer("a"), offer("b")]),
+    ] {
+        let got = served.post(&dana, path, json!({ "offers": offers })).await;
+        got.fails(400, "invalid_request");
+    }
+    let body = json!({ "offers": [offer("a"), offer("a")] });
+    let got = served.post(&eve, path, body.clone()).await;
+    let got = got.fails(403, "forbidden");
+    assert!(got.body["decision"].is_string(), "it was decided first");
+    // There is no such server.
+    let got = served.post(&dana, path, body.clone()).await;
+    got.fails(409, "not_loaded");
+    let config = served.world.read("tollgate.toml");
+    let config = format!("{config}\n[users.grace]\nroles = []\n");
+    served.world.write("tollgate.toml", &config);
+    let got = served.post(&dana, path, body).await;
+    let got = got.fails(403, "forbidden");
+    assert!(got.body["decision"].is_string(), "activation was decided");
+    assert!(!served.gate.ruleset().config.users.contains_key("grace"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn arguments_of_few_decisions_are_asked_for_at_once() {
+    let served = Served::new("").await;
+    let alice = served.user("alice").await;
+    let path = "/v1/decisions/arguments";
+    let many: Vec<u64> = (0..501).collect();
+    let got = served.post(&alice, path, json!({ "decisions": many }));
+    let status = got.await.status;
+    assert_eq!(status, 400);
+}
+
+/// What administrators did things to, of late.
+fn targets(served: &Served) -> Vec<String> {
+    let mut targets = Vec::new();
+    let reader = served.gate.ledger().reader();
+    reader
+        .records(&RecordFilter::default(), |_, record| {
+            if let Event::Administered(act) = record.event {
+                targets.push(act.target);
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    targets
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -190,8 +281,18 @@ async fn tokens_are_made_once_and_revoked() {
     let both = json!({ "agent": "support", "user": "eve" });
     let got = served.post(&dana, "/v1/tokens", both).await;
     got.fails(400, "invalid_request");
-    let made = json!({ "agent": "support", "name": "desk", "lasts": 60_000_000 });
+    let long = json!({ "agent": "support", "name": "x".repeat(101) });
+    let got = served.post(&dana, "/v1/tokens", long).await;
+    got.fails(400, "invalid_request");
+    let made =
+        json!({ "agent": "support", "name": "desk", "lasts": 60_000_000, "on_behalf_of": "eve" });
     let made = served.post(&dana, "/v1/tokens", made).await.is(200);
+    let target = format!(
+        "{} of {} on behalf of eve",
+        made["token"]["id"].as_str().unwrap(),
+        Uid::new(Kind::Agent, "support")
+    );
+    assert_eq!(targets(&served), [target]);
     let text = made["text"].as_str().unwrap();
     served.get(text, "/v1/runs").await.is(200);
     let path = format!("/v1/tokens/{}", made["token"]["id"].as_str().unwrap());

@@ -463,3 +463,32 @@ async fn what_a_server_returns_is_checked_and_cut_like_what_a_component_returns(
     assert_eq!(kind, FailureKind::InvalidArguments);
     assert!(!message.contains('\u{1b}'));
 }
+
+#[tokio::test]
+async fn accepting_activates_no_other_policies() {
+    let scripted = Scripted::default();
+    let (world, gate) = world(&scripted).await;
+    let administers = r#"
+@id("dana-administers") @owner("tests")
+permit (principal == Tollgate::User::"dana", action == Tollgate::Action::"administer", resource);
+"#;
+    world.write("policies/dana.cedar", administers);
+    gate.reload("tests").await.unwrap();
+    let offers = vec![
+        tool("read", "Reads."),
+        tool("odd.name", ""),
+        tool("write", "Writes well."),
+    ];
+    scripted.offers(offers);
+    let now = seen(&world, &scripted).await;
+    let none = gate.accept_upstream(&user("dana"), &[]).await;
+    assert!(matches!(none, Err(LoadError::NothingToAccept)), "{none:?}");
+    let policy = administers.replace("dana", "eve");
+    world.write("policies/eve.cedar", &policy);
+    let before = gate.ruleset().pdp.digest();
+    let more = gate.accept_upstream(&user("dana"), &now).await;
+    assert!(matches!(more, Err(LoadError::Refused(_))), "{more:?}");
+    assert_eq!(gate.ruleset().pdp.digest(), before);
+    std::fs::remove_file(world.path("policies/eve.cedar")).unwrap();
+    gate.accept_upstream(&user("dana"), &now).await.unwrap();
+}

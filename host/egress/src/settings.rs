@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Hosts and trusted certificates.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct NetworkConfig {
     /// By the host's name or address; `*.example.com` matches all names below `example.com`.
     pub hosts: BTreeMap<String, HostConfig>,

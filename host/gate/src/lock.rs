@@ -121,7 +121,7 @@ impl Lock {
         let text = format!(
             "# What an operator has accepted. Made by `tollgate component accept` and `tollgate upstream accept`.\n\n{text}"
         );
-        durable_file::replace(path, text.as_bytes(), FileMode::Shared)
+        durable_file::replace(path, text.as_bytes(), FileMode::Public)
             .map_err(|e| failed(e.to_string()))
     }
 }

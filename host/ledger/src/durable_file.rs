@@ -12,6 +12,8 @@ use std::{
 pub enum FileMode {
     /// Only its owner reads it: 0600.
     Private,
+    /// Everybody reads it, and only its owner writes it: 0644.
+    Public,
     /// What the process's mask allows: 0666.
     Shared,
 }
@@ -20,6 +22,7 @@ impl FileMode {
     const fn bits(self) -> u32 {
         match self {
             Self::Private => 0o600,
+            Self::Public => 0o644,
             Self::Shared => 0o666,
         }
     }
@@ -35,12 +38,13 @@ pub fn replace(path: &Path, bytes: &[u8], mode: FileMode) -> io::Result<()> {
     let mut file = tempfile::Builder::new()
         .permissions(Permissions::from_mode(mode.bits()))
         .tempfile_in(directory_of(path))?;
-    file.write_all(bytes)?;
+    // Before there is content that others could read.
     match fs::metadata(path) {
         Ok(found) => file.as_file().set_permissions(found.permissions())?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
+    file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
     sync_directory_of(path)
@@ -94,6 +98,14 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(mode(&path), 0o640);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_new_public_file_is_written_only_by_its_owner() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        replace(&path, b"one", FileMode::Public).unwrap();
+        assert_eq!(mode(&path) & !0o644, 0);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Who calls in a run may annotate it; for all others that is decided, and recorded. What is noted passes the
 //! capture policy, and has no part in any decision.
 
+use std::{borrow::Cow, collections::BTreeSet};
+
 use serde::Serialize;
 use serde_json::Value;
 use tollgate::{gate::Gate, gate::OperateError, identity::Caller, text::printable};
@@ -21,6 +23,13 @@ use tollgate_trace::{
 
 /// Bytes of a note.
 const MAX_NOTE: usize = 4096;
+
+/// How many runs are put into a set at once.
+const MAX_RUNS: usize = 500;
+
+/// Bytes beyond what is kept of a text in which secrets are looked for: the longest secret that is recognised
+/// where a text is cut.
+const MARGIN: usize = 16 << 10;
 
 /// Something that is noted about runs.
 #[derive(Debug, Clone)]
@@ -138,8 +147,7 @@ pub async fn annotate(
         kind => format!("{}::{}", kind.name(), by.id),
     };
     let now = gate.now();
-    let clean =
-        |run: RunId, text: &str, max: usize| printable(&gate.capturing(Some(run)).text(text), max);
+    let clean = |run: RunId, text: &str, max: usize| clean(gate, Some(run), text, max);
     match note {
         RunNote::SelfReport { run, call, report } => {
             permit_annotation(gate, caller, run).await?;
@@ -188,7 +196,9 @@ pub async fn annotate(
         }
         RunNote::MakeSet { set, about } => {
             people_only(caller)?;
-            let about = printable(&about, MAX_NOTE);
+            let about = self::clean(gate, None, &about, MAX_NOTE);
+            // A name with a secret in it is no name any more.
+            let set = self::clean(gate, None, &set, MAX_NOTE);
             store.make_set(&tenant, &set, &about, &by, now).await?;
             Ok(serde_json::json!({ "set": set }))
         }
@@ -209,9 +219,12 @@ pub async fn annotate(
         }
         RunNote::AddToSet { set, runs } => {
             people_only(caller)?;
+            let runs: BTreeSet<RunId> = runs.into_iter().collect();
+            check_room(store, &tenant, &set, runs.len())?;
             for run in &runs {
                 permit_annotation(gate, caller, *run).await?;
             }
+            let runs = runs.into_iter().collect();
             let added = store.add_to_set(&tenant, &set, runs, &by, now).await?;
             Ok(serde_json::json!({ "set": set, "added": added }))
         }
@@ -226,6 +239,41 @@ pub async fn annotate(
 
 fn json<T: Serialize>(value: &T) -> Value {
     serde_json::to_value(value).unwrap_or_default()
+}
+
+/// Text as the capture policy lets it be kept: no more of it is looked at than may be kept, and a margin.
+fn clean(gate: &Gate, run: Option<RunId>, text: &str, max: usize) -> String {
+    let capturing = gate.capturing(run);
+    clean_head(text, max, |text| capturing.text(text))
+}
+
+fn clean_head(text: &str, max: usize, redact: impl Fn(&str) -> Cow<'_, str>) -> String {
+    let end = text.floor_char_boundary(max.saturating_add(MARGIN));
+    let head = text.get(..end).unwrap_or_default();
+    let kept = redact(head);
+    if head.len() == text.len() {
+        return printable(&kept, max);
+    }
+    // A secret across the cut is not recognised, and lies within the margin.
+    let end = kept.floor_char_boundary(kept.len().saturating_sub(MARGIN));
+    printable(&format!("{}…", kept.get(..end).unwrap_or_default()), max)
+}
+
+/// That there is such a set, and room for these runs: before anything is decided about them. Runs that are in
+/// it already are counted by the store, which knows them.
+fn check_room(store: &Store, tenant: &str, set: &str, runs: usize) -> Result<(), ReviewError> {
+    if runs > MAX_RUNS {
+        let message = format!("at most {MAX_RUNS} runs are put into a set at once");
+        return Err(StoreError::Invalid(message).into());
+    }
+    let sets = store.reader().sets(tenant)?;
+    if !sets.iter().any(|known| known.name == set) {
+        return Err(ReviewError::Store(StoreError::NotFound {
+            what: "set",
+            name: printable(set, 100),
+        }));
+    }
+    Ok(())
 }
 
 fn people_only(caller: &Caller) -> Result<(), ReviewError> {
@@ -270,4 +318,28 @@ async fn permit_annotation(
     gate.authorize_on_run(&principal, Action::AnnotateRun, &row)
         .await?;
     Ok(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redacted(text: &str) -> Cow<'_, str> {
+        assert!(text.len() <= MAX_NOTE + MARGIN, "more than is kept");
+        text.replace("secret!", "*").into()
+    }
+
+    #[test]
+    fn a_long_note_is_cut_before_it_is_redacted() {
+        assert_eq!(clean_head("a secret!", MAX_NOTE, redacted), "a *");
+        let long = "ä".repeat(1 << 19);
+        let kept = clean_head(&long, MAX_NOTE, redacted);
+        assert!(kept.len() <= MAX_NOTE && kept.len() > MAX_NOTE - 8);
+        // What stands before the cut shrinks, and what is cut in two is not shown.
+        for shift in 0..8 {
+            let text = format!("{}{}", "-".repeat(shift), "secret!".repeat(1 << 16));
+            let kept = clean_head(&text, MAX_NOTE, redacted);
+            assert!(!kept.contains('s'), "{shift}: {kept}");
+        }
+    }
 }

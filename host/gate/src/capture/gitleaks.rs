@@ -3,6 +3,8 @@
 //! Whether a text is a secret does not depend on where it is written: paths and commits, by which gitleaks chooses
 //! what it looks at, are left out, and never make a rule find less.
 
+use std::{collections::BTreeMap, ops::Range};
+
 use aho_corasick::AhoCorasick;
 use regex::{Match, Regex};
 use serde::Deserialize;
@@ -57,6 +59,7 @@ impl Rule {
 
     /// The secrets in `text`.
     pub(super) fn secrets<'t>(&self, text: &'t str) -> impl Iterator<Item = Match<'t>> {
+        let mut lines = LineVerdicts::default();
         self.regex.captures_iter(text).filter_map(move |captures| {
             let whole = captures.get(0)?;
             let mut groups = match self.group {
@@ -69,9 +72,16 @@ impl Rule {
                 let entropy = entropy(secret.as_str());
                 entropy > least
             });
-            let allowed = || {
-                let mut lists = self.allowlists.iter();
-                lists.any(|list| list.allows(secret.as_str(), whole, text))
+            let mut allowed = || {
+                let mut lists = self.allowlists.iter().enumerate();
+                lists.any(|(place, list)| match list.target {
+                    Target::Secret => list.allows(secret.as_str(), secret.as_str()),
+                    Target::Match => list.allows(secret.as_str(), whole.as_str()),
+                    Target::Line => {
+                        let by_regex = lines.matches(place, list, whole, text);
+                        list.allows_if(by_regex, secret.as_str())
+                    }
+                })
             };
             (random && !allowed()).then_some(secret)
         })
@@ -99,29 +109,62 @@ enum Target {
 }
 
 impl Allowlist {
-    fn allows(&self, secret: &str, whole: Match<'_>, text: &str) -> bool {
-        let target = match self.target {
-            Target::Secret => secret,
-            Target::Match => whole.as_str(),
-            Target::Line => lines_of(whole, text),
-        };
-        let by_regex = || self.regexes.iter().any(|regex| regex.is_match(target));
+    fn allows(&self, secret: &str, target: &str) -> bool {
+        self.allows_if(self.matches(target), secret)
+    }
+
+    fn matches(&self, target: &str) -> bool {
+        self.regexes.iter().any(|regex| regex.is_match(target))
+    }
+
+    /// Whether it allows the secret, given whether one of its expressions matches.
+    fn allows_if(&self, by_regex: bool, secret: &str) -> bool {
         let by_word = || self.stopwords.as_ref().is_some_and(|w| w.is_match(secret));
         if self.all {
-            (self.regexes.is_empty() || by_regex()) && (self.stopwords.is_none() || by_word())
+            (self.regexes.is_empty() || by_regex) && (self.stopwords.is_none() || by_word())
         } else {
-            by_regex() || by_word()
+            by_regex || by_word()
         }
     }
 }
 
+/// What allowlists say of the line that was looked at last, so that many matches in one line cost no more than one.
+#[derive(Default)]
+struct LineVerdicts {
+    line: Range<usize>,
+    /// By the allowlist's place.
+    matches: BTreeMap<usize, bool>,
+}
+
+impl LineVerdicts {
+    /// Whether an expression of `list`, which is at this place, matches the lines that `part` of `text` is in.
+    fn matches(&mut self, place: usize, list: &Allowlist, part: Match<'_>, text: &str) -> bool {
+        if self.line.is_empty() || part.start() < self.line.start || part.end() > self.line.end {
+            *self = Self {
+                line: lines_of(part, text),
+                matches: BTreeMap::new(),
+            };
+        }
+        let line = text.get(self.line.clone()).unwrap_or_default();
+        // Several lines are those of this match alone: a later one in the last of them has fewer.
+        if part.as_str().contains('\n') {
+            self.line = 0..0;
+            return list.matches(line);
+        }
+        *self
+            .matches
+            .entry(place)
+            .or_insert_with(|| list.matches(line))
+    }
+}
+
 /// The lines that `part` of `text` is in.
-fn lines_of<'t>(part: Match<'_>, text: &'t str) -> &'t str {
+fn lines_of(part: Match<'_>, text: &str) -> Range<usize> {
     let (before, after) = (text.get(..part.start()), text.get(part.end()..));
     let begin = before.and_then(|t| t.rfind('\n')).map_or(0, |at| at + 1);
     let end = after.and_then(|t| t.find('\n'));
     let end = end.map_or(text.len(), |at| part.end() + at);
-    text.get(begin..end).unwrap_or_default()
+    begin..end
 }
 
 /// Shannon's entropy of the characters, in bits.

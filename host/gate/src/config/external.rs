@@ -6,7 +6,7 @@ use super::{ConfigError, raw, validate::Validation};
 use crate::tool::{Limits, Size};
 
 /// An external executor: the gate decides and records its tools' calls.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ExternalConfig {
     /// The source of its tools' schemas.
     pub tools: ExternalTools,

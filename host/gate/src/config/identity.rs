@@ -88,7 +88,7 @@ pub struct Claims {
 }
 
 /// Escalation and notification of approvals.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ApprovalConfig {
     /// The most pending approvals of one principal.
     pub max_pending: u64,

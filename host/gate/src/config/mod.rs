@@ -83,7 +83,7 @@ pub const PRIVATE_NETWORK: &str = "private-network";
 pub const CLI_AGENT: &str = "cli";
 
 /// A validated configuration.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// The file it was read from.
     pub file: PathBuf,
@@ -140,7 +140,7 @@ pub struct Config {
 }
 
 /// The gate itself.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct GateConfig {
     /// Its name: the origin of its ledger.
     pub name: String,
@@ -155,7 +155,7 @@ pub struct GateConfig {
 }
 
 /// The location of the ledger.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StoreConfig {
     /// The SQLite file.
     pub path: PathBuf,
@@ -164,7 +164,7 @@ pub struct StoreConfig {
 }
 
 /// A component and its grants.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ComponentConfig {
     /// The file.
     pub path: PathBuf,
@@ -185,7 +185,7 @@ pub struct ComponentConfig {
 }
 
 /// A granted directory.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct GrantConfig {
     /// The directory.
     pub path: PathBuf,
@@ -196,7 +196,7 @@ pub struct GrantConfig {
 }
 
 /// The operator's settings for a tool.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ToolConfig {
     /// Its labels; `None` means `unlabelled`.
     pub labels: Option<BTreeSet<String>>,
@@ -209,7 +209,7 @@ pub struct ToolConfig {
 }
 
 /// Limits in a tool's configuration.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct LimitOverrides {
     memory: Option<u64>,
     fuel: Option<u64>,
@@ -232,7 +232,7 @@ impl LimitOverrides {
 }
 
 /// An agent.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct AgentConfig {
     /// Its operator: the user for whom it acts unless the caller's credentials say otherwise.
     pub operator: String,
@@ -258,7 +258,7 @@ pub enum AgentMemory {
 }
 
 /// A person.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct UserConfig {
     /// Their roles.
     pub roles: BTreeSet<String>,

@@ -1,21 +1,27 @@
 //! Compares the offers of upstream servers with the accepted definitions, and accepts them.
 //!
-//! Accepting is bound to the digest that was shown. It is an operator's action: decided and recorded before
-//! the lock file changes, and only if the whole gate loads with it.
+//! Accepting is bound to the digest that was shown. It is an operator's action: decided and recorded before a
+//! server is asked, and done only if the whole gate loads with it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use tollgate_model::record::AdminAction;
-use tollgate_model::{canonical::Sha256Digest, entity::Uid};
+use tollgate_model::{
+    canonical::Sha256Digest,
+    entity::{Kind, Uid},
+    record::AdminAction,
+    request::Action,
+};
+use tollgate_policy::pdp::Bundle;
 
 use super::{Gate, GateOptions, OperateError};
 use crate::{
     config::{Config, ConfigError, UpstreamConfig},
     egress::{Network, Resolver},
-    enforce::Refusal,
-    load::{LoadError, read_lock},
+    enforce::{Refusal, Ruleset},
+    load::{self, LoadError, read_lock},
     lock::{Lock, LockedUpstream},
     secrets::Vault,
+    tool::{SourceKind, Tool},
     upstream::{Connector, Difference, LoadedUpstream, Offer},
 };
 
@@ -122,7 +128,8 @@ async fn candidate(
 }
 
 impl Gate {
-    /// Accepts the offers of upstream servers, each by the digest that was shown, and puts them into force.
+    /// Accepts the offers of upstream servers, each by the digest that was shown, and puts them into force. Where
+    /// more than these offers differs from what is in force, that takes the permission to activate policies.
     ///
     /// # Errors
     /// [`LoadError`]; nothing has changed.
@@ -131,11 +138,28 @@ impl Gate {
         user: &Uid,
         seen: &[(String, Sha256Digest)],
     ) -> Result<(), LoadError> {
-        let config = Config::read(&self.ruleset().config.file)?;
+        let _one_at_a_time = self.0.reloading.lock().await;
+        self.operate(user, Action::Administer)
+            .await
+            .map_err(refused)?;
+        let before = self.ruleset();
+        let config = Config::read(&before.config.file)?;
+        load::ensure_reloadable(&before.config, &config)?;
+        if seen.is_empty() {
+            return Err(LoadError::NothingToAccept);
+        }
+        // Servers of another configuration are not started for somebody who may not activate it.
+        let differs = before.config != config || reads_unseen_files(&config);
+        if differs {
+            self.permit_activation(user).await?;
+        }
         let path = Lock::path(&config.file);
         let candidate = candidate(&config, self.connector(), seen).await?;
         let snapshot = self.load(config, &candidate.lock).await?;
-        self.permit_acceptance(user, &candidate.target).await?;
+        if !differs && differ_beyond(&before, &snapshot.ruleset, seen) {
+            self.permit_activation(user).await?;
+        }
+        self.record_acceptance(user, &candidate.target).await?;
         candidate.lock.write(&path)?;
         self.put_into_force(snapshot, &user.id).await
     }
@@ -168,7 +192,22 @@ impl Gate {
     }
 
     async fn permit_acceptance(&self, user: &Uid, target: &str) -> Result<(), LoadError> {
-        self.administer(user, AdminAction::UpstreamAccepted, target)
+        self.operate(user, Action::Administer)
+            .await
+            .map_err(refused)?;
+        self.record_acceptance(user, target).await
+    }
+
+    /// Decides, and records, that more comes into force than what is accepted.
+    async fn permit_activation(&self, user: &Uid) -> Result<(), LoadError> {
+        self.operate(user, Action::ActivatePolicies)
+            .await
+            .map_err(refused)?;
+        Ok(())
+    }
+
+    async fn record_acceptance(&self, user: &Uid, target: &str) -> Result<(), LoadError> {
+        self.record_administration(user, AdminAction::UpstreamAccepted, target)
             .await
             .map_err(|error| match error {
                 OperateError::Refused(refusal) => LoadError::Refused(refusal),
@@ -176,5 +215,41 @@ impl Gate {
                     reason: other.to_string(),
                 })),
             })
+    }
+}
+
+fn refused(refusal: Refusal) -> LoadError {
+    LoadError::Refused(Box::new(refusal))
+}
+
+/// Whether the configuration names files whose content no comparison of rulesets shows.
+fn reads_unseen_files(config: &Config) -> bool {
+    !config.capture.rules.is_empty() || !config.network.trust.is_empty()
+}
+
+/// Whether two rulesets differ in more than the tools of the upstream servers in `seen`.
+fn differ_beyond(before: &Ruleset, after: &Ruleset, seen: &[(String, Sha256Digest)]) -> bool {
+    let parts = |ruleset: &Ruleset| {
+        let is_accepted = |tool: &Tool| {
+            tool.source.kind == SourceKind::Upstream
+                && seen.iter().any(|(name, _)| *name == tool.source.name)
+        };
+        let mut bundle: Bundle = serde_json::from_slice(&ruleset.bundle).ok()?;
+        let mut sources = BTreeMap::new();
+        for (name, tool) in &ruleset.tools {
+            if is_accepted(tool) {
+                bundle.tools.remove(name);
+                let uid = Uid::new(Kind::Tool, name);
+                bundle.entities.retain(|entity| entity.uid != uid);
+            } else {
+                sources.insert(name.clone(), tool.source.clone());
+            }
+        }
+        Some((bundle, sources))
+    };
+    match (parts(before), parts(after)) {
+        (Some(before), Some(after)) => before != after,
+        // What cannot be compared is taken to differ.
+        _ => true,
     }
 }

@@ -240,6 +240,16 @@ impl Gate {
         target: &str,
     ) -> Result<(), OperateError> {
         self.operate(user, Action::Administer).await?;
+        self.record_administration(user, action, target).await
+    }
+
+    /// Records an administrative action that was decided.
+    pub(super) async fn record_administration(
+        &self,
+        user: &Uid,
+        action: AdminAction,
+        target: &str,
+    ) -> Result<(), OperateError> {
         let event = Event::Administered(AdministrativeAct {
             action,
             by: user.id.clone(),

@@ -1,5 +1,5 @@
 //! Puts shadow policies into force: decided as `activate_policies` by the policies in force, and recorded,
-//! before a file changes. A set that does not load changes nothing.
+//! before anything is read. A set that does not load changes nothing.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -10,6 +10,7 @@ use tollgate_policy::policy::{Mode, PolicyFile};
 use super::{Gate, OperateError};
 use crate::{
     config::{Config, policy_files},
+    executors::Snapshot,
     load,
     text::printable,
 };
@@ -26,6 +27,13 @@ pub struct Promotion {
     pub files: Vec<String>,
 }
 
+/// A set of policies that loads.
+struct Promoted {
+    snapshot: Snapshot,
+    before: Vec<PolicyFile>,
+    after: Vec<PolicyFile>,
+}
+
 impl Gate {
     /// Puts one shadow policy into force or, without a name, the whole shadow set. From then on it decides
     /// the gate's calls.
@@ -37,27 +45,14 @@ impl Gate {
         user: &Uid,
         policy: Option<&str>,
     ) -> Result<Promotion, OperateError> {
-        let unknown = |e: String| OperateError::Unknown(e);
-        let config =
-            Config::read(&self.ruleset().config.file).map_err(|e| unknown(e.to_string()))?;
-        let before = config.policy_files().map_err(|e| unknown(e.to_string()))?;
-        let after = match policy {
-            Some(id) => self.without_shadow(id, &before)?,
-            None => candidate(&config)?,
-        };
-        let dir = config.policies.clone();
-        let unread = |e: load::LoadError| OperateError::Unknown(e.to_string());
-        let lock = load::read_lock(&config).map_err(unread)?;
-        let snapshot = load::with_policies(
-            &self.0.sandbox,
-            self.connector(),
-            config,
-            &lock,
-            Some(after.clone()),
-        )
-        .await
-        .map_err(|e| unknown(format!("nothing was changed, because {e}")))?;
+        let _one_at_a_time = self.0.reloading.lock().await;
         self.operate(user, Action::ActivatePolicies).await?;
+        let Promoted {
+            snapshot,
+            before,
+            after,
+        } = self.load_promoted(policy).await?;
+        let dir = snapshot.ruleset.config.policies.clone();
         let changed = changes(&before, &after);
         let store = |e: std::io::Error, path: &Path| {
             OperateError::Store(format!("{}: it cannot be written: {e}", path.display()))
@@ -79,6 +74,35 @@ impl Gate {
         Ok(Promotion {
             bundle,
             files: changed.into_keys().map(str::to_owned).collect(),
+        })
+    }
+
+    /// What would be in force, with the files before and after.
+    async fn load_promoted(&self, policy: Option<&str>) -> Result<Promoted, OperateError> {
+        let unknown = |e: String| OperateError::Unknown(e);
+        let unread = |e: load::LoadError| OperateError::Unknown(e.to_string());
+        let running = self.ruleset();
+        let config = Config::read(&running.config.file).map_err(|e| unknown(e.to_string()))?;
+        load::ensure_reloadable(&running.config, &config).map_err(unread)?;
+        let before = config.policy_files().map_err(|e| unknown(e.to_string()))?;
+        let after = match policy {
+            Some(id) => self.without_shadow(id, &before)?,
+            None => candidate(&config)?,
+        };
+        let lock = load::read_lock(&config).map_err(unread)?;
+        let snapshot = load::with_policies(
+            &self.0.sandbox,
+            self.connector(),
+            config,
+            &lock,
+            Some(after.clone()),
+        )
+        .await
+        .map_err(|e| unknown(format!("nothing was changed, because {e}")))?;
+        Ok(Promoted {
+            snapshot,
+            before,
+            after,
         })
     }
 
@@ -170,5 +194,5 @@ fn put(path: &Path, text: Text<'_>) -> std::io::Result<()> {
         };
     };
     fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
-    durable_file::replace(path, text.as_bytes(), FileMode::Shared)
+    durable_file::replace(path, text.as_bytes(), FileMode::Public)
 }

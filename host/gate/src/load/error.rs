@@ -118,6 +118,9 @@ pub enum LoadError {
         /// The lock file.
         lock: PathBuf,
     },
+    /// No upstream server is named.
+    #[error("nothing is accepted: name an upstream server with the digest of what it offers")]
+    NothingToAccept,
     /// An upstream server no longer offers what was shown.
     #[error(
         "the upstream server `{name}` offers {found} now, and not {seen}, which you have seen; look again with \

@@ -88,6 +88,9 @@ fn protected(config: &Config) -> Vec<ProtectedPath> {
     for path in &config.network.trust {
         add("the trusted certificates", path);
     }
+    for path in &config.capture.rules {
+        add("the rules of secrets", path);
+    }
     if let Some(tls) = &config.serve.tls {
         add("the TLS key", &tls.key);
     }
@@ -183,6 +186,15 @@ mod tests {
         }
         let data = "grants.work = { path = \"data\", mode = \"rw\" }\n";
         assert_eq!(checked(dir.path(), data), Ok(()));
+    }
+
+    #[test]
+    fn a_grant_may_not_contain_the_rules_of_secrets() {
+        let dir = tempfile::tempdir().unwrap();
+        let rest = "grants.work = { path = \"data\", mode = \"rw\" }\n\
+                    [capture]\nrules = [\"data/rules.toml\"]\n";
+        let error = checked(dir.path(), rest).unwrap_err();
+        assert!(error.contains("the rules of secrets"), "{error}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use tollgate_model::entity::{Entity, Kind, Uid};
 use super::SecretSource;
 
 /// A secret: the source of its value, never the value.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SecretConfig {
     /// The source of its value.
     pub source: SecretSource,

@@ -48,16 +48,11 @@ pub struct Purpose {
     pub expires: Option<Timestamp>,
 }
 
-/// Make a token. With `instead`, it takes the place of the principal's tokens of the same name. The
-/// text is shown this once.
+/// Make a token, which is worthless until it is stored. The text is shown this once.
 ///
 /// # Errors
-/// [`TokenError`]; then there is none.
-pub async fn create(
-    gate: &Gate,
-    purpose: Purpose,
-    instead: bool,
-) -> Result<(Token, String), TokenError> {
+/// [`TokenError::Randomness`].
+pub fn mint(gate: &Gate, purpose: Purpose) -> Result<(Token, String), TokenError> {
     let id: [u8; 8] = random()?;
     let secret: [u8; 32] = random()?;
     let id = TokenId::from_bytes(id);
@@ -77,11 +72,33 @@ pub async fn create(
         created: gate.now(),
         expires,
     };
+    Ok((token, text))
+}
+
+/// Store a token. With `instead`, it takes the place of the principal's tokens of the same name.
+///
+/// # Errors
+/// [`TokenError`]; then there is none.
+pub async fn store(gate: &Gate, token: Token, instead: bool) -> Result<(), TokenError> {
     let earlier = match instead {
         true => SameName::Replace,
         false => SameName::Keep,
     };
-    gate.ledger().store_token(token.clone(), earlier).await?;
+    gate.ledger().store_token(token, earlier).await?;
+    Ok(())
+}
+
+/// Make a token and store it.
+///
+/// # Errors
+/// [`TokenError`]; then there is none.
+pub async fn create(
+    gate: &Gate,
+    purpose: Purpose,
+    instead: bool,
+) -> Result<(Token, String), TokenError> {
+    let (token, text) = mint(gate, purpose)?;
+    store(gate, token.clone(), instead).await?;
     Ok((token, text))
 }
 

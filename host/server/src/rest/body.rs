@@ -9,6 +9,7 @@ use axum::{
 use http::{StatusCode, header, request::Parts};
 use serde::de::DeserializeOwned;
 use tollgate::{
+    config::AgentConfig,
     gate::{Gate, OperateError},
     identity::Caller,
 };
@@ -69,7 +70,8 @@ impl Requester {
     }
 
     /// Who calls: the caller, or the agent for which a person speaks. Speaking for an agent is its operator's
-    /// act, or an administrator's.
+    /// act, or, over the owner's socket, an administrator's: whoever spoke is no party to an approval of the call,
+    /// so nobody else speaks from afar.
     pub(super) async fn acting(
         &self,
         gate: &Gate,
@@ -79,6 +81,14 @@ impl Requester {
             return Ok(self.authenticated.caller.clone());
         };
         let by = self.user()?;
+        let ruleset = gate.ruleset();
+        let operates = |config: &AgentConfig| config.operator == by.id;
+        if !self.is_owner && !ruleset.config.agents.get(&agent).is_some_and(operates) {
+            let agent = tollgate::text::printable(&agent, 80);
+            return Err(Problem::forbidden(format!(
+                "you are not the operator of `{agent}`: others speak for it only over the owner's socket"
+            )));
+        }
         self.permit_impersonation(gate, &by, &agent).await?;
         Ok(Caller::Spoken { agent, by: by.id })
     }

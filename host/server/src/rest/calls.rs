@@ -53,7 +53,8 @@ pub(super) struct NewCall {
     /// The arguments as JSON in a text, instead of `arguments`: the gate says what is wrong with them.
     #[serde(default)]
     arguments_json: Option<String>,
-    /// The agent for which a person calls: for its operator, and for those who may administer.
+    /// The agent for which a person calls: for its operator, and over the owner's socket for those who
+    /// may administer.
     #[serde(default)]
     agent: Option<String>,
     /// The run: a name of the caller's choice, or one of its own by its id.

@@ -1,20 +1,23 @@
 //! Payloads: what decisions were made from, arguments, tokens of traces, and the export of a run. For people;
 //! whether they may see them is decided, and recorded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{
     Json,
     extract::{Path, State},
     routing::{MethodRouter, get, post},
 };
+use http::StatusCode;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 use tollgate::{
     capture::RevealedValue,
     gate::{FactsView, Gate, OperateError},
 };
+use tollgate_ledger::LedgerReader;
 use tollgate_model::{
+    canonical::Sha256Digest,
     entity::Uid,
     ids::{DecisionId, RunId},
     record::Event,
@@ -32,6 +35,12 @@ use crate::{
     problem::Problem,
     reply::{DecisionArguments, DecisionFacts, EntityHash},
 };
+
+/// How many decisions one request asks about at most.
+const MAX_DECISIONS: usize = 500;
+
+/// Bytes of the facts from which an answer is made.
+const MAX_ARGUMENTS: usize = 16 << 20;
 
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     vec![
@@ -98,7 +107,10 @@ pub(super) struct ArgumentsQuery {
 #[utoipa::path(post, path = "/v1/decisions/arguments", tag = "decisions", request_body = ArgumentsQuery, responses(
     (status = 200, description = "By decision", body = [DecisionArguments]),
     (status = 401, description = "No credential that counts", body = Problem),
+    (status = 400, description = "They are more than 500", body = Problem),
     (status = 403, description = "It is no person", body = Problem),
+    (status = 413, description = "The answer would be too large: ask for fewer", body = Problem),
+    (status = 429, description = "The caller asks too often: each run counts", body = Problem),
 ))]
 pub(super) async fn arguments(
     State(rest): State<Rest>,
@@ -107,36 +119,84 @@ pub(super) async fn arguments(
 ) -> Result<Json<Vec<DecisionArguments>>, Problem> {
     let user = who.user()?;
     who.admit()?;
-    let gate = &rest.gate;
+    if body.decisions.len() > MAX_DECISIONS {
+        return Err(Problem::invalid(format!(
+            "ask for at most {MAX_DECISIONS} decisions at once"
+        )));
+    }
+    let mut calls = rest
+        .read(&who, move |_, reader| kept_calls(reader, body.decisions))
+        .await?;
     let mut readable: BTreeMap<RunId, bool> = BTreeMap::new();
-    let mut found = Vec::new();
-    for decision in body.decisions {
-        let record = gate.ledger().reader().record(decision.0)?;
-        let Some((run, Event::Decision(decided))) =
-            record.and_then(|record| Some((record.run?, record.event)))
-        else {
+    for call in &calls {
+        if readable.contains_key(&call.run) {
             continue;
-        };
-        let allowed = match readable.get(&run) {
-            Some(allowed) => *allowed,
-            None => {
-                let allowed = may_read(gate, &user, run).await?;
-                readable.insert(run, allowed);
-                allowed
-            }
-        };
-        if let Some(digest) = decided.facts_digest.filter(|_| allowed)
-            // What is no longer kept is left out.
-            && let Ok(plain) = gate.ledger().unseal(decision.0, digest, "facts")
-            && let Some(arguments) = call_arguments(&plain)
+        }
+        if !readable.is_empty() {
+            who.admit()?;
+        }
+        let allowed = may_read(&rest.gate, &user, call.run).await?;
+        readable.insert(call.run, allowed);
+    }
+    calls.retain(|call| readable.get(&call.run).is_some_and(|allowed| *allowed));
+    let found = rest.read(&who, move |gate, _| unsealed_arguments(gate, &calls));
+    Ok(Json(found.await?))
+}
+
+/// A decision of which the facts are kept.
+struct KeptCall {
+    decision: DecisionId,
+    run: RunId,
+    facts: Sha256Digest,
+}
+
+/// These decisions, each once, without those of which nothing is kept.
+fn kept_calls(reader: &LedgerReader, decisions: Vec<DecisionId>) -> Result<Vec<KeptCall>, Problem> {
+    let mut seen = BTreeSet::new();
+    let mut calls = Vec::new();
+    for decision in decisions {
+        if seen.insert(decision.0)
+            && let Some(record) = reader.record(decision.0)?
+            && let (Some(run), Event::Decision(decided)) = (record.run, record.event)
+            && let Some(facts) = decided.facts_digest
         {
-            found.push(DecisionArguments {
+            calls.push(KeptCall {
                 decision,
-                arguments,
+                run,
+                facts,
             });
         }
     }
-    Ok(Json(found))
+    Ok(calls)
+}
+
+/// Their arguments, without those that are no longer kept.
+fn unsealed_arguments(gate: &Gate, calls: &[KeptCall]) -> Result<Vec<DecisionArguments>, Problem> {
+    let mut found = Vec::new();
+    let mut bytes = 0;
+    for call in calls {
+        let Ok(plain) = gate.ledger().unseal(call.decision.0, call.facts, "facts") else {
+            continue;
+        };
+        let Some(arguments) = call_arguments(&plain) else {
+            continue;
+        };
+        bytes += plain.len();
+        if bytes > MAX_ARGUMENTS {
+            return Err(Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_large",
+                format!(
+                    "an answer has at most {MAX_ARGUMENTS} bytes: ask for fewer decisions at once"
+                ),
+            ));
+        }
+        found.push(DecisionArguments {
+            decision: call.decision,
+            arguments,
+        });
+    }
+    Ok(found)
 }
 
 async fn may_read(gate: &Gate, user: &Uid, run: RunId) -> Result<bool, Problem> {

@@ -10,9 +10,12 @@ use http::{HeaderValue, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tollgate::identity::Caller;
-use tollgate_model::ids::hex;
+use tollgate_model::{
+    entity::{Kind, Uid},
+    ids::hex,
+};
 
-use super::{Rest, body::Requester};
+use super::{Rest, body::Requester, tokens};
 use crate::{mcp, problem::Problem};
 
 /// The protocol in the header `Upgrade`.
@@ -30,6 +33,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     (status = 101, description = "One JSON-RPC message a line from now on, in both directions"),
     (status = 401, description = "No credential that counts", body = Problem),
     (status = 403, description = "Policy does not let this person, it is no person, or not the socket", body = Problem),
+    (status = 404, description = "The configuration has no such agent", body = Problem),
     (status = 426, description = "The header `Upgrade: mcp-stdio` is missing", body = Problem),
     (status = 503, description = "The gate is about to stop", body = Problem),
 ))]
@@ -41,6 +45,7 @@ pub(super) async fn stdio(
 ) -> Result<Response, Problem> {
     let user = who.user()?;
     who.owner()?;
+    tokens::known(&rest.gate, &Uid::new(Kind::Agent, &agent))?;
     let server = rest.server()?;
     if server.leaving().is_cancelled() {
         return Err(mcp::AdmissionError::Leaving.into());
@@ -57,7 +62,8 @@ pub(super) async fn stdio(
         ));
     };
     who.permit_impersonation(&rest.gate, &user, &agent).await?;
-    serve(server, agent, upgrade);
+    let caller = caller(&rest, agent, user);
+    serve(server, caller, upgrade);
     let headers = [
         (header::CONNECTION, HeaderValue::from_static("upgrade")),
         (header::UPGRADE, HeaderValue::from_static(UPGRADE)),
@@ -65,12 +71,21 @@ pub(super) async fn stdio(
     Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())
 }
 
+/// The agent, where its operator starts the client; else the person who speaks for it.
+fn caller(rest: &Rest, agent: String, user: Uid) -> Caller {
+    let ruleset = rest.gate.ruleset();
+    let config = ruleset.config.agents.get(&agent);
+    if config.is_some_and(|config| config.operator == user.id) {
+        return Caller::Agent {
+            name: agent,
+            on_behalf_of: None,
+        };
+    }
+    Caller::Spoken { agent, by: user.id }
+}
+
 /// Serve the client in a task, for as long as it stays and the server answers.
-fn serve(server: &mcp::Server, agent: String, upgrade: OnUpgrade) {
-    let caller = Caller::Agent {
-        name: agent,
-        on_behalf_of: None,
-    };
+fn serve(server: &mcp::Server, caller: Caller, upgrade: OnUpgrade) {
     let session = tollgate::ids::random(16).map(|bytes| hex(&bytes));
     let client = server.client(Some(caller), session);
     let until = server.closed().clone();

@@ -26,6 +26,9 @@ use crate::{
     reply::NewTokenReply,
 };
 
+/// Bytes of the name of a token.
+const MAX_NAME: usize = 100;
+
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     vec![
         ("/v1/tokens", post(create)),
@@ -61,7 +64,7 @@ pub(super) struct NewToken {
 /// Make a token. Its text is in this answer alone.
 #[utoipa::path(post, path = "/v1/tokens", tag = "tokens", request_body = NewToken, responses(
     (status = 200, description = "The token", body = NewTokenReply),
-    (status = 400, description = "It names no agent and no user, or both", body = Problem),
+    (status = 400, description = "It names no agent and no user, or both, or its name is too long", body = Problem),
     (status = 401, description = "No credential that counts", body = Problem),
     (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
     (status = 404, description = "The configuration has no such agent or user", body = Problem),
@@ -79,15 +82,21 @@ pub(super) async fn create(
     if let Some(user) = &body.on_behalf_of {
         gate.user(user)?;
     }
-    gate.administer(&user, AdminAction::TokenCreated, &principal.to_string())
-        .await?;
+    check_name(&body.name)?;
     let purpose = Purpose {
         principal,
         on_behalf_of: body.on_behalf_of,
         name: body.name,
         expires: body.lasts.map(|lasts| gate.now().plus(lasts)),
     };
-    let (token, text) = token::create(gate, purpose, body.replace).await?;
+    let (token, text) = token::mint(gate, purpose)?;
+    let mut target = format!("{} of {}", token.id, token.principal);
+    if let Some(user) = &token.on_behalf_of {
+        target.push_str(&format!(" on behalf of {user}"));
+    }
+    gate.administer(&user, AdminAction::TokenCreated, &target)
+        .await?;
+    token::store(gate, token.clone(), body.replace).await?;
     Ok(Json(NewTokenReply {
         token: token.into(),
         text,
@@ -102,8 +111,18 @@ fn principal(agent: Option<String>, user: Option<String>) -> Result<Uid, Problem
     }
 }
 
+/// That what a token is for is said briefly: records name it.
+fn check_name(name: &str) -> Result<(), Problem> {
+    match name.len() <= MAX_NAME {
+        true => Ok(()),
+        false => Err(Problem::invalid(format!(
+            "`name` has at most {MAX_NAME} bytes"
+        ))),
+    }
+}
+
 /// That the configuration names this agent or user.
-fn known(gate: &Gate, principal: &Uid) -> Result<(), Problem> {
+pub(super) fn known(gate: &Gate, principal: &Uid) -> Result<(), Problem> {
     if principal.kind == Kind::User {
         gate.user(&principal.id)?;
         return Ok(());
@@ -167,7 +186,7 @@ pub(super) struct TokensByName {
 /// Make the tokens of a principal with one name worthless.
 #[utoipa::path(post, path = "/v1/tokens/revoke", tag = "tokens", request_body = TokensByName, responses(
     (status = 204, description = "They are worthless from now on"),
-    (status = 400, description = "It names no agent and no user, or both", body = Problem),
+    (status = 400, description = "It names no agent and no user, or both, or its name is too long", body = Problem),
     (status = 401, description = "No credential that counts", body = Problem),
     (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
 ))]
@@ -180,6 +199,7 @@ pub(super) async fn revoke_by_name(
     who.admit()?;
     let gate = &rest.gate;
     let (principal, name) = (principal(body.agent, body.user)?, body.name);
+    check_name(&name)?;
     let target = format!("{name} of {principal}");
     gate.administer(&user, AdminAction::TokenRevoked, &target)
         .await?;

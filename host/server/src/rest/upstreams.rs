@@ -1,5 +1,7 @@
 //! MCP servers outside the sandbox: what was accepted of them.
 
+use std::collections::BTreeMap;
+
 use axum::{
     extract::State,
     routing::{MethodRouter, post},
@@ -14,6 +16,9 @@ use super::{
     body::{Body, Requester},
 };
 use crate::problem::Problem;
+
+/// How many servers one request accepts at most.
+const MAX_OFFERS: usize = 64;
 
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     vec![("/v1/upstreams/accept", post(accept))]
@@ -38,9 +43,11 @@ pub(super) struct Offer {
     digest: Sha256Digest,
 }
 
-/// Accept what upstream servers offer, if they still offer what was shown, and put it into force.
+/// Accept what upstream servers offer, if they still offer what was shown, and put it into force. Where the
+/// configuration or the policies differ from what is in force, that takes the permission to activate policies too.
 #[utoipa::path(post, path = "/v1/upstreams/accept", tag = "operating", request_body = Acceptance, responses(
     (status = 204, description = "It is accepted, and in force"),
+    (status = 400, description = "It names no server, or too many", body = Problem),
     (status = 401, description = "No credential that counts", body = Problem),
     (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
     (status = 409, description = "A server offers something else now, or it does not load", body = Problem),
@@ -52,8 +59,29 @@ pub(super) async fn accept(
 ) -> Result<StatusCode, Problem> {
     let user = who.user()?;
     who.admit()?;
-    let offers = body.offers.into_iter();
-    let seen: Vec<(String, Sha256Digest)> = offers.map(|o| (o.name, o.digest)).collect();
+    let seen = distinct(body.offers)?;
     rest.gate.accept_upstream(&user, &seen).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Each offer once; of a server no two different ones.
+fn distinct(offers: Vec<Offer>) -> Result<Vec<(String, Sha256Digest)>, Problem> {
+    if offers.is_empty() || offers.len() > MAX_OFFERS {
+        return Err(Problem::invalid(format!(
+            "name from 1 to {MAX_OFFERS} servers, each with the digest of its offer"
+        )));
+    }
+    let mut distinct = BTreeMap::new();
+    for Offer { name, digest } in offers {
+        if distinct
+            .insert(name.clone(), digest)
+            .is_some_and(|other| other != digest)
+        {
+            let name = tollgate::text::printable(&name, 80);
+            return Err(Problem::invalid(format!(
+                "`{name}` is named with two different digests"
+            )));
+        }
+    }
+    Ok(distinct.into_iter().collect())
 }

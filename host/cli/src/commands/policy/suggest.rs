@@ -11,7 +11,7 @@ use std::{
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
-use tollgate::{enforce::Ruleset, ids::Clock, load, text::printable, tool::Tool};
+use tollgate::{config::Config, enforce::Ruleset, ids::Clock, load, text::printable, tool::Tool};
 use tollgate_ledger::RecordFilter;
 use tollgate_model::{
     decision::Outcome, entity::Uid, ids::DecisionId, record::Event, request::Action,
@@ -44,6 +44,8 @@ const MAX_VALUES: usize = 5;
 const MAX_VALUE: usize = 100;
 /// How often each value must have come, on average.
 const REPEATS: usize = 2;
+/// Of how many calls the arguments are asked for at once.
+const AT_ONCE: usize = 500;
 /// The file that is validated.
 const FILE: &str = "suggested.cedar";
 
@@ -151,13 +153,7 @@ pub(super) async fn run(args: &Suggest, cx: &Context<'_>) -> Result<Exit, Failur
         true => BTreeMap::new(),
         false => {
             let decisions: Vec<_> = calls.iter().map(|call| call.decision).collect();
-            let body = serde_json::json!({ "decisions": decisions });
-            let request = ApiRequest::post("/v1/decisions/arguments", body);
-            let found: Vec<DecisionArguments> = cx.execute(request).await?;
-            found
-                .into_iter()
-                .map(|found| (found.decision, found.arguments))
-                .collect()
+            arguments(config.clone(), &decisions, cx).await?
         }
     };
     let unread = calls.len() - inputs.len();
@@ -186,6 +182,31 @@ pub(super) async fn run(args: &Suggest, cx: &Context<'_>) -> Result<Exit, Failur
         ));
     }
     Ok(Exit::Ok)
+}
+
+/// The arguments of calls, as far as the caller may see them.
+async fn arguments(
+    config: Config,
+    decisions: &[DecisionId],
+    cx: &Context<'_>,
+) -> Result<BTreeMap<DecisionId, Value>, Failure> {
+    let mut client = cx.client(config)?;
+    let mut found = BTreeMap::new();
+    for some in decisions.chunks(AT_ONCE) {
+        let body = serde_json::json!({ "decisions": some });
+        let request = ApiRequest::post("/v1/decisions/arguments", body);
+        let answer = client.execute(request).await;
+        let answer: Vec<DecisionArguments> = match answer {
+            Ok(answer) => answer,
+            Err(failure) => {
+                client.close().await;
+                return Err(failure);
+            }
+        };
+        found.extend(answer.into_iter().map(|a| (a.decision, a.arguments)));
+    }
+    client.close().await;
+    Ok(found)
 }
 
 /// A permit for each principal and tool, each valid with what is loaded.

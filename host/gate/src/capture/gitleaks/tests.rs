@@ -170,3 +170,21 @@ fn a_mistake_is_refused_with_its_line_and_rule() {
         }
     }
 }
+
+#[test]
+fn a_line_is_looked_at_once_for_all_its_matches() {
+    let list = |target: &str| {
+        let rule = "[[rules]]\nid = 'a'\nregex = 'k=\\w+(?:\\nk=\\w+!)?'\n[[rules.allowlists]]\n";
+        rules(&format!(
+            "{rule}regexTarget = 'line'\nregexes = ['{target}']"
+        ))
+    };
+    // The first match is in two lines, the second in one of them.
+    let text = "k=a\nk=b! k=c\nk=d # test";
+    assert_eq!(found(&list("# test"), text), ["k=a\nk=b!", "k=c"]);
+    assert_eq!(found(&list("k=a"), text), ["k=c", "k=d"]);
+    let long = "k=a ".repeat(100_000);
+    let begun = std::time::Instant::now();
+    assert_eq!(found(&list("# test"), &long).len(), 100_000);
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+}
