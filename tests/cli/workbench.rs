@@ -33,10 +33,8 @@ fn candidate(world: &World, dir: &str, from: &str, to: &str) {
 }
 
 fn may_activate(world: &World) {
-    world.configure(
-        r#"roles = ["operator"]"#,
-        r#"roles = ["operator", "security"]"#,
-    );
+    let (from, to) = (r#"["operator"]"#, r#"["operator", "security"]"#);
+    world.configure(&format!("roles = {from}"), &format!("roles = {to}"));
 }
 
 #[test]
@@ -117,10 +115,8 @@ fn bombs_and_giants_are_refused_with_their_place() {
     .says(&["bomb.cedar:2:", "brackets"]);
     bomb(format!("{}true", "true && ".repeat(100_000))).says(&["bomb.cedar:2:", "operators"]);
     bomb(format!("{}true", "if true then true else ".repeat(100_000))).says(&["operators"]);
-    world
-        .run(&["policy", "fmt"])
-        .exits(1)
-        .says(&["bomb.cedar", "operators"]);
+    let formatted = world.run(&["policy", "fmt"]).exits(1);
+    formatted.says(&["bomb.cedar", "operators"]);
     world.write("policies/bomb.cedar", vec![b' '; 100 << 20]);
     world
         .run(&["policy", "check"])

@@ -176,14 +176,7 @@ pub async fn annotate(
         }
         RunNote::RemoveNote { run, note } => {
             permit_annotation(gate, caller, run).await?;
-            // A number is a run's note, or nobody's.
-            let notes = store.reader().notes(&tenant, run)?;
-            if !notes.iter().any(|known| known.id == note) {
-                return Err(ReviewError::Store(StoreError::NotFound {
-                    what: "note on this run",
-                    name: note.to_string(),
-                }));
-            }
+            ensure_note_of(store, &tenant, run, note)?;
             store.remove_note(&tenant, note).await?;
             Ok(serde_json::json!({ "run": run, "removed": note }))
         }
@@ -234,6 +227,18 @@ pub async fn annotate(
             store.take_from_set(&tenant, &set, run).await?;
             Ok(serde_json::json!({ "set": set, "taken": run }))
         }
+    }
+}
+
+/// The number is that of a note on this run.
+fn ensure_note_of(store: &Store, tenant: &str, run: RunId, note: u64) -> Result<(), ReviewError> {
+    let notes = store.reader().notes(tenant, run)?;
+    match notes.iter().any(|known| known.id == note) {
+        true => Ok(()),
+        false => Err(ReviewError::Store(StoreError::NotFound {
+            what: "note on this run",
+            name: note.to_string(),
+        })),
     }
 }
 
