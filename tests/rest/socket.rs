@@ -219,7 +219,8 @@ async fn accepting_is_no_reload() {
     let served = Served::new(ADMINISTRATOR).await;
     let (dana, eve) = (served.user("dana").await, served.user("eve").await);
     let path = "/v1/upstreams/accept";
-    let offer = |digit: &str| json!({ "name": "box", "digest": digit.repeat(64) });
+    let offer =
+        |digit: &str| json!({ "name": "box", "digest": format!("sha256:{}", digit.repeat(64)) });
     for offers in [
         json!([]),
         json!(vec![offer("a"); 65]),

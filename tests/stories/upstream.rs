@@ -355,6 +355,7 @@ async fn a_changed_definition_is_refused_alone_until_it_is_accepted() {
     let broken = gate.accept_upstream(&user("alice"), &now).await;
     assert!(matches!(broken, Err(LoadError::Policies(_))), "{broken:?}");
     world.write("policies/story.cedar", "");
+    gate.reload("tests").await.unwrap();
     let stranger = gate.accept_upstream(&user("eve"), &now).await;
     assert!(
         matches!(stranger, Err(LoadError::Refused(_))),
@@ -466,7 +467,7 @@ async fn what_a_server_returns_is_checked_and_cut_like_what_a_component_returns(
 
 #[tokio::test]
 async fn accepting_activates_no_other_policies() {
-    let scripted = Scripted::default();
+    let scripted = Scripted::new();
     let (world, gate) = world(&scripted).await;
     let administers = r#"
 @id("dana-administers") @owner("tests")
