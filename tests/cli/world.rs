@@ -16,7 +16,7 @@ use tempfile::TempDir;
 /// How long anything may take; building a component from nothing on a busy machine is the longest.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// LOGIN is whoever runs the tests.
+/// LOGIN is the user who runs the tests.
 const CONFIG: &str = r#"[gate]
 name = "cli"
 environment = "test"
@@ -359,13 +359,13 @@ pub(crate) fn binary() -> PathBuf {
     binary
 }
 
-/// What `id OPTION` says of whoever runs the tests.
+/// The output of `id OPTION` for the user who runs the tests.
 pub(crate) fn id(option: &str) -> String {
     let said = Command::new("id").arg(option).output().unwrap().stdout;
     String::from_utf8(said).unwrap().trim().to_owned()
 }
 
-/// The login of whoever runs the tests, which is the number where there is no name.
+/// The login of the user who runs the tests; the number if there is no name.
 fn login() -> String {
     let name = id("-un");
     if name.is_empty() { id("-u") } else { name }

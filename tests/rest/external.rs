@@ -1,4 +1,4 @@
-//! Calls that whoever calls executes.
+//! Calls that their caller executes.
 
 use serde_json::json;
 

@@ -23,7 +23,7 @@ const NOW: i64 = 1_795_428_000;
 struct Issuer {
     keys: Arc<Mutex<Vec<Value>>>,
     asked: Arc<AtomicUsize>,
-    /// Written to by whoever does not let it answer.
+    /// Written to by a test that does not let it answer.
     held: Arc<RwLock<()>>,
     url: String,
 }
@@ -297,7 +297,7 @@ async fn keys_rotate_and_nobody_makes_the_gate_ask_all_the_time() {
     served.world.pass(700);
     read(&served, &token(&second)).await.is(200);
     assert_eq!(issuer.asked(), 3);
-    // But not for ever.
+    // But not without end.
     served.world.pass(25 * 3600);
     let late = second.token(&with("exp", json!(NOW + 10 * 86_400)));
     for _ in 0..2 {
@@ -440,7 +440,7 @@ async fn without_credentials_only_where_nobody_has_any() {
     }
     let served = Served::at(anonymous(""), "127.0.0.1:8080").await;
     let tools = async || served.send(served.request(Method::GET, "/v1/tools")).await;
-    // Whoever approves has a token; that says nothing of agents.
+    // The approver has a token; that says nothing of agents.
     served.user("dana").await;
     assert_eq!(tools().await.status, 200);
     served.agent("other").await;

@@ -1,4 +1,4 @@
-//! What the listener does before anybody is known, and while it leaves.
+//! What the listener does before a caller is authenticated, and while it shuts down.
 
 use std::time::Duration;
 

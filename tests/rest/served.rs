@@ -148,7 +148,7 @@ impl Served {
 }
 
 fn client() -> Client {
-    // The process's provider is whoever asks first's.
+    // The provider of the process is the one that is set first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder().no_proxy().build().unwrap()
 }

@@ -65,7 +65,7 @@ pub enum SearchError {
 }
 
 /// The runs, and `before` of the next page, if there may be one; a page may be short of runs, or have
-/// none, where many were looked at in vain. `sees` says which of them the reader may
+/// none, if many were read without a match. `sees` says which of them the reader may
 /// know of.
 ///
 /// # Errors

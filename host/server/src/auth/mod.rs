@@ -250,7 +250,7 @@ impl Auth {
         Ok((!of_agents).then(|| caller.clone()))
     }
 
-    /// That the configuration still names whoever the credential means.
+    /// That the configuration still names the principal of the credential.
     fn known(&self, caller: &Caller) -> Result<(), AuthError> {
         let ruleset = self.0.gate.ruleset();
         let config = &ruleset.config;

@@ -192,7 +192,7 @@ impl Oauth {
         })
     }
 
-    /// The keys that this token may be signed with. Whoever has one of them waits for nobody's attempt to
+    /// The keys that this token may be signed with. A caller whose key is known does not wait for an attempt to
     /// read others.
     async fn candidates(
         self: &Arc<Self>,
@@ -216,7 +216,7 @@ impl Oauth {
         if begins {
             let (oauth, gate) = (Arc::clone(self), gate.clone());
             let reading = Arc::clone(&self.reading).lock_owned().await;
-            // Goes on when whoever caused it has gone.
+            // Continues after the caller that caused it has gone.
             let read = tokio::spawn(async move {
                 oauth.refresh(&gate).await;
                 drop(reading);
@@ -336,7 +336,7 @@ fn usable(jwk: Jwk) -> Option<Key> {
         AlgorithmParameters::RSA(rsa) => URL_SAFE_NO_PAD
             .decode(&rsa.n)
             .is_ok_and(|modulus| modulus.len() >= MIN_RSA),
-        // Whoever knows a shared secret can sign with it.
+        // Anyone who knows a shared secret can sign with it.
         _ => false,
     };
     let key = DecodingKey::from_jwk(&jwk)

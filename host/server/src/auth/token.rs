@@ -139,7 +139,7 @@ pub fn is_of(gate: &Gate, user: &str, text: &str) -> Result<bool, LedgerError> {
     }))
 }
 
-/// Whether anybody has a token that counts.
+/// Whether a valid token exists.
 ///
 /// # Errors
 /// [`LedgerError`] if the store cannot be read.

@@ -82,7 +82,7 @@ pub enum HttpError {
     Trace(#[from] StoreError),
 }
 
-/// Take an address. `authenticated` is whether anybody has credentials: where other machines reach the
+/// Take an address. `authenticated` is whether any credentials are configured: where other machines reach the
 /// address, nobody calls without.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! Requests of those who are known: how many are answered at once, and their bodies.
 //!
 //! One agent takes a part of what there is for agents, and agents take nothing of what there is for people:
-//! whoever wants to reject or to halt gets through.
+//! a person who wants to reject or to halt gets through.
 
 use std::sync::Arc;
 

@@ -38,7 +38,7 @@ const SESSION: &str = "mcp-session-id";
 pub(super) struct Sessions {
     open: Arc<LocalSessionManager>,
     of: Mutex<HashMap<Uid, HashSet<SessionId>>>,
-    /// Signs sessions for whoever began them.
+    /// Signs sessions for the caller that began them.
     key: Vec<u8>,
 }
 
@@ -67,7 +67,7 @@ impl Sessions {
         }
     }
 
-    /// What stands behind a session's id, for whoever began it and nobody else.
+    /// The session of an id, for the caller that began it only.
     fn signature(&self, id: &str, whose: &AuthenticatedCaller) -> Option<String> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).ok()?;
         mac.update(id.as_bytes());
@@ -89,7 +89,7 @@ impl Sessions {
     }
 }
 
-/// The form of a message, and whose session it is for: a session belongs to whoever began it. Its id is
+/// The form of a message, and whose session it is for: a session belongs to the caller that began it. Its id is
 /// signed for them, and nobody else's request reaches it.
 pub(super) async fn session(
     State(sessions): State<Arc<Sessions>>,
@@ -159,7 +159,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// Whether a message begins a session, whatever its headers say. Of keys that occur twice the last one
-/// counts, as for whoever reads it next.
+/// counts, as for the next reader.
 fn initializes(body: &[u8]) -> bool {
     let message: Result<HashMap<Cow<'_, str>, &RawValue>, _> = serde_json::from_slice(body);
     let message = message.unwrap_or_default();

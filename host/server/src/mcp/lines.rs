@@ -80,7 +80,7 @@ where
         let message = json!({"jsonrpc": "2.0", "id": id, "error": error});
         let write = Arc::clone(&self.write);
         tokio::spawn(async move {
-            // Whoever is told may have gone.
+            // The receiver may have gone.
             drop(put(&write, &message).await);
         });
     }

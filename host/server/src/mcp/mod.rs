@@ -155,7 +155,7 @@ impl Server {
         Ok(store)
     }
 
-    /// Close the trace store, if anybody has asked for it; what was handed in is stored before.
+    /// Close the trace store if it was opened; what was handed in is stored before.
     pub async fn close_trace(&self) {
         let held = {
             let mut held = self.0.trace.lock().unwrap_or_else(PoisonError::into_inner);
@@ -457,7 +457,7 @@ impl Client {
         }
     }
 
-    /// Whether an approval is used up, and its call's answer is no longer there for anybody.
+    /// Whether an approval is used up, and its call's answer is no longer kept.
     fn is_over(&self, id: ApprovalId, state: ApprovalState) -> bool {
         state == ApprovalState::Consumed && !self.gate().is_underway(id)
     }

@@ -33,7 +33,7 @@ impl Progress {
         }
     }
 
-    /// Whether anybody listens.
+    /// Whether a client listens.
     pub(super) fn is_heard(&self) -> bool {
         self.token.is_some()
     }

@@ -182,7 +182,7 @@ impl Tasks {
         let (server, tasks) = (server.clone(), Self(Arc::clone(&self.0)));
         tokio::spawn(async move {
             let Some(end) = tasks.finished(&server, asked, approval).await else {
-                // The approval stays, and whoever comes next takes the task up again.
+                // The approval stays, and the next request resumes the task.
                 return;
             };
             tasks.with(|kept| {

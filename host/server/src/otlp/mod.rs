@@ -1,6 +1,6 @@
 //! OTLP comes in: traces and logs that agents report about themselves, over HTTP and gRPC.
 //!
-//! Whoever sends is what [`crate::auth`] says, and what it sends is kept under its name, as its word. What
+//! The sender is the caller that [`crate::auth`] has authenticated, and what it sends is kept under its name, as its word. What
 //! is acknowledged is on the disk; what is not kept is said, with the reason.
 
 mod grpc;
@@ -226,7 +226,7 @@ impl Intake {
         }
     }
 
-    /// Unpack, read and store a request's message. That goes on, and has its permit, when whoever sent it has
+    /// Unpack, read and store a request's message. That goes on, and keeps its permit, after the sender has
     /// gone.
     async fn take<S: ExportSignal>(
         self: Arc<Self>,

@@ -113,7 +113,7 @@ impl CallReply {
     }
 }
 
-/// Whether a call may be executed by whoever makes it.
+/// Whether a call may be executed by its caller.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AuthorizeReply {
     /// The tool.

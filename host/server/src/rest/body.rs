@@ -70,7 +70,7 @@ impl Requester {
     }
 
     /// Who calls: the caller, or the agent for which a person speaks. Speaking for an agent is its operator's
-    /// act, or, over the owner's socket, an administrator's: whoever spoke is no party to an approval of the call,
+    /// act, or, over the owner's socket, an administrator's: an approval of the call does not know who spoke,
     /// so nobody else speaks from afar.
     pub(super) async fn acting(
         &self,

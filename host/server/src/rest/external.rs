@@ -1,4 +1,4 @@
-//! Calls that whoever calls executes: decided and recorded before, and what became of them after.
+//! Calls that their caller executes: decided and recorded before, and their outcome recorded after.
 
 use std::time::Instant;
 

@@ -1,6 +1,6 @@
 //! The REST surface, `/v1`: calls of agents without MCP, approvals, runs.
 //!
-//! Whoever calls is what [`crate::auth`] says. People administer, agents call: an agent's token never
+//! The caller is the one that [`crate::auth`] has authenticated. People administer, agents call: an agent's token never
 //! answers an approval, operates the gate or reads what is another's. What people may do is decided by
 //! policy, as everywhere; nothing here decides.
 //!
@@ -104,7 +104,7 @@ impl Rest {
         let gate = self.gate.clone();
         let reading = tokio::task::spawn_blocking(move || {
             let read = read(&gate, gate.ledger().reader());
-            // Also where whoever asked has gone by now.
+            // Also if the caller has gone by now.
             drop(turn);
             read
         });

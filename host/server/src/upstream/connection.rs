@@ -50,7 +50,7 @@ const OWN_KEYS: &[&str] = &["io.modelcontextprotocol/", "dev.tollgate/"];
 /// Bytes of what is left of `_meta`.
 const MAX_META: usize = 16 << 10;
 
-/// What a server offered when it was last asked, shared with whoever looks without asking.
+/// What a server offered when it was last asked, shared with readers that do not ask the server.
 pub(super) type Known = Arc<Mutex<Option<Arc<Offer>>>>;
 
 /// A connection after its handshake.
@@ -102,7 +102,7 @@ impl Connection {
         let peer = service.peer().clone();
         let info = peer.peer_info();
         let initialized = info.is_none_or(|info| info.protocol_version.has_initialize());
-        // Since 2026-07-28 a server tells of changes only whoever asks to hear of them.
+        // Since 2026-07-28 a server reports changes only to clients that subscribe.
         let listening = (!initialized).then(|| {
             let (heard, stale) = (Arc::clone(&heard), Arc::clone(&stale));
             tokio::spawn(hear_of_changes(peer.clone(), heard, stale))

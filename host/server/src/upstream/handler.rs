@@ -27,7 +27,7 @@ use rmcp::{
 use tokio::sync::mpsc;
 use tollgate::secrets::Vault;
 
-/// Reports that came before anybody knew the request's token.
+/// Reports that came before the request's token was known.
 const MAX_EARLY: usize = 32;
 /// Reports of one call that wait to be taken in.
 const WAITING: usize = 64;
@@ -98,7 +98,7 @@ impl ServerMessages {
 
     pub(super) fn report(&self, report: ProgressNotificationParam) {
         self.calls(|calls| match calls.listening.get(&report.progress_token) {
-            // Whoever does not keep up misses some.
+            // A receiver that does not keep up misses some.
             Some(listener) => drop(listener.try_send(report)),
             None => {
                 calls.early.truncate(MAX_EARLY - 1);

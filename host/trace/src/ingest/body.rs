@@ -34,7 +34,7 @@ impl Encoding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BodyError {
-    /// More than anybody needs.
+    /// More than any sender needs.
     #[error("unpacked, a message has at most {MAX_MESSAGE} bytes; send less at once")]
     TooLarge,
     /// It is not what `Content-Encoding` says.

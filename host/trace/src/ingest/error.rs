@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// More than anybody needs at once.
+    /// More than any sender needs at once.
     #[error("the message has too many parts; send less at once")]
     TooMany,
     /// It is no message of this kind.

@@ -51,7 +51,7 @@ pub struct RunSteps {
     pub on_behalf_of: Option<Uid>,
     /// The root span.
     pub root: Option<SpanId>,
-    /// Where it hangs in its caller's own trace and conversation.
+    /// Its place in the caller's own trace and conversation.
     pub origin: Origin,
     /// Labels that it began with.
     pub inherited: BTreeSet<String>,

@@ -291,7 +291,7 @@ mod tests {
             assert_eq!(written.await, Ok(1));
         }
         let next = store.write(|writer| Ok(writer.checkpoint)).await.unwrap();
-        // It was tried in vain, and is not tried again soon.
+        // It failed, and is not tried again soon.
         assert!(begun.elapsed() < BUSY && next > CHECKPOINT);
     }
 }

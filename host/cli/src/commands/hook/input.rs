@@ -61,7 +61,7 @@ fn unreadable(error: rustix::io::Errno) -> Failure {
     ))
 }
 
-/// Whether nothing that is printed can reach anybody.
+/// Whether nothing that is printed can reach a reader.
 pub(super) fn output_is_discarded() -> bool {
     fstat(stdout()).map_or(true, |stat| {
         let device = (

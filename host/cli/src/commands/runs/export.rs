@@ -95,7 +95,7 @@ pub(super) async fn run(args: &Export, cx: &Context<'_>) -> Result<Exit, Failure
                 .help("add --payloads, which is decided and recorded"),
         );
     }
-    // As it is now: that it is exported is recorded in it, and is none of what is exported.
+    // Read before the export is recorded: that record is not part of the exported file.
     let records = ledger.records_of_run(row.id)?;
     let payloads = args.payloads && matches!(format, Format::PolicyCase | Format::Eval);
     let mut client = cx.client(cx.config()?)?;
