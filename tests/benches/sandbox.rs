@@ -169,12 +169,12 @@ async fn neighbour(gate: &Gate) {
             })
         })
         .collect();
-    let beside = p99(gate, "beside", 3_000).await;
+    let with_neighbour = p99(gate, "neighbour", 3_000).await;
     over.store(true, Ordering::Relaxed);
     for task in hostile {
         task.await.unwrap();
     }
-    line("sandbox.neighbour.p99", beside, "us", Some(quiet));
+    line("sandbox.neighbour.p99", with_neighbour, "us", Some(quiet));
 }
 
 async fn p99(gate: &Gate, run: &str, n: usize) -> f64 {

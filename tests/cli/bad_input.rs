@@ -210,7 +210,7 @@ fn a_store_that_cannot_be_written_says_so() {
         "the right to write there",
         "store.url",
     ]);
-    // SQLite makes files beside a store to read it.
+    // SQLite makes files next to a store to read it.
     run(&["runs", "list"])
         .exits(1)
         .says(&["ledger.db", "writable"]);

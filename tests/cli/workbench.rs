@@ -267,7 +267,7 @@ fn cases_are_played() {
     world.run(&test).exits(1).says(&["refunds.toml", "nam"]);
 }
 
-/// The starter library's cases, with the world that is written down beside them and no component.
+/// The starter library's cases, with the world that is written down next to them and no component.
 #[test]
 fn the_starter_library_is_tested_without_a_gate() {
     let world = World::empty();

@@ -205,7 +205,7 @@ async fn phoenix_shows_the_tree_the_kinds_and_the_session() {
             guardrails += 1;
             assert_eq!(span["span_kind"], "GUARDRAIL");
             let above = &kinds[span["parent_id"].as_str().unwrap()];
-            // What a person may is decided beside the calls.
+            // What a person may is decided apart from the calls.
             let above_it = match span["name"] == "authorize approve" {
                 true => &["TOOL", "CHAIN", "AGENT"][..],
                 false => &["TOOL", "CHAIN"],

@@ -31,7 +31,7 @@ async fn end(gate: &Gate, run: tollgate_model::ids::RunId, outcome: RunOutcome) 
 }
 
 async fn tell(world: &World, run: tollgate_model::ids::RunId) {
-    let options = StoreOptions::beside(&world.config().store.path);
+    let options = StoreOptions::for_ledger(&world.config().store.path);
     let store = Store::open(options).unwrap();
     let said = json!({
         "task_type": "refunds",

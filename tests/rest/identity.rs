@@ -341,7 +341,7 @@ async fn keys_lie_in_a_file_too() {
     served.world.write("keys.json", &set);
     served.world.pass(11);
     read(&served, &key.token(&claims())).await.is(200);
-    // Tokens of the gate's own count beside them.
+    // Tokens of the gate's own count too.
     read(&served, &served.agent("support").await).await.is(200);
 }
 

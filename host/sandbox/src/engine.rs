@@ -27,7 +27,7 @@ use crate::{
     wasi,
 };
 
-/// Places beside those of calls: listing tools must not wait for calls, nor take their places.
+/// Places in addition to those of calls: listing tools must not wait for calls, nor take their places.
 const RESERVED: usize = 4;
 
 /// The most concurrent calls of large components: each may use much memory.

@@ -68,7 +68,7 @@ fn dirs(config: &Config) -> Vec<(PathBuf, RecursiveMode)> {
         let parent = path.parent().unwrap_or(Path::new("."));
         (parent.to_path_buf(), RecursiveMode::NonRecursive)
     };
-    // The policies first: what is below them is watched, too, even where they lie beside the rest.
+    // The policies first: what is below them is watched, too, even if they lie next to the rest.
     let mut dirs = vec![(config.policies.clone(), RecursiveMode::Recursive)];
     dirs.push(parent(&config.file));
     dirs.extend(config.components.values().map(|c| parent(&c.path)));

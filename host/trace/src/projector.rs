@@ -408,7 +408,7 @@ mod tests {
     #[tokio::test]
     async fn the_root_of_a_run_is_found_by_its_index() {
         let dir = tempfile::tempdir().unwrap();
-        let options = StoreOptions::beside(&dir.path().join("ledger.db"));
+        let options = StoreOptions::for_ledger(&dir.path().join("ledger.db"));
         let path = options.path.clone();
         Store::open(options).unwrap().close().await;
         let conn = rusqlite::Connection::open(path).unwrap();

@@ -19,7 +19,7 @@ const MOST: Part = Part {
 /// The trace store of the gate, if there is one.
 pub(crate) fn reader(config: &Config) -> Result<Option<Reader>, Failure> {
     Ok(Reader::open(
-        &StoreOptions::beside(&config.store.path).path,
+        &StoreOptions::for_ledger(&config.store.path).path,
     )?)
 }
 

@@ -90,7 +90,7 @@ impl Project<'_> {
         let sha256 = hex(&Sha256::digest(&bytes));
         fs::write(&stamp, format!("{sources} {sha256}"))
             .map_err(|error| files::error("write", &stamp, error))?;
-        // Only the copy beside the stamp.
+        // Only the copy next to the stamp.
         let _ = fs::remove_file(&made);
         Ok(self.built(&bytes, sha256, unchanged, started))
     }

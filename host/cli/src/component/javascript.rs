@@ -60,7 +60,7 @@ pub(super) fn component(
             "--conditions=import,default",
             "--external:tollgate:*",
             "--log-level=warning",
-            // The SDK may be a link; what is beside the link is beside the tool.
+            // The SDK may be a link; files next to the link are next to the tool.
             "--preserve-symlinks",
         ]);
         esbuild.arg(format!("--outfile={}", bundle.display()));

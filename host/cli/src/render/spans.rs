@@ -25,9 +25,9 @@ const MAX_LOGS: usize = 200;
 
 /// The gate's spans, in the order in which they began, and then those that were reported; each with the
 /// logs that were reported of it.
-pub(crate) fn spans(views: &[SpanView], beside: &MergedTrace) -> String {
+pub(crate) fn spans(views: &[SpanView], merged: &MergedTrace) -> String {
     let mut logs: HashMap<Option<SpanId>, Vec<&StoredLog>> = HashMap::new();
-    for log in beside.logs() {
+    for log in merged.logs() {
         logs.entry(log.span).or_default().push(log);
     }
     let mut said = |depth, span: SpanId| {
@@ -43,7 +43,7 @@ pub(crate) fn spans(views: &[SpanView], beside: &MergedTrace) -> String {
         text.push_str(&attributes(depth, &view.attributes));
         text.push_str(&said(depth, view.span));
     }
-    for span in beside.spans() {
+    for span in merged.spans() {
         let depth = depth(&mut depths, span.span, span.parent);
         let took = span.end.map(|end| end.since(span.start));
         let by = format!("reported by {}", line(&span.reporter, 80));
@@ -58,7 +58,7 @@ pub(crate) fn spans(views: &[SpanView], beside: &MergedTrace) -> String {
         text.push_str(&attributes(depth, &span.body.attributes));
         text.push_str(&said(depth, span.span));
     }
-    let loose = beside.logs().iter();
+    let loose = merged.logs().iter();
     let loose: Vec<&StoredLog> = loose.filter(|log| logs.contains_key(&log.span)).collect();
     text.push_str(&logged(0, &loose));
     text

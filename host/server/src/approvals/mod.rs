@@ -28,7 +28,7 @@ pub async fn attend(gate: Gate, leaving: impl Future<Output = ()>) {
             let _ = gate.pass_time().await;
         }
     };
-    // Beside it, and not after it: a receiver may be slow, and time passes.
+    // At the same time, not afterwards: a receiver may be slow, and time passes.
     let telling = async {
         let mut ticks = ticks();
         loop {

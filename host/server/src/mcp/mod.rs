@@ -135,7 +135,7 @@ impl Server {
         &self.0.rate
     }
 
-    /// The trace store beside the gate's ledger; opened when it is first asked for.
+    /// The trace store next to the gate's ledger; opened when it is first asked for.
     ///
     /// # Errors
     /// [`StoreError`] if it cannot be opened.
@@ -149,7 +149,7 @@ impl Server {
         let store = Store::open(StoreOptions {
             quota: config.trace.quota,
             trace_limit: config.trace.spans,
-            ..StoreOptions::beside(&config.store.path)
+            ..StoreOptions::for_ledger(&config.store.path)
         })?;
         *held = Some(store.clone());
         Ok(store)

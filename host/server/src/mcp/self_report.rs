@@ -1,6 +1,6 @@
 //! What an agent reports with a call, in `_meta`: why it makes it, and what it changes in its own state.
 //!
-//! It is kept after the call, beside it. What makes no sense is left out: no call fails for its comment.
+//! It is stored after the call, apart from it. What makes no sense is left out: no call fails for its comment.
 
 use rmcp::model::RequestMetaObject;
 use serde_json::Value;

@@ -20,7 +20,7 @@ const NAMES: usize = 50;
 /// How long what was read is told again: the sums are over every trace.
 const FRESH: Duration = Duration::from_secs(30);
 
-/// The trace store beside a gate's ledger.
+/// The trace store next to a gate's ledger.
 #[derive(Debug)]
 pub struct TraceMetrics {
     path: PathBuf,
@@ -34,7 +34,7 @@ impl TraceMetrics {
     pub fn of(gate: &Gate) -> Self {
         let ruleset = gate.ruleset();
         Self {
-            path: StoreOptions::beside(&ruleset.config.store.path).path,
+            path: StoreOptions::for_ledger(&ruleset.config.store.path).path,
             tenant: ruleset.config.gate.tenant.clone(),
             known: Mutex::default(),
         }

@@ -226,8 +226,8 @@ pub(super) async fn case(
     let store = rest.trace()?.reader().clone();
     let view = rest.read(&who, move |_, reader| {
         let steps = RunSteps::of(&reader.records_of_run(run.id)?);
-        let beside = RunEvidence::of(&store, &run.tenant, run.id, &steps)?;
-        Ok(serde_json::to_value(CaseView::of(&steps, &beside)).unwrap_or_default())
+        let evidence = RunEvidence::of(&store, &run.tenant, run.id, &steps)?;
+        Ok(serde_json::to_value(CaseView::of(&steps, &evidence)).unwrap_or_default())
     });
     Ok(Json(view.await?))
 }

@@ -288,17 +288,17 @@ pub(super) async fn show(
     let store = rest.trace().ok().map(|store| store.reader().clone());
     let shown = rest.read(&who, move |_, reader| {
         let records = reader.records_of_run(run.id)?;
-        let beside = match store {
+        let merged = match store {
             Some(store) => MergedTrace::of_run(&store, &run, &records, REPORTED, !own)?,
             None => MergedTrace::default(),
         };
         Ok(RunView {
             run,
             spans: views(&records),
-            reported: beside.spans().to_vec(),
-            logs: beside.logs().to_vec(),
-            usage: beside.usage(),
-            more_reported: beside.is_cut(),
+            reported: merged.spans().to_vec(),
+            logs: merged.logs().to_vec(),
+            usage: merged.usage(),
+            more_reported: merged.is_cut(),
         })
     });
     Ok(Json(shown.await?))

@@ -123,7 +123,7 @@ fn part(part: Value, secrets: &Vault) -> Vec<Content> {
         "image" => vec![image(&part)],
         "resource" => match part.get("resource") {
             Some(Value::Object(resource)) => embedded(resource, secrets),
-            // Some put its members beside the kind.
+            // Some put its members next to the kind.
             _ => embedded(&part, secrets),
         },
         "resource_link" => vec![link(&part, secrets)],

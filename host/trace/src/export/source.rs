@@ -139,7 +139,7 @@ impl Source {
         let store = match self.told.get() {
             Some(store) => store,
             None => {
-                let path = StoreOptions::beside(&self.settings.store).path;
+                let path = StoreOptions::for_ledger(&self.settings.store).path;
                 match Reader::open(&path) {
                     Ok(Some(store)) => self.told.get_or_init(|| store),
                     _ => return,

@@ -87,7 +87,7 @@ mod tests {
     #[tokio::test]
     async fn whatever_others_say_a_run_is_found_by_what_the_gate_knows() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(StoreOptions::beside(&dir.path().join("ledger.db"))).unwrap();
+        let store = Store::open(StoreOptions::for_ledger(&dir.path().join("ledger.db"))).unwrap();
         let run = RunId::from_bytes([1; 16]);
         let written = store.write(move |writer| {
             let done = (|| {

@@ -83,7 +83,7 @@ pub struct StoreOptions {
 impl StoreOptions {
     /// The store in the directory of this ledger.
     #[must_use]
-    pub fn beside(ledger: &Path) -> Self {
+    pub fn for_ledger(ledger: &Path) -> Self {
         Self {
             path: ledger.with_file_name("trace.db"),
             quota: 16 << 30,

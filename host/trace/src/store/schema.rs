@@ -42,7 +42,7 @@ mod tests {
     #[tokio::test]
     async fn a_store_of_an_older_version_is_brought_up_with_all_that_is_in_it() {
         let dir = tempfile::tempdir().unwrap();
-        let options = StoreOptions::beside(&dir.path().join("ledger.db"));
+        let options = StoreOptions::for_ledger(&dir.path().join("ledger.db"));
         let conn = Connection::open(&options.path).unwrap();
         for sql in FORMAT.migrations.iter().take(2).chain([&OLD]) {
             conn.execute_batch(sql).unwrap();

@@ -273,7 +273,7 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_stays_holds_nobody_up() {
         let dir = tempfile::tempdir().unwrap();
-        let options = StoreOptions::beside(&dir.path().join("ledger.db"));
+        let options = StoreOptions::for_ledger(&dir.path().join("ledger.db"));
         let store = Store::open(options.clone()).unwrap();
         let reader = Connection::open(&options.path).unwrap();
         reader.execute_batch("BEGIN").unwrap();

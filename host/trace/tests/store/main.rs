@@ -32,7 +32,7 @@ struct World {
 
 fn world(change: impl FnOnce(&mut StoreOptions)) -> World {
     let dir = tempfile::tempdir().unwrap();
-    let mut options = StoreOptions::beside(&dir.path().join("ledger.db"));
+    let mut options = StoreOptions::for_ledger(&dir.path().join("ledger.db"));
     change(&mut options);
     let store = Store::open(options.clone()).unwrap();
     World {
@@ -308,7 +308,7 @@ async fn logs_are_read_by_time_and_a_full_trace_still_knows_its_own() {
 #[test]
 fn another_programs_file_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
-    let options = StoreOptions::beside(&dir.path().join("ledger.db"));
+    let options = StoreOptions::for_ledger(&dir.path().join("ledger.db"));
     std::fs::write(
         &options.path,
         "not a database, and longer than a header of one".repeat(9),

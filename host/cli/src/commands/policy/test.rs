@@ -294,14 +294,14 @@ async fn setting(
     config: Result<Config, Failure>,
     files: &[PathBuf],
 ) -> Result<Result<Setting, Vec<crate::error::Place>>, Failure> {
-    let beside = files
+    let next_to_it = files
         .iter()
         .filter_map(|file| file.parent())
         .flat_map(|dir| ["world.toml", "world.json"].map(|name| dir.join(name)));
     let world = args
         .world
         .clone()
-        .or_else(|| beside.into_iter().find(|f| f.is_file()));
+        .or_else(|| next_to_it.into_iter().find(|f| f.is_file()));
     let dir = match (&args.policies, &config) {
         (Some(dir), _) => dir.clone(),
         (None, Ok(config)) => config.policies.clone(),

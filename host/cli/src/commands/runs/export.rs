@@ -153,8 +153,8 @@ fn reported(
     row: &RunRow,
     records: &[(u64, Record)],
 ) -> Result<Vec<StoredSpan>, Failure> {
-    let beside = reports_of_run(config, row, records)?;
-    let mut spans = beside.spans().to_vec();
+    let merged = reports_of_run(config, row, records)?;
+    let mut spans = merged.spans().to_vec();
     for span in spans.iter_mut().filter(|s| !s.reporter.contains("Agent::")) {
         let kind = span.reporter.split("::\"").next().unwrap_or_default();
         span.reporter = kind.to_owned();

@@ -129,14 +129,14 @@ pub(super) async fn run(args: &Show, cx: &Context<'_>) -> Result<Exit, Failure> 
         cx.out.show(&view, || case::case(&view, cx.out.width()))?;
         return Ok(Exit::Ok);
     }
-    let beside = reported::of_run(config, &row, &records)?;
+    let merged = reported::of_run(config, &row, &records)?;
     if cx.out.is_json() {
         cx.out.json(&RunView {
             run: row,
             spans: reply::views(&records),
-            reported: beside.spans(),
-            logs: beside.logs(),
-            usage: beside.usage(),
+            reported: merged.spans(),
+            logs: merged.logs(),
+            usage: merged.usage(),
         })?;
         return Ok(Exit::Ok);
     }
@@ -144,16 +144,16 @@ pub(super) async fn run(args: &Show, cx: &Context<'_>) -> Result<Exit, Failure> 
         Shape::Tree { full } => {
             let whose = row.principal.to_string();
             let reports = Reports {
-                beside: &beside,
+                merged: &merged,
                 whose: &whose,
                 currency: &config.prices.currency,
             };
             let width = cx.out.width();
             tree::tree(&records, reports, Style { width, full })
         }
-        _ => spans::spans(&reply::views(&records), &beside),
+        _ => spans::spans(&reply::views(&records), &merged),
     };
-    if beside.is_cut() {
+    if merged.is_cut() {
         cx.out.remark("more was reported than is shown here");
     }
     let conversation = steps.origin.conversation.as_deref();
@@ -162,7 +162,7 @@ pub(super) async fn run(args: &Show, cx: &Context<'_>) -> Result<Exit, Failure> 
         "{}{}{}{}\n{body}",
         run::header(&row, &steps.origin),
         run::together(&row, &together),
-        run::usage(&beside.usage(), &config.prices.currency),
+        run::usage(&merged.usage(), &config.prices.currency),
         run::findings(&findings(&steps)),
     ))?;
     if row.pending > 0 {

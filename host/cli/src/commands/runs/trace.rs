@@ -12,7 +12,7 @@ use crate::error::Failure;
 
 /// The trace store with everything in it that the ledger has.
 pub(super) async fn caught_up(config: &Config, ledger: &LedgerReader) -> Result<Reader, Failure> {
-    let store = Store::open(StoreOptions::beside(&config.store.path))?;
+    let store = Store::open(StoreOptions::for_ledger(&config.store.path))?;
     let done = projector::catch_up(&store, ledger).await;
     let reader = store.reader().clone();
     store.close().await;

@@ -47,7 +47,7 @@ pub(super) struct ReportReader {
 
 impl ReportReader {
     pub(super) fn open(config: &Config) -> Result<Self, Failure> {
-        let path = StoreOptions::beside(&config.store.path).path;
+        let path = StoreOptions::for_ledger(&config.store.path).path;
         let reader = Reader::open(&path).map_err(|e| Failure::plain(e.to_string()))?;
         Ok(Self {
             reader,

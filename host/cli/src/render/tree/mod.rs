@@ -49,7 +49,7 @@ pub(crate) struct Style {
 /// What an agent has reported of a run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reports<'a> {
-    pub(crate) beside: &'a MergedTrace,
+    pub(crate) merged: &'a MergedTrace,
     /// The run's principal.
     pub(crate) whose: &'a str,
     /// In which costs are told.
@@ -63,7 +63,7 @@ pub(crate) fn tree(records: &[Indexed], reports: Reports<'_>, style: Style) -> S
         return String::new();
     };
     let mut logs: HashMap<SpanId, Vec<&StoredLog>> = HashMap::new();
-    for log in reports.beside.logs() {
+    for log in reports.merged.logs() {
         // What names no span is about the run.
         logs.entry(log.span.unwrap_or(root.id))
             .or_default()
@@ -86,7 +86,7 @@ pub(crate) fn tree(records: &[Indexed], reports: Reports<'_>, style: Style) -> S
     drawing.children(root, "", 0);
     // Logs of spans that are not drawn, or that are not known, are at the top.
     let left = &drawing.logs;
-    let loose = reports.beside.logs().iter();
+    let loose = reports.merged.logs().iter();
     let loose: Vec<&StoredLog> = loose
         .filter(|log| left.contains_key(&log.span.unwrap_or(root.id)))
         .collect();
@@ -127,15 +127,15 @@ struct Drawing<'a> {
 impl<'a> Drawing<'a> {
     /// What is directly below one of the gate's spans.
     fn children(&mut self, parent: &Span<'a>, rail: &str, depth: usize) {
-        let (trace, beside) = (self.trace, self.reports.beside);
-        let own = merged(
+        let (trace, merged) = (self.trace, self.reports.merged);
+        let own = group_alike(
             trace
                 .below(parent.id)
-                .filter(|span| !self.is_told_elsewhere(span) && !beside.is_placed(span.id)),
+                .filter(|span| !self.is_told_elsewhere(span) && !merged.is_placed(span.id)),
         );
         let own = own.into_iter().map(|(span, times)| Item::Own(span, times));
-        let top = (parent.kind == SpanKind::InvokeAgent).then(|| beside.top());
-        let reported = top.into_iter().flatten().chain(beside.below(parent.id));
+        let top = (parent.kind == SpanKind::InvokeAgent).then(|| merged.top());
+        let reported = top.into_iter().flatten().chain(merged.below(parent.id));
         self.items(
             own.chain(reported.map(Item::Reported)).collect(),
             parent,
@@ -146,32 +146,32 @@ impl<'a> Drawing<'a> {
 
     /// What is directly below a reported span.
     fn below_reported(&mut self, parent: &StoredSpan, root: &Span<'a>, rail: &str, depth: usize) {
-        let (trace, beside) = (self.trace, self.reports.beside);
-        let calls = beside.calls(parent);
+        let (trace, merged) = (self.trace, self.reports.merged);
+        let calls = merged.calls(parent);
         let all = match calls {
             [] => &[],
             _ => trace.spans(),
         };
         let own = all.iter().filter(|span| calls.contains(&span.id));
         let own = own.map(|span| Item::Own(span, 1));
-        let reported = beside.below_reported(parent).map(Item::Reported);
+        let reported = merged.below_reported(parent).map(Item::Reported);
         self.items(own.chain(reported).collect(), root, rail, depth);
     }
 
     fn has_below(&self, item: &Item<'_, 'a>) -> bool {
-        let beside = self.reports.beside;
+        let merged = self.reports.merged;
         match item {
             Item::Own(span, _) => {
-                self.trace.below(span.id).next().is_some() || beside.below(span.id).next().is_some()
+                self.trace.below(span.id).next().is_some() || merged.below(span.id).next().is_some()
             }
             Item::Reported(span) => {
-                !beside.calls(span).is_empty() || beside.below_reported(span).next().is_some()
+                !merged.calls(span).is_empty() || merged.below_reported(span).next().is_some()
             }
         }
     }
 
     fn items(&mut self, mut items: Vec<Item<'a, 'a>>, parent: &Span<'a>, rail: &str, depth: usize) {
-        if !self.reports.beside.is_empty() {
+        if !self.reports.merged.is_empty() {
             items.sort_by_key(Item::start);
         }
         if depth > MAX_DEPTH {
@@ -498,7 +498,7 @@ impl<'a> Drawing<'a> {
 }
 
 /// Repeated looks at a call that still waits are one line.
-fn merged<'a, 't>(spans: impl Iterator<Item = &'t Span<'a>>) -> Vec<(&'t Span<'a>, u64)>
+fn group_alike<'a, 't>(spans: impl Iterator<Item = &'t Span<'a>>) -> Vec<(&'t Span<'a>, u64)>
 where
     'a: 't,
 {

@@ -74,8 +74,8 @@ fn what_was_reported_stands_beside_what_was_seen() {
         // The gate's own span, which came back, is there once.
         told(40, None, "execute_tool files__read", 30),
     ];
-    let beside = MergedTrace::of(reported, &story.records);
-    let tree = story.draw_beside(&beside, false);
+    let merged = MergedTrace::of(reported, &story.records);
+    let tree = story.draw_merged(&merged, false);
     let place = |words: &str| {
         let line = tree.lines().position(|line| line.contains(words));
         line.unwrap_or_else(|| panic!("`{words}` is not in\n{tree}"))
@@ -120,7 +120,7 @@ fn neither_depth_nor_circles_lose_a_span() {
     }
     // The call stands under 100, which says that it stands under the call's own decision.
     let round = MergedTrace::of(vec![told(100, Some(41), "round", 0)], &story.records);
-    assert!(story.draw_beside(&round, true).contains("round"));
+    assert!(story.draw_merged(&round, true).contains("round"));
 
     let deep = |n: u32| {
         let id = |n: u32| SpanId::from_bytes((u64::from(n) + 1_000).to_be_bytes());
@@ -131,7 +131,7 @@ fn neither_depth_nor_circles_lose_a_span() {
     };
     let chain = MergedTrace::of((0..20_000).map(deep).collect(), &story.records);
     assert_eq!(
-        story.draw_beside(&chain, false).matches("deep").count(),
+        story.draw_merged(&chain, false).matches("deep").count(),
         20_000
     );
 }
@@ -151,8 +151,8 @@ fn spans_of_one_id_hang_below_those_of_their_own_sender() {
         })
     };
     let reported = chain("Agent::\"a\"").chain(chain("Agent::\"b\"")).collect();
-    let beside = MergedTrace::of(reported, &story.records);
-    let tree = story.draw_beside(&beside, false);
+    let merged = MergedTrace::of(reported, &story.records);
+    let tree = story.draw_merged(&merged, false);
     for reporter in ["a", "b"] {
         assert_eq!(
             tree.matches(&format!("span of Agent::\"{reporter}\""))
@@ -161,11 +161,11 @@ fn spans_of_one_id_hang_below_those_of_their_own_sender() {
             "{tree}"
         );
     }
-    let top: Vec<&str> = beside.top().map(|span| span.reporter.as_str()).collect();
+    let top: Vec<&str> = merged.top().map(|span| span.reporter.as_str()).collect();
     assert_eq!(top, ["Agent::\"a\"", "Agent::\"b\""]);
-    for span in beside.spans() {
+    for span in merged.spans() {
         assert!(
-            beside
+            merged
                 .below_reported(span)
                 .all(|below| below.reporter == span.reporter)
         );
@@ -195,8 +195,8 @@ fn reported_logs_stand_where_they_belong_and_move_no_cursor() {
     logs.extend((0..5).map(|n| log(Some(100), &format!("line {n}"))));
     logs[3].reporter = "Tollgate::Agent::\"collector\"".into();
     let reported = vec![told(100, None, "chat gpt-5", 10)];
-    let beside = MergedTrace::of(reported, &story.records).with_logs(logs);
-    let tree = story.draw_beside(&beside, false);
+    let merged = MergedTrace::of(reported, &story.records).with_logs(logs);
+    let tree = story.draw_merged(&merged, false);
     let place = |words: &str| {
         let line = tree.lines().position(|line| line.contains(words));
         line.unwrap_or_else(|| panic!("`{words}` is not in\n{tree}"))
@@ -217,5 +217,5 @@ fn reported_logs_stand_where_they_belong_and_move_no_cursor() {
         "{tree}"
     );
     assert!(!tree.contains("line 4"), "{tree}");
-    assert!(story.draw_beside(&beside, true).contains("line 4"));
+    assert!(story.draw_merged(&merged, true).contains("line 4"));
 }

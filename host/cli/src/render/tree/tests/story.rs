@@ -312,9 +312,9 @@ impl Story {
         );
     }
 
-    pub(super) fn draw_beside(&self, beside: &MergedTrace, full: bool) -> String {
+    pub(super) fn draw_merged(&self, merged: &MergedTrace, full: bool) -> String {
         let reports = Reports {
-            beside,
+            merged,
             whose: AGENT,
             currency: "USD",
         };
@@ -324,7 +324,7 @@ impl Story {
     }
 
     pub(super) fn draw(&self, full: bool) -> String {
-        self.draw_beside(&MergedTrace::default(), full)
+        self.draw_merged(&MergedTrace::default(), full)
     }
 }
 
