@@ -216,7 +216,8 @@ async fn only_its_operator_speaks_for_an_agent_from_afar() {
 /// Accepting offers activates nothing else.
 #[tokio::test(flavor = "multi_thread")]
 async fn accepting_is_no_reload() {
-    let served = Served::new(ADMINISTRATOR).await;
+    let served = Served::new(&ADMINISTRATOR.replace("dana", "eve")).await;
+    // Eve may administer and nothing else; dana may activate policies.
     let (dana, eve) = (served.user("dana").await, served.user("eve").await);
     let path = "/v1/upstreams/accept";
     let offer =
@@ -226,20 +227,20 @@ async fn accepting_is_no_reload() {
         json!(vec![offer("a"); 65]),
         json!([offer("a"), offer("b")]),
     ] {
-        let got = served.post(&dana, path, json!({ "offers": offers })).await;
+        let got = served.post(&eve, path, json!({ "offers": offers })).await;
         got.fails(400, "invalid_request");
     }
     let body = json!({ "offers": [offer("a"), offer("a")] });
-    let got = served.post(&eve, path, body.clone()).await;
+    let got = served.post(&dana, path, body.clone()).await;
     let got = got.fails(403, "forbidden");
     assert!(got.body["decision"].is_string(), "it was decided first");
     // There is no such server.
-    let got = served.post(&dana, path, body.clone()).await;
+    let got = served.post(&eve, path, body.clone()).await;
     got.fails(409, "not_loaded");
     let config = served.world.read("tollgate.toml");
     let config = format!("{config}\n[users.grace]\nroles = []\n");
     served.world.write("tollgate.toml", &config);
-    let got = served.post(&dana, path, body).await;
+    let got = served.post(&eve, path, body).await;
     let got = got.fails(403, "forbidden");
     assert!(got.body["decision"].is_string(), "activation was decided");
     assert!(!served.gate.ruleset().config.users.contains_key("grace"));

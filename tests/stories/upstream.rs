@@ -470,10 +470,10 @@ async fn accepting_activates_no_other_policies() {
     let scripted = Scripted::new();
     let (world, gate) = world(&scripted).await;
     let administers = r#"
-@id("dana-administers") @owner("tests")
-permit (principal == Tollgate::User::"dana", action == Tollgate::Action::"administer", resource);
+@id("eve-administers") @owner("tests")
+permit (principal == Tollgate::User::"eve", action == Tollgate::Action::"administer", resource);
 "#;
-    world.write("policies/dana.cedar", administers);
+    world.write("policies/administers.cedar", administers);
     gate.reload("tests").await.unwrap();
     let offers = vec![
         tool("read", "Reads."),
@@ -482,14 +482,14 @@ permit (principal == Tollgate::User::"dana", action == Tollgate::Action::"admini
     ];
     scripted.offers(offers);
     let now = seen(&world, &scripted).await;
-    let none = gate.accept_upstream(&user("dana"), &[]).await;
+    let none = gate.accept_upstream(&user("eve"), &[]).await;
     assert!(matches!(none, Err(LoadError::NothingToAccept)), "{none:?}");
-    let policy = administers.replace("dana", "eve");
-    world.write("policies/eve.cedar", &policy);
+    let policy = administers.replace("eve", "alice");
+    world.write("policies/more.cedar", &policy);
     let before = gate.ruleset().pdp.digest();
-    let more = gate.accept_upstream(&user("dana"), &now).await;
+    let more = gate.accept_upstream(&user("eve"), &now).await;
     assert!(matches!(more, Err(LoadError::Refused(_))), "{more:?}");
     assert_eq!(gate.ruleset().pdp.digest(), before);
-    std::fs::remove_file(world.path("policies/eve.cedar")).unwrap();
-    gate.accept_upstream(&user("dana"), &now).await.unwrap();
+    std::fs::remove_file(world.path("policies/more.cedar")).unwrap();
+    gate.accept_upstream(&user("eve"), &now).await.unwrap();
 }
