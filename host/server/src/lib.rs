@@ -9,6 +9,7 @@ mod client;
 mod depth;
 pub mod export;
 pub mod http;
+mod json_line;
 mod limits;
 pub mod mcp;
 pub mod metrics;

@@ -23,7 +23,7 @@ use super::response::Response;
 
 /// Why there is no answer.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Unanswered {
+pub(super) enum RequestError {
     /// Nothing is there, or the request was not taken.
     NotAsked,
     /// Somebody is there with whom nothing can be done.
@@ -51,10 +51,10 @@ impl Drop for Driver {
 pub(super) async fn ask(
     store: &Path,
     request: HttpRequest<Full<Bytes>>,
-) -> Result<Response, Unanswered> {
+) -> Result<Response, RequestError> {
     let (_driver, response) = send(store, request).await?;
     let (parts, body) = response.into_parts();
-    let body = body.collect().await.map_err(|_| Unanswered::Lost)?;
+    let body = body.collect().await.map_err(|_| RequestError::Lost)?;
     Ok(Response::new(&parts, body.to_bytes()))
 }
 
@@ -62,17 +62,17 @@ pub(super) async fn ask(
 pub(super) async fn upgrade(
     store: &Path,
     request: HttpRequest<Full<Bytes>>,
-) -> Result<Result<Stream, Response>, Unanswered> {
+) -> Result<Result<Stream, Response>, RequestError> {
     let (driver, response) = send(store, request).await?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         let upgraded = hyper::upgrade::on(response).await;
-        let upgraded = upgraded.map_err(|_| Unanswered::Lost)?;
+        let upgraded = upgraded.map_err(|_| RequestError::Lost)?;
         drop(driver);
         let (read, write) = tokio::io::split(TokioIo::new(upgraded));
         return Ok(Ok((BufReader::new(read), write)));
     }
     let (parts, body) = response.into_parts();
-    let body = body.collect().await.map_err(|_| Unanswered::Lost)?;
+    let body = body.collect().await.map_err(|_| RequestError::Lost)?;
     Ok(Err(Response::new(&parts, body.to_bytes())))
 }
 
@@ -87,15 +87,15 @@ pub(super) fn upgrade_headers() -> [(header::HeaderName, &'static str); 2] {
 async fn send(
     store: &Path,
     request: HttpRequest<Full<Bytes>>,
-) -> Result<(Driver, HttpResponse<Incoming>), Unanswered> {
+) -> Result<(Driver, HttpResponse<Incoming>), RequestError> {
     let stream = connect(store).await?;
     let handshake = http1::handshake(TokioIo::new(stream)).await;
-    let (mut sender, connection) = handshake.map_err(|_| Unanswered::NotAsked)?;
+    let (mut sender, connection) = handshake.map_err(|_| RequestError::NotAsked)?;
     let driver = Driver(tokio::spawn(connection.with_upgrades()));
     match sender.send_request(request).await {
         Ok(response) => Ok((driver, response)),
-        Err(error) if was_not_taken(&error) => Err(Unanswered::NotAsked),
-        Err(_) => Err(Unanswered::Lost),
+        Err(error) if was_not_taken(&error) => Err(RequestError::NotAsked),
+        Err(_) => Err(RequestError::Lost),
     }
 }
 
@@ -113,10 +113,10 @@ fn was_not_taken(error: &hyper::Error) -> bool {
     is_reset || error.is_canceled()
 }
 
-async fn connect(store: &Path) -> Result<UnixStream, Unanswered> {
+async fn connect(store: &Path) -> Result<UnixStream, RequestError> {
     let path = path(store);
     let dir = path.parent().unwrap_or(Path::new("."));
-    let nothing = |_| Unanswered::NotAsked;
+    let nothing = |_| RequestError::NotAsked;
     let short = ShortPath::new(dir, "gate.sock").map_err(nothing)?;
     let stream = UnixStream::connect(short.as_path())
         .await
@@ -125,7 +125,7 @@ async fn connect(store: &Path) -> Result<UnixStream, Unanswered> {
     let owner = stream.peer_cred().map_err(nothing)?.uid();
     let rightful = fs::metadata(store).map_err(nothing)?.uid();
     if owner != rightful && owner != 0 {
-        return Err(Unanswered::Refused(format!(
+        return Err(RequestError::Refused(format!(
             "{} is served by user {owner}, and the store belongs to user {rightful}; remove the socket if you do \
              not know why",
             path.display()
@@ -160,7 +160,7 @@ mod tests {
         UnixListener::bind(short.as_path()).unwrap()
     }
 
-    async fn ask_for(store: &Path) -> Result<Response, Unanswered> {
+    async fn ask_for(store: &Path) -> Result<Response, RequestError> {
         let body = Full::new(Bytes::from_static(b"{}"));
         let request = HttpRequest::post("/v1/calls").header("host", "localhost");
         ask(store, request.body(body).unwrap()).await
@@ -186,13 +186,13 @@ mod tests {
     async fn a_request_that_is_not_taken_was_not_asked() {
         let (_dir, store) = store();
         let nothing = ask_for(&store).await.unwrap_err();
-        assert_eq!(nothing, Unanswered::NotAsked, "no socket");
+        assert_eq!(nothing, RequestError::NotAsked, "no socket");
         let listener = listen(&store);
         let (asked, ()) = tokio::join!(ask_for(&store), async move {
             tokio::task::yield_now().await;
             drop(listener);
         });
-        assert_eq!(asked.unwrap_err(), Unanswered::NotAsked, "not accepted");
+        assert_eq!(asked.unwrap_err(), RequestError::NotAsked, "not accepted");
     }
 
     #[tokio::test]
@@ -206,7 +206,7 @@ mod tests {
                 stream.read_buf(&mut request).await.unwrap();
             }
         });
-        assert_eq!(ask_for(&store).await.unwrap_err(), Unanswered::Lost);
+        assert_eq!(ask_for(&store).await.unwrap_err(), RequestError::Lost);
         served.await.unwrap();
     }
 }

@@ -23,7 +23,7 @@ use tollgate_server::{
 };
 use tower::ServiceExt as _;
 
-use self::{connection::Unanswered, response::Response};
+use self::{connection::RequestError, response::Response};
 use crate::{
     component::compiler,
     error::Failure,
@@ -152,14 +152,14 @@ impl<'a> Client<'a> {
         let http = request.to_http(self.claim.as_ref())?;
         match connection::ask(&self.config.store.path, http).await {
             Ok(response) => Ok(Attempt::Answered(response)),
-            Err(Unanswered::NotAsked) => Ok(Attempt::NotAsked),
-            Err(Unanswered::Refused(problem)) => Err(Failure::plain(problem)),
-            Err(Unanswered::Lost) if request.has_effects() => Err(Failure::new(
+            Err(RequestError::NotAsked) => Ok(Attempt::NotAsked),
+            Err(RequestError::Refused(problem)) => Err(Failure::plain(problem)),
+            Err(RequestError::Lost) if request.has_effects() => Err(Failure::new(
                 Exit::Indeterminate,
                 "the process that owns the gate went away in the middle of the call: it may have happened",
             )
             .help("do not repeat it before you have looked: tollgate runs show")),
-            Err(Unanswered::Lost) => Err(Failure::plain(
+            Err(RequestError::Lost) => Err(Failure::plain(
                 "the process that owns the gate went away without an answer",
             )
             .help("see whether it was done, then try again")),
@@ -185,11 +185,11 @@ impl<'a> Client<'a> {
         let http = request.to_http(self.claim.as_ref())?;
         match connection::ask(&self.config.store.path, http).await {
             Ok(response) => response.json(),
-            Err(Unanswered::NotAsked) => {
+            Err(RequestError::NotAsked) => {
                 Err(Failure::plain("no process serves this gate").help("start one: tollgate serve"))
             }
-            Err(Unanswered::Refused(problem)) => Err(Failure::plain(problem)),
-            Err(Unanswered::Lost) => Err(Failure::plain(
+            Err(RequestError::Refused(problem)) => Err(Failure::plain(problem)),
+            Err(RequestError::Lost) => Err(Failure::plain(
                 "the process that serves the gate went away without an answer",
             )),
         }
@@ -282,8 +282,8 @@ impl<'a> Client<'a> {
             Ok(Ok(stream)) => Ok(Some(stream)),
             Ok(Err(response)) if response.is_leaving() => Ok(None),
             Ok(Err(response)) => response.json().map(|()| None),
-            Err(Unanswered::Refused(problem)) => Err(Failure::plain(problem)),
-            Err(Unanswered::NotAsked | Unanswered::Lost) => Ok(None),
+            Err(RequestError::Refused(problem)) => Err(Failure::plain(problem)),
+            Err(RequestError::NotAsked | RequestError::Lost) => Ok(None),
         }
     }
 

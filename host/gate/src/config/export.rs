@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use tollgate_model::settings::{ConfigValue, ExportConfig, ExportProtocol};
+use tollgate_model::settings::{ExportConfig, ExportProtocol};
 
-use super::{ConfigError, SecretConfig, raw, validate::Validation};
+use super::{ConfigError, SecretConfig, raw, upstream::holds_secret, validate::Validation};
 
 /// The default number of spans per request.
 const BATCH: usize = 1000;
@@ -40,17 +40,10 @@ impl Validation<'_> {
             return Err(self.error(own, message, "remove it"));
         }
         if let Some(secret) = export.secret {
-            self.known_secret(&what, &secret, secrets)?;
-            let bearer = ConfigValue::Secret {
-                name: secret,
-                prefix: "Bearer ",
-            };
+            let bearer = self.bearer(&what, secret, secrets)?;
             headers.insert("authorization".into(), bearer);
         }
-        let confidential = headers
-            .values()
-            .any(|h| matches!(h, ConfigValue::Secret { .. }));
-        let mut url = self.endpoint(&export.url, confidential)?;
+        let mut url = self.endpoint(&export.url, holds_secret(&headers))?;
         let path = url.path().trim_end_matches('/');
         let path = path.strip_suffix("/v1/traces").unwrap_or(path).to_owned();
         url.set_path(&path);

@@ -248,20 +248,27 @@ impl Validation<'_> {
         let what = upstream_named(name);
         let mut headers = self.sent(&what, settings.headers, secrets)?;
         if let Some(secret) = settings.secret {
-            self.known_secret(&what, &secret, secrets)?;
-            let bearer = ConfigValue::Secret {
-                name: secret,
-                prefix: "Bearer ",
-            };
+            let bearer = self.bearer(&what, secret, secrets)?;
             headers.insert("authorization".into(), bearer);
         }
-        let confidential = headers
-            .values()
-            .any(|h| matches!(h, ConfigValue::Secret { .. }));
         Ok(UpstreamTransport::Http {
-            url: self.endpoint(url, confidential)?,
+            url: self.endpoint(url, holds_secret(&headers))?,
             protocol: settings.protocol.unwrap_or_default(),
             headers,
+        })
+    }
+
+    /// The value of `authorization` that sends a secret.
+    pub(super) fn bearer(
+        &self,
+        whose: &str,
+        secret: String,
+        secrets: &BTreeMap<String, SecretConfig>,
+    ) -> Result<ConfigValue, ConfigError> {
+        self.known_secret(whose, &secret, secrets)?;
+        Ok(ConfigValue::Secret {
+            name: secret,
+            prefix: "Bearer ",
         })
     }
 
@@ -359,6 +366,13 @@ impl Validation<'_> {
 /// How messages name it.
 fn upstream_named(name: &str) -> String {
     format!("the upstream server `{name}`")
+}
+
+/// Whether one of these headers is a secret.
+pub(super) fn holds_secret(headers: &BTreeMap<String, ConfigValue>) -> bool {
+    headers
+        .values()
+        .any(|header| matches!(header, ConfigValue::Secret { .. }))
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub struct Promotion {
 }
 
 /// A set of policies that loads.
-struct Promoted {
+struct PromotionCandidate {
     snapshot: Snapshot,
     before: Vec<PolicyFile>,
     after: Vec<PolicyFile>,
@@ -47,7 +47,7 @@ impl Gate {
     ) -> Result<Promotion, OperateError> {
         let _one_at_a_time = self.0.reloading.lock().await;
         self.operate(user, Action::ActivatePolicies).await?;
-        let Promoted {
+        let PromotionCandidate {
             snapshot,
             before,
             after,
@@ -78,7 +78,10 @@ impl Gate {
     }
 
     /// What would be in force, with the files before and after.
-    async fn load_promoted(&self, policy: Option<&str>) -> Result<Promoted, OperateError> {
+    async fn load_promoted(
+        &self,
+        policy: Option<&str>,
+    ) -> Result<PromotionCandidate, OperateError> {
         let unknown = |e: String| OperateError::Unknown(e);
         let unread = |e: load::LoadError| OperateError::Unknown(e.to_string());
         let running = self.ruleset();
@@ -99,7 +102,7 @@ impl Gate {
         )
         .await
         .map_err(|e| unknown(format!("nothing was changed, because {e}")))?;
-        Ok(Promoted {
+        Ok(PromotionCandidate {
             snapshot,
             before,
             after,

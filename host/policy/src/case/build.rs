@@ -32,7 +32,7 @@ impl Case {
     /// The case lacks a member, or has a wrong one.
     pub fn build(&self, pdp: &Pdp, defaults: &Defaults) -> Result<(Request, Facts), String> {
         let action = self.requested_action();
-        let described = Described {
+        let described = CaseRequest {
             case: self,
             defaults,
             principal: uid(&self.principal)?,
@@ -71,21 +71,21 @@ impl Case {
 }
 
 /// What depends on the action: the context, the resource, and the entities that go with it.
-struct Asked {
+struct RequestParts {
     context: ActionContext,
     resource: Uid,
     entities: Vec<Entity>,
 }
 
 /// A case, and where it says nothing the defaults.
-struct Described<'a> {
+struct CaseRequest<'a> {
     case: &'a Case,
     defaults: &'a Defaults,
     principal: Uid,
 }
 
-impl Described<'_> {
-    fn ask(&self, action: &Action, pdp: &Pdp) -> Result<Asked, String> {
+impl CaseRequest<'_> {
+    fn ask(&self, action: &Action, pdp: &Pdp) -> Result<RequestParts, String> {
         match action {
             Action::Call(name) => self.ask_to_call(name, pdp),
             Action::ReturnResult => self.ask_to_return(),
@@ -96,7 +96,7 @@ impl Described<'_> {
             Action::ViewRun | Action::ViewPayload | Action::AnnotateRun | Action::ExportRuns => {
                 self.ask_for_run()
             }
-            _ => Ok(Asked {
+            _ => Ok(RequestParts {
                 context: ActionContext::Operator,
                 resource: self.named_or(Kind::Gate, "gate")?,
                 entities: Vec::new(),
@@ -104,7 +104,7 @@ impl Described<'_> {
         }
     }
 
-    fn ask_to_call(&self, name: &str, pdp: &Pdp) -> Result<Asked, String> {
+    fn ask_to_call(&self, name: &str, pdp: &Pdp) -> Result<RequestParts, String> {
         let typed = pdp.tool(name).ok_or_else(|| {
             let names = pdp.tools().map(|(name, _)| name);
             match crate::policy::nearest(name, names) {
@@ -124,14 +124,14 @@ impl Described<'_> {
             input,
             via: self.case.via.clone(),
         };
-        Ok(Asked {
+        Ok(RequestParts {
             context,
             resource: self.named_or(Kind::Tool, name)?,
             entities: Vec::new(),
         })
     }
 
-    fn ask_to_return(&self) -> Result<Asked, String> {
+    fn ask_to_return(&self) -> Result<RequestParts, String> {
         let context = ActionContext::Result {
             on_behalf_of: self.for_whom()?,
             error: self.case.error,
@@ -141,14 +141,14 @@ impl Described<'_> {
             Some(resource) => resource,
             None => self.tool()?,
         };
-        Ok(Asked {
+        Ok(RequestParts {
             context,
             resource,
             entities: Vec::new(),
         })
     }
 
-    fn ask_for_http(&self) -> Result<Asked, String> {
+    fn ask_for_http(&self) -> Result<RequestParts, String> {
         let case = self.case;
         let resource = self.resource()?;
         let context = ActionContext::Http {
@@ -160,14 +160,14 @@ impl Described<'_> {
             size: case.size,
         };
         let entities = host_entities(&resource, &case.host_labels);
-        Ok(Asked {
+        Ok(RequestParts {
             context,
             resource,
             entities,
         })
     }
 
-    fn ask_for_secret(&self) -> Result<Asked, String> {
+    fn ask_for_secret(&self) -> Result<RequestParts, String> {
         let to = said(&self.case.host, &None, "host")?;
         let to = Uid::new(Kind::Host, to);
         let entities = host_entities(&to, &self.case.host_labels);
@@ -176,14 +176,14 @@ impl Described<'_> {
             host: to,
             scheme: self.scheme(),
         };
-        Ok(Asked {
+        Ok(RequestParts {
             context,
             resource: self.resource()?,
             entities,
         })
     }
 
-    fn ask_for_capability(&self) -> Result<Asked, String> {
+    fn ask_for_capability(&self) -> Result<RequestParts, String> {
         let labels = &self.case.directory_labels;
         let resource = self.resource()?;
         let entities = match resource.kind {
@@ -195,7 +195,7 @@ impl Described<'_> {
             guest: self.guest()?,
             size: self.case.size,
         };
-        Ok(Asked {
+        Ok(RequestParts {
             context,
             resource,
             entities,
@@ -203,7 +203,7 @@ impl Described<'_> {
     }
 
     /// To approve or reject what waits.
-    fn ask_to_answer(&self) -> Result<Asked, String> {
+    fn ask_to_answer(&self) -> Result<RequestParts, String> {
         let (case, defaults) = (self.case, self.defaults);
         let on_behalf_of = said(&case.on_behalf_of, &defaults.on_behalf_of, "on_behalf_of")?;
         let operator = said(&case.operator, &defaults.operator, "operator")?;
@@ -217,7 +217,7 @@ impl Described<'_> {
         };
         let approval = self.named_or(Kind::Approval, "apr-0707070707070707")?;
         let entities = vec![Entity::new(approval.clone(), [tool])];
-        Ok(Asked {
+        Ok(RequestParts {
             context,
             resource: approval,
             entities,
@@ -225,7 +225,7 @@ impl Described<'_> {
     }
 
     /// To read, annotate or export a run.
-    fn ask_for_run(&self) -> Result<Asked, String> {
+    fn ask_for_run(&self) -> Result<RequestParts, String> {
         let run = self.named_or(Kind::Run, "run")?;
         let tenant = self.case.tenant.as_deref().unwrap_or("default");
         let tenant = Uid::new(Kind::Tenant, tenant);
@@ -233,7 +233,7 @@ impl Described<'_> {
             Entity::new(tenant.clone(), []),
             Entity::new(run.clone(), [tenant]),
         ];
-        Ok(Asked {
+        Ok(RequestParts {
             context: ActionContext::Operator,
             resource: run,
             entities,

@@ -23,7 +23,7 @@ use tokio_util::{
 };
 
 use super::{Client, raw::RawMessage};
-use crate::depth::too_deep;
+use crate::{depth::too_deep, json_line};
 
 /// Bytes of a line.
 pub const MAX_LINE: usize = 16 << 20;
@@ -108,11 +108,8 @@ where
 }
 
 async fn put<W: AsyncWrite + Unpin>(write: &Mutex<W>, message: &impl Serialize) -> io::Result<()> {
-    let mut line = serde_json::to_vec(message)?;
-    line.push(b'\n');
-    let mut write = write.lock().await;
-    write.write_all(&line).await?;
-    write.flush().await
+    let line = json_line::encode(message)?;
+    json_line::write(&mut *write.lock().await, &line).await
 }
 
 impl<R, W> Transport<RoleServer> for Lines<R, W>

@@ -17,7 +17,7 @@ const NO_NUMBERS: &[&str] = &["NaN", "Infinity", "-Infinity"];
 /// The text without what a JSON parser refuses although its meaning is plain. A number that cannot be held exactly
 /// becomes a string of its digits.
 pub(super) fn mend(text: &str) -> Cow<'_, str> {
-    let mut mending = Mending {
+    let mut mending = Repair {
         text,
         at: 0,
         copied: 0,
@@ -38,7 +38,7 @@ pub(super) fn mend(text: &str) -> Cow<'_, str> {
     Cow::Owned(mending.out)
 }
 
-struct Mending<'t> {
+struct Repair<'t> {
     text: &'t str,
     at: usize,
     /// How much of the text is in `out` already.
@@ -46,7 +46,7 @@ struct Mending<'t> {
     out: String,
 }
 
-impl Mending<'_> {
+impl Repair<'_> {
     fn byte(&self, ahead: usize) -> Option<u8> {
         self.text.as_bytes().get(self.at + ahead).copied()
     }

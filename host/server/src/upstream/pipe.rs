@@ -8,7 +8,7 @@ use rmcp::{
     transport::Transport,
 };
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader},
+    io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, BufReader},
     sync::Mutex,
 };
 
@@ -16,6 +16,7 @@ use super::{
     mend::id_of,
     wire::{Reply, Wire},
 };
+use crate::json_line;
 
 /// Bytes of one message from a server.
 const MAX_MESSAGE: usize = 32 << 20;
@@ -105,12 +106,10 @@ where
         let id = wire.sent(&message);
         async move {
             let written = async {
-                let mut line = serde_json::to_vec(&message)?;
-                line.push(b'\n');
+                let line = json_line::encode(&message)?;
                 let mut write = write.lock().await;
                 let write = write.as_mut().ok_or(io::ErrorKind::NotConnected)?;
-                write.write_all(&line).await?;
-                write.flush().await
+                json_line::write(write, &line).await
             };
             let written = written.await;
             if let (Err(_), Some(id)) = (&written, id) {
@@ -145,6 +144,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
     use rmcp::model::{CallToolRequest, CallToolRequestParams, ClientRequest, RequestId};
 
     use super::*;

@@ -65,12 +65,12 @@ pub(super) type Stale = Arc<AtomicBool>;
 /// One connection, with a session or without.
 #[derive(Debug)]
 pub(super) struct HttpTransport {
-    shared: Arc<Shared>,
+    shared: Arc<ConnectionState>,
     incoming: mpsc::Receiver<ServerJsonRpcMessage>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct ConnectionState {
     client: HttpClient,
     wire: Wire,
     out: mpsc::Sender<ServerJsonRpcMessage>,
@@ -100,7 +100,7 @@ impl HttpTransport {
     pub(super) fn new(client: HttpClient, stale: Stale) -> Self {
         let (out, incoming) = mpsc::channel(WAITING);
         Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(ConnectionState {
                 client,
                 wire: Wire::default(),
                 out,
@@ -166,7 +166,7 @@ impl Transport<RoleClient> for HttpTransport {
     }
 }
 
-impl Shared {
+impl ConnectionState {
     fn begin(&self, id: &RequestId) -> CancellationToken {
         let cancelled = self.closing.child_token();
         lock(&self.under_way).insert(id.clone(), cancelled.clone());

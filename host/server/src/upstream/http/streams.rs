@@ -13,7 +13,7 @@ use rmcp::{
 };
 use tokio::time::Instant;
 
-use super::{HttpError, LAST_EVENT, STREAM, Shared, client::media_type, lock};
+use super::{ConnectionState, HttpError, LAST_EVENT, STREAM, client::media_type, lock};
 use crate::upstream::{
     sse::{Event, MAX_EVENT, Parser},
     wire::Reply,
@@ -83,7 +83,7 @@ impl Position {
     }
 }
 
-impl Shared {
+impl ConnectionState {
     /// Read the stream of a request until its answer has come, however long the server keeps it open.
     pub(super) async fn follow(&self, mut response: Response, id: &RequestId) {
         let mut position = Position::default();
