@@ -227,8 +227,8 @@ pub fn parse(text: &str) -> Result<Value, JsonError> {
     read(text, Reader::default())
 }
 
-/// Read one JSON document as [`parse`] does, with numbers of any size that 64 bits hold: what somebody else has written
-/// and nobody decides on.
+/// Read one JSON document as [`parse`] does, with numbers of any size that 64 bits hold: for text from outside that no
+/// decision depends on.
 ///
 /// # Errors
 /// [`JsonError`], as [`parse`].

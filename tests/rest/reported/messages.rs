@@ -124,7 +124,7 @@ async fn what_is_odd_is_kept_or_refused_by_name() {
     assert!(why.contains("1: no span id of 8 bytes"), "{why}");
     assert_eq!(intake.kept(1).len(), 1);
 
-    // Parents in a circle, a parent that nobody knows, and times of other centuries.
+    // Parents in a circle, an unknown parent, and times of other centuries.
     let mut circle = [span(2, 1), span(2, 2), span(2, 3)];
     circle[0].parent_span_id = vec![2; 8];
     circle[1].parent_span_id = vec![1; 8];

@@ -149,7 +149,7 @@ async fn a_run_is_shown_with_what_its_own_agent_reported() {
     let posted = intake.post("/v1/logs", &protobuf, logs.encode_to_vec());
     assert_eq!(posted.await.unwrap().0, 200);
 
-    // Somebody else reports something of the same trace.
+    // Another sender reports something of the same trace.
     let support = intake.token.clone();
     let other = Uid::new(Kind::Agent, "other");
     intake.token = token_of(&intake.gate, other.clone()).await;

@@ -26,7 +26,7 @@ use super::response::Response;
 pub(super) enum RequestError {
     /// Nothing is there, or the request was not taken.
     NotAsked,
-    /// Somebody is there with whom nothing can be done.
+    /// The peer at the socket may not be used: why.
     Refused(String),
     /// The request was taken, and then the connection broke.
     Lost,

@@ -148,7 +148,7 @@ impl Gate {
         if seen.is_empty() {
             return Err(LoadError::NothingToAccept);
         }
-        // Servers of another configuration are not started for somebody who may not activate it.
+        // Servers of another configuration are started only for a user who may activate it.
         let differs = before.config != config || reads_unseen_files(&config);
         if differs {
             self.permit_activation(user).await?;

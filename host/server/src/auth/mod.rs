@@ -138,7 +138,7 @@ impl Auth {
     }
 
     /// What checks the callers of the owner's socket: a peer is let in if its user id is that of this
-    /// process, and nobody else is.
+    /// process, and no other user is.
     #[must_use]
     pub fn of_owner(gate: &Gate, rate: Arc<Rate>) -> Self {
         Self(Arc::new(Inner {

@@ -1,7 +1,7 @@
 //! The owner's Unix socket: who calls is what the operating system says of the connection.
 //!
 //! Only the user who owns the gate's process gets in. Which configured user that is, the login says. A
-//! caller who is somebody else has that user's token, and names the user in a header.
+//! caller who acts as another user has that user's token, and names the user in a header.
 
 use std::{io, path::PathBuf};
 

@@ -71,7 +71,7 @@ impl Requester {
 
     /// Who calls: the caller, or the agent for which a person speaks. Speaking for an agent is its operator's
     /// act, or, over the owner's socket, an administrator's: an approval of the call does not know who spoke,
-    /// so nobody else speaks from afar.
+    /// so over TCP only the operator speaks for an agent.
     pub(super) async fn acting(
         &self,
         gate: &Gate,

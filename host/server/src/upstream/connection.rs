@@ -359,7 +359,7 @@ impl List {
     }
 }
 
-/// A question to the server. Once nobody waits for the answer, the server is told.
+/// A request to the server. If it is dropped before the answer, the server is sent a cancellation.
 struct Question(Option<RequestHandle<RoleClient>>);
 
 impl Question {
@@ -429,7 +429,7 @@ async fn hear_of_changes(peer: Peer<RoleClient>, heard: Arc<ServerMessages>, sta
         while let Ok(Some(_)) = subscription.next().await {
             heard.changed();
         }
-        // Nobody tells of changes any more: the next call asks, over a connection on which somebody does.
+        // The subscription to changes has ended: the next call lists the tools again, over a new connection.
         heard.changed();
         stale.store(true, Ordering::SeqCst);
     }

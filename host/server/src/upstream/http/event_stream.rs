@@ -168,7 +168,7 @@ async fn take_in(
 }
 
 impl Sender {
-    /// Nobody waits for this POST any more.
+    /// Cancel this POST: its answer is not needed any more.
     fn end_post(&self, id: Option<&RequestId>) {
         let post = id.and_then(|id| lock(&self.under_way).remove(id));
         if let Some(post) = post {

@@ -433,9 +433,9 @@ impl ConnectionState {
             }
             message => message,
         };
-        // Nobody waits for it where the connection is closed.
+        // Its receiver is gone if the connection is closed.
         drop(self.out.send(message).await);
-        // Its own stream may be another one, which nobody needs any more.
+        // Its own stream may be another one, which is not needed any more.
         let request = id.and_then(|id| lock(&self.under_way).remove(&id));
         if let Some(request) = request {
             request.cancel();

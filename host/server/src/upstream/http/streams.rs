@@ -266,7 +266,7 @@ impl ConnectionState {
                 Err(_) => {}
             }
             if !position.wait().await {
-                // Nobody tells of changes any more: the next call asks, over a connection on which somebody does. A
+                // The subscription to changes has ended: the next call lists the tools again, over a new connection. A
                 // server whose stream never was of use has none.
                 if position.was_of_use {
                     self.stale.store(true, Ordering::SeqCst);
