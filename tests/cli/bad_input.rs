@@ -170,7 +170,11 @@ fn a_store_of_a_newer_version_is_left_alone() {
             .exits(1)
             .says(&["ledger.db", "99", "newer", "use the newer tollgate"]);
     }
-    assert_eq!(version(known), 99, "nobody touched it");
+    assert_eq!(
+        version(known),
+        99,
+        "the refused command did not change the file"
+    );
     world.run(READ).exits(0);
     world.run(&["ledger", "verify"]).exits(0);
 }

@@ -139,6 +139,6 @@ fn the_compiler_is_limited() {
     let said = String::from_utf8(said.stdout).unwrap();
     assert!(
         said.contains("Refused"),
-        "an empty file is no component: {said}"
+        "an empty file is not a component: {said}"
     );
 }

@@ -47,7 +47,10 @@ fn what_is_for_programs_is_alone_on_standard_output() {
         "Dear Ada",
         "the result and nothing else"
     );
-    assert!(ran.err.contains("files__read"), "remarks are beside it");
+    assert!(
+        ran.err.contains("files__read"),
+        "remarks go to standard error"
+    );
     let quiet = world.run(&[READ, &["--quiet"]].concat()).exits(0);
     assert_eq!((quiet.out.trim_end(), &*quiet.err), ("Dear Ada", ""));
 }

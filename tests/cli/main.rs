@@ -1,4 +1,4 @@
-//! The command line, as somebody types it: the real binary, real components, a gate in a folder of its own.
+//! The command line from outside: the real binary, real components, one gate folder per test.
 
 #[cfg(test)]
 mod bad_input;

@@ -41,7 +41,7 @@ fn others_ask_the_owner_and_its_call_is_halted_through_it() {
         ])
         .exits(0)
         .says(&["tollgate resume tool hostile__write_then_loop"]);
-    // It wrote before it was halted, so nobody can say what it has done: 7.
+    // It wrote before it was halted, so its outcome is indeterminate: exit code 7.
     held.end()
         .plain()
         .exits(7)

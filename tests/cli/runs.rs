@@ -1,4 +1,4 @@
-//! Runs, as somebody reads them who was not there: cases, comparisons, notes, sets, exports, tests.
+//! Commands about recorded runs: cases, comparisons, notes, sets, exports, tests.
 
 use std::fs;
 
@@ -134,7 +134,7 @@ fn runs_are_found_by_what_is_in_them() {
         ["bad"]
     );
     assert_eq!(keys(&["--text", "could not"]), ["bad"]);
-    assert_eq!(keys(&["--agent", "nobody"]), Vec::<String>::new());
+    assert_eq!(keys(&["--agent", "unknown"]), Vec::<String>::new());
     assert_eq!(keys(&["--tool", "files__read", "--limit", "1"]), ["bad"]);
     let first = &json_of(
         &world,
@@ -301,7 +301,7 @@ fn spans_are_exported_in_three_formats() {
     let bytes = fs::read(world.path("run.parquet")).unwrap();
     assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"));
 
-    // What leaves names nobody, and that it leaves is decided and recorded.
+    // The export names no principal, and the export itself is decided and recorded.
     assert!(lines.contains("tollgate.principal.hash"), "{lines}");
     for clear in ["tollgate.principal.id", "tollgate.resource.id"] {
         assert!(!lines.contains(clear), "{lines}");

@@ -157,7 +157,7 @@ fn a_changed_server_is_shown_and_accepted_by_its_digest() {
         .run(&["upstream", "show", "box"])
         .exits(0)
         .says(&["nothing yet", "+ echo"]);
-    // What nobody has seen is not accepted.
+    // Tools that were never listed cannot be accepted.
     let unseen = world.run(&["upstream", "accept", "box"]);
     unseen
         .exits(2)

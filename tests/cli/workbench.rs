@@ -1,4 +1,4 @@
-//! The policy workbench, as somebody types it: check, fmt, schema, test, explain, replay, coverage, promote.
+//! The commands of the policy workbench: check, fmt, schema, test, explain, replay, coverage, promote.
 
 use std::fs;
 
@@ -19,7 +19,7 @@ fn busy() -> World {
     world
 }
 
-/// A copy of the policies, in `dir`, with one text in the place of another.
+/// A copy of the policies in `dir`, with `from` replaced by `to`.
 fn candidate(world: &World, dir: &str, from: &str, to: &str) {
     fs::create_dir_all(world.path(dir)).unwrap();
     for entry in fs::read_dir(world.path("policies")).unwrap() {
@@ -43,7 +43,7 @@ fn check_finds_what_makes_no_difference() {
     may_activate(&world);
     let useless = r#"@id("useless") @owner("tests")
 permit (principal is Tollgate::User, action == Tollgate::Action::"files__read", resource);
-@id("nobody") @owner("tests") @reason("x")
+@id("no-agent-has-it") @owner("tests") @reason("x")
 forbid (principal is Tollgate::Agent in Tollgate::Role::"finance", action in Tollgate::Action::"call", resource);
 @id("some-day") @owner("tests") @reason("x")
 forbid (principal, action in Tollgate::Action::"call", resource in Tollgate::Label::"egress");
@@ -53,7 +53,7 @@ forbid (principal, action == Tollgate::Action::"files__delete", resource) when {
     world.write("policies/useless.cedar", useless);
     world.run(&["policy", "check"]).exits(0).says(&[
         "policy `useless` makes no difference: `all-call`",
-        "policy `nobody` can never apply",
+        "policy `no-agent-has-it` can never apply",
         "note: policy `some-day` applies to nothing yet",
         "the id `all-call` looks like `a11-call`",
         "`@colour`, which means nothing here",
@@ -395,7 +395,7 @@ fn recorded_requests_are_decided_again() {
         .says(&["not comparable: its facts were destroyed"]);
 }
 
-/// What `[budgets]` says is part of the policies, whatever the candidate's directory holds.
+/// `[budgets]` stays part of the policies when `policy replay` decides with another directory's policies.
 #[test]
 fn a_budget_stays_in_force_when_requests_are_decided_again() {
     let world = World::new();

@@ -45,7 +45,7 @@ operator = "alice"
 roles = ["clerk"]
 "#;
 
-const POLICIES: &str = r#"@id("all-call") @owner("tests") @reason("Anybody may call.")
+const POLICIES: &str = r#"@id("all-call") @owner("tests") @reason("Everyone may call.")
 permit (principal, action in Tollgate::Action::"call", resource);
 
 @id("no-deleting") @owner("tests") @reason("Nothing is deleted here.")
@@ -136,7 +136,7 @@ impl World {
         self.dir.path().join(path)
     }
 
-    /// Write a file. A configuration is trusted, as one is that somebody wrote themselves.
+    /// Writes a file. A configuration is trusted as well, as `tollgate init` does.
     pub(crate) fn write(&self, path: &str, text: impl AsRef<[u8]>) {
         let file = self.path(path);
         fs::write(&file, text).unwrap();
@@ -170,7 +170,7 @@ impl World {
     /// The command, as a stranger's shell would start it here.
     pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
-        // What cargo and nextest set for this process is no business of those that it starts.
+        // Commands must not inherit what cargo and nextest set for this process.
         let ours = |name: &str| {
             name.starts_with("NEXTEST")
                 || name.starts_with("RUST")
@@ -200,7 +200,7 @@ impl World {
         Running::of(self.command(binary()).args(args), args.join(" "))
     }
 
-    /// `tollgate ARGS`, to its end. It never panics, and never colours what is no terminal.
+    /// `tollgate ARGS`, to its end. It must not panic, and must not colour output that is not a terminal.
     pub(crate) fn run(&self, args: &[&str]) -> Ran {
         self.begin(args).end().plain()
     }
@@ -246,7 +246,7 @@ impl World {
     }
 }
 
-/// A command that is under way; dropped, it ends.
+/// A running command. It is killed when this is dropped.
 pub(crate) struct Running {
     what: String,
     child: Child,
@@ -302,7 +302,7 @@ fn listen(mut from: impl Read + Send + 'static, is_out: bool, to: mpsc::Sender<(
     thread::spawn(move || {
         let mut bytes = Vec::new();
         from.read_to_end(&mut bytes).unwrap();
-        // Nobody listens any more if the test has failed.
+        // The receiver is gone if the test has failed.
         drop(to.send((is_out, String::from_utf8(bytes).unwrap())));
     });
 }

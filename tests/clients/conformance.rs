@@ -23,7 +23,7 @@ const TOOLS: &[&str] = &[
     "test_streaming_elicitation",
 ];
 
-const POLICIES: &str = r#"@id("all-call") @owner("tests") @reason("Anybody may call.")
+const POLICIES: &str = r#"@id("all-call") @owner("tests") @reason("Everyone may call.")
 permit (principal, action in Tollgate::Action::"call", resource);
 "#;
 

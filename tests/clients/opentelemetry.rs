@@ -149,7 +149,7 @@ fn spans_and_logs_come_by_grpc() {
 }
 
 #[test]
-fn nobody_reports_without_a_token() {
+fn reports_without_a_token_are_refused() {
     let (world, served, _) = world();
     for protocol in ["http", "grpc"] {
         let sent = send(&world, protocol, &served.address, "tollgate_0_0");

@@ -95,7 +95,7 @@ impl Stage {
         );
         assert!(
             says(&denied, &[]).to_lowercase().contains("do not re"),
-            "it is told not to try again: {denied}"
+            "the answer advises against a retry: {denied}"
         );
         self.is_refused(&denied, "denied");
         assert!(self.gate.world.path("data/letter.txt").exists());
@@ -178,7 +178,11 @@ impl Stage {
         self.reads();
         assert_eq!(self.gate.approve(), id);
         self.reads();
-        assert_eq!(self.gate.world.refunds(), before, "nobody waited for it");
+        assert_eq!(
+            self.gate.world.refunds(),
+            before,
+            "the call was cancelled, so it does not run"
+        );
     }
 }
 

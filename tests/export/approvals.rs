@@ -1,5 +1,5 @@
-//! Calls that go on after they have waited, whatever became of the approval: one span each, and it says that
-//! they ran.
+//! A call that runs after its approval was pending has one span, and the span says that it ran. It does not
+//! matter how the approval ended.
 
 use opentelemetry_proto::tonic::trace::v1::Span;
 use tollgate::{enforce::Answer, enforce::ApprovalResponse, enforce::Vote, gate::Gate};
@@ -123,7 +123,7 @@ async fn an_approval_that_is_no_longer_enough() {
     call(&gate, "r", "files__read", r#"{"path":"letter.txt"}"#).await;
     let again = call(&gate, "r", TOOL, REFUND).await;
     assert_eq!(again.call, asked.call);
-    // While the second answer is waited for, the call goes on.
+    // The call continues while the second answer is pending.
     drained(&world, &gate, &mut exporter).await;
     assert!(!collector.ids().contains(&asked.call.as_bytes()[..]));
     gate.answer(

@@ -1,4 +1,4 @@
-//! A collector that does what it is told to: takes, refuses, rejects, hangs, lies.
+//! A fake collector with a set behaviour: it accepts, refuses, rejects, hangs or gives wrong answers.
 
 use std::{
     collections::BTreeSet,
@@ -39,7 +39,7 @@ pub(crate) enum Mood {
     Takes,
     Hangs,
     Answers(StatusCode),
-    /// It is no collector, but says that all is well.
+    /// It is not a collector, but answers 200.
     Lies,
     /// It says that it rejected more than there was.
     Exaggerates,

@@ -1,4 +1,4 @@
-//! At least once, whatever the collector does.
+//! Spans are delivered at least once, for every failure of the collector.
 
 use std::sync::Arc;
 use tollgate::enforce::{ApprovalResponse, Vote};
@@ -117,7 +117,7 @@ async fn every_span_of_a_run_arrives_once_with_no_payload_and_no_name() {
                 assert!(attribute(&span.attributes, "tollgate.principal.hash").is_some());
             }
         }
-        // Nothing of arguments, results and secrets, and nobody's name but the agent's.
+        // No arguments, results or secrets are exported, and no name except the agent's.
         let bytes: Vec<u8> = seen
             .requests
             .iter()
@@ -140,7 +140,7 @@ async fn every_span_of_a_run_arrives_once_with_no_payload_and_no_name() {
 }
 
 #[tokio::test]
-async fn what_was_not_acknowledged_is_sent_again_whatever_the_collector_did() {
+async fn unacknowledged_spans_are_sent_again_after_every_failure() {
     for mood in [
         Mood::Hangs,
         Mood::Lies,
@@ -250,7 +250,7 @@ async fn an_exporter_that_is_started_again_goes_on_where_it_was() {
     );
     assert!(collector.ids().len() > before && first.run.is_some());
 
-    // Nothing happens in the run any more, and nobody ends it: its root is exported in the end.
+    // The run is idle and was not ended: its root span is exported after the timeout.
     let root = || {
         collector.seen(|seen| {
             seen.spans

@@ -258,7 +258,7 @@ impl Consumer {
             .spawn()
             .unwrap();
         let said = BufReader::new(child.stdout.take().unwrap()).lines();
-        // A program whose output nobody reads stops.
+        // The program would block if its output were not read.
         let (sender, lines) = mpsc::channel();
         thread::spawn(move || {
             for line in said.map_while(Result::ok) {

@@ -105,7 +105,11 @@ async fn the_end_of_a_run_in_the_callers_own_trace_is_told_there() {
     );
     assert_eq!(on("gen_ai.agent.version").as_deref(), Some("1.5"));
     assert_eq!(on("openinference.span.kind").as_deref(), Some("CHAIN"));
-    assert_eq!(on("gen_ai.operation.name"), None, "it is no agent's work");
+    assert_eq!(
+        on("gen_ai.operation.name"),
+        None,
+        "it is not an agent's operation"
+    );
     collector.seen(|seen| {
         let agents = seen
             .spans

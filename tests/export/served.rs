@@ -1,4 +1,4 @@
-//! The command itself: it exports while it serves, once where nobody does, and says what it does.
+//! `tollgate serve` exports while it runs; `tollgate export run` exports once; `export status` reports both.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
@@ -101,7 +101,7 @@ async fn a_served_gate_exports_by_itself_and_logs_no_payload() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_serves_is_exported_once() {
+async fn without_serve_export_run_sends_each_span_once() {
     let collector = Collector::start(Mood::Takes).await;
     let world = world(&collector);
     write(&world, "monday");
@@ -134,5 +134,5 @@ async fn a_collector_that_is_away_is_told_of() {
     world
         .run(&["export", "run", "--patience", "0s"])
         .exits(1)
-        .says(&["held up: nobody answers there"]);
+        .says(&["held up: cannot connect"]);
 }

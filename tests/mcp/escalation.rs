@@ -100,7 +100,7 @@ async fn a_pending_call_is_resumed_by_its_id_with_its_own_arguments() {
     let id = waits_for(&client.call(REFUND, refund()).await);
     let more = json!({"approval_id": id, "amount": 1});
     let more = client.call("tollgate_resume", more).await;
-    assert!(text(&more).contains("`amount` is no argument of it"));
+    assert!(text(&more).contains("`amount` is not an argument of it"));
     let resume = || client.call("tollgate_resume", json!({"approval_id": id}));
     assert_eq!(waits_for(&resume().await), id);
     answer(&world, "approve", &id);
@@ -212,7 +212,7 @@ async fn a_cancelled_task_stays_so_and_the_call_may_be_asked_for_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_task_that_was_rejected_is_so_after_a_restart_whatever_policies_say_by_then() {
+async fn a_rejected_task_stays_rejected_after_a_restart_with_other_policies() {
     let world = world("0s", "0s");
     let client = Client::stdio(&world, Era::Legacy, true).await;
     let CallToolResponse::Task(created) = client.call_once(REFUND, refund()).await else {
@@ -221,9 +221,9 @@ async fn a_task_that_was_rejected_is_so_after_a_restart_whatever_policies_say_by
     let id = created.task.task_id;
     client.end().await;
     answer(&world, "reject", &id);
-    let anybody = r#"@id("all-call") @owner("tests") @reason("Anybody may call.")
+    let permit_all = r#"@id("all-call") @owner("tests") @reason("Everyone may call.")
         permit (principal, action in Tollgate::Action::"call", resource);"#;
-    world.write("policies/story.cedar", anybody);
+    world.write("policies/story.cedar", permit_all);
     let client = Client::stdio(&world, Era::Legacy, true).await;
     let result = ended(&client, &id).await;
     assert_eq!(result["isError"], true, "{result}");

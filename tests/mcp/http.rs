@@ -84,7 +84,7 @@ fn bad_requests_get_precise_answers_and_good_ones_go_on() {
         (("origin", "null"), 403),
         (("accept", "text/plain"), 406),
         (("content-type", "text/plain"), 415),
-        (("mcp-session-id", "nobodys"), 404),
+        (("mcp-session-id", "unknown"), 404),
         (
             (
                 "mcp-session-id",
@@ -149,7 +149,7 @@ fn bad_requests_get_precise_answers_and_good_ones_go_on() {
 }
 
 #[test]
-fn nobody_listens_beyond_this_machine_without_authentication() {
+fn listening_beyond_loopback_requires_authentication() {
     World::new()
         .run(&["serve", "--listen", "0.0.0.0:0"])
         .exits(1)
@@ -157,7 +157,7 @@ fn nobody_listens_beyond_this_machine_without_authentication() {
 }
 
 #[test]
-fn nobody_is_an_agent_who_was_not_named() {
+fn a_request_without_credentials_is_refused() {
     let world = world("0s", "0s");
     let server = Server::start_with(&world, &[]);
     let list = list("2026-07-28").to_string();

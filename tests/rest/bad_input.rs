@@ -88,7 +88,7 @@ async fn each_has_a_precise_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_breaks_off_or_dawdles_holds_up_nobody() {
+async fn a_slow_or_broken_client_delays_no_other_client() {
     let served = Served::new("").await;
     let agent = served.agent("support").await;
     let mut slow = Vec::new();
@@ -205,7 +205,7 @@ async fn the_document_describes_what_is_served() {
             let expected = match described {
                 Some(operation) if operation["security"] == json!([{}]) => 200,
                 Some(_) => 401,
-                // Strangers are told nothing about what is behind.
+                // Answers to unauthenticated callers reveal nothing about the gate.
                 None if path.starts_with("/v1/") && path != "/v1/openapi.json" => 401,
                 None => 405,
             };

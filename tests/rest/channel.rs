@@ -1,4 +1,4 @@
-//! The approver's channel: notifications, and a second group where nobody answers.
+//! Notifications about approvals, and escalation to a second group after a time without an answer.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +14,7 @@ use crate::{served::Served, world::World};
 
 const SECRET: &str = "a secret of the receiver";
 
-/// Somebody who takes notifications, or not.
+/// A receiver of notifications with a set behaviour.
 #[derive(Clone, Default)]
 struct Receiver {
     /// Statuses with which the next ones are answered; 204 after that.
@@ -89,7 +89,7 @@ async fn each_request_and_resolution_is_told_signed() {
     assert_eq!(webhook.deliver().await, Delivery::Idle);
     let (agent, dana) = (served.agent("support").await, served.user("dana").await);
     let id = served.waits(&agent, "A-1").await;
-    // It fails twice, and is told again each time it is due and not before.
+    // Delivery fails twice, and is tried again each time when it is due, not before.
     *receiver.answers.lock().unwrap() = vec![500, 302];
     assert_eq!(webhook.deliver().await, Delivery::Failed);
     assert_eq!(webhook.deliver().await, Delivery::Later);
@@ -136,8 +136,8 @@ async fn each_request_and_resolution_is_told_signed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_took_is_told_after_a_restart() {
-    // An address where nobody is, yet.
+async fn an_undelivered_notification_is_sent_after_a_restart() {
+    // Nothing listens at this address yet.
     let address = {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         listener.local_addr().unwrap().to_string()
@@ -203,7 +203,7 @@ async fn a_receiver_that_never_takes_one_does_not_stop_the_next() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn time_passes_while_a_receiver_takes_its_time() {
-    /// Somebody who takes a notification and says nothing, until they are left.
+    /// A receiver that accepts a notification and never answers, until the sender closes the connection.
     struct Left(mpsc::UnboundedSender<&'static str>);
     impl Drop for Left {
         fn drop(&mut self) {
@@ -239,13 +239,13 @@ async fn time_passes_while_a_receiver_takes_its_time() {
     };
     tokio::select! {
         () = asked_too => {}
-        left = heard.recv() => panic!("nobody else was asked until the receiver was {left:?}"),
+        left = heard.recv() => panic!("the receiver became {left:?} before more roles were asked"),
     }
     attending.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_group_is_asked_when_nobody_answers() {
+async fn a_second_group_is_asked_after_a_time_without_an_answer() {
     let receiver = Receiver::default();
     let address = receiver.serve("127.0.0.1:0").await;
     let served = Served::at(world(&address, "json"), "192.0.2.1:443").await;
@@ -292,7 +292,7 @@ async fn a_second_group_is_asked_when_nobody_answers() {
         .unwrap()
         .unwrap();
     assert_eq!(row.escalated_to.len(), 1);
-    // What nobody answers at all expires.
+    // An approval that neither group answers expires.
     let other = served.agent("other").await;
     served.waits(&other, "A-2").await;
     served.world.pass(3600);

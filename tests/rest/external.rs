@@ -148,7 +148,7 @@ async fn an_approval_lets_one_be_executed_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_executes_what_is_not_theirs_to_execute() {
+async fn only_external_tools_are_executed_by_the_caller() {
     let served = served().await;
     let agent = served.agent("support").await;
     // The gate does not call what it does not execute, and authorizes nothing that it does.
@@ -183,7 +183,7 @@ async fn nobody_executes_what_is_not_theirs_to_execute() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_tells_may_have_happened() {
+async fn an_unreported_outcome_is_indeterminate() {
     let served = served().await;
     let (agent, alice) = (served.agent("support").await, served.user("alice").await);
     let bash = |n: u8| {

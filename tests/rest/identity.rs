@@ -243,7 +243,7 @@ async fn other_tokens_do_not_count() {
     for (what, token, status, code) in [
         ("no scope", key.token(&claims()), 403, "insufficient_scope"),
         (
-            "nobody's program",
+            "an unknown client id",
             scoped("client_id", json!("app-9")),
             403,
             "unknown_principal",
@@ -273,7 +273,7 @@ async fn other_tokens_do_not_count() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_rotate_and_nobody_makes_the_gate_ask_all_the_time() {
+async fn keys_rotate_and_unknown_key_ids_do_not_flood_the_issuer() {
     let (first, second) = (Key::new("k1"), Key::new("k2"));
     let issuer = Issuer::new(&first).await;
     let served = Served::at(world(&issuer.url, ""), "192.0.2.1:443").await;
@@ -306,14 +306,14 @@ async fn keys_rotate_and_nobody_makes_the_gate_ask_all_the_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_waits_for_a_stranger_s_key() {
+async fn known_keys_are_served_while_an_unknown_key_is_fetched() {
     let (known, stranger) = (Key::new("k1"), Key::new("k2"));
     let issuer = Issuer::new(&known).await;
     let served = Served::at(world(&issuer.url, ""), "192.0.2.1:443").await;
     let token = known.token(&claims());
     read(&served, &token).await.is(200);
     served.world.pass(11);
-    // The issuer answers nobody until it is let go.
+    // The issuer answers no request until the lock is released.
     let held = issuer.held.clone().write_owned().await;
     let request = served.request(Method::GET, "/v1/tools");
     let asking = tokio::spawn(request.bearer_auth(stranger.token(&claims())).send());
@@ -429,7 +429,7 @@ fn anonymous(more: &str) -> World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_credentials_only_where_nobody_has_any() {
+async fn anonymous_callers_are_accepted_only_while_no_credentials_exist() {
     let oauth = "[serve.oauth]\nresource = \"https://gate.example/mcp\"\n\
                  issuer = \"https://id.example/\"\njwks = \"keys.json\"\n";
     for more in ["hosts = [\"gate.example\"]\n", oauth] {

@@ -145,7 +145,7 @@ async fn a_page_of_a_known_origin_may_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn beginning_sessions_counts_whatever_the_headers_say() {
+async fn beginning_sessions_counts_under_every_header() {
     let world = configured("[serve.rate]\nper_second = 1\nburst = 1\n");
     let served = Served::at(world, "192.0.2.1:443").await;
     let agent = served.agent("support").await;

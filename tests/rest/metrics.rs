@@ -99,7 +99,7 @@ async fn they_are_counted_from_the_ledger() {
     assert!(of("tollgate_decision_seconds_count") >= 4.0);
     assert!(
         !text.contains("no__such"),
-        "names of callers are no labels:\n{text}"
+        "names of callers are not labels:\n{text}"
     );
 
     // A restart resets nothing.

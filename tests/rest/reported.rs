@@ -297,7 +297,7 @@ async fn a_log_without_times_that_is_sent_again_is_the_same_log() {
 }
 
 #[tokio::test]
-async fn who_is_not_known_keeps_nobody_from_reporting() {
+async fn requests_without_credentials_do_not_block_reporters() {
     let intake = Intake::new().await;
     let address = intake.url.trim_start_matches("http://");
     let mut strangers = Vec::new();

@@ -59,7 +59,11 @@ async fn an_agent_reports_about_its_own_run_only() {
         .get(&other, "/v1/runs?text=refund%20A-1")
         .await
         .is(200);
-    assert_eq!(none["runs"], json!([]), "nobody finds another's");
+    assert_eq!(
+        none["runs"],
+        json!([]),
+        "an agent does not find another agent's runs"
+    );
     let by_tool = served
         .get(&agent, "/v1/runs?tool=payments__refund")
         .await
@@ -114,7 +118,7 @@ async fn feedback_has_what_its_kind_needs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_runs_are_compared_by_whoever_may_read_both() {
+async fn a_caller_who_may_read_both_runs_compares_them() {
     let served = Served::new("").await;
     let (agent, other) = (served.agent("support").await, served.agent("other").await);
     served

@@ -183,7 +183,8 @@ async fn operators_acts_are_decided() {
     }
 }
 
-/// Who speaks for another's agent is no party to its approvals, so they do it at the owner's socket alone.
+/// An administrator who calls for another user's agent cannot see its approvals, so such calls are accepted
+/// over the owner's socket only.
 #[tokio::test(flavor = "multi_thread")]
 async fn only_its_operator_speaks_for_an_agent_from_afar() {
     let served = Served::new(ADMINISTRATOR).await;

@@ -89,7 +89,7 @@ async fn hear(gate: &Gate) -> (Vec<ProgressReport>, RunId) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_report_taints_the_run_before_anybody_hears_it() {
+async fn a_progress_report_taints_the_run_before_it_is_sent() {
     let world = World::new("");
     let gate = world.open().await;
     let (heard, run) = hear(&gate).await;
@@ -119,7 +119,7 @@ async fn a_report_that_policy_keeps_back_is_not_heard() {
     let (heard, run) = hear(&gate).await;
     assert_eq!(heard, []);
     let kept = logged(&gate, run);
-    assert_eq!(kept.len(), 5, "the trace has them all the same");
+    assert_eq!(kept.len(), 5, "the trace still has them");
     assert!(kept.iter().all(|log| log.labels.is_empty()));
     gate.close().await;
 }
@@ -200,7 +200,7 @@ async fn who_names_no_run_keeps_what_the_last_one_held_for_a_while() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_of_another_tenant_is_nobodys_own() {
+async fn a_run_of_another_tenant_is_not_ones_own() {
     let world = World::new("");
     let gate = world.open().await;
     let run = call(&gate, "k", "files__list", r#"{"path":""}"#).await;

@@ -281,7 +281,7 @@ async fn an_approval_survives_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_asked_may_withdraw_it_until_its_call_begins() {
+async fn the_caller_may_withdraw_an_approval_until_its_call_begins() {
     let world = World::new("");
     let gate = world.open().await;
     let (support, dana) = (agent("support"), user("dana"));
@@ -326,7 +326,7 @@ async fn whoever_asked_may_withdraw_it_until_its_call_begins() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_needs_nobody_any_more_runs_and_the_question_is_void() {
+async fn a_call_that_no_longer_needs_an_approval_runs_and_the_approval_is_void() {
     let world = World::new(
         r#"@id("early") @owner("finance") @reason("Before half past ten finance looks at every refund.")
            forbid (principal, action == Tollgate::Action::"payments__refund", resource)

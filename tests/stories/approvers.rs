@@ -170,7 +170,7 @@ async fn who_is_shown_what_waits_is_recorded_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_answers_for_another_tenant() {
+async fn an_approver_cannot_answer_for_another_tenant() {
     let world = World::new("");
     let gate = world.open().await;
     let asked = call(&gate, "r", TOOL, REFUND).await;

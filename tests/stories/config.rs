@@ -45,7 +45,7 @@ async fn read(gate: &Gate, run: &str, key: &str) -> Answer {
     call(gate, run, "hostile__read_setting", &arguments).await
 }
 
-/// Decisions about reads in the run of an answer, and the effects that came of them.
+/// Decisions about reads in an answer's run, and the effects that they allowed.
 fn recorded(gate: &Gate, answer: &Answer) -> (Vec<DecisionRecord>, Vec<Effect>) {
     let (mut decisions, mut effects) = (Vec::new(), Vec::new());
     for record in records(gate, answer.run.unwrap()) {

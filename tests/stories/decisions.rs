@@ -67,7 +67,7 @@ async fn an_allowed_call_is_recorded_before_and_after_its_effect() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_denied_call_runs_nothing_and_says_why() {
     let world = World::new(
-        r#"@id("no-writing") @owner("tests") @reason("Nobody writes here.")
+        r#"@id("no-writing") @owner("tests") @reason("This folder is read-only.")
            forbid (principal, action == Tollgate::Action::"files__write", resource);"#,
     );
     let gate = world.open().await;
@@ -75,7 +75,7 @@ async fn a_denied_call_runs_nothing_and_says_why() {
     assert_eq!(denied_by(&answer), ["no-writing"]);
     let message = answer.message().unwrap();
     assert!(
-        message.contains("Nobody writes here.") && message.contains("Do not retry"),
+        message.contains("This folder is read-only.") && message.contains("Do not retry"),
         "{message}"
     );
     assert!(!world.path("data/a.txt").exists());

@@ -120,7 +120,7 @@ async fn a_tool_in_python_queries_files_and_each_of_them_is_decided() {
             "size = \"large\"\ngrants.data = {{ path = \"data\", mode = \"r\" }}{}",
             labelled(&["table__query"])
         ),
-        r#"@id("no-salaries") @owner("tests") @reason("Salaries are nobody's business.")
+        r#"@id("no-salaries") @owner("tests") @reason("Salaries are confidential.")
         forbid (principal, action == Tollgate::Action::"read_file", resource)
         when { resource == Tollgate::File::"table/data:/salaries.csv" };"#,
     );
@@ -154,7 +154,7 @@ async fn a_tool_in_python_queries_files_and_each_of_them_is_decided() {
 
     let (kind, why) = failure(&query("salaries.csv").await);
     assert_eq!(kind, FailureKind::Denied);
-    assert!(why.contains("Salaries are nobody's business."), "{why}");
+    assert!(why.contains("Salaries are confidential."), "{why}");
     let (_, why) = failure(&query("nothing.csv").await);
     assert!(why.contains("nothing.csv"), "{why}");
 }

@@ -159,7 +159,7 @@ async fn what_is_rejected_is_not_tried_again() {
     assert_eq!(
         (state.calls, state.denials),
         (2, 1),
-        "what was refused is no allow"
+        "a refused effect is not recorded as allowed"
     );
     let spans = gate.ledger().reader().spans(run).unwrap();
     let ended = |s: &tollgate_ledger::SpanRow| s.end.is_some() || s.kind == SpanKind::InvokeAgent;
@@ -220,7 +220,11 @@ async fn a_policy_that_changes_meanwhile_wins() {
     );
     gate.reload("tests").await.unwrap();
     let again = call(&gate, "r", TOOL, WRITE).await;
-    assert!(is_released(&again), "the tool goes on: {:?}", again.verdict);
+    assert!(
+        is_released(&again),
+        "the tool continues: {:?}",
+        again.verdict
+    );
     assert!(!world.path("data/watched").exists());
     gate.close().await;
 }

@@ -360,7 +360,7 @@ async fn until_refused(story: &Story, tool: &str) -> String {
             other => panic!("{other:?}"),
         }
     }
-    panic!("the change was never heard of");
+    panic!("the change was not noticed");
 }
 
 #[tokio::test]

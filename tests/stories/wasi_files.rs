@@ -13,7 +13,7 @@ use crate::{
 const POLICIES: &str = r#"
 @id("tidy") @owner("tests")
 permit (principal, action in [Tollgate::Action::"delete_file", Tollgate::Action::"delete_directory"], resource);
-@id("no-sealed") @owner("tests") @reason("Nobody reads it.")
+@id("no-sealed") @owner("tests") @reason("This file is sealed.")
 forbid (principal, action == Tollgate::Action::"read_file", resource)
 when { resource == Tollgate::File::"walk/data:/sealed" };
 @id("fixed") @owner("tests") @reason("It stays as it is.")

@@ -169,7 +169,7 @@ async fn a_page_is_fetched_and_every_step_is_in_the_trace() {
         .expect("a span without the query");
     assert!(
         asked[0].contains(&request.span.to_string()),
-        "the server is told of the very span"
+        "the server gets the id of this span"
     );
     let execution = spans.iter().find(|s| Some(s.span) == request.parent);
     assert!(execution.unwrap().name.starts_with("invoke_component "));

@@ -8,7 +8,7 @@ function parsed(what, parse) {
   try {
     return parse();
   } catch (error) {
-    throw new InvalidArguments(`\`text\` is no ${what}: ${error.message}`);
+    throw new InvalidArguments(`\`text\` is not ${what}: ${error.message}`);
   }
 }
 
@@ -17,7 +17,7 @@ function conversion(name, description, run) {
   tool({ name, description, input, hints: { readOnly: true, idempotent: true }, run: ({ text }) => run(text) });
 }
 
-// HTML in it is shown as text, and links lead to no script: whoever wrote it may be a stranger.
+// The Markdown is not trusted: HTML in it is shown as text, and links cannot start a script.
 const markdown = markdownit({ html: false, linkify: false });
 
 conversion('markdown_to_html', 'Converts Markdown (CommonMark, with tables) to HTML. HTML in it is shown as text.', (text) =>

@@ -30,9 +30,9 @@ def read(grant: str, path: str) -> list[dict]:
         else:
             raise InvalidArguments(f"`path`: {path!r} is neither .csv, .tsv, .json nor .jsonl")
     except (csv.Error, ValueError) as error:
-        raise Failed(f"{path!r} is no {kind}: {error}") from None
+        raise Failed(f"{path!r} is not {kind}: {error}") from None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise Failed(f"{path!r} is no list of objects")
+        raise Failed(f"{path!r} is not a list of objects")
     if len(rows) > MAX_ROWS:
         raise Failed(f"{path!r} has {len(rows)} rows, more than {MAX_ROWS}")
     return rows
@@ -40,7 +40,7 @@ def read(grant: str, path: str) -> list[dict]:
 
 def document(text):
     def refused(word):
-        raise ValueError(f"{word} is no JSON")
+        raise ValueError(f"{word} is not JSON")
 
     return json.loads(text, parse_constant=refused)
 

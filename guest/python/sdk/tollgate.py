@@ -186,7 +186,7 @@ class Files:
         try:
             return self.read(grant, path).decode()
         except UnicodeDecodeError:
-            raise Failed(f"{path!r} in {grant!r} is no text in UTF-8") from None
+            raise Failed(f"{path!r} in {grant!r} is not UTF-8 text") from None
 
     def list(self, grant: str, path: str = "") -> list:
         """What is in a directory: each entry with `name` and `size`."""

@@ -37,7 +37,7 @@ fn greet(args: Greet) -> Result<String, ToolError> {
 #[tool(read_only, idempotent)]
 fn greeted() -> Result<String, ToolError> {
     match files::read_to_string("notes", "greeted.txt") {
-        Err(error) if error.is_not_found() => Ok("Nobody yet.".to_owned()),
+        Err(error) if error.is_not_found() => Ok("No one yet.".to_owned()),
         read => Ok(read?),
     }
 }

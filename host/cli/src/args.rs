@@ -30,75 +30,75 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make a gate in a directory: configuration, policies, and a first tool.
+    /// Create a gate in a directory: configuration, policies, and a first tool.
     Init(init::Init),
-    /// Begin a tool in Rust, JavaScript or Python.
+    /// Create a tool in Rust, JavaScript or Python.
     New(new::New),
     /// Serve agents by MCP, over stdio or HTTP.
     Serve(serve::Serve),
-    /// Put what is configured now into force.
+    /// Put the changed configuration and policies into force.
     Reload(reload::Reload),
-    /// Call a tool, or play an agent's run from a file.
+    /// Call a tool, or make the calls of a file.
     Call(call::Call),
-    /// See and answer the calls that wait for a human.
+    /// List and answer the calls that wait for an approval.
     #[command(subcommand)]
     Approvals(approvals::Approvals),
-    /// See what was decided, across all runs, and what operators did.
+    /// List the decisions of all runs, and the acts of operators.
     #[command(subcommand)]
     Decisions(decisions::Decisions),
-    /// See runs as trees; end or stop them.
+    /// List, show, compare, annotate, export, end and cancel runs.
     #[command(subcommand)]
     Runs(runs::Runs),
-    /// Send the gate's spans to OpenTelemetry collectors, and see how far that has come.
+    /// Export the gate's spans to OpenTelemetry collectors.
     #[command(subcommand)]
     Export(export::Export),
-    /// See what a token of a trace stands for, as far as you may.
+    /// Show the value behind a token of a trace, if you may read it.
     Reveal(reveal::Reveal),
-    /// See signals across runs: times, errors, loops, approvals; and how they drift.
+    /// Statistics across runs: durations, errors, loops, approvals; and their drift.
     Stats(stats::Stats),
-    /// See the tools that are loaded.
+    /// List and show the loaded tools.
     #[command(subcommand)]
     Tools(tools::Tools),
-    /// Check policies, and see the schema that they are written against.
+    /// Check, test, explain, replay and promote policies.
     #[command(subcommand)]
     Policy(policy::Policy),
-    /// Build and accept the components that offer tools.
+    /// Build, register and accept components.
     #[command(subcommand)]
     Component(component::Component),
-    /// See and accept the upstream MCP servers whose tools pass the gate.
+    /// List, show and accept upstream MCP servers.
     #[command(subcommand)]
     Upstream(upstream::Upstream),
-    /// Put an existing MCP server under policy and trace.
+    /// Put an existing MCP server behind the gate.
     Wrap(wrap::Wrap),
-    /// Stop an agent, tool, component, tenant, or everything, at once.
+    /// Stop an agent, tool, component, tenant, or everything, immediately.
     Halt(halt::HaltArgs),
     /// Lift a halt.
     Resume(halt::ResumeArgs),
-    /// Make tokens by which users name themselves.
+    /// Make the token that a user needs for --as.
     #[command(subcommand)]
     User(user::User),
-    /// Put a coding agent's own tools under policy, as its hook.
+    /// Decide the tool calls of a coding agent, as its hook.
     #[command(subcommand)]
     Hook(hook::Hook),
-    /// Make, list and revoke tokens by which agents and users name themselves over HTTP.
+    /// Make, list and revoke the tokens of agents and users for HTTP.
     #[command(subcommand)]
     Token(token::Tokens),
-    /// Back up and restore the ledger.
+    /// Back up and restore the ledger, and destroy old payloads.
     #[command(subcommand)]
     Store(store::Store),
-    /// Verify the ledger.
+    /// Verify, prove and rebuild the ledger.
     #[command(subcommand)]
     Ledger(ledger::Ledger),
-    /// See what is wrong with the gate, or deserves a look.
+    /// List what is broken in the gate or needs attention.
     Doctor(doctor::Doctor),
-    /// Trust the configuration that lies in a directory.
+    /// Trust the configuration in a directory.
     Trust(trust::Trust),
     /// Print completions for a shell.
     Completions(completions::Completions),
 }
 
 impl Cli {
-    /// The command line of this process. One that makes no sense, or asks for help, ends the process.
+    /// Parses the command line of this process. On a usage error or `--help`, it prints and exits.
     pub(crate) fn of_process() -> Self {
         let mut command = Self::whole_command();
         let matches = command.get_matches_mut();

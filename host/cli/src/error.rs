@@ -41,7 +41,7 @@ pub(crate) struct Place {
     pub(crate) column: usize,
     /// Bytes that are at fault; 1 where only the beginning is known.
     pub(crate) length: usize,
-    /// Whether it is an error, or only deserves a look.
+    /// Whether it is an error or a warning.
     pub(crate) error: bool,
     /// Whether nothing is wrong, and it is only worth knowing.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

@@ -4,7 +4,7 @@ use std::{fs, io, path::Path};
 
 use tollgate_ledger::durable_file::{self, FileMode};
 
-/// Put `bytes` in the place of the file at `path`, which keeps its mode, or make it.
+/// Writes `bytes` to the file at `path` atomically. An existing file keeps its mode.
 ///
 /// # Errors
 /// As [`durable_file::replace`].

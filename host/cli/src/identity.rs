@@ -10,12 +10,12 @@ use crate::{error::Failure, output::Output};
 
 pub(crate) use tollgate_server::auth::peer::{login, user_name, user_of_login as of_login};
 
-/// Somebody who says that they are another user, with that user's token.
+/// `--as USER`: a user to act as, with that user's token.
 #[derive(Clone)]
 pub(crate) struct Claim {
     /// The user.
     pub(crate) user: String,
-    /// The token; nothing shows it.
+    /// The token; it is never printed.
     pub(crate) token: String,
 }
 

@@ -54,7 +54,7 @@ impl Logs {
             Format::Text => lines.with_ansi(false).with_filter(own).boxed(),
             Format::Json => lines.json().flatten_event(true).with_filter(own).boxed(),
         };
-        // Where somebody writes already, they do.
+        // Fails if a subscriber is set already, as in tests; that one stays.
         drop(tracing_subscriber::registry().with(lines).try_init());
     }
 }

@@ -65,13 +65,13 @@ impl Progress {
         }
     }
 
-    /// Says something that the user should know whatever happens next.
+    /// Writes a line to standard error that stays there, also without a progress display.
     pub(crate) fn say(text: &str) {
         let _ = writeln!(std::io::stderr(), "{text}");
     }
 }
 
-/// Something that is under way.
+/// One operation with a progress display.
 pub(crate) struct Step {
     bar: ProgressBar,
     stop: Option<Sender<()>>,

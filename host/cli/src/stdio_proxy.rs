@@ -117,7 +117,7 @@ impl State {
             }
             let answer = if *call {
                 let text = "The process that serves the gate went away in the middle of this call. Its \
-                            outcome is not known: do not retry before somebody has looked.";
+                            outcome is not known: do not retry before a person has checked.";
                 json!({"jsonrpc": "2.0", "id": id, "result": {
                     "content": [{"type": "text", "text": text}],
                     "isError": true,

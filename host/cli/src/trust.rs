@@ -1,8 +1,8 @@
 //! Which configurations may be used without being named: those that this user or root owns, that no other
 //! account can write, and that this user has trusted.
 //!
-//! A configuration starts programs and names secrets, so a file that lies in a cloned repository or a shared
-//! directory is code of somebody else. The list of trusted files is the user's own; it holds paths, so an
+//! A configuration starts programs and names secrets, so a file in a cloned repository or a shared
+//! directory is another person's code. The list of trusted files is the user's own; it holds paths, so an
 //! edited file stays trusted, like a repository under git's `safe.directory`.
 
 use std::{
@@ -79,7 +79,7 @@ impl TrustedFiles {
     /// Trust the file `file`.
     ///
     /// # Errors
-    /// It is not there, or somebody else can write it.
+    /// The file does not exist, or another account can write it.
     pub(crate) fn add(&mut self, file: &Path) -> Result<PathBuf, Failure> {
         let file = canonical(file)?;
         check_owner(&file)?;
@@ -176,7 +176,7 @@ fn check_owner(file: &Path) -> Result<(), Failure> {
                 shown(path)
             ))
             .help(format!(
-                "if you want it all the same, name it: --config {}",
+                "to use it anyway, name it: --config {}",
                 shown(file)
             )));
         }

@@ -2,9 +2,8 @@
 //! address.
 //!
 //! Certificates are checked against Mozilla's roots, which are compiled in, and those that the operator
-//! names. Neither the environment nor the machine's certificate store decides what the gate trusts. There
-//! is no connection pool: each request is decided separately and has its own connection. Proxies are not
-//! used.
+//! names. Neither the environment nor the machine's certificate store decides what the gate trusts. Each
+//! request is decided separately and has its own connection; there is no pool. Proxies are not used.
 
 use std::{
     fmt, io,

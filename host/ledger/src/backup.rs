@@ -110,7 +110,7 @@ impl Ledger {
             action: AdminAction::StoreRestored,
             by,
             target: format!(
-                "{target}: {} records in the place of {}",
+                "{target}: {} records, replacing {}",
                 restored.records, restored.before
             ),
         });

@@ -56,7 +56,7 @@ pub(crate) struct CachedRun {
     pub(crate) last_record: u64,
     pub(crate) last_active: Timestamp,
     pub(crate) ended: bool,
-    /// Whether it begins with the commit that is under way.
+    /// Whether the commit in flight begins it.
     begins: bool,
     /// `held_until` of the run's labels in `principal_labels`.
     pub(crate) labels_held_until: i64,

@@ -28,7 +28,7 @@ impl FileMode {
     }
 }
 
-/// Put `bytes` in the place of the file at `path`, which keeps its permissions, or make a file with `mode`. Readers
+/// Writes `bytes` to the file at `path` atomically. An existing file keeps its mode; a new one gets `mode`. Readers
 /// see the old content or the new one, never a part of it.
 ///
 /// # Errors

@@ -128,7 +128,7 @@ impl GroupCommit {
         queue: &mpsc::Sender<Message>,
     ) -> Result<Option<QueuedBatch>, CommitError> {
         if self.scheduler.shared.recent_group_size() > 1
-            || self.scheduler.shared.commit_latency().lately() > SHORT
+            || self.scheduler.shared.commit_latency().recent_mean() > SHORT
         {
             return Ok(Some(waiting));
         }
@@ -151,7 +151,7 @@ impl GroupCommit {
     /// The answer, if it arrives sooner than a thread could sleep and wake up.
     fn spin_for_reply(&self, answer: &mut Answer) -> Option<Result<Receipt, CommitError>> {
         let begun = Instant::now();
-        let patience = match self.scheduler.shared.commit_latency().lately() <= SOON {
+        let patience = match self.scheduler.shared.commit_latency().recent_mean() <= SOON {
             true => 2 * SOON,
             false => Duration::ZERO,
         };
@@ -282,10 +282,10 @@ impl CommitScheduler {
         queue: &mut mpsc::Receiver<Message>,
     ) -> Option<Message> {
         let pace = self.shared.commit_latency();
-        let patience = if pace.is_unknown() || pace.lately() < SLOW {
+        let patience = if pace.is_unknown() || pace.recent_mean() < SLOW {
             Duration::ZERO
         } else {
-            (pace.lately() / 4).min(PATIENCE)
+            (pace.recent_mean() / 4).min(PATIENCE)
         };
         let begun = Instant::now();
         loop {

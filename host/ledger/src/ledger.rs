@@ -382,7 +382,7 @@ impl Ledger {
     #[must_use]
     pub fn commit_time(&self) -> Option<std::time::Duration> {
         let latency = self.0.shared.commit_latency();
-        (!latency.is_unknown()).then(|| latency.lately())
+        (!latency.is_unknown()).then(|| latency.recent_mean())
     }
 
     /// Commits that wait for the writer.

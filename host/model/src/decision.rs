@@ -68,7 +68,7 @@ impl Basis {
         match self.determining.first() {
             Some(policy) => format!("Policy `{}` decided it.", policy.policy.id),
             None if self.no_policies => {
-                "There are no policies, so nothing is permitted until somebody writes one.".into()
+                "There are no policies, so nothing is permitted until you write one.".into()
             }
             None => "No policy permits it.".into(),
         }

@@ -17,8 +17,8 @@ impl Default for LatencyEwma {
 }
 
 impl LatencyEwma {
-    /// The recent latency; almost [`Duration::MAX`] before the first measurement.
-    pub fn lately(&self) -> Duration {
+    /// The mean of recent latencies; 584 years before the first measurement, so that the operation counts as slow.
+    pub fn recent_mean(&self) -> Duration {
         Duration::from_nanos(self.0.load(Ordering::Relaxed))
     }
 
@@ -55,12 +55,12 @@ mod tests {
         let pace = LatencyEwma::default();
         assert!(pace.is_unknown());
         pace.took(Duration::from_nanos(400));
-        assert_eq!(pace.lately(), Duration::from_nanos(400));
+        assert_eq!(pace.recent_mean(), Duration::from_nanos(400));
         pace.took(Duration::from_nanos(800));
-        assert_eq!(pace.lately(), Duration::from_nanos(500));
+        assert_eq!(pace.recent_mean(), Duration::from_nanos(500));
         for _ in 0..40 {
             pace.took(Duration::ZERO);
         }
-        assert!(pace.lately() < Duration::from_nanos(5));
+        assert!(pace.recent_mean() < Duration::from_nanos(5));
     }
 }

@@ -1,7 +1,7 @@
-//! A call that waits for a person's approval: held for a while, then left to be resumed.
+//! Holds a call for a limited time until its approval is answered; after that, the caller resumes it.
 //!
-//! The approval is a durable row before the answer that is held comes back, and the call is decided again
-//! when it goes on. A client that goes away meanwhile is not waited for, and the call does not run.
+//! The approval is durable before the wait begins, and the call is decided again when it resumes. If the
+//! client disconnects during the wait, the wait ends and the call does not run.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tollgate::{enforce::Answer, enforce::Refusal, enforce::Verdict, gate::Gate};
 use tollgate_model::{ids::ApprovalId, life::ApprovalState};
 
-/// How often a client that listens hears that its call still waits.
+/// Interval of progress reports to a client while its call waits.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A call that can be made again.
@@ -17,14 +17,14 @@ pub(crate) trait RepeatableCall {
     /// Make it again.
     async fn repeat(&mut self) -> Answer;
 
-    /// Report to its client that it has waited for `waited`, of at most `limit`.
+    /// Reports to the client that the call has waited for `waited`, of at most `limit`.
     async fn report(&mut self, approval: ApprovalId, waited: Duration, limit: Duration);
 }
 
-/// What became of a call that was held.
+/// The result of a held call.
 #[derive(Debug)]
 pub(crate) struct HeldAnswer {
-    /// The last answer. It is still pending where the wait ended first.
+    /// The last answer; pending if the wait ended first.
     pub(crate) answer: Answer,
     /// Whether the wait was interrupted while the approval was pending.
     pub(crate) interrupted: bool,

@@ -1,4 +1,4 @@
-//! What the server asks of others over HTTP: an issuer's keys, and that somebody takes a notification.
+//! The HTTP client for an issuer's keys and for the approvals webhook.
 //!
 //! Trust is that of the gate's own connections: Mozilla's roots and `[network] trust`. No proxy, no
 //! redirects, a time limit and a size limit for everything.
@@ -43,7 +43,7 @@ pub(crate) fn told(error: &reqwest::Error) -> String {
     let what = if error.is_timeout() {
         "it took too long"
     } else if error.is_connect() {
-        "nobody answers there"
+        "cannot connect"
     } else if error.is_builder() {
         "the request cannot be made"
     } else {

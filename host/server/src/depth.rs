@@ -3,7 +3,7 @@
 /// Arrays and objects within each other.
 const MAX_DEPTH: usize = 100;
 
-/// Whether `json` nests too deep. What is no JSON is of no interest here.
+/// Whether `json` nests too deep. Text that is not JSON is not judged here; the parser refuses it.
 pub(crate) fn too_deep(json: &[u8]) -> bool {
     let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
     for byte in json {

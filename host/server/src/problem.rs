@@ -28,7 +28,7 @@ pub struct Problem {
     /// The problem's type: the title says no more than the status (RFC 9457, section 4.2.1).
     #[serde(rename = "type")]
     pub kind: String,
-    /// The status in words.
+    /// The text of the status.
     pub title: String,
     /// The HTTP status.
     pub status: u16,

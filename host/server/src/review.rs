@@ -51,7 +51,7 @@ pub enum RunNote {
         span: Option<SpanId>,
         /// Such as `goal`, `context`, `decision`, `guardrail`, `stop_reason`.
         label: String,
-        /// In words; may be empty.
+        /// A comment; may be empty.
         note: String,
     },
     /// A note is taken back.
@@ -105,7 +105,7 @@ pub enum ReviewError {
     /// Only people keep sets.
     #[error("only people keep sets of runs")]
     PeopleOnly,
-    /// Somebody else's.
+    /// The note, set or feedback belongs to another person.
     #[error("the set `{set}` is {by}'s: only they may remove it")]
     NotYours {
         /// The set.
@@ -190,7 +190,7 @@ pub async fn annotate(
         RunNote::MakeSet { set, about } => {
             people_only(caller)?;
             let about = self::clean(gate, None, &about, MAX_NOTE);
-            // A name with a secret in it is no name any more.
+            // A name that contains a secret is refused, because its redacted form is not a name.
             let set = self::clean(gate, None, &set, MAX_NOTE);
             store.make_set(&tenant, &set, &about, &by, now).await?;
             Ok(serde_json::json!({ "set": set }))
@@ -259,7 +259,7 @@ fn clean_head(text: &str, max: usize, redact: impl Fn(&str) -> Cow<'_, str>) -> 
     if head.len() == text.len() {
         return printable(&kept, max);
     }
-    // A secret across the cut is not recognised, and lies within the margin.
+    // A secret that crosses the cut is not recognised; it is within the margin, which is removed.
     let end = kept.floor_char_boundary(kept.len().saturating_sub(MARGIN));
     printable(&format!("{}…", kept.get(..end).unwrap_or_default()), max)
 }

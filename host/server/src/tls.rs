@@ -63,10 +63,10 @@ impl Tls {
         })
     }
 
-    /// Read them again if a file has changed since; whether one had. Connections that are open go on.
+    /// Reads the files again if one has changed, and returns whether one had. Open connections are not affected.
     ///
     /// # Errors
-    /// [`TlsError`]; what was used before is used further on.
+    /// [`TlsError`]; the previous certificate stays in use.
     pub fn reload(&self) -> Result<bool, TlsError> {
         let now = look(&self.files);
         if *self.seen.lock().unwrap_or_else(PoisonError::into_inner) == now {
@@ -77,8 +77,8 @@ impl Tls {
         Ok(true)
     }
 
-    /// Read them again whenever a file changes. `failed` hears of those that do not serve, of each problem
-    /// once: what does not serve is tried again at every look.
+    /// Reads the files again whenever one changes. Calls `failed` once for each new error. After an error, the
+    /// files are read again at every interval.
     pub async fn follow(self, failed: impl Fn(&TlsError)) {
         let mut looks = tokio::time::interval(LOOK);
         let mut told = None;
@@ -88,7 +88,7 @@ impl Tls {
         }
     }
 
-    /// One look; what was told by then, and what is told by now.
+    /// One check. `told` is the error that was reported last; returns the current one.
     fn look_again(&self, told: Option<TlsError>, failed: impl Fn(&TlsError)) -> Option<TlsError> {
         let error = self.reload().err()?;
         if told.as_ref() != Some(&error) {

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_speaks_for_the_gate() {
+    fn reported_attributes_cannot_pass_for_the_gates() {
         let given = json!({"tollgate.decision.outcome": "allow", "tollgate": 1, "a.tollgate.b": 2, "gen_ai.system": "x"});
         let serde_json::Value::Object(given) = given else {
             unreachable!()

@@ -9,9 +9,9 @@ use crate::store::NewFeedback;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FeedbackKind {
-    /// What should have been done or answered instead, in words.
+    /// What should have been done or answered instead.
     Correction,
-    /// What came of it outside, in a word: `resolved`, `reopened`, `refunded`.
+    /// The outcome for the business, in a word: `resolved`, `reopened`, `refunded`.
     BusinessOutcome,
     /// How much a reviewer changed: 0 for nothing, 1 for everything.
     EditDistance,
@@ -34,7 +34,7 @@ pub enum FeedbackError {
     Range(FeedbackKind),
 }
 
-/// Feedback as somebody gives it.
+/// Feedback as a user enters it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FeedbackInput {
@@ -49,7 +49,7 @@ pub struct FeedbackInput {
     /// A word, where the kind has one.
     #[serde(default)]
     pub label: Option<String>,
-    /// In words.
+    /// A comment.
     #[serde(default)]
     pub comment: Option<String>,
 }
@@ -96,10 +96,7 @@ impl FeedbackInput {
                 ));
             }
             K::BusinessOutcome if !said(&self.label) => {
-                return Err(FeedbackError::Missing(
-                    self.kind,
-                    "`label`: what came of it",
-                ));
+                return Err(FeedbackError::Missing(self.kind, "`label`: the outcome"));
             }
             K::EditDistance | K::CitationCorrectness => match self.value {
                 None => {
@@ -151,7 +148,7 @@ mod tests {
             ),
             (
                 json!({"kind": "business_outcome"}),
-                "business_outcome needs `label`: what came of it",
+                "business_outcome needs `label`: the outcome",
             ),
             (
                 json!({"kind": "edit_distance"}),

@@ -55,6 +55,10 @@ mod tests {
         let priority = || rustix::process::getpriority_process(None).unwrap();
         let before = priority();
         assert_eq!(aside.run(priority).await, Some(before.max(NICE)));
-        assert_eq!(priority(), before, "nobody else's has changed");
+        assert_eq!(
+            priority(),
+            before,
+            "the priority of this thread has not changed"
+        );
     }
 }

@@ -1,8 +1,8 @@
-//! A run's own trace and what was reported of it, as one tree.
+//! The gate's spans of a run and the reported ones, as one tree.
 //!
-//! Nothing is merged: the gate's spans and reported ones only stand children_of each other. A call of a tool
-//! stands children_of the reported span that it was made from, and children_of the agent's own span of the same call
-//! where there is one. What names no span that is here stands at the top; what leads in a circle does, too.
+//! No span is merged with another; each only gets a parent. A tool call of the gate is a child of the agent's
+//! own span of the same call if there is one, else of the reported span that it was made from. A span whose
+//! parent is unknown, or whose parents form a circle, is at the top.
 
 use std::collections::{HashMap, HashSet, hash_map::Entry};
 
@@ -37,7 +37,7 @@ pub struct MergedTrace {
     places: SpanIndex,
     top: Vec<usize>,
     below: HashMap<ParentSpan, Vec<usize>>,
-    /// The gate's calls that stand children_of a reported span.
+    /// The gate's calls that have a reported span as parent.
     placed: HashMap<SpanId, usize>,
     calls: HashMap<usize, Vec<SpanId>>,
     logs: Vec<StoredLog>,
@@ -283,17 +283,17 @@ impl MergedTrace {
         &self.spans
     }
 
-    /// Those that stand children_of no span that is known.
+    /// Reported spans without a known parent.
     pub fn top(&self) -> impl Iterator<Item = &StoredSpan> {
         self.top.iter().filter_map(|i| self.spans.get(*i))
     }
 
-    /// Those that stand directly children_of one of the gate's spans.
+    /// Reported spans whose parent is this span of the gate.
     pub fn below(&self, span: SpanId) -> impl Iterator<Item = &StoredSpan> {
         self.children_of(Some(ParentSpan::Gate(span)))
     }
 
-    /// Those that stand directly children_of a reported span.
+    /// Reported spans whose parent is this reported span.
     pub fn below_reported(&self, span: &StoredSpan) -> impl Iterator<Item = &StoredSpan> {
         self.children_of(self.place_of(span).map(ParentSpan::Reported))
     }
@@ -319,13 +319,13 @@ impl MergedTrace {
             .find(|i| is_it(i))
     }
 
-    /// Whether a call of the gate's stands children_of a reported span.
+    /// Whether a call of the gate has a reported span as parent.
     #[must_use]
     pub fn is_placed(&self, call: SpanId) -> bool {
         self.placed.contains_key(&call)
     }
 
-    /// The gate's calls that stand directly children_of a reported span.
+    /// The gate's calls whose parent is this reported span.
     #[must_use]
     pub fn calls(&self, reported: &StoredSpan) -> &[SpanId] {
         self.place_of(reported)

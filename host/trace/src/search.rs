@@ -98,7 +98,7 @@ pub fn runs(
             .collect();
         let mut known = ledger.runs_of(&ids)?;
         for id in ids {
-            // What the ledger no longer has is no run any more.
+            // A run that the ledger no longer has is not listed.
             let Some(run) = known.remove(&id) else {
                 continue;
             };

@@ -45,7 +45,7 @@ pub enum SelfReportTopic {
     Model,
     /// The environment that the agent runs in.
     Environment,
-    /// The agent to which the work goes on.
+    /// The agent that takes over the work.
     HandoffTo,
     /// The agent from which the work came.
     HandoffFrom,
@@ -127,7 +127,7 @@ impl SelfReportTopic {
 pub struct SelfReport {
     /// What.
     pub topic: SelfReportTopic,
-    /// In what words; as JSON where it is no text.
+    /// The text; JSON if the agent sent another type.
     pub text: String,
     /// The call that it is about; absent where it is about the run.
     pub call: Option<SpanId>,
@@ -146,7 +146,7 @@ impl SelfReport {
 /// Why self-reports are refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SelfReportError {
-    /// It is no object.
+    /// The report is not an object.
     #[error("self-reports are a JSON object, such as {{\"request\":\"…\"}}")]
     NoObject,
     /// A key that has no meaning.
@@ -157,7 +157,7 @@ pub enum SelfReportError {
         /// The nearest that has.
         nearest: Option<String>,
     },
-    /// A name or version that is no text.
+    /// A name or version is not a text.
     #[error("`/{key}` must be text")]
     NoText {
         /// The key.

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_model_costs_what_its_sender_says_or_nobody_knows() {
+    fn an_unknown_model_has_the_cost_that_its_sender_states_or_none() {
         let call = |extra: Value| {
             let mut call = json!({"llm.model_name": "gpt-5-mini", "llm.token_count.prompt": 10, "openinference.span.kind": "LLM"});
             if let (Some(call), Value::Object(extra)) = (call.as_object_mut(), extra) {

@@ -2,7 +2,7 @@
 //
 //   node driver.mjs CLIENT
 //
-// It speaks as ../python/driver.py does. The client is a module beside this one.
+// It speaks as ../python/driver.py does. The client is a module in this folder.
 
 import { createInterface } from "node:readline";
 
@@ -33,7 +33,7 @@ const commands = {
   },
   async cancel({ of }) {
     const call = under_way.get(of);
-    call.abort.abort("nobody waits any more");
+    call.abort.abort("cancelled by the test");
     await call.answered;
   },
   async close() {

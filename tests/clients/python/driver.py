@@ -8,10 +8,10 @@ Each line in is a JSON object with `id` and `do`; each line out answers one of t
            tasks?                           calls may become tasks
     list                                    {tools: [name]}
     call   tool, args, progress?            {text, error?, decision?}; for an agent: what its model reads
-    cancel of                               end a call that is under way; that call answers {cancelled}
+    cancel of                               cancel a running call; that call answers {cancelled}
     close
 
-What goes wrong is answered as {failed}. The client is a module beside this one.
+What goes wrong is answered as {failed}. The client is a module in this folder.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class Connection:
                 self.session.set_result(session)
                 await self.closing.wait()
         except Exception as error:
-            # A connection that fails when it is left was of use before.
+            # An error on closing a connection that worked is not reported.
             if not self.session.done():
                 self.session.set_exception(error)
 

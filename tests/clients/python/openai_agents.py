@@ -11,7 +11,7 @@ from openai.types.responses import (
     ResponseOutputText,
 )
 
-# This framework gives up after 5 seconds unless it is told otherwise; a held call takes longer.
+# This framework gives up after 5 seconds by default; a held call takes longer.
 PATIENCE = 60
 
 

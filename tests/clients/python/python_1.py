@@ -19,7 +19,7 @@ class Session:
 
     async def call(self, tool, arguments, options):
         progress = result.Progress() if options.get("progress") else None
-        # This SDK leaves it to its user to tell the server that nobody waits any more.
+        # With this SDK the program itself must send the cancellation to the server.
         request = self.session._request_id
         try:
             told = await self.session.call_tool(tool, arguments, progress_callback=progress)

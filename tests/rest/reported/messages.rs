@@ -231,7 +231,7 @@ async fn json_says_what_protobuf_does() {
 }
 
 #[tokio::test]
-async fn whatever_is_left_out_is_said() {
+async fn everything_left_out_is_named() {
     let intake = Intake::new().await;
     let mut odd = span(1, 1);
     odd.links = vec![Link::default()];

@@ -1,4 +1,4 @@
-//! A server that answers as it is told.
+//! An MCP server with scripted answers.
 
 use super::*;
 

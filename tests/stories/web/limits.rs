@@ -52,7 +52,7 @@ async fn what_comes_back_is_bounded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_says_nothing_holds_nobody_else_up() {
+async fn a_silent_server_delays_no_other_call() {
     let world = world("");
     let server = Server::start(vec![
         ("/silent", web_server::Answer::Stalled(Vec::new())),

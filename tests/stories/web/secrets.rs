@@ -88,7 +88,7 @@ async fn a_secret_goes_nowhere_else() {
         decided(&gate, &denied, &Action::HttpRequest).is_empty(),
         "without its secret it is not sent"
     );
-    for name in ["other", "nobody"] {
+    for name in ["other", "missing"] {
         let unknown = send("r2", server.url("site.test", "/away"), name).await;
         assert!(
             failure(&unknown).1.contains(&format!("no secret `{name}`")),
@@ -111,7 +111,7 @@ async fn a_secret_goes_nowhere_else() {
     assert!(
         !elsewhere.asked()[0].contains("5up3r") && !elsewhere.asked()[0].contains("authorization")
     );
-    for (name, exists) in [("key", "true"), ("other", "false"), ("nobody", "false")] {
+    for (name, exists) in [("key", "true"), ("other", "false"), ("missing", "false")] {
         let answer = call(
             &gate,
             "r4",

@@ -127,12 +127,12 @@ pub(crate) mod http {
             }
             web.sent.push(request.clone());
             let key = (request.method.clone(), request.url.clone());
-            web.answers.get(&key).cloned().ok_or_else(nobody)
+            web.answers.get(&key).cloned().ok_or_else(unreachable)
         });
-        answer.unwrap_or_else(|| Err(nobody()))
+        answer.unwrap_or_else(|| Err(unreachable()))
     }
 
-    fn nobody() -> Error {
+    fn unreachable() -> Error {
         Error::Unreachable("nothing answers here".to_owned())
     }
 }

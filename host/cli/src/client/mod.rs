@@ -116,7 +116,7 @@ impl<'a> Client<'a> {
                     silence.patience = DRAINING + PATIENCE;
                 }
                 Attempt::Answered(response) if response.is_interrupted => {
-                    // The owner leaves while the call waits for a person: go on waiting elsewhere.
+                    // The owner exits while the call waits for an approval: wait at the next owner.
                     let left = wait.saturating_sub(begun.elapsed());
                     if left.is_zero() {
                         return response.json();

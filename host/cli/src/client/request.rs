@@ -35,7 +35,7 @@ impl ApiRequest {
         Self::new(Method::GET, path, None)
     }
 
-    /// Act. Null is no body.
+    /// Send a request that changes something. `Value::Null` means no body.
     pub(crate) fn post(path: impl Into<String>, body: Value) -> Self {
         Self::new(
             Method::POST,

@@ -104,7 +104,7 @@ async fn a_token_names_its_user_and_no_other() {
     for (user, given) in [
         ("bob", "tollgate_00"),
         ("eve", token.as_str()),
-        ("nobody", token.as_str()),
+        ("unknown", token.as_str()),
         ("bob", ""),
     ] {
         // Asked of the owner, and by the owner itself.

@@ -32,36 +32,38 @@ const SHOW: &str = "\
 Example:
   $ tollgate approvals show apr-0a1b2c3d4e5f6071
 
-With --json: as in the list, and arguments (canonical and whole, for those who may answer) and labels.";
+With --json: the members of `approvals list`, and `labels` and, for users who may answer, `arguments`
+(canonical and complete).";
 const ANSWER: &str = "\
 Examples:
   $ tollgate approvals approve apr-0a1b2c3d4e5f6071 --note 'checked with the customer'
   $ tollgate approvals approve apr-0a1b2c3d4e5f6071 --as bob --token-file bob.token --yes
   $ tollgate approvals reject apr-0a1b2c3d4e5f6071
 
-The answer is bound to the call that was shown: if it is another by now, the answer is not taken.
+The answer is bound to the call that was shown. If a different call waits by now, the answer is refused.
+
 With --json: {id, state, decision, needs, by}.";
 
 /// What to do with approvals.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Approvals {
-    /// List the calls that wait for a human, the most severe first.
+    /// List the calls that wait for an approval, the most severe first.
     #[command(after_help = LIST)]
     List {
-        /// Also those that were answered, used, or have expired.
+        /// Also approvals that were answered or used, or have expired.
         #[arg(long)]
         all: bool,
     },
-    /// Show precisely what will happen if it is approved.
+    /// Show exactly what happens if it is approved.
     #[command(after_help = SHOW)]
     Show {
         /// The approval, such as apr-0a1b2c3d4e5f6071.
         id: ApprovalId,
     },
-    /// Let exactly this call happen, once.
+    /// Approve exactly this call, once.
     #[command(after_help = ANSWER)]
     Approve(Answer),
-    /// Keep this call from happening.
+    /// Reject this call.
     #[command(after_help = ANSWER)]
     Reject(Answer),
 }
@@ -71,13 +73,13 @@ pub(crate) enum Approvals {
 pub(crate) struct Answer {
     /// The approval, such as apr-0a1b2c3d4e5f6071.
     id: ApprovalId,
-    /// What to record with the answer.
+    /// A note to record with the answer.
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
-    /// The digest of the call that you were shown, where you were shown it elsewhere.
+    /// The digest of the call, if you saw the call in another place than this command.
     #[arg(long)]
     digest: Option<String>,
-    /// Do not ask whether to approve.
+    /// Do not ask for confirmation.
     #[arg(long, short)]
     yes: bool,
 }
@@ -183,7 +185,7 @@ async fn answer(answer: Answer, approve: bool, cx: &Context<'_>) -> Result<Exit,
         None => {
             let request = ApiRequest::get(format!("/v1/approvals/{id}"));
             let view: ApprovalView = client.execute(request).await.map_err(plainly)?;
-            // Who may not answer is told so by the gate, and needs no question.
+            // A user who may not answer is not asked: the gate refuses with the reason.
             let ask = approve && !yes && view.arguments.is_some();
             if ask && !cx.out.is_json() {
                 cx.out.text(&approval::whole(&view, cx.out.width()))?;

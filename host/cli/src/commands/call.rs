@@ -33,7 +33,7 @@ Examples:
 
   A line of run.jsonl is one call: {\"tool\": \"tickets__read\", \"arguments\": {\"id\": \"T-7\"}}
 
-With --json: one object (with --from one for each line, with `line`): tool, outcome (ok, tool_error,
+With --json: one object; with --from one for each line, with the member `line`. Members: tool, outcome (ok, tool_error,
 withheld, denied, undecidable, waiting, rejected, unknown_tool, invalid, halted, run_ended, unrecorded,
 failed, indeterminate), exit, run, call, decision, policies [{id, owner, reason}], message, content [..],
 redacted, approval {id, needs, expires}, micros.";
@@ -42,7 +42,7 @@ redacted, approval {id, needs, expires}, micros.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Call {
-    /// The tool, as `tollgate tools list` names it.
+    /// The name of the tool in `tollgate tools list`.
     #[arg(required_unless_present = "from", conflicts_with = "from")]
     tool: Option<String>,
     /// The arguments: a JSON object, @FILE, or - for standard input.
@@ -54,24 +54,24 @@ pub(crate) struct Call {
         conflicts_with = "from"
     )]
     args: String,
-    /// Play the calls of a file, one JSON object a line; - for standard input.
+    /// Make the calls of a file, one JSON object per line; - for standard input.
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
-    /// The run, by a name of your choice, or one of yours by its id; a new one if there is none by that
-    /// name. Without it, calls belong to your last run unless that has been idle too long, and a file is
-    /// a run of its own.
+    /// The run: a name of your choice, or the id of one of your runs. A new name begins a new run. Without
+    /// --run, a call belongs to your latest run unless that has been idle too long, and --from begins a
+    /// new run.
     #[arg(long, value_name = "KEY")]
     run: Option<String>,
-    /// Begin a run of its own: what was done before does not count.
+    /// Begin a new run, so that earlier calls do not count.
     #[arg(long, conflicts_with = "run")]
     new_run: bool,
-    /// Speak for this agent: only its operator may, or an administrator.
+    /// Call as this agent. Only its operator or an administrator may.
     #[arg(long, value_name = "NAME")]
     agent: Option<String>,
-    /// How long to wait for a human where one is needed, such as 60s or 10m.
+    /// How long to wait for an approval if the call needs one, such as 60s or 10m.
     #[arg(long, value_name = "TIME", value_parser = time_arg::duration)]
     wait: Option<Duration>,
-    /// End at the first call of the file that is denied.
+    /// Stop at the first denied call of the file.
     #[arg(long, requires = "from")]
     stop_on_denial: bool,
 }
@@ -85,7 +85,7 @@ struct Line<'a> {
     arguments: Option<&'a RawValue>,
 }
 
-/// What became of a line.
+/// The result of one line.
 #[derive(Serialize)]
 struct LineReply<'a> {
     line: usize,

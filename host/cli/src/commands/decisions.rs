@@ -30,17 +30,19 @@ Examples:
   $ tollgate decisions list --outcome deny --since 2h
   $ tollgate decisions list --policy large-refunds-need-finance --csv > refunds.csv
 
-Newest first. Besides decisions: answers to approvals, calls refused before any policy, policy
-activations, halts, ended runs, and acts of administration; these are #N instead of dec-N.
-With --json, one object a line: {index, id, time, kind, outcome, principal, on_behalf_of, action, resource,
+Newest first. The list also has answers to approvals, calls that were refused before any policy, activations of
+policies, halts, ends of runs, and acts of administration. Their ids are #N instead of dec-N.
+
+With --json, one object per line: {index, id, time, kind, outcome, principal, on_behalf_of, action, resource,
 policies, reason, run, approval}. CSV has the same columns.";
 const SHOW: &str = "\
 Examples:
   $ tollgate decisions show dec-12
   $ tollgate decisions show dec-12 --facts
 
---facts shows what the decision was made from, arguments included. That takes the permission
-`view_payload`, and is recorded.
+--facts also shows the facts that were decided about, arguments included. This needs the permission
+`view_payload` and is recorded.
+
 With --json: {id, run, tenant, time, decision, facts}.";
 
 /// What to do with decisions.
@@ -54,7 +56,7 @@ pub(crate) enum Decisions {
     Show {
         /// The decision, such as dec-12.
         id: DecisionId,
-        /// Also show what it was made from.
+        /// Also show the facts, arguments included.
         #[arg(long)]
         facts: bool,
     },
@@ -63,28 +65,28 @@ pub(crate) enum Decisions {
 /// Which decisions.
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    /// Only since: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.
+    /// Only from this time on: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.
     #[arg(long, value_name = "TIME", value_parser = TimeArg::parse)]
     since: Option<TimeArg>,
-    /// Only before, written like --since.
+    /// Only before this time, written like --since.
     #[arg(long, value_name = "TIME", value_parser = TimeArg::parse)]
     until: Option<TimeArg>,
     /// Only this outcome.
     #[arg(long, value_parser = ["allow", "deny", "escalate", "error"])]
     outcome: Option<String>,
-    /// Only what this policy determined.
+    /// Only decisions that this policy determined.
     #[arg(long, value_name = "ID")]
     policy: Option<String>,
-    /// Only what this agent, user or component asked for.
+    /// Only requests of this agent, user or component.
     #[arg(long, value_name = "NAME")]
     principal: Option<String>,
-    /// Only about this tool.
+    /// Only requests about this tool.
     #[arg(long, value_name = "NAME")]
     tool: Option<String>,
     /// Only answers to approvals by this user.
     #[arg(long, value_name = "NAME")]
     approver: Option<String>,
-    /// At most so many; 0 for all.
+    /// Show at most this many; 0 for all.
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
     /// Print CSV.

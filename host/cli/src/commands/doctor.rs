@@ -1,4 +1,4 @@
-//! `tollgate doctor`: what is wrong with a gate, or deserves a look, in one list.
+//! `tollgate doctor`: lists what is broken in a gate or needs attention.
 
 use std::{os::unix::net::UnixStream, path::Path};
 
@@ -23,8 +23,9 @@ Examples:
   $ tollgate doctor
   $ tollgate doctor --json
 
-Looks and changes nothing. Ends with 1 if something is broken; what only deserves a look does not count.
-With --json: {ok, findings: [{check, state, message, help}]}; state is ok, look or broken.";
+Changes nothing. The exit code is 1 if something is broken. Findings that only need attention do not count.
+
+With --json: {ok, findings: [{check, state, message, help}]}. The state is ok, look (needs attention) or broken.";
 
 /// The label of tools of which the operator has said nothing.
 const UNLABELLED: &str = "unlabelled";
@@ -41,7 +42,7 @@ pub(crate) struct Doctor;
 #[serde(rename_all = "snake_case")]
 enum State {
     Ok,
-    /// It works, and somebody should look at it.
+    /// It works, but the operator should look at it.
     Look,
     Broken,
 }

@@ -19,8 +19,9 @@ const STATUS: &str = "\
 Example:
   $ tollgate export status
 
-How far each exporter under [export.NAME] has come. `lag` counts records of the ledger that it has not been
-through.
+The state of each exporter under [export.NAME]. `lag` is the number of records of the ledger that it has not
+processed yet.
+
 With --json: [{name, url, protocol, profile, position, records, lag, sent, rejected, acknowledged, failing,
 failing_since}]. Times are microseconds since 1970.";
 const RUN: &str = "\
@@ -28,22 +29,23 @@ Examples:
   $ tollgate export run
   $ tollgate export run phoenix --patience 5m
 
-Where `tollgate serve` runs it exports by itself, and this command is refused. Spans that have not ended yet
-are exported when they have.
-With --json: as `tollgate export status`. Exits with 1 if a collector has not taken everything.";
+For a ledger that no process serves: `tollgate serve` exports by itself, and this command is refused while it
+runs. A span is exported only after it has ended. The exit code is 1 if a collector has not accepted everything.
+
+With --json: the same as `tollgate export status`.";
 
 /// What to do with exporters.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Export {
-    /// Show how far each exporter has come, and what holds it up.
+    /// Show the progress of each exporter, and what delays it.
     #[command(after_help = STATUS)]
     Status,
-    /// Export what there is, once: for a ledger that no process serves.
+    /// Export all ended spans once, without a server.
     #[command(after_help = RUN)]
     Run {
         /// The exporter; all of them unless given.
         name: Option<String>,
-        /// How long a collector that takes nothing is tried.
+        /// How long to retry while a collector accepts nothing.
         #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
         patience: Duration,
     },

@@ -21,15 +21,17 @@ Examples:
   $ tollgate halt --all --reason 'incident 42'
   $ tollgate halt --list
 
-It lasts until it is lifted: no new call starts, running tools end, approvals that wait are void.
-A name that nothing has is refused, because it would stop nothing.
+A halt lasts until it is lifted. No new call starts, running components are ended, and pending approvals are
+voided. An unknown name is refused, because a halt of it would stop nothing; --force halts it anyway.
+
 With --json: {scope, name, state, calls, approvals}; --list: [{scope, name, by, reason}].";
 const RESUME: &str = "\
 Examples:
   $ tollgate resume agent support
   $ tollgate resume --all
 
---all lifts what `halt --all` halted; what was halted by name stays halted.
+--all lifts only the halt that `halt --all` made. What was halted by name stays halted.
+
 With --json: {scope, name, state}.";
 
 /// What can be halted by name.
@@ -60,21 +62,21 @@ impl From<Scope> for HaltScope {
 #[derive(Debug, Args)]
 #[command(after_help = HALT)]
 pub(crate) struct HaltArgs {
-    /// What kind of thing.
+    /// What to halt.
     #[arg(value_enum, required_unless_present_any = ["all", "list"], requires = "name")]
     scope: Option<Scope>,
     /// Its name.
     name: Option<String>,
-    /// Why; agents that are stopped read it.
+    /// The reason, which halted agents get as well.
     #[arg(long, value_name = "TEXT", required_unless_present = "list")]
     reason: Option<String>,
     /// Halt everything.
     #[arg(long, conflicts_with_all = ["scope", "name", "list"])]
     all: bool,
-    /// Halt what is not there, too: a tool that is not loaded now, a name that nothing has yet.
+    /// Also halt an unknown name, such as a tool that is not loaded now.
     #[arg(long, conflicts_with = "list")]
     force: bool,
-    /// List what is halted.
+    /// List the halts in force.
     #[arg(long, conflicts_with_all = ["scope", "name", "reason"])]
     list: bool,
 }
@@ -83,7 +85,7 @@ pub(crate) struct HaltArgs {
 #[derive(Debug, Args)]
 #[command(after_help = RESUME)]
 pub(crate) struct ResumeArgs {
-    /// What kind of thing.
+    /// What to resume.
     #[arg(value_enum, required_unless_present = "all", requires = "name")]
     scope: Option<Scope>,
     /// Its name.

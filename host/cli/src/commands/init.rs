@@ -27,13 +27,14 @@ Examples:
   $ tollgate init my-gate
 
 Writes tollgate.toml, policies/, and the source of a first tool in tools/hello. Overwrites nothing.
+
 With --json: {dir, files, next}.";
 
 /// The arguments of `tollgate init`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Init {
-    /// The directory; made if it does not exist.
+    /// The directory; it is created if it does not exist.
     #[arg(default_value = ".")]
     dir: PathBuf,
 }
@@ -134,7 +135,7 @@ pub(crate) fn run(args: &Init, cx: &Context<'_>) -> Result<Exit, Failure> {
     for (path, text) in &files {
         write(&args.dir.join(path), text)?;
     }
-    // What this program wrote itself is not somebody else's code.
+    // This program wrote the configuration itself, so it can be trusted.
     TrustedFiles::read()?.add(&args.dir.join(FILE_NAME))?;
     let names: Vec<String> = files
         .iter()

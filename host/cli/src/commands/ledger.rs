@@ -27,23 +27,29 @@ const VERIFY: &str = "\
 Example:
   $ tollgate ledger verify
 
-Computes every record's hash again, and names the first record that is not what was written. Then builds the
-read models (runs, labels, approvals, halts) from the records, and compares them with the stored ones.
+Recomputes the hash of every record, and names the first record that was changed. Then builds the read models
+(runs, labels, approvals, halts) from the records, and compares them with the stored ones.
+
 With --json: {ok, records, root}.";
 
 const REBUILD: &str = "\
 Example:
   $ tollgate ledger rebuild
 
-For a ledger whose read models differ from its records. No gate may run meanwhile. The records are verified
-first and stay as they are; the rebuild is recorded. With --json: {ok, records}.";
+For a ledger whose read models differ from its records. No gate may run at the same time. The records are
+verified first and not changed; the rebuild is recorded.
+
+With --json: {ok, records}.";
 
 const KEYGEN: &str = "\
 Example:
   $ tollgate ledger keygen gate.example/ledger
 
-Makes the key that signs checkpoints, next to the ledger's wrapping key, and prints the public key: give that to
-those who check proofs. The name identifies the log; use a unique one, such as a host and a path. Never replaces a key. With --json: {file, public}.";
+Makes the key that signs checkpoints, next to the ledger's wrapping key, and prints the public key. Give the
+public key to everyone who checks proofs. The name identifies the log: use a unique one, such as a host and a
+path. An existing key is never replaced.
+
+With --json: {file, public}.";
 
 const PROVE: &str = "\
 Example:
@@ -55,10 +61,10 @@ root, and a checkpoint that the key of `ledger keygen` signs. It can be checked 
 /// What to do with the ledger.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Ledger {
-    /// Verify that no record is missing or was changed, and that the read models are what the records say.
+    /// Verify that no record is missing or changed, and that the read models match the records.
     #[command(after_help = VERIFY)]
     Verify {
-        /// Check this proof instead; needs no ledger.
+        /// Check this proof instead; no ledger is needed.
         #[arg(long, value_name = "FILE", requires = "key")]
         proof: Option<PathBuf>,
         /// The public key of the log that the proof is about, as `ledger keygen` printed it.
@@ -76,11 +82,11 @@ pub(crate) enum Ledger {
     Prove {
         /// The decision, such as dec-219.
         id: DecisionId,
-        /// Where to write the proof; otherwise it is printed.
+        /// The file to write; default: the proof is printed.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Make the read models again from the records.
+    /// Rebuild the read models from the records.
     #[command(after_help = REBUILD)]
     Rebuild,
 }
@@ -98,7 +104,7 @@ pub(crate) async fn run(command: &Ledger, cx: &Context<'_>) -> Result<Exit, Fail
     }
 }
 
-/// Where the key lies that signs checkpoints.
+/// The path of the key that signs checkpoints.
 fn signing_key(config: &Config) -> PathBuf {
     sibling_path(&config.store.key, ".checkpoint")
 }

@@ -22,6 +22,7 @@ Examples:
   $ tollgate new prices --lang python
 
 Writes tools/NAME next to tollgate.toml: a tool that builds, and a test of it. Overwrites nothing.
+
 With --json: {dir, files, next, config}.";
 
 /// The arguments of `tollgate new`.

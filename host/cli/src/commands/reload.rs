@@ -10,9 +10,11 @@ const EXAMPLES: &str = "\
 Example:
   $ tollgate reload
 
-The process that serves the gate loads configuration, policies and components again, whole or not at
-all. Calls under way keep what they began with. Whether you may is decided (activate_policies).
-With --json: {bundle}: the digest of what is in force.";
+The process that serves the gate loads configuration, policies and components again. If anything is wrong,
+nothing changes. Calls in flight keep the configuration that they began with. This needs the permission
+`activate_policies`.
+
+With --json: {bundle}, the digest of the policies in force.";
 
 /// The arguments of `tollgate reload`.
 #[derive(Debug, Args)]

@@ -10,7 +10,8 @@ const HELP: &str = "\
 Example:
   $ tollgate reveal tok:v1:3f9a0c1d2b4e5f60:AAAA…
 
-Whether you may see it is decided as for the payloads of the run in which it was made, and recorded.
+This needs the permission `view_payload` on the run in which the token was made, and is recorded.
+
 With --json: {run, value}.";
 
 /// The arguments of `tollgate reveal`.

@@ -35,13 +35,15 @@ Examples:
   $ tollgate serve --listen 127.0.0.1:8420 --agent support
   $ tollgate --config /srv/gate/tollgate.toml serve --stdio
 
-Over stdio the client starts this command and speaks MCP with it; where another process serves the gate
-already, this one passes everything on to it. Over HTTP the endpoint is http://ADDRESS/mcp.
-Changed files are put into force by themselves, and by `tollgate reload` or SIGHUP.
-SIGTERM, SIGINT and the end of standard input let calls that run end.
-With --json and without --stdio: {listening, endpoint} once it listens.
-With --log-format json: each call and each act of the process as a JSON line on standard error, {timestamp,
-level, message, target} and, for a call, {trace_id, span_id, decision, tool, outcome}. No payload, ever.";
+Over stdio the MCP client starts this command. If another process already serves the gate, this one forwards
+everything to it. Over HTTP the endpoint is http://ADDRESS/mcp.
+
+Changed files take effect automatically, and on `tollgate reload` or SIGHUP. On SIGTERM, SIGINT and the end of
+standard input, running calls have 30 seconds to end.
+
+With --json and without --stdio: {listening, endpoint} once it listens. With --log-format json, standard error
+has one JSON object per call or other event: {timestamp, level, message, target} and, for a call, {trace_id,
+span_id, decision, tool, outcome}. It never has a payload.";
 
 /// How long calls that run may take to end.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -59,10 +61,10 @@ pub(crate) struct Serve {
     /// Serve one client over standard input and output.
     #[arg(long)]
     stdio: bool,
-    /// Serve over HTTP, at this address or the configured one; the default without --stdio.
+    /// Serve over HTTP, at this address or the configured one. This is the default without --stdio.
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1)]
     listen: Option<Option<SocketAddr>>,
-    /// The agent that calls; otherwise `agent` under [serve], or over stdio the only one there is.
+    /// The calling agent; default: `agent` under [serve], or over stdio the only agent of the configuration.
     #[arg(long, value_name = "NAME")]
     agent: Option<String>,
     #[command(flatten)]
@@ -122,7 +124,7 @@ async fn serve(args: Serve, config: Config, cx: &Context<'_>) -> Result<Exit, Fa
 /// Where to serve over HTTP.
 struct Listen {
     address: SocketAddr,
-    /// As whom callers without credentials are let in there, if anybody is.
+    /// The identity of callers without credentials; `None` if they are refused.
     anonymous: Option<Caller>,
 }
 
@@ -357,7 +359,7 @@ async fn until_stopped(
     );
     let exporting = export::attend(server.gate().clone(), |name, problem| match problem {
         Some(problem) => remark(cx, &format!("the exporter {name} is held up: {problem}")),
-        None => remark(cx, &format!("the exporter {name} goes on")),
+        None => remark(cx, &format!("the exporter {name} continues")),
     });
     let mut hangup = signal(SignalKind::hangup())?;
     let hung_up = async {

@@ -26,50 +26,56 @@ const BACKUP: &str = "\
 Example:
   $ tollgate store backup /backups/ledger-monday.db
 
-The gate goes on meanwhile. The key is not in the copy: keep a copy of that elsewhere.
+The gate keeps running. The copy does not contain the key: keep a copy of the key in another place.
+
 With --json: {file, records, bytes}.";
 const RESTORE: &str = "\
 Example:
   $ tollgate store restore /backups/ledger-monday.db
   $ tollgate store restore /backups/ledger-monday.db --accept-loss
 
-No gate may run meanwhile. A copy that lacks records which the ledger has, or had, is refused unless the
-loss is accepted; that is recorded. With --json: {file, records, before, replaced}.";
+No gate may run at the same time. A copy with fewer records than the ledger, or than its anchor, is refused.
+--accept-loss restores it anyway, which is recorded.
+
+With --json: {file, records, before, replaced}.";
 
 const DAYS: &str = "\
 Example:
   $ tollgate store days
 
-Payloads are sealed with a key for each tenant and day. With --json: [{tenant, day, readable}]; days are
-counted from 1970.";
+Payloads are sealed with a key per tenant and day.
+
+With --json: [{tenant, day, readable}]. Days are counted from 1970.";
 const FORGET: &str = "\
 Examples:
   $ tollgate store forget --before 90d
   $ tollgate store forget --before 2026-09-01 --tenant acme
 
-Destroys the keys of whole days: facts, arguments and whatever else was sealed on them can never be read
-again, and what components kept and have not changed since is gone. Records stay, and verify. Backups
-made before hold the keys still. A day of which something waits for an approval stays. With --json: {days}.";
+Destroys the keys of whole days. What was sealed on such a day can never be read again: facts, arguments,
+results, and state of components that was not written since. Records stay and can still be verified.
+Earlier backups still hold the keys. A day is skipped while one of its calls waits for an approval.
+
+With --json: {days}.";
 
 /// What to do with the store.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Store {
-    /// Copy the ledger into a file of its own.
+    /// Copy the ledger into a file.
     #[command(after_help = BACKUP)]
     Backup {
         /// The copy.
         file: PathBuf,
     },
-    /// Put a copy in the place of the ledger.
+    /// Replace the ledger by a copy.
     #[command(after_help = RESTORE)]
     Restore {
         /// The copy.
         file: PathBuf,
-        /// Lose the records that the copy lacks.
+        /// Restore even if records are lost.
         #[arg(long)]
         accept_loss: bool,
     },
-    /// List the days of which payloads can still be read.
+    /// List the days whose payloads can still be read.
     #[command(after_help = DAYS)]
     Days,
     /// Destroy the keys of old days, so that their payloads can never be read again.
@@ -78,7 +84,7 @@ pub(crate) enum Store {
         /// Days that ended before: 90d (ago), or 2026-09-01.
         #[arg(long, value_name = "TIME", value_parser = TimeArg::parse)]
         before: TimeArg,
-        /// Only of this tenant.
+        /// Only days of this tenant.
         #[arg(long, value_name = "NAME")]
         tenant: Option<String>,
     },
@@ -189,7 +195,7 @@ async fn restore(file: &Path, accept_loss: bool, cx: &Context<'_>) -> Result<Exi
     });
     cx.out.show(&value, || {
         let mut text = format!(
-            "{} {} restored, in the place of {}\n",
+            "{} {} restored, replacing {}\n",
             paint("✓", Tone::Good),
             count(restored.records, "record"),
             restored.before

@@ -25,8 +25,9 @@ Examples:
   $ tollgate token create --agent support --on-behalf-of alice --expires 8h
   $ tollgate token create --user bob --name laptop --expires 90d --json
 
-The bearer of the token is that agent or user, over HTTP, until it expires or is revoked. Only its hash is
-kept, so it is shown this once.
+Over HTTP, a request with the token is made as that agent or user, until the token expires or is revoked. Only
+its hash is stored, so it is shown only this once.
+
 With --json: {id, token} or {id, file}.";
 const LIST: &str = "\
 Example:
@@ -37,7 +38,7 @@ const REVOKE: &str = "\
 Example:
   $ tollgate token revoke tok-0a1b2c3d4e5f6071
 
-It is worthless from the next request on.";
+It is refused from the next request on.";
 
 /// What to do with tokens.
 #[derive(Debug, Subcommand)]
@@ -45,10 +46,10 @@ pub(crate) enum Tokens {
     /// Make a token for an agent or a user.
     #[command(after_help = CREATE)]
     Create(Create),
-    /// List the tokens that were made, expired ones included.
+    /// List all tokens, expired ones included.
     #[command(after_help = LIST)]
     List,
-    /// Make a token worthless.
+    /// Revoke a token.
     #[command(after_help = REVOKE)]
     Revoke {
         /// The token's id, such as tok-0a1b2c3d4e5f6071.
@@ -70,16 +71,16 @@ pub(crate) struct Create {
     /// The user whose token it is.
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
-    /// The user for whom the agent acts; its operator unless given.
+    /// The user for whom the agent acts; default: its operator.
     #[arg(long, value_name = "USER", requires = "agent")]
     on_behalf_of: Option<String>,
-    /// What it is for, for the list.
+    /// A name that the list shows.
     #[arg(long, value_name = "TEXT", default_value = "")]
     name: String,
-    /// After how long it expires, such as 8h or 90d; never unless given.
+    /// How long it is valid, such as 8h or 90d; default: without end.
     #[arg(long, value_name = "TIME", value_parser = time_arg::duration)]
     expires: Option<Duration>,
-    /// Write it to this new file, which only you can read, instead of showing it.
+    /// Write it to this new file, which only you can read, instead of printing it.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }

@@ -21,22 +21,23 @@ const LIST: &str = "\
 Example:
   $ tollgate tools list
 
-A tool of an upstream server is marked: it runs outside the sandbox.
+Tools of upstream servers are marked, because they run outside the sandbox.
+
 With --json: [{name, component, unsandboxed, own_name, digest, title, description, labels, taints,
 annotations, limits, input_schema, output_schema, policies}].";
 const SHOW: &str = "\
 Example:
   $ tollgate tools show tickets__read
 
-With --json: one object as in the list.";
+With --json: one object, with the members of `tools list`.";
 
 /// What to do with tools.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Tools {
-    /// List the tools that are loaded.
+    /// List the loaded tools.
     #[command(after_help = LIST)]
     List,
-    /// Show one tool: what its author says, what the operator says, and which policies name it.
+    /// Show one tool: its definition, its configuration, and the policies that name it.
     #[command(after_help = SHOW)]
     Show {
         /// The tool, as the list names it.

@@ -21,22 +21,23 @@ Examples:
   $ tollgate trust --remove vendor/gate
   $ tollgate trust --list
 
-A configuration starts programs and names secrets. One that is found, and not named with --config, is
-used only if you or root own it, nobody else can write it or its directory, and you trust it. `tollgate
-init` trusts what it writes. The list is yours alone, in ~/.local/state/tollgate/trusted.
+A configuration starts programs and names secrets. Without --config, the nearest one is used only if you or
+root own it, no other account can write it or its directory, and you trust it. `tollgate init` trusts the
+configuration that it writes. Your list is ~/.local/state/tollgate/trusted.
+
 With --json: {file, trusted}; with --list: {files}.";
 
 /// The arguments of `tollgate trust`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Trust {
-    /// The configuration or its directory; the nearest unless given.
+    /// The configuration or its directory; default: the nearest one.
     #[arg(conflicts_with = "list")]
     path: Option<PathBuf>,
-    /// Trust it no longer.
+    /// Remove it from the list.
     #[arg(long, conflicts_with = "list")]
     remove: bool,
-    /// List what is trusted.
+    /// List the trusted configurations.
     #[arg(long)]
     list: bool,
 }

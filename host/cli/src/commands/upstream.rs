@@ -22,13 +22,16 @@ const LIST: &str = "\
 Example:
   $ tollgate upstream list
 
-Asks no server. With --json: [{name, reach, state, accepted, tools}]; state is accepted, not_accepted or
-altered (the lock file was changed by hand).";
+Does not connect to the servers.
+
+With --json: [{name, reach, state, accepted, tools}]. The state is accepted, not_accepted or altered (the lock
+file was changed by hand).";
 const SHOW: &str = "\
 Example:
   $ tollgate upstream show filesystem
 
-Starts or reaches the server, and shows how what it offers differs from what was accepted. Changes nothing.
+Connects to the server, and shows how its definitions differ from the accepted ones. Changes nothing.
+
 With --json: {name, digest, accepted, added, changed, vanished, same, left_out}.";
 const ACCEPT: &str = "\
 Examples:
@@ -36,30 +39,31 @@ Examples:
   $ tollgate upstream accept filesystem --digest sha256:6ec8…
   $ tollgate upstream accept
 
-Shows the whole difference, asks, and pins the definitions in tollgate.lock if the gate loads with them.
-Where there is no terminal to ask on, --digest says what was seen before. Accepting takes the permission
-`administer`, and is recorded. A tool that changes or vanishes afterwards is refused until it is accepted
-again.
+Shows the whole difference, asks for confirmation, and pins the definitions in tollgate.lock if the gate loads
+with them. Without a terminal, --digest must name the definitions that `show` printed. Accepting needs the
+permission `administer` and is recorded. A tool that changes or vanishes afterwards is refused until it is
+accepted again.
+
 With --json: [{name, digest, accepted, added, changed, vanished, same, left_out}].";
 
 /// What to do with upstream servers.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Upstream {
-    /// List the configured servers, and whether they were accepted.
+    /// List the configured servers, and whether they are accepted.
     #[command(after_help = LIST)]
     List,
-    /// Show how what a server offers differs from what was accepted of it.
+    /// Show how a server's definitions differ from the accepted ones.
     #[command(after_help = SHOW)]
     Show {
         /// The server, as tollgate.toml names it.
         name: String,
     },
-    /// Accept what a server offers, after you have looked at it.
+    /// Accept a server's definitions, after you have read them.
     #[command(after_help = ACCEPT)]
     Accept {
         /// The server, as tollgate.toml names it; all unless given.
         name: Option<String>,
-        /// Only if it still offers this: the digest that `show` printed.
+        /// Accept only definitions with this digest, which `show` printed.
         #[arg(long, value_name = "SHA256", requires = "name")]
         digest: Option<Sha256Digest>,
     },

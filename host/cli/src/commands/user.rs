@@ -26,7 +26,8 @@ Examples:
   $ tollgate approvals approve apr-0a1b2c3d4e5f6071 --as bob --token-file bob.token
   $ tollgate user token bob --revoke
 
-A new token takes the place of an earlier one. Only its hash is kept, so it is shown this once.
+A new token replaces an earlier one. Only its hash is stored, so it is shown only this once.
+
 With --json: {user, token} or {user, file} or {user, revoked}.";
 
 /// What to do with users.
@@ -37,10 +38,10 @@ pub(crate) enum User {
     Token {
         /// The user, as tollgate.toml names them.
         name: String,
-        /// Write it to this new file, which only you can read, instead of showing it.
+        /// Write it to this new file, which only you can read, instead of printing it.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
-        /// Make the user's token worthless.
+        /// Revoke the user's token.
         #[arg(long, conflicts_with = "out")]
         revoke: bool,
     },

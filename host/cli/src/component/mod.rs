@@ -27,12 +27,12 @@ pub(crate) use compiler::compiler;
 pub(crate) use encode::EncodeError;
 pub(crate) use target::TargetError;
 
-/// A component that lies on disk.
+/// A component file.
 #[derive(Debug)]
 pub(crate) struct BuildOutput {
     /// The crate's library name, with `-` for `_`.
     pub(crate) name: String,
-    /// Where it lies.
+    /// Its path.
     pub(crate) path: PathBuf,
     /// Its size in bytes.
     pub(crate) bytes: u64,

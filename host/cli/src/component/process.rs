@@ -65,7 +65,7 @@ pub(crate) fn output(mut command: Command) -> Option<String> {
     output.status.success().then(|| text.trim().to_owned())
 }
 
-/// What became of a program.
+/// The output and exit of a program.
 pub(crate) struct ProcessEnd {
     /// Its exit status; `None` when it took too long and was stopped.
     pub(crate) status: Option<ExitStatus>,

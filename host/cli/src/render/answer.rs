@@ -142,7 +142,7 @@ pub(crate) fn refusal(reply: &CallReply, columns: usize, indent: &str) -> String
     text
 }
 
-/// Commands that tell more, or that go on.
+/// Commands that show more, or that continue.
 fn next(reply: &CallReply) -> Vec<String> {
     let mut steps = Vec::new();
     if let Some(pending) = &reply.approval {

@@ -48,7 +48,7 @@ pub(crate) fn diff(
             ));
         }
         if found.first_decision == Some(at) && found.first != Some(at) {
-            let words = "     ↑ here what was decided, or came of it, first differs";
+            let words = "     ↑ here a decision or its outcome first differs";
             text.push_str(&format!("{}\n", paint(words, Tone::Strong)));
         }
         for difference in &pair.differs {
@@ -123,7 +123,7 @@ fn values(difference: &Difference, indent: usize) -> String {
     )
 }
 
-/// Digests are told apart by their first digits.
+/// Digests are shown by their first digits, which is enough to distinguish them.
 fn shortened(value: &str) -> String {
     let digest = |prefix: &str| {
         let digits = value.strip_prefix(prefix)?;

@@ -1,7 +1,7 @@
-//! What people see: trees, tables, approvals, answers. It reads and never asks the gate for anything.
+//! Output for people: trees, tables, approvals, answers. It reads data and sends nothing to the gate.
 //!
-//! Whatever comes from outside (tool output, file names, notes, log lines) is made printable here or in
-//! the gate before it reaches a terminal.
+//! Text from outside (tool output, file names, notes, log lines) may hold terminal escapes. It is made
+//! printable here or in the gate before it reaches a terminal.
 
 pub(crate) mod answer;
 pub(crate) mod approval;

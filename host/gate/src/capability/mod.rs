@@ -133,7 +133,7 @@ pub(crate) trait EffectAction: Send + Sync + Sized + 'static {
     /// Sets the labels that the [holder](Self::label_holder) has taken on so far.
     fn set_existing_labels(&mut self, _labels: BTreeSet<String>) {}
 
-    /// Whether these are no more than the labels that were set.
+    /// Whether these are a subset of the labels that were set.
     fn labels_known(&self, _labels: &BTreeSet<String>) -> bool {
         true
     }

@@ -99,7 +99,7 @@ impl PendingEffects {
 #[derive(Debug)]
 pub(crate) struct QueuePlace(());
 
-/// Where a batch's own records begin, and what came of its update.
+/// The index of a batch's first record, and the result of its state update.
 pub(super) struct CommittedBatch {
     pub(super) first: u64,
     pub(super) receipt: Receipt,

@@ -169,7 +169,7 @@ struct ReadValue {
     version: Option<u64>,
 }
 
-/// What came of a write whose precondition held.
+/// The result of a write whose precondition held.
 struct WriteOutcome {
     /// Whether the key was there before.
     existed: bool,

@@ -1,4 +1,4 @@
-//! A webhook that hears of approvals.
+//! The settings of the approvals webhook.
 
 use serde::Deserialize;
 use url::Url;

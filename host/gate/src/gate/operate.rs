@@ -21,7 +21,7 @@ use crate::{
 /// The immediate effects of a halt.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HaltReport {
-    /// Running calls that were told to stop.
+    /// Running calls that were signalled to stop.
     pub calls: usize,
     /// Approvals that were cancelled.
     pub approvals: usize,

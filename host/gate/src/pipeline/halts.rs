@@ -93,7 +93,7 @@ impl HaltRegistry {
         }
     }
 
-    /// Stops the calls that match, and their nested calls. Returns how many were told to stop.
+    /// Stops the calls that match, and their nested calls. Returns how many were signalled.
     pub(crate) fn halt(&self, matches: impl Fn(&HaltableCall) -> bool) -> usize {
         self.with(|calls| {
             let hit = calls.iter().filter(|(_, call)| matches(call));

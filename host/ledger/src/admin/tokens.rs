@@ -5,7 +5,7 @@ use tollgate_model::ids::TokenId;
 
 use crate::{CommitError, Ledger, Token};
 
-/// What becomes of the principal's earlier tokens of the same name.
+/// Whether the principal's earlier tokens of the same name are revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SameName {
     /// They stay.

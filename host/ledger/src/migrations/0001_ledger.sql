@@ -2,8 +2,8 @@
 --
 -- `records`, `payloads`, `bundles`, `digest_keys`, `day_keys`, `store` and `tokens` are the truth.
 -- Everything else is a read model: a pure function of the records, written in the same transaction,
--- and recreated from them by `rebuild`. Constraints make impossible rows impossible, whatever the code
--- above them believes. Digests, keys and ids are the raw bytes.
+-- and recreated from them by `rebuild`. Constraints reject inconsistent rows even if the code above them
+-- is wrong. Digests, keys and ids are the raw bytes.
 
 -- One row: which store this is, and a value that only the right wrapping key opens.
 CREATE TABLE store (
@@ -20,7 +20,7 @@ CREATE TABLE records (
     -- RFC 6962: SHA-256 of a zero byte and the leaf.
     hash BLOB NOT NULL CHECK (length(hash) = 32),
     -- The first 16 bytes of SHA-256 of the chain of the record before and this hash: binds a record to
-    -- its place, so that the first one that was moved is told.
+    -- its index, so that verification names the first one that was moved.
     chain BLOB NOT NULL CHECK (length(chain) = 16),
     -- The record before it of the same run (read model): a run's records are a list that costs no
     -- index. Absent for a run's first record and for records of no run.

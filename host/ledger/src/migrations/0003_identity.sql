@@ -1,4 +1,4 @@
--- The ledger: who calls, and what is told to whom.
+-- The ledger: identity of callers, and cursors of notifications.
 
 -- Tokens by which agents and users name themselves. Only a digest of a token is kept.
 CREATE TABLE tokens_2 (
@@ -29,7 +29,7 @@ DROP INDEX runs_ambient;
 CREATE INDEX runs_ambient ON runs (tenant, principal_type, principal_id, behalf_type, behalf_id, opened)
     WHERE key IS NULL AND ended IS NULL;
 
--- How far somebody outside has been told what the records say: the next index to look at.
+-- How far records were passed on to a receiver outside, by its name: the next index to read.
 CREATE TABLE cursors (
     name TEXT PRIMARY KEY,
     next INTEGER NOT NULL CHECK (next >= 0)

@@ -1,4 +1,4 @@
--- The ledger: what principals have done lately (read model).
+-- The ledger: recent usage of principals (read model).
 
 CREATE TABLE principal_calls (
     tenant         TEXT NOT NULL,

@@ -272,7 +272,7 @@ fn the_sweep_ends_what_is_overdue() {
         assert_eq!(
             swept.abandoned,
             [silent],
-            "a run that waits for somebody is not abandoned"
+            "a run with a pending approval is not abandoned"
         );
         let swept = ledger.sweep(T0.plus(HOUR), idle(2 * HOUR)).await.unwrap();
         assert_eq!(
@@ -415,11 +415,11 @@ fn a_list_is_read_no_further_than_to_its_limit() {
         row.id != all[0].id
     });
     assert_eq!((seen.unwrap(), asked.get()), (vec![all[1].clone()], 2));
-    let nobody = ApprovalFilter {
-        principal: Some(Uid::new(Kind::Agent, "nobody")),
+    let unknown = ApprovalFilter {
+        principal: Some(Uid::new(Kind::Agent, "unknown")),
         ..ApprovalFilter::default()
     };
-    assert_eq!(reader.visible_approvals(&nobody, |_| true).unwrap(), []);
+    assert_eq!(reader.visible_approvals(&unknown, |_| true).unwrap(), []);
 }
 
 /// A rejection, its note, and an answer that came too late are listed.

@@ -45,7 +45,7 @@ fn memory_is_bounded_however_many_runs_and_calls() {
     }
 }
 
-/// Whatever is in memory, the caller's run without a name is the latest.
+/// With and without the cache, a caller's unnamed run is its latest one.
 #[test]
 fn memory_and_store_agree_on_the_latest_run() {
     let place = Place::new();
@@ -90,9 +90,9 @@ fn memory_and_store_agree_on_the_latest_run() {
     assert_eq!(stored.map(|run| run.id), Some(second));
 }
 
-/// What is in memory of a window is what the store says, whatever came between.
+/// The cached usage of a window equals the stored one after every sequence of calls.
 #[test]
-fn what_was_done_lately_is_known_without_the_store() {
+fn recent_usage_is_known_without_the_store() {
     let place = Place::new();
     let (ledger, script) = (place.open(), Script::new());
     let (run, started) = script.run(None, &[]);

@@ -312,6 +312,6 @@ fn rebuilding_undoes_tampering() {
     assert_eq!(
         first(block_on(ledger.commit(batch(vec![next])))),
         Ok(4),
-        "and the ledger goes on"
+        "and the ledger continues"
     );
 }

@@ -107,7 +107,7 @@ pub struct ApprovalResolved {
     pub span: SpanId,
     /// Its state now.
     pub state: ApprovalState,
-    /// Whether its call goes on without it: it is no longer needed, or another approval replaces it.
+    /// Whether its call continues without it: it is no longer needed, or another approval replaces it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub superseded: bool,
 }

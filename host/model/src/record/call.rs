@@ -104,7 +104,7 @@ pub enum Status {
 
 named!(Status);
 
-/// What became of a result.
+/// The release of a result.
 #[derive(
     Debug,
     Clone,
@@ -149,7 +149,7 @@ pub struct OutcomeRecord {
     /// How many values of the content policy redacted.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub redacted: u64,
-    /// What became of the result.
+    /// The release of the result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<Release>,
     /// Digest of the content.

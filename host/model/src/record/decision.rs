@@ -33,7 +33,7 @@ pub struct DecisionRecord {
     /// For an agent's call: how it reached the gate.
     #[serde(default, skip_serializing_if = "Arrival::is_empty")]
     pub arrival: Arrival,
-    /// Whether another decision in the same batch determines what becomes of the call. A nested call is
+    /// Whether another decision in the same batch determines the outcome of the call. A nested call is
     /// decided for the agent and for the component; one of the two is secondary.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_secondary: bool,

@@ -142,7 +142,7 @@ fn to_flags(names: &[String], items: &[Value], pointer: &str) -> Result<Val, Mis
     Ok(Val::Flags(names.cloned().collect()))
 }
 
-/// What may be `null` itself is in an object with `some`, so that both absences can be told apart.
+/// What may be `null` itself is in an object with `some`, so that the two kinds of absence can be distinguished.
 fn to_option(inner: &Shape, value: &Value, pointer: &str) -> Result<Val, Mismatch> {
     let val = match value {
         Value::Null => return Ok(Val::Option(None)),

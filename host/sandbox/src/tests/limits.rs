@@ -206,7 +206,7 @@ async fn results_are_cut_to_their_cap_and_counted_whole() {
     assert_eq!((execution.size, execution.cut), (5, false));
     // Structured data cannot be cut, so it is dropped.
     let execution = run(&[(3, 60_000, 7), (3, 60_000, 2)], "{\\22a\\22:1}").await;
-    assert_eq!(execution.status, Status::ToolError, "`{{\"` is no JSON");
+    assert_eq!(execution.status, Status::ToolError, "`{{\"` is not JSON");
     let execution = run(&[(3, 60_000, 7)], "{\\22a\\22:1}").await;
     assert_eq!(
         (execution.content, execution.size, execution.cut),

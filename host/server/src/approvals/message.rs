@@ -12,7 +12,7 @@ use crate::reply::ApprovalView;
 pub(super) enum ApprovalChange {
     /// It is asked for.
     Requested,
-    /// Nobody answered in time, and others are asked as well.
+    /// It was not answered in time, so more roles may answer it.
     Escalated,
     /// It is approved, rejected, expired or void.
     Resolved,
@@ -69,7 +69,7 @@ fn slack(what: ApprovalChange, view: &ApprovalView) -> String {
         ApprovalChange::Escalated => {
             let roles: Vec<&str> = view.escalated_to.iter().map(String::as_str).collect();
             vec![format!(
-                ":rotating_light: *{severity}*, nobody answered yet: {who} asks for {asked}. Asked as well: {}",
+                ":rotating_light: *{severity}*, not answered yet: {who} asks for {asked}. Asked as well: {}",
                 plain(&roles.join(", "))
             )]
         }
@@ -112,7 +112,7 @@ fn severity(severity: Severity) -> &'static str {
     }
 }
 
-/// Text that is no mark-up: as in [`escaped`], and no address in it becomes a link.
+/// Text without mark-up: escaped as by [`escaped`], and URLs in it do not become links.
 fn plain(text: &str) -> String {
     escaped(text).replace("://", ": //")
 }

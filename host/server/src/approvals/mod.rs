@@ -1,7 +1,7 @@
-//! The approver's channel: what happens to approvals while nobody answers, and who is told of them.
+//! Pending approvals: notify approvers, escalate and expire approvals that are not answered in time.
 //!
-//! Who may answer is decided by policy, and answers come in by REST and the command line. Nothing here
-//! answers anything, and nothing here ever holds up a call.
+//! Policies decide who may answer, and answers arrive by REST and the command line. This module gives no
+//! answers and never delays a call.
 
 mod message;
 mod webhook;

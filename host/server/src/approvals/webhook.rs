@@ -38,7 +38,7 @@ const PAGE: usize = 4096;
 /// Records without a notification after which the cursor is written.
 const STRIDE: u64 = 4096;
 
-/// What became of an attempt.
+/// The outcome of one delivery attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
     /// There is nothing to tell.
@@ -116,7 +116,7 @@ impl Webhook {
         self.backoff.reset();
         self.not_before = Timestamp(i64::MIN);
         self.next = Some(due.index + 1);
-        // Without the cursor it would be told again after a restart: at least once.
+        // Without the cursor it is delivered again after a restart: at least once.
         let _ = self.gate.ledger().set_cursor(CURSOR, due.index + 1).await;
         if sent.is_ok() {
             Delivery::Sent
@@ -222,15 +222,17 @@ impl Notification {
     }
 }
 
-/// The bytes that sign: `whsec_` and base64 (Standard Webhooks 1.0), or the secret as it is. One that begins
-/// so and is none signs nothing: every signature would be wrong, and nobody would know why.
+/// The signing key: base64 after `whsec_` (Standard Webhooks 1.0), or the bytes of the secret.
+///
+/// # Errors
+/// `whsec_` without valid base64: the receiver would reject every signature and could not say why.
 fn key(secret: &[u8]) -> Result<Vec<u8>, String> {
     let Some(encoded) = secret.strip_prefix(b"whsec_") else {
         return Ok(secret.to_vec());
     };
     STANDARD
         .decode(encoded)
-        .map_err(|_| "its secret begins with `whsec_`, and is no base64 after that".into())
+        .map_err(|_| "its secret begins with `whsec_`, and what follows is not base64".into())
 }
 
 fn signature(key: &[u8], id: &str, seconds: &str, body: &[u8]) -> String {

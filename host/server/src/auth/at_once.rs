@@ -1,4 +1,4 @@
-//! What each principal has under way: so that one does not take what is there for all.
+//! Limits the concurrent requests or calls of each principal, so that one cannot use up the capacity of all.
 
 use std::{
     collections::HashMap,
@@ -8,7 +8,7 @@ use std::{
 use tollgate::identity::Caller;
 use tollgate_model::entity::Uid;
 
-/// How many each principal has under way, and how many it may. An agent is one, for whichever user it acts.
+/// A limit, and the count of each principal. An agent is one principal, for all users for whom it acts.
 #[derive(Debug)]
 pub(crate) struct AtOnce {
     limit: usize,
@@ -23,7 +23,7 @@ impl AtOnce {
         })
     }
 
-    /// One more, until what comes back is dropped; nothing if there are too many.
+    /// Takes a slot, which is free again when the returned value is dropped. `None` if the limit is reached.
     pub(crate) fn enter(self: &Arc<Self>, caller: &Caller) -> Option<CallSlot> {
         let principal = caller.principal();
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
@@ -39,7 +39,7 @@ impl AtOnce {
     }
 }
 
-/// One of those that a principal has under way.
+/// One slot of a principal.
 #[derive(Debug)]
 pub(crate) struct CallSlot {
     among: Arc<AtOnce>,

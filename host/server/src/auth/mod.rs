@@ -54,7 +54,7 @@ impl AuthenticatedCaller {
     }
 }
 
-/// Why a caller is not let in. In words that its owner may read, without the credential.
+/// Why a request is not authenticated. The texts are for the caller and never contain the credential.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthError {
@@ -64,13 +64,13 @@ pub enum AuthError {
     /// The credential is not in the form that RFC 6750 gives it.
     #[error("the credential is malformed: {0}")]
     Malformed(&'static str),
-    /// The token does not count.
+    /// The token is not valid.
     #[error("the token is not accepted: {0}")]
     Invalid(String),
-    /// The token counts, but not for this.
+    /// The token is valid and lacks a scope.
     #[error("the token lacks the scope {0}")]
     Scope(String),
-    /// The token counts, but nobody here is meant by it.
+    /// The token is valid, but names no agent or user of the configuration.
     #[error("{0}")]
     Unknown(String),
     /// The peer of the owner's socket is not let in.
@@ -242,7 +242,7 @@ impl Auth {
         if serve.oauth.is_some() || !serve.hosts.is_empty() {
             return Ok(None);
         }
-        // Also one that has expired: time lets nobody in.
+        // An expired token counts as well, so that expiry alone never opens the gate to anonymous callers.
         let tokens = gate.ledger().reader().tokens()?;
         let of_agents = tokens
             .iter()
@@ -314,7 +314,7 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, AuthError> {
     }
     let text = value
         .to_str()
-        .map_err(|_| AuthError::Malformed("it is no ASCII text"))?;
+        .map_err(|_| AuthError::Malformed("it is not ASCII text"))?;
     let token = match text.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
         _ => return Err(AuthError::Malformed("it must begin with `Bearer `")),

@@ -76,14 +76,17 @@ impl Oauth {
         token: &str,
     ) -> Result<Caller, AuthError> {
         let invalid = |problem: &str| AuthError::Invalid(problem.into());
-        // Also refuses `none` and whatever else is no algorithm of signatures.
-        let header = decode_header(token).map_err(|_| invalid("it is no signed JSON Web Token"))?;
+        // This also refuses `none` and every name that is not a signature algorithm.
+        let header =
+            decode_header(token).map_err(|_| invalid("it is not a signed JSON Web Token"))?;
         let name = format!("{:?}", header.alg);
         if !self.config.algorithms.contains(&name) {
             return Err(invalid("its algorithm is not among those that count here"));
         }
         if header.extras.get::<Value>("crit").ok().flatten().is_some() {
-            return Err(invalid("it has critical extensions that nobody knows here"));
+            return Err(invalid(
+                "it has critical extensions, and the gate supports none",
+            ));
         }
         let candidates = self
             .candidates(gate, header.alg, header.kid.as_deref())
@@ -119,7 +122,7 @@ impl Oauth {
                 .as_i64()
                 .or_else(|| value.as_f64().map(|seconds| seconds as i64))
                 .map(Some)
-                .ok_or_else(|| AuthError::Invalid(format!("its `{name}` is no time"))),
+                .ok_or_else(|| AuthError::Invalid(format!("its `{name}` is not a time"))),
         };
         match time("exp")? {
             Some(exp) if now < exp.saturating_add(leeway) => {}
@@ -165,7 +168,7 @@ impl Oauth {
         }
         let Some(client) = claim(&names.agent) else {
             return Err(AuthError::Invalid(format!(
-                "it has no `{}`, so nobody knows which program has it",
+                "it has no `{}`, so the program that holds it is unknown",
                 names.agent
             )));
         };
@@ -178,7 +181,10 @@ impl Oauth {
         };
         if user_clients.contains(client) {
             let subject = subject.ok_or_else(|| {
-                AuthError::Invalid(format!("it has no `{}`, so it names nobody", names.user))
+                AuthError::Invalid(format!(
+                    "it has no `{}`, so its user is unknown",
+                    names.user
+                ))
             })?;
             return Ok(Caller::User(user(subject)));
         }
@@ -306,7 +312,7 @@ fn family(algorithm: Algorithm) -> AlgorithmFamily {
 
 /// The keys of a set that signatures are checked with; others in it are left out.
 fn parse(bytes: &[u8]) -> Result<Vec<Arc<Key>>, String> {
-    let no_set = || "the issuer's keys are no JSON Web Key Set".to_owned();
+    let no_set = || "the issuer's keys are not a JSON Web Key Set".to_owned();
     if bytes.len() > MAX_KEYS_SIZE {
         return Err("the issuer's key set is too large".into());
     }
@@ -318,7 +324,7 @@ fn parse(bytes: &[u8]) -> Result<Vec<Arc<Key>>, String> {
     if keys.len() > MAX_KEYS {
         return Err(format!("the issuer has more than {MAX_KEYS} keys"));
     }
-    // RFC 7517, section 5: keys of kinds that nobody knows are ignored.
+    // RFC 7517, section 5: keys of unknown types are ignored.
     let known = keys
         .iter()
         .filter_map(|key| serde_json::from_value::<Jwk>(key.clone()).ok());

@@ -1,4 +1,5 @@
-//! How often each caller may ask: every denial costs the ledger a commit, so nobody may ask without end.
+//! Rate limit per caller. Every denial costs a commit of the ledger, so requests must be limited before they
+//! are decided.
 
 use std::{
     collections::HashMap,
@@ -75,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_floods_waits_and_nobody_else_does() {
+    fn a_flood_of_one_caller_does_not_delay_another() {
         let rate = Rate::default();
         let config = RateConfig {
             per_second: 2,

@@ -1,7 +1,7 @@
-//! The gate's own tokens, by which agents and users name themselves.
+//! The gate's own bearer tokens for agents and users.
 //!
-//! A token is an id and 32 random bytes. Only a digest of it is kept, which is enough because nobody
-//! guesses 32 random bytes. No error and no log line shows one.
+//! A token is an id and 32 random bytes. Only an unsalted digest is stored: 32 random bytes cannot be found
+//! by guessing. No error and no log line shows a token.
 
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;

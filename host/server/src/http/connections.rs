@@ -92,7 +92,7 @@ impl Usage {
         *usage = (change(usage.0), Instant::now());
     }
 
-    /// When it was last of use.
+    /// When it last carried a request.
     fn last(&self) -> Instant {
         match *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             (0, last) => last,
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_without_a_request_ends_whatever_it_says() {
+    async fn a_connection_without_a_complete_request_ends() {
         let bounded = bounded(1, Duration::from_millis(20));
         let (mut stream, mut client) = accepted(&bounded).await.unwrap();
         let in_use = stream.usage.begin();

@@ -1,7 +1,7 @@
 //! The HTTP listener: who may connect, how much they may send, and how long they may take.
 //!
-//! Nothing here decides about calls. Whatever is asked for with a caller's rights is behind
-//! [`crate::auth`]; beyond loopback nobody calls without credentials.
+//! Nothing here decides about calls. Every route that acts for a caller is behind [`crate::auth`]. Beyond
+//! loopback every request needs credentials.
 
 mod connections;
 mod requests;
@@ -60,14 +60,14 @@ const MCP: &str = "/mcp";
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpError {
-    /// Nobody who reaches the address could say who they are.
+    /// The address is not loopback, and no credentials are configured.
     #[error(
         "{0} can be reached from other machines, and nothing authenticates who calls: make a token with \
          `tollgate token create`, configure [serve.oauth], or listen on 127.0.0.1"
     )]
     Open(SocketAddr),
-    /// The address cannot be had.
-    #[error("nobody can listen at {address}: {reason}")]
+    /// The address is not available.
+    #[error("cannot listen on {address}: {reason}")]
     Address {
         /// The address.
         address: SocketAddr,
@@ -82,8 +82,8 @@ pub enum HttpError {
     Trace(#[from] StoreError),
 }
 
-/// Take an address. `authenticated` is whether any credentials are configured: where other machines reach the
-/// address, nobody calls without.
+/// Binds an address. `authenticated` is whether any credentials are configured; without them only a loopback
+/// address is accepted.
 ///
 /// # Errors
 /// [`HttpError`].
@@ -226,7 +226,7 @@ impl Guard {
         };
         let ruleset = self.gate.ruleset();
         let config = &ruleset.config.serve;
-        // Other names were made to point here by somebody else's DNS.
+        // Any other name points here by a foreign DNS entry: DNS rebinding.
         let host = authority.host().trim_matches(['[', ']']);
         let is_local = ["localhost", "127.0.0.1", "::1"].contains(&&*host.to_ascii_lowercase());
         let is_own = !self.ip.is_unspecified() && host.parse() == Ok(self.ip);
@@ -254,8 +254,8 @@ impl Guard {
     }
 }
 
-/// Host and Origin of a request, and that its connection is of use. Its body is not read here, and no place
-/// is taken: nobody knows yet who sends it.
+/// Checks Host and Origin of a request, and marks its connection as used. The caller is not known yet, so
+/// the body is not read and no slot is taken.
 async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let origin = match guard.admits(&request) {
         Ok(origin) => origin,

@@ -89,8 +89,8 @@ impl Sessions {
     }
 }
 
-/// The form of a message, and whose session it is for: a session belongs to the caller that began it. Its id is
-/// signed for them, and nobody else's request reaches it.
+/// Checks the form of a message, and that its session belongs to the caller. A session's id is signed for the
+/// caller that began it, so another caller's request cannot reach the session.
 pub(super) async fn session(
     State(sessions): State<Arc<Sessions>>,
     request: Request,
@@ -113,7 +113,7 @@ pub(super) async fn session(
             return protocol_error(-32600, "the body nests too deep");
         }
         if serde_json::from_slice::<IgnoredAny>(&body).is_err() {
-            return protocol_error(-32700, "the body is no JSON");
+            return protocol_error(-32700, "the body is not JSON");
         }
     }
     let mut begins = None;
@@ -158,8 +158,8 @@ fn is_json(headers: &HeaderMap) -> bool {
         })
 }
 
-/// Whether a message begins a session, whatever its headers say. Of keys that occur twice the last one
-/// counts, as for the next reader.
+/// Whether a message begins a session, by its body alone. Of duplicate keys the last one counts, as for the
+/// parser that reads it next.
 fn initializes(body: &[u8]) -> bool {
     let message: Result<HashMap<Cow<'_, str>, &RawValue>, _> = serde_json::from_slice(body);
     let message = message.unwrap_or_default();

@@ -20,7 +20,7 @@ pub(crate) enum AdmissionError {
     #[error("{0}. Nothing was done")]
     Busy(#[from] RateExceeded),
     #[error(
-        "{MAX_CALLS} calls of yours are under way. Nothing was done; wait until some have ended"
+        "{MAX_CALLS} calls of yours are in flight. Nothing was done; wait until some have ended"
     )]
     TooMany,
 }

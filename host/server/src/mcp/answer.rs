@@ -1,8 +1,8 @@
-//! The gate's answer in MCP's words.
+//! The gate's answer as an MCP result.
 //!
-//! Whatever is no released result is `isError` with one text block that the model can act on, and the
-//! same as data in `_meta`. Never structured content, which clients check against the tool's output
-//! schema before anything else, and never a protocol error, which frameworks do not show to the model.
+//! An answer without a released result is `isError` with one text block that the model can act on, and the
+//! same as data in `_meta`. It has no structured content, because clients check that against the tool's
+//! output schema first. It is not a protocol error, because frameworks do not show those to the model.
 
 use rmcp::model::{CallToolResult, ContentBlock, MetaObject};
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ use super::output;
 /// Where a result says what was decided.
 const DECISION: &str = "dev.tollgate/decision";
 
-/// The result that says what became of a call of `tool`. `legacy` is whether the client's protocol is
+/// The result of a call of `tool`, with its outcome. `legacy` is whether the client's protocol is
 /// older than 2026-07-28, where structured content is an object.
 pub(super) fn result(answer: Answer, tool: Option<&Tool>, legacy: bool) -> CallToolResult {
     let view = answer.view();
@@ -118,7 +118,7 @@ fn released(
     result
 }
 
-/// A content block; what is no text has the shape of one in JSON already.
+/// A content block. Blocks that are not text already have the JSON form of MCP.
 fn block(part: &Content) -> Option<ContentBlock> {
     serde_json::to_value(part)
         .and_then(serde_json::from_value)

@@ -28,7 +28,7 @@ fn shown(verdict: Verdict, legacy: bool) -> Value {
 }
 
 #[test]
-fn whatever_is_no_result_is_one_text_and_never_structured() {
+fn an_answer_without_a_result_is_one_text_and_never_structured() {
     let failed = ToolFailure {
         kind: FailureKind::Failed,
         message: "there is no such file".into(),
@@ -147,7 +147,7 @@ fn content_becomes_blocks_and_structured_data_stands_beside_them() {
     assert_eq!(all["content"][0], json!({"type": "text", "text": "x"}));
     assert_eq!(all["content"][1]["data"], "AQID");
     assert_eq!(all["structuredContent"], json!({"n": 1}));
-    // Alone it is text, too; and what is no object is nothing else for older clients.
+    // A lone value is sent as text as well. Older clients get a value that is not an object as text only.
     let alone = shown(released(vec![object], false), true);
     assert_eq!(alone["content"][0]["text"], r#"{"n":1}"#);
     let list = released(vec![Content::Structured(json!([1]))], false);

@@ -2,7 +2,7 @@
 //!
 //! A client says so by `notifications/cancelled`; since 2026-07-28 one over HTTP closes the stream of the
 //! answer instead (MCP, Cancellation, "Transport-Specific Cancellation"). A stream or a session that ends
-//! otherwise cancels nothing: what runs goes on to its end.
+//! otherwise cancels nothing: a running call continues to its end.
 
 use std::{
     collections::HashMap,

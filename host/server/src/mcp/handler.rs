@@ -180,7 +180,8 @@ impl ServerHandler for Client {
     }
 }
 
-/// A call whose parameters do not have the protocol's form, as far as they can be understood; or what its model is told.
+/// A call whose parameters do not have the protocol's form, as far as they can be read; else the error for its
+/// model.
 fn loose_call(params: Option<&Value>) -> Option<Result<CallToolRequestParams, CallToolResult>> {
     let params = params?;
     let name = params.get("name")?.as_str()?.to_owned();

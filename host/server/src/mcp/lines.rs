@@ -1,6 +1,6 @@
 //! MCP over two byte streams: one JSON-RPC message a line, as stdio has it.
 //!
-//! What is no message gets an answer that says so, and the stream goes on.
+//! A line that is not a message is answered with an error, and the stream continues.
 
 use std::{io, sync::Arc};
 
@@ -30,7 +30,7 @@ pub const MAX_LINE: usize = 16 << 20;
 
 struct Lines<R, W> {
     read: FramedRead<R, LinesCodec>,
-    /// After an error the stream says once that it is at its end, and goes on.
+    /// Set after a decoding error: `FramedRead` then returns `None` once before it continues.
     interrupted: bool,
     write: Arc<Mutex<W>>,
 }
@@ -57,7 +57,7 @@ where
     // A child: what is served cancels its token when it ends.
     let running = match client.serve_with_ct(lines, until.child_token()).await {
         Ok(running) => running,
-        // It went away, or was told to, before it said anything.
+        // The client closed the stream, or the server stopped, before the first message.
         Err(rmcp::service::ServerInitializeError::ConnectionClosed(_))
         | Err(rmcp::service::ServerInitializeError::Cancelled) => return Ok(()),
         Err(error) => return Err(io::Error::other(error.to_string())),
@@ -87,7 +87,7 @@ where
 
     fn parse(&self, line: &str) -> Option<RxJsonRpcMessage<RoleServer>> {
         if too_deep(line.as_bytes()) || serde_json::from_str::<IgnoredAny>(line).is_err() {
-            self.complain(None, ErrorData::parse_error("this line is no JSON", None));
+            self.complain(None, ErrorData::parse_error("this line is not JSON", None));
             return None;
         }
         let raw = RawMessage::read(line.as_bytes());
@@ -96,7 +96,7 @@ where
             return None;
         }
         let Ok(mut message) = serde_json::from_str::<RxJsonRpcMessage<RoleServer>>(line) else {
-            let what = "this is no JSON-RPC message of MCP";
+            let what = "this is not a JSON-RPC message of MCP";
             self.complain(raw.id, ErrorData::invalid_request(what, None));
             return None;
         };
@@ -146,7 +146,7 @@ where
                         LinesCodecError::Io(error)
                             if error.kind() == io::ErrorKind::InvalidData =>
                         {
-                            let what = "this line is no text in UTF-8";
+                            let what = "this line is not UTF-8 text";
                             self.complain(None, ErrorData::parse_error(what, None));
                         }
                         LinesCodecError::Io(_) => return None,

@@ -41,7 +41,7 @@ impl Listing {
 }
 
 fn list(ruleset: &Ruleset) -> Arc<[Tool]> {
-    // What the gate does not execute, nobody calls here.
+    // External tools are executed by their caller, so they cannot be called here.
     let called = ruleset.tools.values();
     let called = called.filter(|tool| !matches!(tool.source.kind, SourceKind::External));
     let tools = called.map(|tool| {

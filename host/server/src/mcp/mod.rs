@@ -78,7 +78,7 @@ struct Inner {
     sessions: Mutex<Vec<Peer<RoleServer>>>,
     /// How often each principal asks.
     rate: Arc<Rate>,
-    /// What agents report, once somebody has asked for it.
+    /// Intake of reports; made on first use.
     trace: Mutex<Option<Store>>,
     /// Calls that each principal makes at the moment.
     calls: Arc<AtOnce>,
@@ -129,7 +129,7 @@ impl Server {
         &self.0.gate
     }
 
-    /// How often each principal asks, by whatever surface.
+    /// The rate limit of each principal, shared by all protocols.
     #[must_use]
     pub fn rate(&self) -> &Arc<Rate> {
         &self.0.rate
@@ -255,7 +255,7 @@ impl Client {
         let authenticated = parts.and_then(|parts| parts.extensions.get::<AuthenticatedCaller>());
         let caller = authenticated.map(|authenticated| authenticated.caller.clone());
         caller.or_else(|| self.caller.clone()).ok_or_else(|| {
-            ErrorData::invalid_request("nobody knows who makes this request: authenticate", None)
+            ErrorData::invalid_request("the caller of this request is unknown: authenticate", None)
         })
     }
 
@@ -265,7 +265,7 @@ impl Client {
         let of_http = headers
             .and_then(|headers| headers.get("mcp-session-id"))
             .and_then(|id| id.to_str().ok())
-            // What is signed for the client (see `crate::http`) is no part of the id.
+            // The signature for the client (see `crate::http`) is not part of the id.
             .map(|id| id.split('.').next().unwrap_or(id).to_owned());
         let ruleset = self.gate().ruleset();
         let session = of_http.or_else(|| self.session.clone());
@@ -282,7 +282,7 @@ impl Client {
         Some(connection.0.clone())
     }
 
-    /// Cancelled once nobody waits for the request's answer any more, or the server leaves.
+    /// Cancelled once the client no longer waits for the answer, or the server shuts down.
     fn gone(&self, cx: &Context) -> CancellationToken {
         let gone = cx.ct.child_token();
         let connection = self.connection(cx);
@@ -425,7 +425,7 @@ impl Client {
         let others = arguments.as_object().into_iter().flat_map(|o| o.keys());
         if let Some(other) = others.into_iter().find(|key| *key != "approval_id") {
             let other = printable(other, 40);
-            return wrong(&format!("`{other}` is no argument of it"));
+            return wrong(&format!("`{other}` is not an argument of it"));
         }
         let given = arguments.get("approval_id").and_then(Value::as_str);
         let Some(given) = given else {
@@ -434,14 +434,14 @@ impl Client {
         let Ok(id) = given.parse::<ApprovalId>() else {
             let given = printable(given, 40);
             return wrong(&format!(
-                "`/approval_id` is `{given}`, which is no approval's id"
+                "`/approval_id` is `{given}`, which is not the id of an approval"
             ));
         };
         match self.gate().pending_call(caller, id) {
             Ok(stored) if self.is_over(id, stored.state) => {
                 let text = format!(
                     "Not called again: what {id} was asked for has been done, once. If it must be done once \
-                     more call {}, and somebody is asked anew.",
+                     more call {}, which requests a new approval.",
                     stored.request.tool
                 );
                 Ok(Err(answer::refusal(&text)))

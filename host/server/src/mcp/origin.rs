@@ -30,7 +30,7 @@ const MAX_BAGGAGE: usize = 8192;
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     pub(crate) run: RunKey,
-    /// Whether the run is the session's: nobody has named it.
+    /// Whether the request named no run, so that it belongs to the session's.
     pub(super) is_session: bool,
     pub(crate) origin: Origin,
     /// How a call of it reached the gate; the protocol's version is the connection's to say.
@@ -83,7 +83,7 @@ pub(crate) fn place(
         .filter(|id| is_plain(id));
     let state = state.filter(|state| context.is_some() && state.len() <= MAX_STATE);
     let mut passed = meta.0.0.clone();
-    // Who talks to whom is no business of an upstream server's.
+    // An upstream server must not learn about conversations, so these keys are not passed on.
     passed.retain(|key, _| !conversation_keys.contains(key));
     for (key, value) in [("tracestate", state), ("baggage", baggage)] {
         passed.remove(key);
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_the_gate_makes_are_nobodys() {
+    fn names_in_the_gates_form_are_refused() {
         for name in ["", "session:s1", "trace:x", "a b", "ü", &"x".repeat(129)] {
             let meta = meta(json!({RUN_META: name}));
             assert!(place(&meta, None, None, &[]).is_err(), "{name}");

@@ -15,7 +15,7 @@ const BUFFERED: usize = 16;
 /// How long one report may take to be written.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Who hears of a request's progress, if its client wants to.
+/// The receiver of a request's progress, if its client asked for it.
 pub(super) struct Progress {
     peer: Peer<RoleServer>,
     token: Option<ProgressToken>,

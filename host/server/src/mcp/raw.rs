@@ -137,7 +137,7 @@ fn arguments(members: &Members<'_>, method: &Value) -> (Option<RawArguments>, Op
     (arguments.map(|text| RawArguments(text.into())), None)
 }
 
-/// What a model is told whose arguments are no object; nothing where they can be understood as one.
+/// The error for arguments that are not an object; `None` if they can be read as one.
 pub(super) fn no_object(arguments: &Value) -> Option<String> {
     let kind = match arguments {
         Value::Null | Value::Object(_) => return None,

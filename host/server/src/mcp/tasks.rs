@@ -52,7 +52,7 @@ struct Entry {
 }
 
 impl Entry {
-    /// Nothing more becomes of it; what it has ended with already stays.
+    /// Ends the task unless it has ended already.
     fn ends(&mut self, end: End) {
         if self.end.is_none() {
             self.task.last_updated_at = timestamp();
@@ -194,7 +194,7 @@ impl Tasks {
         Some(task)
     }
 
-    /// What becomes of a call once its approval is answered; and if it asks for another, once that is.
+    /// Waits until the approval is answered and makes the call; again if the call requests another approval.
     /// Nothing if the server leaves before.
     async fn finished(
         &self,
@@ -209,8 +209,8 @@ impl Tasks {
             tokio::select! {
                 biased;
                 true = is_told(&mut asked.cancelled) => {
-                    // Asked for while the task was being cancelled, perhaps. If this cannot be recorded it
-                    // waits until it expires, and nobody makes the call.
+                    // The approval may have been requested during the cancellation. If this cannot be
+                    // recorded, the approval stays pending until it expires, and the call is not made.
                     let _ = gate.withdraw(&asked.caller, approval).await;
                     return Some(End::Cancelled);
                 }
@@ -242,7 +242,7 @@ impl Tasks {
         }
     }
 
-    /// A task as it is now. One of an earlier process goes on, if its call may still be made.
+    /// A task as it is now. A task of an earlier process is resumed if its call may still be made.
     ///
     /// # Errors
     /// A task that is not the caller's, or that cannot be read.
@@ -294,7 +294,7 @@ impl Tasks {
         let Ok(stored) = gate.pending_call(caller, row.id) else {
             return;
         };
-        // Nobody but the task can cancel it.
+        // Only the task can cancel it.
         let (_, cancelled) = watch::channel(false);
         let asked = HeldCall {
             caller: caller.clone(),
@@ -318,7 +318,7 @@ impl Tasks {
         own(gate, caller, id).map(drop)
     }
 
-    /// Void the task's approval, so that its call is not made; if that runs already it is told.
+    /// Voids the task's approval, so that its call is not made. A call that runs already is cancelled.
     ///
     /// # Errors
     /// A task that is not the caller's, or whose cancellation cannot be recorded.
@@ -344,7 +344,7 @@ impl Tasks {
     }
 }
 
-/// Wait until a task is cancelled; `false` if nobody is left to do so.
+/// Waits until a task is cancelled; `false` if the sender is gone, so that it never will be.
 async fn is_told(cancelled: &mut watch::Receiver<bool>) -> bool {
     cancelled.wait_for(|cancelled| *cancelled).await.is_ok()
 }

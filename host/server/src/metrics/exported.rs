@@ -30,7 +30,7 @@ impl Source for ExporterMetrics {
         if ruleset.config.exports.is_empty() {
             return Vec::new();
         }
-        // Exporters whose state cannot be read say nothing; the gate's own numbers are told all the same.
+        // If the state of the exporters cannot be read, their metrics are absent and the others are still served.
         let config = &ruleset.config;
         let records = self.0.ledger().size();
         let known = export::status(&config.store.path, &config.exports, records);

@@ -101,7 +101,7 @@ impl Metrics {
     fn text(&self) -> Result<String, ScrapeError> {
         let mut counted = match self.counted.try_lock() {
             Ok(counted) => counted,
-            // Whatever was counted when it panicked is counted again.
+            // A scrape panicked, so its partial counts are dropped and counted again.
             Err(TryLockError::Poisoned(poisoned)) => {
                 let mut counted = poisoned.into_inner();
                 *counted = ScrapeState::default();
@@ -145,7 +145,7 @@ impl Metrics {
             ),
             (
                 "ledger_commit_seconds",
-                "How long a commit takes lately",
+                "Recent mean latency of a commit",
                 commit,
             ),
             (
@@ -188,7 +188,7 @@ struct MetricsRoute {
 pub fn router(metrics: Metrics, auth: Auth) -> Router {
     let metrics = Arc::new(metrics);
     let first = Arc::clone(&metrics);
-    // ScrapeState before the first scrape, which does not wait for it. A failure is told by that one.
+    // Counted before the first scrape, which then does not wait. If this fails, that scrape reports it.
     tokio::task::spawn_blocking(move || drop(first.text()));
     Router::new()
         .route("/metrics", get(scrape))

@@ -1,6 +1,6 @@
 //! What agents and people report, from the trace store: tokens and cost by model, and feedback.
 //!
-//! Names of models and kinds of feedback are their words, so only the most used are told apart.
+//! Names of models and kinds of feedback come from agents, so only the most frequent get a series of their own.
 
 use std::{
     collections::BTreeMap,
@@ -14,10 +14,10 @@ use tollgate_trace::store::{Reader, Scope, StoreError, StoreOptions, Usage};
 
 use super::{Sample, Source, number};
 
-/// Models, and kinds of feedback, that are told apart.
+/// The most models, and kinds of feedback, with a series of their own.
 const NAMES: usize = 50;
 
-/// How long what was read is told again: the sums are over every trace.
+/// How long samples are cached, because the sums read every trace.
 const FRESH: Duration = Duration::from_secs(30);
 
 /// The trace store next to a gate's ledger.
@@ -29,7 +29,7 @@ pub struct TraceMetrics {
 }
 
 impl TraceMetrics {
-    /// That of this gate.
+    /// Metrics about the trace store of this gate.
     #[must_use]
     pub fn of(gate: &Gate) -> Self {
         let ruleset = gate.ruleset();
@@ -40,7 +40,7 @@ impl TraceMetrics {
         }
     }
 
-    /// What was read lately, or what `read` says now.
+    /// The samples of the latest scrape if they are fresh, else those that `read` returns.
     fn at(&self, now: Instant, read: impl FnOnce() -> Vec<Sample>) -> Vec<Sample> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((then, samples)) = &*known
@@ -106,7 +106,7 @@ impl TraceMetrics {
 
 impl Source for TraceMetrics {
     fn samples(&self) -> Vec<Sample> {
-        // A trace store that cannot be read says nothing; the gate's own numbers are told all the same.
+        // If the trace store cannot be read, these metrics are absent and the others are still served.
         self.at(Instant::now(), || self.read().unwrap_or_default())
     }
 }

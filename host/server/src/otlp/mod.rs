@@ -109,7 +109,7 @@ enum IntakeError {
 }
 
 impl IntakeError {
-    /// Whether it is of use to send the same again.
+    /// Whether the client should send the same request again.
     fn is_passing(&self) -> bool {
         matches!(self, Self::Store(_) | Self::Busy | Self::Broken)
     }
@@ -209,7 +209,7 @@ pub async fn retain(gate: Gate, store: Store) {
 }
 
 impl Intake {
-    /// A request's body, from somebody who is known: there is room for so many.
+    /// Reads a request's body. The caller is authenticated; the number of bodies read concurrently is limited.
     async fn body(&self, body: Body) -> Result<RequestBody, IntakeError> {
         let permit = Arc::clone(&self.requests)
             .try_acquire_owned()
@@ -226,8 +226,8 @@ impl Intake {
         }
     }
 
-    /// Unpack, read and store a request's message. That goes on, and keeps its permit, after the sender has
-    /// gone.
+    /// Unpacks, decodes and stores a request's message. If the client disconnects, this continues and keeps its
+    /// permit.
     async fn take<S: ExportSignal>(
         self: Arc<Self>,
         who: &AuthenticatedCaller,
@@ -243,7 +243,7 @@ impl Intake {
             let RequestBody { bytes, permit } = sent;
             let now = self.gate.now();
             let (intake, from) = (Arc::clone(&self), sender.clone());
-            // It may take a while: others are answered meanwhile.
+            // Decoding may take long, so it must not block an async worker.
             let reading = tokio::task::spawn_blocking(move || {
                 let message = ingest::plain(&bytes, encoding)?;
                 let request: S = ingest::decode(&message, format)?;
@@ -253,7 +253,7 @@ impl Intake {
             let traces = received.traces();
             let answer = ingest::keep(&self.store, received, &sender, now).await?;
             drop(permit);
-            // What policies hear of it comes after the answer.
+            // Policies see the new sums shortly after the answer.
             self.spending.heard(sender.name, traces);
             Ok(answer)
         });

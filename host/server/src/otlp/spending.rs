@@ -1,6 +1,6 @@
-//! What agents have reported to have used: facts for policies, and what budgets are spent by.
+//! Passes the tokens and cost that agents reported to the gate, for policies and budgets.
 //!
-//! The gate hears of it right after a report was answered, from one task for all who report meanwhile.
+//! One background task does it right after a report was answered, for all reports that arrived until then.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,13 +18,13 @@ use tollgate_trace::{
     store::{Store, StoreError, Usage, UsageRow},
 };
 
-/// Held from where sums are read until the gate has them: none is overtaken by an older one.
+/// Held while sums are read and passed to the gate, so that an older sum cannot overwrite a newer one.
 static TELLING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-/// Traces of one reporter that wait; of more the latest runs are looked at.
+/// The most pending traces of one reporter. Beyond it, the sums of its latest runs are read instead.
 const MOST: usize = 1_000;
 
-/// What the gate has not heard of yet.
+/// Reports whose sums the gate does not have yet.
 #[derive(Debug)]
 pub(super) struct Spending {
     gate: Gate,
@@ -34,14 +34,15 @@ pub(super) struct Spending {
 
 #[derive(Debug, Default)]
 struct PendingUsage {
-    /// By who has reported: of which traces, or of its latest runs.
+    /// The traces of which each reporter has sent spans. `None` if they are too many; then the reporter's latest
+    /// runs are read.
     new: BTreeMap<String, Option<BTreeSet<RunId>>>,
-    /// Whether somebody is at it.
+    /// Whether a task is adding up what is new.
     busy: bool,
 }
 
 impl PendingUsage {
-    /// That something new was reported; whether nobody is at it yet.
+    /// Adds what a reporter sent. Returns whether the caller must start the task that adds it up.
     fn add(&mut self, reporter: String, traces: BTreeSet<RunId>) -> bool {
         let new = self.new.entry(reporter);
         let all = new.or_insert_with(|| Some(BTreeSet::new()));
@@ -54,7 +55,7 @@ impl PendingUsage {
         !std::mem::replace(&mut self.busy, true)
     }
 
-    /// All that is new; nothing once there is none, and then nobody is at it any more.
+    /// Takes all that is new. `None` if there is nothing, and then the task is marked as ended.
     fn take(&mut self) -> Option<BTreeMap<String, Option<BTreeSet<RunId>>>> {
         self.busy = !self.new.is_empty();
         self.busy.then(|| std::mem::take(&mut self.new))
@@ -74,7 +75,7 @@ impl Spending {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// That somebody has reported something of these traces; the gate hears of it soon.
+    /// Notes that a reporter sent spans of these traces, and starts the task unless it runs.
     pub(super) fn heard(self: &Arc<Self>, reporter: String, traces: BTreeSet<RunId>) {
         if traces.is_empty() || !self.waiting().add(reporter, traces) {
             return;
@@ -91,7 +92,7 @@ impl Spending {
     }
 
     async fn tell(&self, new: BTreeMap<String, Option<BTreeSet<RunId>>>) {
-        // What fails now is told after the next report.
+        // After a failure, the sums are passed on with the next report.
         let ledger = self.gate.ledger().reader();
         if projector::catch_up(&self.store, ledger).await.is_err() {
             return;
@@ -102,8 +103,7 @@ impl Spending {
     }
 }
 
-/// Tell the gate what the agents have reported of their runs so far: facts for policies, and what budgets
-/// are spent by.
+/// Passes all sums that agents have reported so far to the gate, at start.
 ///
 /// # Errors
 /// [`StoreError`] if the trace store cannot be read.
@@ -117,13 +117,13 @@ pub async fn recall(gate: &Gate, store: &Store) -> Result<(), StoreError> {
         let reporter = principal.to_string();
         let _telling = TELLING.lock().await;
         let reading = tokio::task::spawn_blocking(move || {
-            // Hours after runs: what comes in meanwhile is counted twice rather than not at all.
+            // Hours are read after runs, so a report in between is counted twice rather than not at all.
             let runs = reader.usage_of_latest(&tenant, &reporter)?;
             let hours = reader.usage_by_hour(&tenant, &reporter, since)?;
             Ok::<_, StoreError>((runs, hours))
         });
         let (mut runs, hours) = reading.await.map_err(|_| StoreError::Closed)??;
-        // The latest last: they are remembered longest.
+        // The latest come last, because the gate drops the oldest entries first.
         runs.reverse();
         gate.usage().recall(
             &principal,
@@ -134,7 +134,7 @@ pub async fn recall(gate: &Gate, store: &Store) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// A sum, as policies hear of it.
+/// A sum in the form that policies see.
 fn used(sum: &UsageRow) -> RunUsage {
     let Usage {
         input_tokens,
@@ -198,7 +198,7 @@ mod tests {
         let new = waiting.take().unwrap();
         assert_eq!(new["a"], Some(traces(0, 3)));
         assert_eq!(new["b"], Some(traces(7, 8)));
-        // While these are told, more comes in.
+        // A report that arrives while the sums are passed on.
         assert!(!waiting.add("a".into(), traces(9, 10)));
         assert_eq!(waiting.take().unwrap()["a"], Some(traces(9, 10)));
         assert!(waiting.take().is_none());

@@ -31,12 +31,12 @@ pub use tollgate::{
 };
 pub use trace::{Indexed, Span, SpanView, Trace, views};
 
-/// What became of a call.
+/// The answer to a call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CallReply {
     /// The tool.
     pub tool: String,
-    /// What became of it.
+    /// The outcome of the call.
     #[schema(value_type = String)]
     pub outcome: CallOutcome,
     /// The exit code that says the same.
@@ -53,7 +53,7 @@ pub struct CallReply {
     /// Policies that determined that decision. Empty for a released result.
     #[schema(value_type = Vec<Object>)]
     pub policies: Vec<PolicyView>,
-    /// What the caller may read; absent for a result that speaks for itself.
+    /// A message for the caller; absent with a released result.
     pub message: Option<String>,
     /// The result.
     #[schema(value_type = Vec<Object>)]
@@ -67,7 +67,7 @@ pub struct CallReply {
     pub micros: u64,
 }
 
-/// The exit code of the command line that says what became of a call.
+/// The exit code of the command line for an outcome.
 #[must_use]
 pub fn exit(outcome: CallOutcome) -> u8 {
     match outcome {
@@ -128,7 +128,7 @@ pub struct AuthorizeReply {
     /// The run; absent if the caller is not known.
     #[schema(value_type = Option<String>)]
     pub run: Option<RunId>,
-    /// The call's span: by what its outcome is told.
+    /// The call's span, by which its outcome is reported.
     #[schema(value_type = String)]
     pub call: SpanId,
     /// The decision about it; absent if it was not decided.
@@ -230,14 +230,14 @@ pub struct ApprovalView {
     /// Policies that stopped the call and that it would lift.
     #[schema(value_type = Vec<Object>)]
     pub policies: Vec<PolicyView>,
-    /// What would lift it, in words.
+    /// The roles and number of approvals that it needs, as text.
     pub needs: String,
     /// Who approved so far, with the roles that they hold.
     pub approvers: Vec<ApproverView>,
     /// Every answer, the rejections and those that came too late as well.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<AnswerRow>,
-    /// Roles that were asked as well, because nobody answered in time.
+    /// Roles that were added because no one answered in time.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub escalated_to: BTreeSet<String>,
     /// When it was asked for.
@@ -250,7 +250,7 @@ pub struct ApprovalView {
     pub round: u32,
 }
 
-/// Somebody who approved.
+/// A user who approved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ApproverView {
     /// Who.
@@ -346,7 +346,7 @@ impl From<enforce::ApprovalView> for ApprovalView {
     }
 }
 
-/// What became of an answer.
+/// The result of an approval or rejection.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AnswerOutcome {
     /// Which approval.
@@ -407,14 +407,14 @@ impl From<Token> for TokenView {
     }
 }
 
-/// Add what policies say of themselves, as far as they are still loaded.
+/// Adds owner and reason of each policy that is still loaded.
 pub fn explain(gate: &Gate, policies: &mut [PolicyView]) {
     let ruleset = gate.ruleset();
     let known = ruleset.pdp.policies();
     explain_by(policies, |id| Some(&known.get(id)?.determining));
 }
 
-/// The same by whatever knows the policies.
+/// Like [`explain`], with `known` to look a policy up by its id.
 pub fn explain_by<'a>(
     policies: &mut [PolicyView],
     known: impl Fn(&str) -> Option<&'a DeterminingPolicy>,

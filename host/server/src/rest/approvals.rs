@@ -69,7 +69,7 @@ pub(super) async fn list(
     who.admit()?;
     let caller = who.authenticated.caller.clone();
     let filter = ApprovalFilter {
-        // Of an agent's own nobody else's are looked through.
+        // An agent sees only its own approvals, so the ledger reads no others.
         principal: who
             .authenticated
             .user()
@@ -157,7 +157,7 @@ pub(super) struct Rejection {
     request_body = ApprovalGrant, responses(
     (status = 200, description = "It was taken; `needs` says what is still missing", body = AnswerOutcome),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 403, description = "Policy does not let this person, or the caller is not a person", body = Problem),
     (status = 404, description = "None that the caller may know of", body = Problem),
     (status = 409, description = "Resolved or answered before, or another call than was shown", body = Problem),
 ))]
@@ -175,7 +175,7 @@ pub(super) async fn approve(
     request_body = Rejection, responses(
     (status = 200, description = "It was taken", body = AnswerOutcome),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 403, description = "Policy does not let this person, or the caller is not a person", body = Problem),
     (status = 404, description = "None that the caller may know of", body = Problem),
     (status = 409, description = "Resolved before, or another call than was shown", body = Problem),
 ))]

@@ -35,7 +35,7 @@ pub(super) struct Requester {
 }
 
 impl Requester {
-    /// The person. Nobody else administers.
+    /// The user. Agents may not administer.
     pub(super) fn user(&self) -> Result<Uid, Problem> {
         self.authenticated.user().ok_or_else(|| {
             let detail = "only people may do this; an agent's token never does";
@@ -131,7 +131,7 @@ impl<S: Sync> FromRequestParts<S> for Requester {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        // Without the layer that authenticates nobody is let in.
+        // If the authentication layer is missing, every request is refused.
         let missing = || {
             let detail = "this request was not authenticated";
             Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
@@ -146,7 +146,7 @@ impl<S: Sync> FromRequestParts<S> for Requester {
     }
 }
 
-/// What the query says. A key that nobody knows is refused.
+/// The query, parsed. An unknown key is refused.
 pub(super) struct QueryParameters<T>(pub(super) T);
 
 impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for QueryParameters<T> {
@@ -161,7 +161,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for QueryParameters<T> {
     }
 }
 
-/// A JSON body. A key that occurs twice or that nobody knows is refused.
+/// A JSON body, parsed. A duplicate or unknown key is refused.
 pub(super) struct Body<T>(pub(super) T);
 
 impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
@@ -215,7 +215,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             let detail = match error.classify() {
                 serde_json::error::Category::Data => tollgate::text::printable(&text, 300),
                 _ => format!(
-                    "the body is no JSON (line {}, column {})",
+                    "the body is not JSON (line {}, column {})",
                     error.line(),
                     error.column()
                 ),

@@ -68,7 +68,7 @@ pub(super) struct NewCall {
 
 /// Make a call.
 #[utoipa::path(post, path = "/v1/calls", tag = "calls", request_body = NewCall, responses(
-    (status = 200, description = "What became of it: `outcome` says whether it ran", body = CallReply),
+    (status = 200, description = "The answer: `outcome` says whether it ran", body = CallReply),
     (status = 202, description = "It waits for a human; repeat the identical call to resume. With `Retry-After: 0` the \
         gate stops: repeat it at once", body = CallReply),
     (status = 400, description = "The request makes no sense", body = Problem),
@@ -208,7 +208,7 @@ pub(super) struct ToolView {
     annotations: tollgate::tool::Annotations,
     /// Labels that the operator gave it.
     labels: BTreeSet<String>,
-    /// Who executes it: `component` (in the sandbox), `upstream`, or `external` (whoever calls).
+    /// Who executes it: `component` (in the sandbox), `upstream`, or `external` (the caller).
     execution: &'static str,
 }
 

@@ -80,7 +80,7 @@ pub(super) struct Decisions {
     (status = 200, description = "Those of runs that policy lets this person read; others for administrators",
         body = Decisions),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "It is no person", body = Problem),
+    (status = 403, description = "The caller is not a person", body = Problem),
 ))]
 pub(super) async fn list(
     State(rest): State<Rest>,
@@ -153,7 +153,7 @@ pub(super) struct DecisionView {
 #[utoipa::path(get, path = "/v1/decisions/{id}", tag = "decisions", params(("id" = String, Path)), responses(
     (status = 200, description = "The decision", body = DecisionView),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "Policy does not let this person read it, or it is no person", body = Problem),
+    (status = 403, description = "Policy does not let this person read it, or the caller is not a person", body = Problem),
     (status = 404, description = "There is none", body = Problem),
 ))]
 pub(super) async fn show(

@@ -98,7 +98,7 @@ pub(super) async fn authorize(
     Ok(Json(AuthorizeReply::new(body.tool, authorized)))
 }
 
-/// What became of it.
+/// The outcome that the caller reports.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Outcome {

@@ -61,7 +61,7 @@ pub(super) struct Policy {
 #[utoipa::path(get, path = "/v1/policies", tag = "operating", responses(
     (status = 200, description = "The active bundle", body = Bundle),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "It is no person", body = Problem),
+    (status = 403, description = "The caller is not a person", body = Problem),
 ))]
 pub(super) async fn policies(
     State(rest): State<Rest>,
@@ -100,7 +100,7 @@ pub(super) struct EmptyBody {}
 #[utoipa::path(post, path = "/v1/reload", tag = "operating", request_body = EmptyBody, responses(
     (status = 200, description = "What is in force now", body = Bundle),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 403, description = "Policy does not let this person, or the caller is not a person", body = Problem),
     (status = 409, description = "It does not load; what was in force stays", body = Problem),
 ))]
 pub(super) async fn reload(
@@ -127,7 +127,7 @@ pub(super) struct Promotion {
 #[utoipa::path(post, path = "/v1/policies/promote", tag = "operating", request_body = Promotion, responses(
     (status = 200, description = "What is in force now", body = PromotionReply),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 403, description = "Policy does not let this person, or the caller is not a person", body = Problem),
     (status = 404, description = "There is nothing to promote, or it does not load", body = Problem),
 ))]
 pub(super) async fn promote(
@@ -156,7 +156,7 @@ pub(super) struct Halts {
 #[utoipa::path(get, path = "/v1/halts", tag = "operating", responses(
     (status = 200, description = "Every halt in force", body = Halts),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "It is no person", body = Problem),
+    (status = 403, description = "The caller is not a person", body = Problem),
 ))]
 pub(super) async fn halts(
     State(rest): State<Rest>,
@@ -189,7 +189,7 @@ pub(super) struct NewHalt {
     (status = 200, description = "It is halted: what that has stopped", body = HaltReply),
     (status = 400, description = "A name for everything, or none for something", body = Problem),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 403, description = "Policy does not let this person, or the caller is not a person", body = Problem),
     (status = 404, description = "Nothing has this name", body = Problem),
 ))]
 pub(super) async fn halt(
@@ -245,7 +245,7 @@ pub(super) struct Lift {
 #[utoipa::path(post, path = "/v1/halts/lift", tag = "operating", request_body = Lift, responses(
     (status = 204, description = "It is lifted"),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 403, description = "Policy does not let this person, or the caller is not a person", body = Problem),
     (status = 404, description = "There is none", body = Problem),
 ))]
 pub(super) async fn lift(

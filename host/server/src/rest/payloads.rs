@@ -56,7 +56,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
 #[utoipa::path(get, path = "/v1/decisions/{id}/facts", tag = "decisions", params(("id" = String, Path)), responses(
     (status = 200, description = "{request, facts}", body = Object),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 403, description = "Policy does not let this person, or the caller is not a person", body = Problem),
     (status = 404, description = "There is none, or nothing is kept of it", body = Problem),
 ))]
 pub(super) async fn facts(
@@ -77,7 +77,7 @@ pub(super) async fn facts(
 #[utoipa::path(get, path = "/v1/runs/{id}/facts", tag = "runs", params(("id" = String, Path)), responses(
     (status = 200, description = "By decision", body = [DecisionFacts]),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 403, description = "Policy does not let this person, or the caller is not a person", body = Problem),
     (status = 404, description = "None that the caller may know of", body = Problem),
 ))]
 pub(super) async fn run_facts(
@@ -108,7 +108,7 @@ pub(super) struct ArgumentsQuery {
     (status = 200, description = "By decision", body = [DecisionArguments]),
     (status = 401, description = "No credential that counts", body = Problem),
     (status = 400, description = "They are more than 500", body = Problem),
-    (status = 403, description = "It is no person", body = Problem),
+    (status = 403, description = "The caller is not a person", body = Problem),
     (status = 413, description = "The answer would be too large: ask for fewer", body = Problem),
     (status = 429, description = "The caller asks too often: each run counts", body = Problem),
 ))]
@@ -221,7 +221,7 @@ fn call_arguments(facts: &[u8]) -> Option<Value> {
 #[utoipa::path(post, path = "/v1/runs/{id}/export", tag = "runs", params(("id" = String, Path)), responses(
     (status = 200, description = "It may be exported", body = [EntityHash]),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 403, description = "Policy does not let this person, or the caller is not a person", body = Problem),
     (status = 404, description = "None that the caller may know of", body = Problem),
 ))]
 pub(super) async fn export(
@@ -257,7 +257,7 @@ pub(super) struct TraceToken {
 #[utoipa::path(post, path = "/v1/reveal", tag = "decisions", request_body = TraceToken, responses(
     (status = 200, description = "{run, value}", body = Object),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 403, description = "Policy does not let this person, or the caller is not a person", body = Problem),
     (status = 404, description = "It is not a token of this gate", body = Problem),
 ))]
 pub(super) async fn reveal(

@@ -123,7 +123,7 @@ pub(super) async fn self_report(
 pub(super) struct Note {
     /// Such as goal, context, decision, guardrail, stop_reason.
     label: String,
-    /// In words.
+    /// A comment.
     #[serde(default)]
     note: String,
     /// The span; absent for the run as a whole.

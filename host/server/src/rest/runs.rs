@@ -36,7 +36,7 @@ use crate::{
 const PAGE: u64 = 200;
 /// Runs that one request looks through at most.
 const MAX_LOOKED: u64 = 10_000;
-/// How much is told of what was reported of a run.
+/// The most reported spans, and logs, in an answer about a run.
 const REPORTED: Part = Part {
     rows: 1_000,
     bytes: 8 << 20,
@@ -249,8 +249,8 @@ pub(super) struct RunView {
     run: RunRow,
     /// In the order in which they began, with OpenTelemetry's names where it has one.
     spans: Vec<SpanView>,
-    /// Spans that were reported of it, each marked `origin: reported` and with its reporter: nobody has
-    /// checked them. 1,000 at most; whose run it is sees its own.
+    /// Spans that were reported of the run, each marked `origin: reported` and with its reporter. Their
+    /// content is not verified. 1,000 at most. The agent of the run sees only those that it reported.
     #[schema(value_type = Vec<Object>)]
     reported: Vec<StoredSpan>,
     /// Logs that were reported of it; 1,000 at most.
@@ -388,7 +388,7 @@ pub(super) struct Cancel {
     request_body = Cancel, responses(
     (status = 204, description = "It is stopped"),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 403, description = "Policy does not let this person, or the caller is not a person", body = Problem),
     (status = 404, description = "There is none", body = Problem),
 ))]
 pub(super) async fn cancel(

@@ -42,7 +42,7 @@ pub(super) struct NewSet {
     (status = 200, description = "{set}", body = Object),
     (status = 400, description = "There is one of this name, or it is not a name", body = Problem),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "It is no person", body = Problem),
+    (status = 403, description = "The caller is not a person", body = Problem),
 ))]
 pub(super) async fn create(
     State(rest): State<Rest>,
@@ -56,7 +56,7 @@ pub(super) async fn create(
 #[utoipa::path(delete, path = "/v1/sets/{set}", tag = "sets", params(("set" = String, Path)), responses(
     (status = 200, description = "{set, removed}", body = Object),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "It is another person's, or it is no person", body = Problem),
+    (status = 403, description = "It is another person's, or the caller is not a person", body = Problem),
     (status = 404, description = "There is none", body = Problem),
 ))]
 pub(super) async fn remove(
@@ -82,7 +82,7 @@ pub(super) struct SetRuns {
     (status = 200, description = "{set, added}", body = Object),
     (status = 400, description = "It would have too many", body = Problem),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "Policy does not let this person annotate a run, or it is no person", body = Problem),
+    (status = 403, description = "Policy does not let this person annotate a run, or the caller is not a person", body = Problem),
     (status = 404, description = "There is no such set, or no such run", body = Problem),
 ))]
 pub(super) async fn add(
@@ -99,7 +99,7 @@ pub(super) async fn add(
     params(("set" = String, Path), ("run" = String, Path)), responses(
     (status = 200, description = "{set, taken}", body = Object),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "Policy does not let this person annotate the run, or it is no person", body = Problem),
+    (status = 403, description = "Policy does not let this person annotate the run, or the caller is not a person", body = Problem),
     (status = 404, description = "There is no such set, or the run is not in it", body = Problem),
 ))]
 pub(super) async fn take(

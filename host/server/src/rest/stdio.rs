@@ -32,7 +32,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
 ), responses(
     (status = 101, description = "One JSON-RPC message a line from now on, in both directions"),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "Policy does not let this person, it is no person, or not the socket", body = Problem),
+    (status = 403, description = "Policy does not let this person, the caller is not a person, or not the socket", body = Problem),
     (status = 404, description = "The configuration has no such agent", body = Problem),
     (status = 426, description = "The header `Upgrade: mcp-stdio` is missing", body = Problem),
     (status = 503, description = "The gate is about to stop", body = Problem),

@@ -50,7 +50,7 @@ fn absolute(file: &std::path::Path) -> Result<(), Problem> {
     (status = 200, description = "The copy", body = BackupReply),
     (status = 400, description = "The path is not absolute", body = Problem),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "Policy does not let this person, it is no person, or not the socket", body = Problem),
+    (status = 403, description = "Policy does not let this person, the caller is not a person, or not the socket", body = Problem),
     (status = 503, description = "The copy cannot be written", body = Problem),
 ))]
 pub(super) async fn backup(
@@ -73,13 +73,13 @@ pub(super) async fn backup(
     }))
 }
 
-/// Decide whether a person may put a copy in the place of the store. Over the owner's socket alone. What is
+/// Decide whether a person may restore the store from a copy. Over the owner's socket alone. What is
 /// recorded here would be lost with the store: the restored one records who did it.
 #[utoipa::path(post, path = "/v1/store/permit-restore", tag = "store", request_body = Copy, responses(
     (status = 204, description = "They may"),
     (status = 400, description = "The path is not absolute", body = Problem),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "Policy does not let this person, it is no person, or not the socket", body = Problem),
+    (status = 403, description = "Policy does not let this person, the caller is not a person, or not the socket", body = Problem),
 ))]
 pub(super) async fn permit_restore(
     State(rest): State<Rest>,
@@ -113,7 +113,7 @@ pub(super) struct Forget {
 #[utoipa::path(post, path = "/v1/store/forget", tag = "store", request_body = Forget, responses(
     (status = 200, description = "How many days", body = ForgetReply),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 403, description = "Policy does not let this person, or the caller is not a person", body = Problem),
 ))]
 pub(super) async fn forget(
     State(rest): State<Rest>,

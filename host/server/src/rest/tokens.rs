@@ -66,7 +66,7 @@ pub(super) struct NewToken {
     (status = 200, description = "The token", body = NewTokenReply),
     (status = 400, description = "It names no agent and no user, or both, or its name is too long", body = Problem),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 403, description = "Policy does not let this person, or the caller is not a person", body = Problem),
     (status = 404, description = "The configuration has no such agent or user", body = Problem),
 ))]
 pub(super) async fn create(
@@ -144,7 +144,7 @@ pub(super) fn known(gate: &Gate, principal: &Uid) -> Result<(), Problem> {
 #[utoipa::path(delete, path = "/v1/tokens/{id}", tag = "tokens", params(("id" = String, Path)), responses(
     (status = 204, description = "It is worthless from now on"),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 403, description = "Policy does not let this person, or the caller is not a person", body = Problem),
     (status = 404, description = "There is none", body = Problem),
 ))]
 pub(super) async fn revoke(
@@ -188,7 +188,7 @@ pub(super) struct TokensByName {
     (status = 204, description = "They are worthless from now on"),
     (status = 400, description = "It names no agent and no user, or both, or its name is too long", body = Problem),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 403, description = "Policy does not let this person, or the caller is not a person", body = Problem),
 ))]
 pub(super) async fn revoke_by_name(
     State(rest): State<Rest>,

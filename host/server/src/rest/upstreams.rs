@@ -49,7 +49,7 @@ pub(super) struct Offer {
     (status = 204, description = "It is accepted, and in force"),
     (status = 400, description = "It names no server, or too many", body = Problem),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 403, description = "Policy does not let this person, or the caller is not a person", body = Problem),
     (status = 409, description = "A server offers something else now, or it does not load", body = Problem),
 ))]
 pub(super) async fn accept(

@@ -136,8 +136,8 @@ impl Process {
         Pid::from_raw(id.cast_signed())
     }
 
-    /// Wait until it has ended, and leave it there: before it is reaped nobody else gets its id, which is
-    /// its group's, too, and the group is still to be ended.
+    /// Waits until the process has ended, and does not reap it. Until it is reaped, no other process can get
+    /// its id, which is also the id of its group, and the group must still be ended.
     async fn ended(&self) {
         let Some(leader) = self.leader() else { return };
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;

@@ -32,7 +32,7 @@ use super::{
     wire::Reply,
 };
 
-/// Calls that are under way at once.
+/// Concurrent calls of one connection.
 const MAX_CALLS: usize = 64;
 /// Pages of a list of tools.
 const MAX_PAGES: usize = 64;
@@ -128,7 +128,7 @@ impl Connection {
         !self.peer.is_transport_closed()
     }
 
-    /// Whether its session has ended, so that new calls need another one. Those under way may still be answered.
+    /// Whether its session has ended, so that new calls need another one. Calls in flight may still be answered.
     pub(super) fn is_stale(&self) -> bool {
         self.stale.load(Ordering::SeqCst)
     }
@@ -238,7 +238,7 @@ impl Connection {
         };
         let call = permitted.act();
         let Ok(Value::Object(arguments)) = serde_json::from_str(call.canonical()) else {
-            return CallResult::NotSent("the arguments are no JSON object".into());
+            return CallResult::NotSent("the arguments are not a JSON object".into());
         };
         let params = CallToolRequestParams::new(call.tool().own_name.clone());
         let request = CallToolRequest::new(params.with_arguments(arguments));
@@ -264,7 +264,7 @@ impl Connection {
                         CallInterruption::Cancelled => "cancelled",
                         CallInterruption::Timeout => "timeout",
                     };
-                    // What has become of it by then is not known, whether or not the server hears this.
+                    // The outcome is not known, whether or not the server gets the cancellation.
                     let cancelling = handle.cancel(Some(reason.into()));
                     let _ = tokio::time::timeout(CLOSING, cancelling).await;
                     return CallResult::Stopped(stopped);
@@ -310,12 +310,12 @@ impl Connection {
                 match http_error(sending.error.as_ref()).map(|error| error.fate) {
                     Some(Fate::NotTaken) => CallResult::NotTaken(why),
                     Some(Fate::Unknown) => CallResult::Lost(why),
-                    // Over a pipe a message is a line, and a line without its end is no message.
+                    // Over a pipe a message is one line; a line without its end is not a complete message.
                     Some(Fate::Unsent) | None => CallResult::NotSent(why),
                 }
             }
             ServiceError::UnexpectedResponse => {
-                CallResult::Unusable("the server's answer is no result of a call".into())
+                CallResult::Unusable("the server's answer is not the result of a call".into())
             }
             error => CallResult::Lost(told(error)),
         }
@@ -435,8 +435,8 @@ async fn hear_of_changes(peer: Peer<RoleClient>, heard: Arc<ServerMessages>, sta
     }
 }
 
-/// The caller's `_meta` without what is not for the server. Nothing if that is too large: nobody decides
-/// about it, so it is no way for content.
+/// The caller's `_meta` without the keys that are not for the server. `None` if it is too large: policies do
+/// not see `_meta`, so it must not carry content.
 fn meta(mut meta: Map<String, Value>) -> Option<RequestMetaObject> {
     let own = |key: &str| OWN_KEYS.iter().any(|prefix| key.starts_with(prefix));
     meta.retain(|key, _| key != "progressToken" && !own(key));

@@ -117,7 +117,7 @@ impl Repair<'_> {
 fn is_exact(token: &str) -> bool {
     let digits = token.strip_prefix('-').unwrap_or(token);
     if !digits.bytes().all(|b| b.is_ascii_digit()) {
-        // What is no number at all stays as it is, for the parser to refuse.
+        // Text that is not a number stays unchanged, so that the parser refuses it.
         return token.parse::<f64>().map_or(true, f64::is_finite);
     }
     digits.len() <= SAFE_DIGITS || token.parse::<i64>().is_ok() || token.parse::<u64>().is_ok()
@@ -128,7 +128,7 @@ fn is_exact(token: &str) -> bool {
 pub(super) struct Outline {
     /// The value of `id` in the outermost object.
     pub(super) id: Option<RequestId>,
-    /// Whether that has a `method`: then it is no answer.
+    /// Whether it has a `method`, so that it is a request or notification, not an answer.
     pub(super) has_method: bool,
 }
 

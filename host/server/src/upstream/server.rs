@@ -104,7 +104,7 @@ impl Server {
             if !connection.is_stale() {
                 return Ok(Arc::clone(connection));
             }
-            // It ends with the calls that are under way on it.
+            // It ends when the calls in flight on it have ended.
             state.connection = None;
         }
         if let Some(dead) = state.connection.take() {
@@ -271,7 +271,7 @@ impl Server {
             ClientInitializeError::NoCompatibleProtocolVersion { .. } => {
                 "it has no protocol version in common with this gate"
             }
-            // Over a pipe a message is a line, and a line without its end is no message.
+            // Over a pipe a message is one line; a line without its end is not a complete message.
             ClientInitializeError::TransportError { .. } => "no connection to it comes about",
             _ => "it does not answer as an MCP server does",
         };

@@ -76,7 +76,7 @@ impl Parser {
     }
 
     /// What the stream ended with: an event whose blank line is missing. The standard drops it; a server that has
-    /// sent a whole message and closed the stream has answered. Its id is not taken: the stream goes on before it.
+    /// sent a whole message and closed the stream has answered. A resumed stream begins before it.
     pub(super) fn finish(&mut self) -> Option<Event> {
         let whole_id = self.whole_id.clone();
         let last = match self.line.is_empty() {

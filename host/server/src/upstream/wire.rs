@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::mend::{Outline, mend};
 
-/// What became of a request whose answer is handed on as it is.
+/// The outcome of a request whose answer is passed on unparsed.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Reply {
     /// The `result` of the answer.
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_has_words_whatever_its_shape() {
+    fn an_error_of_any_shape_has_a_message() {
         for (error, code, message) in [
             (
                 r#"{"code":-32602,"message":"no \udfff"}"#,
@@ -367,7 +367,7 @@ mod tests {
     #[test]
     fn a_handshake_with_odd_members_is_one() {
         let wire = Wire::default();
-        // Any typed request will do: the result's kind is told by its members.
+        // Any typed request will do: the members of the result determine its type.
         let ping = ClientRequest::PingRequest(PingRequest::default());
         wire.sent(&ClientJsonRpcMessage::request(ping, RequestId::Number(1)));
         let text = r#"{"id":1,"result":{"protocolVersion":"2025-06-18","capabilities":{"tools":[],"logging":true,

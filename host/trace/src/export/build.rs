@@ -235,7 +235,7 @@ fn end_of_run(root: &mut Span) {
 
 /// What is known of a root that is not exported yet.
 pub(super) enum PendingRoot {
-    /// Its run goes on.
+    /// Its run has not ended.
     GoesOn,
     /// Nothing happens in its run any more.
     Over(Box<Span>),

@@ -30,7 +30,7 @@ const ROOTS_EVERY: u64 = 60_000_000;
 /// How many of them are looked at.
 const ROOTS_AT_ONCE: u32 = 1000;
 
-/// What became of a step.
+/// The result of one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// There is nothing to send.
@@ -286,7 +286,7 @@ impl Exporter {
         if !means_it {
             // Another one is tried first, so that one span holds up no other.
             self.pending.push_back(span);
-            let why = format!("{why}, whatever it is sent");
+            let why = format!("{why}, for an empty request as well");
             return self.failed(now, &why, None).await;
         }
         self.state.rejected = self.state.rejected.saturating_add(1);

@@ -41,7 +41,7 @@ pub use state::state_file;
 /// How often new records are looked for.
 const TICK: Duration = Duration::from_millis(250);
 
-/// Why an exporter cannot go on.
+/// Why an exporter stopped.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportError {

@@ -89,7 +89,7 @@ impl Sender {
         })
     }
 
-    /// Send spans, `count` of them, and hear what became of them.
+    /// Sends `count` spans and returns the collector's answer.
     pub(super) async fn send(&self, request: ExportTraceServiceRequest, count: u64) -> Answer {
         let sent = async {
             match &self.way {
@@ -149,7 +149,7 @@ impl Sender {
         }
         match ExportTraceServiceResponse::decode(answer.as_slice()) {
             Ok(answer) if !is_other => acknowledged(&answer, count),
-            _ => Answer::later("what answers there is no OTLP collector"),
+            _ => Answer::later("the server is not an OTLP collector"),
         }
     }
 }
@@ -215,7 +215,7 @@ fn http(
 
 fn told(error: &reqwest::Error) -> &'static str {
     if error.is_connect() {
-        "nobody answers there"
+        "cannot connect"
     } else {
         "the connection broke"
     }
@@ -309,7 +309,7 @@ fn grpc_refusal(status: &Status) -> Answer {
         // Too large as it is, unless it says when to come again (OTLP specification, "OTLP/gRPC Throttling").
         Code::ResourceExhausted if after.is_none() => Answer::Refused(why),
         Code::Unavailable if std::error::Error::source(status).is_some() => {
-            Answer::later("nobody answers there")
+            Answer::later("cannot connect")
         }
         _ => {
             let pushed_back = || {

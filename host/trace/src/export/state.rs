@@ -194,7 +194,7 @@ mod tests {
             sent: 5,
             rejected: 1,
             acknowledged: Some(Timestamp(9)),
-            failing: Some("nobody answers there".into()),
+            failing: Some("cannot connect".into()),
             failing_since: Some(Timestamp(8)),
         };
         let begun = Roots {

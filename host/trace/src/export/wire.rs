@@ -1,4 +1,4 @@
-//! From spans to OTLP, by profile. Nothing here decides what may be told: it only spells it.
+//! Converts spans to OTLP, by profile. What may be exported was decided before.
 
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
@@ -24,7 +24,7 @@ use super::Source;
 
 /// Bytes of a text.
 const MAX_TEXT: usize = 8 << 10;
-/// Attributes in which somebody else's words are: they could hold a secret.
+/// Attributes with text from outside, which could contain a secret.
 const WORDS: &[&str] = &[
     a::AGENT_VERSION,
     a::APPROVAL_REASON,

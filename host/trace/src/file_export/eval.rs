@@ -32,7 +32,7 @@ pub struct EvalCase {
     pub policies: Vec<Sha256Digest>,
     /// How the run ended, where it has.
     pub expected_outcome: Option<&'static str>,
-    /// Where its failure lies, where it failed.
+    /// The phase of its failure, if it failed.
     pub failed_in: Option<&'static str>,
     /// What was answered, as the agent told it; only with payloads.
     pub expected_result: Option<String>,
@@ -58,7 +58,7 @@ pub struct ExpectedStep {
     pub decision: Option<&'static str>,
     /// Policies that determined it.
     pub policies: Vec<String>,
-    /// What came of it.
+    /// Its outcome.
     pub outcome: StepOutcome,
 }
 

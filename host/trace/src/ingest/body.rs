@@ -38,7 +38,7 @@ pub enum BodyError {
     #[error("unpacked, a message has at most {MAX_MESSAGE} bytes; send less at once")]
     TooLarge,
     /// It is not what `Content-Encoding` says.
-    #[error("the body is no gzip, or broke off")]
+    #[error("the body is not gzip, or is truncated")]
     Damaged,
 }
 

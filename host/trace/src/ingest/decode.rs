@@ -186,14 +186,14 @@ mod tests {
                 format!(r#"{{"resourceSpans":[{}]}}"#, many("{}", MAX_OBJECTS)),
             ),
             (
-                "lists in the place of objects",
+                "lists instead of objects",
                 format!(
                     r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{}]}}]}}]}}"#,
                     many("[]", MAX_OBJECTS)
                 ),
             ),
             (
-                "values that nobody knows",
+                "values of an unknown type",
                 format!(
                     r#"{{"resourceSpans":[{{"resource":{{"attributes":[{{"key":"a","value":{{"x":[{}]}}}}]}}}}]}}"#,
                     many("1", MAX_ELEMENTS + 2)

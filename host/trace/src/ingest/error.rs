@@ -7,7 +7,7 @@ pub enum DecodeError {
     /// More than any sender needs at once.
     #[error("the message has too many parts; send less at once")]
     TooMany,
-    /// It is no message of this kind.
+    /// It is not a message of this signal.
     #[error("the body is not an OTLP message in {0}: {1}")]
     Malformed(&'static str, String),
     /// It is a JSON message of another kind.

@@ -121,7 +121,7 @@ pub(super) fn read(
     })
 }
 
-/// The severity in words.
+/// The text of the severity.
 fn severity(bounded: &mut SizeLimiter<'_>, record: &LogRecord) -> String {
     if !record.severity_text.is_empty() {
         return bounded.name(&record.severity_text, MAX_NAME);

@@ -47,7 +47,7 @@ pub struct Sender {
     pub name: String,
 }
 
-/// What became of a request: the fields of OTLP's partial success.
+/// The answer to a request: the fields of OTLP's partial success.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PartialSuccess {
     /// Spans or logs that are not stored.
@@ -233,7 +233,7 @@ pub async fn keep(
                     *refused.entry(why).or_default() += count;
                 }
             }
-            // Trying again would not help before somebody has made room.
+            // Another attempt fails as well until the operator has made room.
             Err(full @ StoreError::Full(_)) => {
                 *refused.entry(full.to_string()).or_default() += count as u64;
             }

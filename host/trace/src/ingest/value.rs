@@ -65,7 +65,7 @@ impl<'a> SizeLimiter<'a> {
         clean.get(..end).unwrap_or_default().to_owned()
     }
 
-    /// A text that is no attribute, as it is kept.
+    /// A text outside the attributes, as it is stored: without secrets.
     pub(super) fn said(&mut self, text: String) -> String {
         if text.is_empty() {
             return text;
@@ -138,7 +138,7 @@ impl<'a> SizeLimiter<'a> {
             V::StringValue(text) => Value::String(self.text(text)),
             V::BoolValue(yes) => Value::Bool(yes),
             V::IntValue(n) => self.small(n.into()),
-            // JSON has no words for what is no number.
+            // JSON has no literals for NaN and the infinities.
             V::DoubleValue(n) => match Number::from_f64(n) {
                 Some(n) => self.small(Value::Number(n)),
                 None => self.small(Value::String(n.to_string())),

@@ -1,13 +1,12 @@
-//! How many parts a protobuf message has, found without making any: an empty part takes two bytes on the
-//! wire and some hundred in memory.
+//! Counts the parts of a protobuf message without decoding it: an empty part takes two bytes on the wire and
+//! some hundred in memory.
 
 use super::DecodeError;
 
-/// What all parts of a message weigh at most: a span or log weighs eight, a resource or scope as much as
-/// there may be of those, anything else one.
+/// The largest weight of a message, as the sum over its parts. A span or log weighs eight. A resource or scope
+/// weighs `MAX_WEIGHT / MAX_GROUPS`, so that there are at most `MAX_GROUPS`. Any other part weighs one.
 const MAX_WEIGHT: usize = 2_000_000;
-/// Resources and scopes of a message, with spans or logs of their own each: whatever these have in common is
-/// kept once for each of them.
+/// The most resources and scopes in a message. Their attributes are stored once for each of them.
 pub(super) const MAX_GROUPS: usize = 4_000;
 /// How deep values are nested; what reads them goes as deep.
 const MAX_DEPTH: usize = 64;
@@ -192,8 +191,8 @@ mod tests {
     }
 
     #[test]
-    fn whatever_there_is_a_list_of_weighs_something() {
-        // Less than in earnest, so that it takes no time.
+    fn elements_of_every_list_have_weight() {
+        // Smaller than the real limit, so that the test is fast.
         const MOST: usize = 10_000;
         let measure = |message: &[u8], kind| {
             let mut left = MOST;

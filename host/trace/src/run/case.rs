@@ -1,7 +1,7 @@
 //! The C.A.S.E. view of a run: context, actions, signals, enforcement; and what evidence is missing.
 //!
-//! It answers what somebody asks who was not there: what was it for, what was done, what looked wrong, what
-//! was allowed by whom. What cannot be answered is named, so that nobody takes silence for an answer.
+//! It answers the questions of a reader who was not there: what was the goal, what was done, what looked
+//! wrong, what was allowed and by whom. Missing evidence is listed, so that silence is not taken for an answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,14 +34,14 @@ pub struct RunEvidence {
     pub cost_nano: Option<u64>,
 }
 
-/// A run, as somebody reads it who was not there.
+/// A run as an incident report.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CaseView {
     /// What it was for, and what it knew.
     pub context: CaseContext,
     /// What was done: the agent's own calls and those within them, in order.
     pub actions: Vec<ActionSummary>,
-    /// What deserves a look.
+    /// What needs attention.
     pub signals: Signals,
     /// What was decided, by whom.
     pub enforcement: Enforcement,
@@ -89,7 +89,7 @@ pub struct ActionSummary {
     pub depth: u32,
     /// Microseconds since the run began.
     pub at: u64,
-    /// What came of it.
+    /// Its outcome.
     pub outcome: StepOutcome,
     /// Whether anything ran.
     pub ran: bool,
@@ -99,7 +99,7 @@ pub struct ActionSummary {
     pub self_reports: Vec<SelfReport>,
 }
 
-/// What deserves a look.
+/// What needs attention.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Signals {
     /// The slowest step, failures, recoveries, repeats, and where a failure lies.
@@ -393,7 +393,7 @@ fn reported_gaps(run: &RunSteps, evidence: &RunEvidence) -> Vec<Gap> {
     match &run.ended {
         None => gap(
             "end",
-            "the run has not ended: nobody said whether it did what it was for".into(),
+            "the run has not ended: whether it reached its goal is not known".into(),
         ),
         Some(_) if !tells(SelfReportTopic::Result) => {
             gap(
@@ -422,7 +422,9 @@ fn recorded_gaps(run: &RunSteps) -> Vec<Gap> {
     if unknown > 0 {
         gap(
             "outcomes",
-            format!("of {unknown} calls nobody knows what came of them: look at what they act on"),
+            format!(
+                "the outcomes of {unknown} calls are not known: inspect the systems that they act on"
+            ),
         );
     }
     let unsealed = run.decisions().iter().filter(|d| !d.has_facts).count();

@@ -1,19 +1,19 @@
-//! Two runs, step by step, and where they part.
+//! Alignment of two runs, step by step, and their first difference.
 //!
-//! Steps are aligned by tool and by the keyed digest of their arguments, so nothing of what was called is
-//! read. Two runs of one tenant compare; digests of different tenants never agree.
+//! Steps are aligned by tool and by the keyed digest of their arguments, so no argument is read. Both runs
+//! must belong to one tenant: digests of different tenants never match.
 
 use serde::Serialize;
 use tollgate_model::{canonical::Sha256Digest, decision::Outcome, record::KeyedDigest};
 
 use super::{RunSteps, Step, StepOutcome};
 
-/// Pairs of steps that are weighed against each other at most. Beyond it what is between the common
-/// beginning and the common end is aligned by place.
+/// The most pairs of steps to align optimally. Beyond it, the steps between the common beginning and the
+/// common end are aligned by index.
 const MAX_PAIRS: usize = 4_000_000;
-/// What it costs to leave a step without a partner.
+/// The cost of a step without a partner.
 const ALONE: u32 = 2;
-/// What it costs to pair the same tool with other arguments.
+/// The cost of pairing two steps of one tool with different arguments.
 const OTHER_ARGUMENTS: u32 = 1;
 
 /// Two runs, compared.
@@ -21,26 +21,26 @@ const OTHER_ARGUMENTS: u32 = 1;
 pub struct RunDiff {
     /// Every step of both, aligned, in order.
     pub steps: Vec<AlignedStep>,
-    /// Where they first part: its place in `steps`. Absent where they do not.
+    /// Index in `steps` of the first difference; `None` if there is none.
     pub first: Option<usize>,
-    /// Where a decision, or what came of a step, first differs: its place in `steps`.
+    /// Index in `steps` of the first difference in a decision, approval, effect or outcome.
     pub first_decision: Option<usize>,
-    /// What differs between the runs as wholes.
+    /// Differences of the runs themselves.
     pub runs: Vec<Difference>,
 }
 
-/// A step of one run, next to that of the other.
+/// A step of one run, and its partner in the other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AlignedStep {
-    /// Its place among the steps of the first run.
+    /// Its index among the steps of the first run.
     pub a: Option<usize>,
-    /// Its place among the steps of the second run.
+    /// Its index among the steps of the second run.
     pub b: Option<usize>,
-    /// In what they differ; empty where they do not.
+    /// The differences of the two steps.
     pub differs: Vec<Difference>,
 }
 
-/// One thing that differs, as it is in either.
+/// One difference, with the value of each run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
     /// What.
@@ -67,13 +67,13 @@ pub enum DifferenceKind {
     Decision,
     /// Who answered, and how.
     Approval,
-    /// What the component asked for, and what was decided on that.
+    /// The effects that the component requested, and the decisions about them.
     Effects,
-    /// The keyed digest of the result, or what became of it.
+    /// The keyed digest of the result, or its release.
     Result,
     /// Labels that the content added.
     Labels,
-    /// What came of it.
+    /// The outcome of the step.
     Outcome,
     /// Who acted, for whom.
     Principal,
@@ -101,7 +101,7 @@ impl DifferenceKind {
         }
     }
 
-    /// Whether it is a decision, of a policy or a person, or what came of one.
+    /// Whether it is a decision of a policy or a person, or follows from one.
     fn is_decision(self) -> bool {
         matches!(
             self,
@@ -157,7 +157,7 @@ pub fn diff(a: &RunSteps, b: &RunSteps) -> RunDiff {
     }
 }
 
-/// What differs between two runs as wholes.
+/// Differences of the runs themselves.
 fn whole(a: &RunSteps, b: &RunSteps) -> Vec<Difference> {
     let mut all = Differences::default();
     let who = |run: &RunSteps| match (&run.principal, &run.on_behalf_of) {
@@ -212,7 +212,7 @@ fn differences(a: &Step, b: &Step) -> Vec<Difference> {
     };
     all.note(DifferenceKind::Version, version(a), version(b));
     let decided = |step: &Step| {
-        // A call that waits is decided again and again: the same answer twice is no news.
+        // A pending call is decided again each time; equal decisions in a row are one.
         let mut told: Vec<String> = Vec::new();
         for decision in &step.decisions {
             let one = match decision.policies.as_slice() {
@@ -271,7 +271,7 @@ fn came(outcome: StepOutcome) -> String {
     outcome.as_str().to_owned()
 }
 
-/// What it costs to pair two steps; absent where they are no pair.
+/// The cost of pairing two steps; `None` if they cannot be paired.
 fn cost(a: &Step, b: &Step) -> Option<u32> {
     match (
         a.tool == b.tool,
@@ -307,7 +307,7 @@ fn align(a: &[Step], b: &[Step]) -> Vec<Pair> {
     pairs
 }
 
-/// By place: for runs that are too long to be weighed.
+/// Aligns by index, for runs that are too long to align optimally.
 fn by_place(a: &[Step], b: &[Step]) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for at in 0..a.len().max(b.len()) {
@@ -325,7 +325,7 @@ fn by_place(a: &[Step], b: &[Step]) -> Vec<Pair> {
 /// The cheapest pairs (Needleman and Wunsch, 1970).
 fn weigh(a: &[Step], b: &[Step]) -> Vec<Pair> {
     let width = b.len() + 1;
-    // What the rest from (i, j) on costs.
+    // rest[i][j]: the cost of aligning a[i..] with b[j..].
     let mut rest = vec![0_u32; (a.len() + 1) * width];
     let at = |rest: &[u32], i: usize, j: usize| rest.get(i * width + j).copied().unwrap_or(0);
     for i in (0..=a.len()).rev() {

@@ -53,7 +53,7 @@ pub struct StepFailure {
     pub call: SpanId,
     /// The tool.
     pub tool: String,
-    /// What came of it.
+    /// Its outcome.
     pub outcome: StepOutcome,
     /// Where its failure lies, for itself.
     pub phase: Phase,
@@ -184,7 +184,7 @@ fn phase(run: &RunSteps, step: &Step) -> (Phase, String) {
             let person = person.map(|(who, _)| who.id.clone());
             (Phase::Planning, by("rejected", person))
         }
-        StepOutcome::Expired => (Phase::Execution, "nobody answered in time".into()),
+        StepOutcome::Expired => (Phase::Execution, "not answered in time".into()),
         StepOutcome::Cancelled => (Phase::Execution, "given up while it waited".into()),
         StepOutcome::Halted => (Phase::Execution, "halted".into()),
         StepOutcome::Undecidable => (Phase::Execution, "it could not be decided".into()),

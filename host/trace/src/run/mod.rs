@@ -1,4 +1,4 @@
-//! A run as a sequence of steps: what was called with what, what decided, what ran and what came of it.
+//! A run as a sequence of steps: the call, its arguments, its decisions, its execution and its outcome.
 //!
 //! Everything here is a pure function of a run's records. It holds digests and names, never an argument or
 //! a result.
@@ -79,7 +79,7 @@ pub struct RunEnd {
     pub by: String,
 }
 
-/// One tool call, from the first decision to what came of it.
+/// One tool call, from the first decision to its outcome.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Step {
     /// Its span.
@@ -94,7 +94,7 @@ pub struct Step {
     pub started: Timestamp,
     /// When it was over; absent while it is not.
     pub ended: Option<Timestamp>,
-    /// What came of it.
+    /// Its outcome.
     pub outcome: StepOutcome,
     /// What was wrong with it before any policy: `invalid_arguments` and the like.
     pub problem: Option<String>,
@@ -116,7 +116,7 @@ pub struct Step {
     pub effects: Vec<EffectRequest>,
     /// The decision on its result.
     pub released: Option<DecisionSummary>,
-    /// What became of the result.
+    /// The release of the result.
     pub release: Option<Release>,
     /// Keyed digest of the result.
     pub result: Option<KeyedDigest>,
@@ -128,7 +128,7 @@ pub struct Step {
     pub warnings: u64,
 }
 
-/// What came of a step.
+/// The outcome of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepOutcome {
@@ -154,7 +154,7 @@ pub enum StepOutcome {
     Failed,
     /// A halt ended it.
     Halted,
-    /// It ran, and what came of it is not known.
+    /// It was started, and its outcome is not known.
     Indeterminate,
     /// It waits for a person.
     Waiting,
@@ -239,7 +239,7 @@ pub struct Attempt {
     pub effects: u64,
 }
 
-/// Something that a component asked for, and what came of it.
+/// An effect that a component requested, and its outcome.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EffectRequest {
     /// Such as `read_file`.
@@ -250,7 +250,7 @@ pub struct EffectRequest {
     pub decision: Option<DecisionSummary>,
     /// Whether it was carried out, or tried.
     pub done: bool,
-    /// Why it failed, as the guest was told.
+    /// Why it failed, as the guest saw it.
     pub error: Option<String>,
 }
 
@@ -259,7 +259,7 @@ pub struct EffectRequest {
 pub struct ApprovalRequest {
     /// Its id.
     pub id: ApprovalId,
-    /// What would lift it, in words.
+    /// The roles and number of approvals that it needs, as text.
     pub needs: String,
     /// When it was asked for.
     pub requested: Timestamp,

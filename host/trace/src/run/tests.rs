@@ -96,7 +96,7 @@ fn what_fails_again_is_recovery() {
     );
     assert_eq!(found.repeats, 1);
 
-    // One other try is no bad recovery; a third is.
+    // A second attempt does not count as a failed recovery; a third does.
     let mut story = Story::new();
     story.ran(TOOL, "1", Status::Timeout);
     story.ran(TOOL, "2", Status::Timeout);

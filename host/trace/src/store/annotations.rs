@@ -75,7 +75,7 @@ pub struct NewFeedback {
     pub value: Option<f64>,
     /// A word, where the kind has one.
     pub label: Option<String>,
-    /// In words.
+    /// A comment.
     pub comment: Option<String>,
     /// Who says so.
     pub by: String,
@@ -225,7 +225,7 @@ impl Store {
     /// Make a set of runs.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`] if there is one of this name, or it is no name.
+    /// [`StoreError::Invalid`] if a set has this name, or if the name is not valid.
     pub async fn make_set(
         &self,
         tenant: &str,

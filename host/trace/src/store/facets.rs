@@ -85,7 +85,7 @@ mod tests {
     use crate::store::{Store, StoreOptions};
 
     #[tokio::test]
-    async fn whatever_others_say_a_run_is_found_by_what_the_gate_knows() {
+    async fn reported_facets_do_not_displace_those_of_the_gate() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(StoreOptions::for_ledger(&dir.path().join("ledger.db"))).unwrap();
         let run = RunId::from_bytes([1; 16]);

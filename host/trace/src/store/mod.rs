@@ -65,7 +65,7 @@ pub type Attributes = Map<String, Value>;
 /// How long a connection waits for another one's transaction.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// Where a trace store lies and how much it takes.
+/// The path and limits of a trace store.
 #[derive(Debug, Clone)]
 pub struct StoreOptions {
     /// The database file.
@@ -121,7 +121,7 @@ pub enum StoreError {
         "the trace store has reached its quota of {0} bytes; raise `quota` under [trace], or let it forget more"
     )]
     Full(u64),
-    /// It is told more at once than it takes in.
+    /// Its queue is full.
     #[error("the trace store is busy; try again in a second")]
     Busy,
     /// Nothing has this name.
@@ -164,7 +164,7 @@ impl StoreError {
 pub enum SpanOrigin {
     /// The gate's own, made from the ledger's records.
     Gate,
-    /// What an agent, or somebody for it, has reported.
+    /// Reported by an agent, or by a user for it.
     Reported,
 }
 
@@ -189,7 +189,7 @@ pub struct Usage {
     /// Of the tokens read, those written to a cache.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub cache_write_tokens: u64,
-    /// Billionths of the price table's currency; absent where nobody knows a price.
+    /// Billionths of the price table's currency; absent if no price is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost_nano: Option<u64>,
 }
@@ -271,7 +271,7 @@ pub struct Body {
     /// `{trace, span, attributes}`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<Value>,
-    /// What the status says in words.
+    /// The status message.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
     /// The sender's `tracestate`.
@@ -299,7 +299,7 @@ pub struct StoredSpan {
     pub origin: SpanOrigin,
     /// Whose credentials brought it; empty: the gate itself.
     pub reporter: String,
-    /// Its name: whatever the sender wrote.
+    /// Its name, as the sender wrote it.
     pub name: String,
     /// OpenTelemetry's kind, or what a span of the gate stands for.
     pub kind: String,

@@ -85,7 +85,7 @@ mod tests {
             let left: i64 = conn.query_row(&sql, [], |row| row.get(0)).unwrap();
             assert_eq!(left, 0, "{table}");
         }
-        // What was told about a trace that had been forgotten before is as old as it says.
+        // A self-report about a trace that was deleted keeps its own time.
         let report: String = conn
             .query_row("SELECT text FROM self_reports", [], |row| row.get(0))
             .unwrap();

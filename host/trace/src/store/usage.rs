@@ -31,7 +31,7 @@ pub struct UsageRow {
     pub model: String,
     /// Calls of it.
     pub calls: u64,
-    /// Of those, calls for which nobody knows a price: they are not in the cost.
+    /// Those of them without a known price; they are not part of the cost.
     pub unpriced: u64,
     /// Tokens and cost.
     #[serde(flatten)]
@@ -77,7 +77,7 @@ impl Usage {
 /// A run, when it began, and what was reported of it.
 pub type RunSum = (RunId, Timestamp, UsageRow);
 
-/// Runs of one sender whose sums are told at once.
+/// The most runs of one sender whose sums are returned.
 const MAX_RUNS: i64 = 10_000;
 
 // Where the costs of very many traces no longer fit, `sum` fails and `total` does not.
@@ -241,8 +241,7 @@ impl Reader {
         })
     }
 
-    /// What the principals of these runs have reported themselves of each; nothing of runs that nobody
-    /// reported anything of.
+    /// The usage that the principal of each run reported itself. Runs without a report are absent.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be read.

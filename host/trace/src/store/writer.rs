@@ -1,5 +1,5 @@
-//! The store's one writer: a thread that does what waits for it in one transaction, and tells everybody
-//! once that is on the disk.
+//! The store's one writer: a thread that does all queued work in one transaction (group commit), and answers
+//! the callers once that is durable.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -21,9 +21,9 @@ use super::{
 };
 use crate::low_priority::lower_thread_priority;
 
-/// Pieces of work that may wait; a caller that brings more is told to come again.
+/// Capacity of the queue; a caller that finds it full gets an error and may retry.
 const QUEUE: usize = 256;
-/// Pieces of work in one transaction at most.
+/// The most pieces of work in one transaction.
 const GROUP: usize = 64;
 /// Pages of the write-ahead log after which it is written back.
 const CHECKPOINT: u64 = 8192;
@@ -32,7 +32,7 @@ const PAGE: u64 = 4096;
 /// Entries of each cache; a full one is emptied.
 const CACHED: usize = 50_000;
 
-/// Tells the caller that waits, once it is known whether the transaction is on the disk.
+/// Answers a waiting caller once the transaction is durable or has failed.
 type Completion = Box<dyn FnOnce(Option<&StoreError>) + Send>;
 
 type Work = Box<dyn FnOnce(&mut Writer) -> Completion + Send>;
@@ -44,18 +44,18 @@ pub(crate) struct Writer {
     pub(super) texts: HashMap<String, i64>,
     pub(super) sources: HashMap<[u8; 32], SourceId>,
     pub(super) facets: HashSet<(i64, Facet, i64)>,
-    /// From which source which trace has something.
+    /// Known rows of the table that links traces and sources.
     pub(super) origins: HashSet<(i64, i64)>,
-    /// Traces of this piece of work, written back at its end: other processes write between transactions.
+    /// Traces of this piece of work. Not cached longer, because other processes write between transactions.
     pub(super) open: HashMap<(String, [u8; 16]), TraceEntry>,
     /// Of those traces, how much each reporter has stored.
     pub(super) totals: HashMap<(i64, i64), ReporterTotals>,
-    /// Pages of the log from which on it is tried to write it back.
+    /// Pages of the log at which the next checkpoint is tried.
     pub(super) checkpoint: u64,
 }
 
 impl Writer {
-    /// Forget what may not be in the tables.
+    /// Empties the caches, because their entries may not be in the tables.
     pub(super) fn forget(&mut self) {
         self.texts.clear();
         self.sources.clear();
@@ -65,7 +65,7 @@ impl Writer {
         self.totals.clear();
     }
 
-    /// Keep the caches small.
+    /// Empties caches that are full.
     fn trim(&mut self) {
         if self.texts.len() > CACHED {
             self.texts.clear();
@@ -85,7 +85,7 @@ impl Writer {
         StoreError::sqlite(&self.options.path, error)
     }
 
-    /// That the quota is not used up.
+    /// Checks the quota.
     pub(super) fn room(&self) -> Result<(), StoreError> {
         let pragma = |name| {
             self.conn
@@ -100,7 +100,7 @@ impl Writer {
         }
     }
 
-    /// Do all of `works` in one transaction, then tell each what became of it.
+    /// Does all of `works` in one transaction, then reports the result of each.
     fn commit(&mut self, works: Vec<Work>) {
         let begun = self.conn.execute_batch("BEGIN IMMEDIATE");
         let mut tells = Vec::with_capacity(works.len());
@@ -111,7 +111,7 @@ impl Writer {
             }
             failed = self.conn.execute_batch("COMMIT").err();
         } else {
-            // Nothing can be done: each is told so, through its own channel that closes.
+            // Every caller gets an error, because its channel closes.
             drop(works);
         }
         let error = failed.map(|e| self.failed(&e));
@@ -129,8 +129,8 @@ impl Writer {
         self.write_log_back();
     }
 
-    /// Write the log back now and then, here, where a failing sync is noticed: the log keeps what it has. A
-    /// reader may hold it up: nobody waits for that, and it is tried again when there is as much again.
+    /// Checkpoints the write-ahead log when it has grown. It is done on this thread, so that a failing sync is
+    /// noticed. If a reader prevents it, the writer does not wait: it tries again after as many pages more.
     fn write_log_back(&mut self) {
         let log = PathBuf::from(format!("{}-wal", self.options.path.display()));
         let pages = || std::fs::metadata(&log).map_or(0, |m| m.len() / PAGE);
@@ -144,7 +144,7 @@ impl Writer {
     }
 }
 
-/// The way to the writer.
+/// The writer's queue and thread.
 pub(super) struct Queue {
     works: Mutex<Option<mpsc::Sender<Work>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -208,15 +208,15 @@ impl Queue {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(thread) = thread {
-            // A writer that panicked has nothing more to say.
+            // A panic of the thread has closed the channels of its callers already.
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
     }
 }
 
 impl Store {
-    /// Have the writer do `work`, alone or in one transaction with others' work. What fails leaves no
-    /// trace; what is answered is on the disk.
+    /// Lets the writer do `work`, alone or in one transaction with others' work. Failed work is rolled back; an
+    /// `Ok` means that the work is durable.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Writer) -> Result<T, StoreError> + Send + 'static,
@@ -242,7 +242,7 @@ impl Store {
     }
 }
 
-/// Do `work` so that nothing of it stays if it fails.
+/// Does `work` in a savepoint, which is rolled back if the work fails.
 fn savepoint<T>(
     writer: &mut Writer,
     work: impl FnOnce(&mut Writer) -> Result<T, StoreError>,
@@ -271,7 +271,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_reader_that_stays_holds_nobody_up() {
+    async fn a_long_read_does_not_delay_writers() {
         let dir = tempfile::tempdir().unwrap();
         let options = StoreOptions::for_ledger(&dir.path().join("ledger.db"));
         let store = Store::open(options.clone()).unwrap();

@@ -20,7 +20,7 @@ async fn what_is_told_counts_and_lasts_as_long_as_anything_reported() {
             .unwrap();
     }
     let reader = world.store.reader();
-    // Its words are limited, however often more is told.
+    // Its facets are limited, however many are reported.
     let words = reader.words(TENANT, trace(1), Facet::Text).unwrap();
     assert_eq!(words.len(), 2_000);
     assert_eq!(world.store.forget(TENANT, NOW.plus(100)).await, Ok(0));

@@ -127,7 +127,7 @@ async fn what_is_acknowledged_is_there_for_others_and_after_a_restart() {
 }
 
 #[tokio::test]
-async fn a_later_version_replaces_its_senders_earlier_one_and_nobody_elses() {
+async fn a_later_version_replaces_only_the_earlier_one_of_its_sender() {
     let world = world(|_| {});
     let report = |reporter, spans| world.store.report(TENANT, by(reporter, spans), NOW);
     report(SUPPORT, vec![chat(trace(1), 1, "old", 10, Some(7))])

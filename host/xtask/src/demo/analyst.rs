@@ -71,6 +71,6 @@ pub(super) fn run() -> Result<()> {
     if handbook.served() != 1 {
         bail!("that is not what should have happened; please report it");
     }
-    say(&format!("\n   Everything lies in {}.", desk.dir.display()));
+    say(&format!("\n   Everything is in {}.", desk.dir.display()));
     Ok(())
 }

@@ -252,7 +252,7 @@ impl Desk {
             bail!("that is not what should have happened; please report it");
         }
         say(&format!(
-            "\n   Everything lies in {}: tollgate.toml, policies/, the book, the ledger in .tollgate/.\n   \
+            "\n   Everything is in {}: tollgate.toml, policies/, the book, the ledger in .tollgate/.\n   \
              Look around there with `{} runs show`, `decisions list`, `approvals list --all`, `ledger verify`.",
             self.dir.display(),
             self.tollgate.display(),

@@ -91,7 +91,12 @@ fn phrase(rule: &PhraseRule, sources: &[&Source]) -> Vec<String> {
     let mut places = Vec::new();
     for source in sources {
         for (number, line) in source.text.lines().enumerate() {
-            let count = occurrences(line, &rule.phrase);
+            let other: usize = rule
+                .but_not
+                .iter()
+                .map(|other| occurrences(line, other))
+                .sum();
+            let count = occurrences(line, &rule.phrase).saturating_sub(other);
             let place = format!("{}:{}", source.path, number + 1);
             places.extend(std::iter::repeat_n(place, count));
         }

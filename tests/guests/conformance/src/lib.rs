@@ -90,11 +90,11 @@ fn test_logging_tool() -> &'static str {
     "logged"
 }
 
-/// Answers on a stream, and asks nobody anything.
+/// Answers on a stream without a question to the user.
 #[tool(read_only)]
 fn test_streaming_elicitation() -> &'static str {
-    progress::report(1, Some(1), "asking nobody");
-    "asked nobody"
+    progress::report(1, Some(1), "no question");
+    "asked no question"
 }
 
 adapter!(

@@ -1,4 +1,4 @@
-//! Tools that store anything they are told to, and more than they may.
+//! Tools that store any value of their arguments, and more than the limits allow.
 
 use tollgate_guest::{
     ToolError, arguments, files,
@@ -12,7 +12,7 @@ pub(crate) struct Value {
     /// Whether for the run; else for the adapter.
     #[serde(default)]
     run: bool,
-    /// The key, checked by nobody here.
+    /// A key that this guest passes on unchecked.
     key: String,
     /// The value.
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! Tools that call other tools: any that they are told, deeper than they may, and without end.
+//! Tools that call other tools: any that their arguments name, too deep, and without end.
 
 use core::hint::black_box;
 
@@ -76,7 +76,7 @@ pub(crate) fn chain(args: Chain) -> Result<String, ToolError> {
     })
 }
 
-/// Calls a tool without arguments again and again, whatever it answers.
+/// Calls a tool without arguments again and again, and ignores its answers.
 #[tool]
 pub(crate) fn call_storm(args: Storm) -> String {
     let mut answered = 0_u32;

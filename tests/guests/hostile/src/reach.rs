@@ -1,10 +1,10 @@
-//! Tools that access any path they are told, and that die with half their work done.
+//! Tools that access any path of their arguments, and that die with half their work done.
 
 use core::hint::black_box;
 
 use tollgate_guest::{ToolError, arguments, files, tool};
 
-/// A path, checked by nobody here.
+/// A path that this guest passes on unchecked.
 #[arguments]
 pub(crate) struct Target {
     /// The grant.
@@ -105,7 +105,7 @@ pub(crate) fn panic_after_write(args: Put) -> Result<String, ToolError> {
     panic!("wrote `{}` and died", args.path)
 }
 
-/// Writes a file, then loops without end: whoever kills it finds the work half done.
+/// Writes a file, then loops without end, so that it is killed after its effect.
 #[tool]
 pub(crate) fn write_then_loop(args: Put) -> Result<String, ToolError> {
     files::write(&args.grant, &args.path, args.content)?;
@@ -115,7 +115,7 @@ pub(crate) fn write_then_loop(args: Put) -> Result<String, ToolError> {
     }
 }
 
-/// Writes `before`, then the file, then `after`, whatever is answered.
+/// Writes `before`, then the file, then `after`, even after a write was denied.
 #[tool]
 pub(crate) fn write_anyway(args: Put) -> String {
     let write = |path: &str| match files::write(&args.grant, path, &args.content) {

@@ -1,4 +1,4 @@
-//! A tool that sends any request it is told to, and reveals everything that comes back.
+//! A tool that sends any request that its arguments describe, and returns the whole response.
 
 use core::time::Duration;
 
@@ -7,7 +7,7 @@ use tollgate_guest::log::{self, Level};
 use tollgate_guest::serde_json::json;
 use tollgate_guest::{ToolError, arguments, secrets, tool};
 
-/// A request, checked by nobody here.
+/// A request that this guest passes on unchecked.
 #[arguments]
 pub(crate) struct Wanted {
     /// The URL.

@@ -25,7 +25,7 @@ pub(crate) struct Build {
     /// The tool's folder.
     #[arg(default_value = ".")]
     dir: PathBuf,
-    /// Where to put the component; `DIR/<name>.wasm` unless given.
+    /// The file to write; default: `DIR/<name>.wasm`.
     #[arg(long, short, value_name = "FILE")]
     out: Option<PathBuf>,
 }

@@ -23,35 +23,42 @@ Examples:
   $ tollgate component accept hello
   $ tollgate component accept
 
-Writes the digest of the component's file into tollgate.lock. The gate refuses a file that is not the one
-that was accepted. With --json: [{name, digest}].";
+Writes the digest of the component's file into tollgate.lock. The gate refuses any other file.
+
+With --json: [{name, digest}].";
 const LIST: &str = "\
 Example:
   $ tollgate component list
 
-With --json: [{name, path, state, digest, accepted}]; state is accepted, changed, not_accepted or missing.";
+With --json: [{name, path, state, digest, accepted}]. The state is accepted, changed, not_accepted or missing.";
 
 const ADD: &str = "\
 Examples:
   $ tollgate component add tools/hello/hello.wasm
   $ tollgate component add vendor/pdf.wasm --name pdf
 
-Compiles the component in a process of its own, with limits, adds a table [components.NAME] to
-tollgate.toml, and pins the file's digest in tollgate.lock. With --json: {name, path, digest, bytes, imports,
+Compiles the component in a separate process with limits, adds a table [components.NAME] to
+tollgate.toml, and pins the file's digest in tollgate.lock.
+
+With --json: {name, path, digest, bytes, imports,
 exports, left_out, tools}.";
 const INSPECT: &str = "\
 Examples:
   $ tollgate component inspect hello
   $ tollgate component inspect vendor/pdf.wasm
 
-Shows what it asks of the gate (imports), what it offers, and its tools as its author describes them.
+Shows the component's imports (what it asks of the gate), its exports, and its tools as their author describes
+them.
+
 With --json: {name, path, digest, bytes, imports, exports, left_out, tools}.";
 const REMOVE: &str = "\
 Example:
   $ tollgate component remove hello
 
-Takes its table and those of its tools out of tollgate.toml, and its digest out of tollgate.lock. The file
-stays. With --json: {name, path, tools}.";
+Removes its table and those of its tools from tollgate.toml, and its digest from tollgate.lock. The
+component's file is kept.
+
+With --json: {name, path, tools}.";
 const COMPILE: &str = "\
 Example:
   $ tollgate component compile .tollgate/compiled hello < hello.wasm
@@ -66,21 +73,21 @@ pub(crate) enum Component {
     /// A folder with Cargo.toml is compiled for wasm32-unknown-unknown. If that target is not installed it
     /// is added by rustup or, on Debian and Ubuntu, its standard library is compiled with the
     /// distribution's packages. For package.json and pyproject.toml the toolchain is installed by npm or
-    /// pip into the folder itself. Nothing is built again when nothing changed.
+    /// pip into the folder itself. If nothing changed, nothing is built.
     Build(build::Build),
     /// Add a component to the configuration, and accept its file.
     #[command(after_help = ADD)]
     Add {
         /// The component's file.
         file: PathBuf,
-        /// Its name; its file's unless given.
+        /// Its name; default: the file's name.
         #[arg(long)]
         name: Option<String>,
         /// The engine: standard, or large for interpreters.
         #[arg(long, default_value_t)]
         size: Size,
     },
-    /// Look into a component: what it asks for, what it offers, how large it is.
+    /// Show a component's imports, exports, tools and size.
     #[command(after_help = INSPECT)]
     Inspect {
         /// The component, as tollgate.toml names it, or a file.
@@ -89,13 +96,13 @@ pub(crate) enum Component {
         #[arg(long, default_value_t)]
         size: Size,
     },
-    /// Take a component out of the configuration.
+    /// Remove a component from the configuration.
     #[command(after_help = REMOVE)]
     Remove {
         /// The component, as tollgate.toml names it.
         name: String,
     },
-    /// Compile a component into a cache, as a process of its own.
+    /// Compile a component into a cache; the gate starts this process.
     #[command(hide = true, after_help = COMPILE)]
     Compile {
         /// The cache.
@@ -106,13 +113,13 @@ pub(crate) enum Component {
         #[arg(default_value_t)]
         size: Size,
     },
-    /// Accept component files as they are now, after you have looked at them.
+    /// Pin the present files of components, after you have inspected them.
     #[command(after_help = ACCEPT)]
     Accept {
         /// The component, as tollgate.toml names it; all unless given.
         name: Option<String>,
     },
-    /// List the configured components, and whether their files are those that were accepted.
+    /// List the configured components, and whether their files are the accepted ones.
     #[command(after_help = LIST)]
     List,
 }

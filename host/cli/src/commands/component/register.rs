@@ -1,6 +1,6 @@
 //! Registering components: look into a file, add it to the configuration, take it out again.
 //!
-//! Whatever a file holds is found out in a process of its own, never in this one.
+//! A component file is not trusted, so another process inspects it, never this one.
 
 use std::{
     fs,
@@ -338,7 +338,7 @@ fn without_proposals(text: &str, name: &str) -> String {
     }
 }
 
-/// Put `text` in the place of the configuration, if it is one.
+/// Replaces the configuration by `text`, if that is a valid one.
 fn replace(config: &Config, text: &str) -> Result<Config, Failure> {
     let next = Config::parse(&config.file, text)?;
     files::replace(&config.file, text.as_bytes()).map_err(|e| {

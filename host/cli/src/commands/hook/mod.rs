@@ -1,9 +1,9 @@
 //! `tollgate hook`: a coding agent's own tools, decided before they run and recorded afterwards.
 //!
-//! A coding agent lets a call run unless its hook ends with exit code 2 or prints a denial. So whatever
-//! goes wrong before the event is known, or before a tool runs, ends with 2: one thread, no threads to
-//! start, and an alarm that is set before anything is read. Events that decide nothing never end with 2:
-//! for some of them 2 means "do not stop", for others "throw the prompt away".
+//! A coding agent lets a call run unless its hook ends with exit code 2 or prints a denial. So every
+//! failure before the event is known, or before a tool runs, must end with 2. The process has one thread
+//! and starts none, and it sets an alarm before it reads anything. Events that decide nothing never end
+//! with 2: for some of them 2 means "do not stop", for others "throw the prompt away".
 
 mod arguments;
 mod event;
@@ -50,17 +50,17 @@ pub(crate) enum Hook {
 /// What the hook of every coding agent takes.
 #[derive(Debug, Args)]
 pub(crate) struct HookArgs {
-    /// The agent; `agent` under [serve] unless given.
+    /// The agent; default: `agent` under [serve].
     #[arg(long, value_name = "NAME")]
     agent: Option<String>,
-    /// Which of [external.NAME] declares the tools; the only one with this preset unless given.
+    /// The NAME of the [external.NAME] that declares the tools; default: the only one with this preset.
     #[arg(long, value_name = "NAME")]
     external: Option<String>,
-    /// Let what policy allows run without a question by the coding agent itself.
+    /// Skip the coding agent's own permission prompt for calls that policy allows.
     #[arg(long)]
     allow: bool,
-    /// Block what is not decided within this many seconds. Coding agents let a call run whose hook
-    /// takes longer than they wait for it, so keep it below that.
+    /// Block the call if it is not decided within this many seconds. Keep this below the time for which the
+    /// coding agent waits for its hook, because it runs the call after that.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     timeout: u32,
 }
@@ -231,17 +231,17 @@ fn executor(
     Ok((name, declared))
 }
 
-/// What the coding agent is told.
+/// The answer to the coding agent.
 #[derive(Debug, PartialEq)]
 struct HookAnswer {
     /// As it reads it on standard output.
     json: serde_json::Value,
-    /// Why the call must not run as it is, should nobody read standard output.
+    /// Why the call must not run as it is; for agents that ignore standard output.
     blocks: Option<String>,
 }
 
 impl HookAnswer {
-    /// Nothing in particular: the coding agent goes on.
+    /// No objection: the coding agent continues.
     fn plain() -> Self {
         Self {
             json: json!({}),

@@ -26,17 +26,19 @@ Examples:
   $ tollgate policy check --deny-warnings --json
   $ tollgate policy check --format sarif > policies.sarif
 
-Errors keep the set from loading. Warnings do not: unknown names, policies that can never apply,
-policies that another one covers whole. Notes say which policies apply to nothing yet.
-Keeps the schema for editors up to date: .tollgate/tollgate.cedarschema.
-Ends with 1 if there is an error; with --deny-warnings also if there is a warning.
+A set with an error does not load. Warnings do not prevent that: unknown names, policies that can never
+apply, and policies that another one covers completely. Notes list policies that do not apply to anything
+yet. The command also writes the schema for editors, .tollgate/tollgate.cedarschema.
+
+The exit code is 1 if there is an error; with --deny-warnings also if there is a warning.
+
 With --json: {ok, bundle, policies, shadow, tools, diagnostics [{file, line, column, length,
 error, note, code, message, help}]}.";
 
 /// How strict to be.
 #[derive(Debug, Args)]
 pub(crate) struct Check {
-    /// Fail on warnings too.
+    /// Fail on warnings as well.
     #[arg(long)]
     deny_warnings: bool,
     /// text, json (as --json), or sarif (2.1.0, which code hosts show next to the lines).

@@ -24,15 +24,16 @@ Examples:
   $ tollgate policy coverage
   $ tollgate policy coverage --never --since 30d
 
-Counts decisions that each policy determined with the contents that it has now; for a policy in
-shadow mode, the decisions that it would have changed. Those that never determined one come
-first, with the time since when they are in force.
+Counts the decisions that each policy determined with its present contents; for a policy in shadow mode,
+the decisions that it would have changed. Policies that never determined a decision come first, with the
+time since when they are in force.
+
 With --json: [{id, file, mode, decisions, last, last_time, since}].";
 
 /// Of which policies.
 #[derive(Debug, Args)]
 pub(crate) struct Coverage {
-    /// Only those that never determined a decision.
+    /// Only policies that never determined a decision.
     #[arg(long)]
     never: bool,
     /// Only decisions since: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.

@@ -32,10 +32,11 @@ Examples:
   $ tollgate policy explain --principal Agent::support --action payments__refund --args '{\"amount\":6000}'
   $ tollgate policy explain --principal User::ada --action notes__write --run '{\"labels\":[\"private\"]}'
 
-A decision is explained with the policies that made it, or with the present ones (--now). Its
-arguments show, so that takes the permission `view_payload`, and is recorded. A hypothetical call
-is decided by the present policies; nothing runs and nothing is recorded. --case takes all that
-cases of `tollgate policy test` take, as JSON.
+A recorded decision is explained with the policies that made it, or with the present ones (--now). The
+explanation shows arguments, so it needs the permission `view_payload` and is recorded. A hypothetical
+call is decided by the present policies; nothing runs and nothing is recorded. --case takes the members
+of a case of `tollgate policy test`, as JSON.
+
 With --json: {answer, policies [{id, file, line, permits, mode, determined, verdict, ..}],
 changes [[FACT]]}.";
 
@@ -48,22 +49,22 @@ pub(crate) struct Explain {
     /// Explain it with the present policies.
     #[arg(long, requires = "decision")]
     now: bool,
-    /// Who would act, such as Agent::support.
+    /// The principal of a hypothetical request, such as Agent::support.
     #[arg(long, value_name = "ENTITY", requires = "action")]
     principal: Option<String>,
-    /// The tool that would be called, or another action.
+    /// The tool to call, or another action.
     #[arg(long, value_name = "NAME", requires = "principal")]
     action: Option<String>,
     /// The call's arguments, as JSON.
     #[arg(long, value_name = "JSON", requires = "action")]
     args: Option<String>,
-    /// What the gate would have counted in the run, as JSON.
+    /// The facts of the run, as JSON.
     #[arg(long, value_name = "JSON", requires = "action")]
     run: Option<String>,
-    /// The resource, where it is not the tool that is called.
+    /// The resource, unless it is the called tool.
     #[arg(long, value_name = "ENTITY", requires = "action")]
     resource: Option<String>,
-    /// A whole case as JSON, or the file that holds it (@FILE).
+    /// A whole case as JSON, or its file (@FILE).
     #[arg(long, value_name = "JSON", conflicts_with = "action")]
     case: Option<String>,
 }

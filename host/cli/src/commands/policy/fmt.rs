@@ -20,15 +20,16 @@ Examples:
   $ tollgate policy fmt
   $ tollgate policy fmt --check policies/refunds.cedar
 
-Formats every file of the configured directory, or those that are named. Comments and meaning
-stay as they are; a file that does not parse is left alone.
-With --check nothing is written, and it ends with 1 if a file is not formatted.
+Formats every file of the configured directory, or the named files. Comments and meaning do not change. A
+file that does not parse is not changed. With --check nothing is written, and the exit code is 1 if a file
+is not formatted.
+
 With --json: {files, changed [FILE]}.";
 
 /// Which files.
 #[derive(Debug, Args)]
 pub(crate) struct Fmt {
-    /// Only say which files are not formatted.
+    /// Only list the files that are not formatted.
     #[arg(long)]
     check: bool,
     /// Files or directories; otherwise the configured directory.

@@ -6,7 +6,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::error::Failure;
 
-/// What became of a case.
+/// The result of a case.
 pub(super) struct CaseResult<'a> {
     /// The file that it stands in.
     pub(super) file: &'a Path,

@@ -19,7 +19,7 @@ use crate::{context::Context, error::Failure, exit_code::Exit};
 /// What to do with policies.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Policy {
-    /// Parse and validate every policy, and find those that make no difference.
+    /// Parse and validate every policy, and find policies without effect.
     #[command(after_help = check::HELP)]
     Check(check::Check),
     /// Format policy files.
@@ -28,18 +28,18 @@ pub(crate) enum Policy {
     /// Print the schema: the fixed part, and an action for each loaded tool.
     #[command(after_help = schema::HELP)]
     Schema(schema::Schema),
-    /// Write permits for what was called, and no more.
+    /// Write permits that cover exactly the recorded calls.
     Suggest(suggest::Suggest),
-    /// Play cases from files against the policies.
+    /// Run test cases from files against the policies.
     #[command(after_help = test::HELP)]
     Test(test::Test),
-    /// Say why a decision was made, and what would have turned it.
+    /// Explain a decision, and what would have changed it.
     #[command(after_help = explain::HELP)]
     Explain(explain::Explain),
     /// Decide recorded requests again with other policies.
     #[command(after_help = replay::HELP)]
     Replay(replay::Replay),
-    /// Say which policies never determined a decision, and since when.
+    /// List the decisions of each policy, and policies that never determined one.
     #[command(after_help = coverage::HELP)]
     Coverage(coverage::Coverage),
     /// Put shadow policies into force.

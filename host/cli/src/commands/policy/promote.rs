@@ -19,9 +19,10 @@ Examples:
   $ tollgate policy promote --candidate
 
 Removes @mode(\"shadow\") from a policy; or, with --candidate, puts the files of `shadow` under
-[policies] in the place of those of `dir`. That takes the permission `activate_policies` under
-the policies that are in force, is recorded, and counts for calls that arrive from then on. A set
-that does not load changes nothing.
+[policies] into `dir`, replacing its files. This needs the permission `activate_policies` under
+the policies in force, is recorded, and applies to calls that arrive afterwards. If the new set does not
+load, nothing changes.
+
 With --json: {bundle, files}.";
 
 /// What is put into force.
@@ -30,7 +31,7 @@ pub(crate) struct Promote {
     /// A policy in shadow mode.
     #[arg(required_unless_present = "candidate", conflicts_with = "candidate")]
     policy: Option<String>,
-    /// The whole set that is watched.
+    /// The whole shadow set.
     #[arg(long)]
     candidate: bool,
 }

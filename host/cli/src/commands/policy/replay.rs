@@ -20,9 +20,8 @@ Examples:
   $ tollgate policy replay --candidate new-policies
   $ tollgate policy replay --candidate new-policies --since 7d --tool payments__refund --threshold 0.1%
 
-Every recorded decision is taken again as it was: with the facts sealed in its record, and the
-schema and entities of its time. It does not simulate how another answer would have changed what
-came after. Reads the store and its key; writes nothing.
+Every recorded decision is made again with the facts sealed in its record, and with the schema and
+entities of its time. Replay does not simulate how a different answer would have changed later calls. Reads the store and its key; writes nothing.
 Ends with 1 if more decisions flip than --threshold: a number, or a share of those compared (0 if
 left out).
 With --json: {compared, flipped, flips [{from, to, policies, count, decisions, runs}],
@@ -31,19 +30,19 @@ not_comparable {WHY: COUNT}}.";
 /// What to decide again.
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
-    /// The policies that decide now: a directory of .cedar files.
+    /// The directory of the other policies (.cedar files).
     #[arg(long, value_name = "DIR")]
     candidate: PathBuf,
-    /// Only since: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.
+    /// Only from this time on: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.
     #[arg(long, value_name = "TIME", value_parser = TimeArg::parse)]
     since: Option<TimeArg>,
-    /// Only before, written like --since.
+    /// Only before this time, written like --since.
     #[arg(long, value_name = "TIME", value_parser = TimeArg::parse)]
     until: Option<TimeArg>,
     /// Only calls and results of this tool.
     #[arg(long, value_name = "NAME")]
     tool: Option<String>,
-    /// How many flips are too many: such as 10, or 0.5%.
+    /// The most flips that are accepted, such as 10 or 0.5%.
     #[arg(long, value_name = "N", default_value = "0", value_parser = Threshold::parse)]
     threshold: Threshold,
 }
@@ -86,7 +85,7 @@ impl Threshold {
 pub(super) fn run(args: Replay, cx: &Context<'_>) -> Result<Exit, Failure> {
     let config = cx.config()?;
     let mut candidate = policy_files(&args.candidate)?;
-    // They are policies that the configuration makes, whatever lies in the directory.
+    // The configuration makes these policies, so they are in force with every directory of policies.
     candidate.extend(config.budgets.policies());
     let reader = cx.reader(&config)?;
     let keys = reader.keys(&config.store.key)?;

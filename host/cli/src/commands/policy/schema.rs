@@ -36,23 +36,24 @@ Examples:
   $ tollgate policy schema --diff
   $ tollgate policy schema --from tools.json --prefix github
 
---from takes the result of an MCP server's tools/list. --diff says which tools are new, gone or
-changed since the schema was last kept (.tollgate/tollgate.cedarschema), and which policies that
-breaks; nothing is kept then, and it ends with 1 if a policy breaks. Without --diff and --from
-the schema is kept there, for editors.
+--from takes the result of an MCP server's tools/list. --diff lists the tools that are new, gone or
+changed since the schema was last written to .tollgate/tollgate.cedarschema, and the policies that this
+breaks. It writes nothing, and the exit code is 1 if a policy breaks. Without --diff and --from, the
+schema is written there, for editors.
+
 With --json: {digest, schema}; --diff: {digest, added, removed, changed [{tool, gone, new}],
 broken [DIAGNOSTIC]}.";
 
 /// Of which tools.
 #[derive(Debug, Args)]
 pub(crate) struct Schema {
-    /// Say what changed since it was last kept, and which policies that breaks.
+    /// Show the changes since the schema was last written, and the policies that they break.
     #[arg(long)]
     diff: bool,
     /// Take the tools from this file instead.
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
-    /// Put this and two underscores before the names of those tools.
+    /// A prefix for the names of those tools, followed by two underscores.
     #[arg(long, value_name = "NAME", requires = "from")]
     prefix: Option<String>,
 }

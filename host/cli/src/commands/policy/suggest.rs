@@ -32,10 +32,11 @@ Examples:
   $ tollgate policy suggest > policies/suggested.cedar
   $ tollgate policy suggest --since 7d --principal support
 
-Reads the newest allowed calls from the ledger: a permit for each principal and tool, with a
-condition on each text argument that always had one of a few values. Reading arguments takes the
-permission `view_payload` on each run, and is recorded; of runs where it is missing, and with
---no-arguments, only the calls count.
+Reads the newest allowed calls from the ledger and writes a permit for each principal and tool. A text
+argument that had only a few different values becomes a condition. Reading arguments needs the
+permission `view_payload` on each run and is recorded. Without the permission, and with --no-arguments,
+permits have no conditions.
+
 With --json: {calls, unread, policies [{id, principal, tool, calls, read, fixed, open}], text}.";
 
 /// Values that an argument may have and still be called fixed.
@@ -53,19 +54,19 @@ const FILE: &str = "suggested.cedar";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Suggest {
-    /// Only since: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.
+    /// Only from this time on: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.
     #[arg(long, value_name = "TIME", value_parser = TimeArg::parse)]
     since: Option<TimeArg>,
-    /// Only what this agent or user called.
+    /// Only calls of this agent or user.
     #[arg(long, value_name = "NAME")]
     principal: Option<String>,
-    /// The newest so many calls.
+    /// The number of newest calls to read.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     limit: usize,
-    /// Look at no arguments.
+    /// Do not read arguments.
     #[arg(long)]
     no_arguments: bool,
-    /// Whose the policies are.
+    /// The `@owner` of the permits.
     #[arg(long, value_name = "NAME", default_value = "operator")]
     owner: String,
 }
@@ -411,7 +412,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn conditions_are_cedar_whatever_the_names_and_values_are() {
+    fn conditions_are_valid_cedar_for_all_names_and_values() {
         let values = |values: &[&str]| values.iter().map(|v| (*v).to_owned()).collect();
         let permit = Permit {
             id: "suggested-support-box__read".into(),

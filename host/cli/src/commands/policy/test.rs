@@ -41,8 +41,8 @@ Examples:
   $ tollgate policy test policies/tests/refunds.toml --all
   $ tollgate policy test --junit report.xml --deny-untested
 
-Cases stand in *.toml ([[case]]) and *.json (a list) files; without arguments, in the folder
-tests/ of the policies:
+Cases are in *.toml ([[case]]) and *.json (a list) files; by default in the folder tests/ next to the
+policies:
   [[case]]
   name = \"large refunds wait for finance\"
   principal = \"Agent::support\"
@@ -52,9 +52,12 @@ tests/ of the policies:
   expect = \"escalate\"                 # allow, deny, escalate, error
   by = [\"large-refunds-need-finance\"]
   needs = [\"finance\"]                 # approved_by = [\"finance\"] plays it with that approval
-A world.toml or world.json in their folder says who and what there is; otherwise tollgate.toml and
-its components do.
-Ends with 1 if a case fails; with --deny-untested also if no case is decided by some policy.
+
+Principals and tools are those of a world.toml or world.json in the folder of the cases, else those of
+tollgate.toml.
+
+The exit code is 1 if a case fails; with --deny-untested also if a policy determines no case.
+
 With --json: {ok, cases [{file, name, answer, wrong}], policies [{id, file, determined,
 applied}]}.";
 
@@ -66,13 +69,14 @@ const SETTLE: Duration = Duration::from_millis(100);
 pub(crate) struct Test {
     /// Files of cases, or folders of them.
     paths: Vec<PathBuf>,
-    /// Policies; otherwise those of tollgate.toml.
+    /// The directory of the policies; default: that of tollgate.toml.
     #[arg(long, value_name = "DIR")]
     policies: Option<PathBuf>,
-    /// Who and what there is; otherwise world.toml or world.json in the cases' folder, or tollgate.toml.
+    /// A file with principals and tools; default: world.toml or world.json in the cases' folder, else
+    /// tollgate.toml.
     #[arg(long, value_name = "FILE")]
     world: Option<PathBuf>,
-    /// Show cases that pass, too.
+    /// Also show cases that pass.
     #[arg(long)]
     all: bool,
     /// Fail if a policy determines no case.
@@ -81,7 +85,7 @@ pub(crate) struct Test {
     /// Write a report in JUnit's format.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Play them again whenever a file changes, until interrupted.
+    /// Run the cases again whenever a file changes, until interrupted.
     #[arg(long)]
     watch: bool,
 }
@@ -94,7 +98,7 @@ struct Cases {
     case: Vec<Case>,
 }
 
-/// What became of the cases.
+/// The results of all cases.
 #[derive(Serialize)]
 struct Report {
     ok: bool,

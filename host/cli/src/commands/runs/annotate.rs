@@ -22,7 +22,9 @@ Examples:
   $ tollgate runs annotate monday
   $ tollgate runs annotate monday --remove 3
 
-Without a label: the notes on the run. Usual labels: goal, context, decision, guardrail, stop_reason.
+Without NOTE and --label, lists the notes on the run. Usual labels: goal, context, decision, guardrail,
+stop_reason.
+
 With --json: [{id, time, run, span, label, note, by}].";
 /// A note on a run.
 #[derive(Debug, Args)]
@@ -33,13 +35,13 @@ pub(crate) struct Annotate {
     /// The note.
     #[arg(requires = "label")]
     note: Option<String>,
-    /// Such as goal, context, decision, guardrail or stop_reason.
+    /// A label, such as goal, context, decision, guardrail or stop_reason.
     #[arg(long, value_name = "NAME")]
     label: Option<String>,
-    /// The span that it is about; the run as a whole unless given.
+    /// The span that the note is about; default: the run as a whole.
     #[arg(long, value_name = "ID", requires = "label")]
     span: Option<SpanId>,
-    /// Take this note back.
+    /// Remove the note with this number.
     #[arg(long, value_name = "N", conflicts_with_all = ["label", "note"])]
     remove: Option<u64>,
 }

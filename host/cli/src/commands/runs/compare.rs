@@ -12,11 +12,11 @@ Examples:
   $ tollgate runs diff monday tuesday
   $ tollgate runs diff 019aa4c1 019aa4d7 --json
 
-Steps are aligned by tool and by the digest of their arguments. Arguments and results are compared
-by their digests and shown nowhere.
-Ends with 1 where the runs differ.
-With --json: {a, b, diff {steps [{a, b, differs [{what, a, b}]}], first, first_decision, runs}}; a and b are
-{run, steps}, and the steps of diff name their places in them.";
+Steps are aligned by tool and by the digest of their arguments. Arguments and results are compared by
+their digests and not shown. The exit code is 1 if the runs differ.
+
+With --json: {a, b, diff {steps [{a, b, differs [{what, a, b}]}], first, first_decision, runs}}. The outer a
+and b are {run, steps}; a and b of a diff step are indexes in these.";
 
 /// Which runs.
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ pub(crate) struct Compare {
     a: String,
     /// The other.
     b: String,
-    /// Also show steps that are alike.
+    /// Also show equal steps.
     #[arg(long)]
     full: bool,
 }

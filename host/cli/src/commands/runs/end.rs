@@ -21,7 +21,7 @@ const CANCEL: &str = "\
 Example:
   $ tollgate runs cancel 019aa4c1 --reason 'it goes in circles'
 
-Nothing more of the run starts, its running tools end, its approvals are void.";
+No further call of the run starts, its running components are ended, and its pending approvals are voided.";
 
 /// A run of the caller's own that is over.
 #[derive(Debug, Args)]
@@ -29,11 +29,11 @@ Nothing more of the run starts, its running tools end, its approvals are void.";
 pub(crate) struct End {
     /// Its id, the beginning of it, or its key; unless given, the run in which something happened last.
     run: Option<String>,
-    /// How it ended; unless given, denied or budget-exhausted if its last call was refused so, else
-    /// success.
+    /// The outcome. By default it follows from the last call: budget-exhausted or denied if that was refused
+    /// for it, else success.
     #[arg(long, value_enum)]
     outcome: Option<OutcomeArg>,
-    /// Why, in a few words.
+    /// The reason, in a few words.
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
 }
@@ -44,7 +44,7 @@ pub(crate) struct End {
 pub(crate) struct Cancel {
     /// Its id, the beginning of it, or its key.
     run: String,
-    /// Why, in a few words.
+    /// The reason, in a few words.
     #[arg(
         long,
         value_name = "TEXT",
@@ -56,13 +56,13 @@ pub(crate) struct Cancel {
 /// How a run ended, as its own agent or user says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutcomeArg {
-    /// It did what it was for.
+    /// It reached its goal.
     Success,
-    /// It did not.
+    /// It did not reach its goal.
     Failed,
     /// A denial ended it.
     Denied,
-    /// A budget was spent.
+    /// A budget was used up.
     BudgetExhausted,
 }
 

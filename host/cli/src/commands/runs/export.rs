@@ -40,13 +40,14 @@ Examples:
   $ tollgate runs export monday --format policy-case --payloads --output policies/tests/monday.json
   $ tollgate runs export monday --format eval
 
-otlp is an ExportTraceServiceRequest in OTLP's JSON; lines has one span a line; parquet is uncompressed.
-Whether you may export a run is the permission `export_runs`, and recorded. People and resources are
-named by keyed hashes in otlp, lines and parquet, as in what the gate sends to collectors.
-policy-case writes cases for `tollgate policy test`: each decision with its arguments and facts, so it
-needs --payloads. Cases that the policies in force would answer otherwise are left out and named.
-eval is the expected path and outcome of the run; with --payloads also the arguments and the self-reports.
---payloads takes the permission `view_payload`, and is recorded.";
+otlp is an ExportTraceServiceRequest in OTLP's JSON, lines has one span per line, and parquet is uncompressed.
+In these formats people and resources are keyed hashes, as in exports to collectors.
+
+policy-case writes a case for `tollgate policy test` for each decision, with arguments and facts, so it needs
+--payloads. Cases that the policies in force would answer differently are left out and listed. eval is the
+expected path and outcome of the run; with --payloads also its arguments and self-reports.
+
+An export needs the permission `export_runs`, and --payloads also `view_payload`. Both are recorded.";
 
 /// What to export.
 #[derive(Debug, Args)]
@@ -54,13 +55,13 @@ eval is the expected path and outcome of the run; with --payloads also the argum
 pub(crate) struct Export {
     /// Its id, the beginning of it, or its key; the latest run unless given.
     run: Option<String>,
-    /// As what; otlp unless given.
+    /// The format; default: otlp.
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<Format>,
-    /// Where to; standard output unless given.
+    /// The file to write; default: standard output.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// With arguments, facts and self-reports.
+    /// Include arguments, facts and self-reports.
     #[arg(long)]
     payloads: bool,
 }
@@ -70,7 +71,7 @@ pub(crate) struct Export {
 enum Format {
     /// OTLP as JSON.
     Otlp,
-    /// One span a line, as JSON.
+    /// One span per line, as JSON.
     Lines,
     /// Apache Parquet.
     Parquet,

@@ -18,8 +18,9 @@ Examples:
   $ tollgate runs feedback monday edit-distance --value 0.2
   $ tollgate runs feedback monday wrong-tool --label crm__read --span 0fb1c2d3e4f50617
 
-correction needs --comment; business-outcome --label (resolved, reopened, ..); edit-distance and
+A correction needs --comment, a business-outcome --label (resolved, reopened, ..), an edit-distance or
 citation-correctness --value from 0 to 1.
+
 With --json: {id, time, run, span, kind, value, label, comment, by}.";
 /// Feedback on a run.
 #[derive(Debug, Args)]
@@ -27,19 +28,19 @@ With --json: {id, time, run, span, kind, value, label, comment, by}.";
 pub(crate) struct Feedback {
     /// Its id, the beginning of it, or its key.
     run: String,
-    /// What kind.
+    /// The kind of feedback.
     #[arg(value_enum)]
     kind: Kind,
-    /// A number.
+    /// A number from 0 to 1.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     value: Option<f64>,
     /// A word.
     #[arg(long, value_name = "WORD")]
     label: Option<String>,
-    /// In words.
+    /// A comment.
     #[arg(long, value_name = "TEXT")]
     comment: Option<String>,
-    /// The span that it is about; the run as a whole unless given.
+    /// The span that the feedback is about; default: the run as a whole.
     #[arg(long, value_name = "ID")]
     span: Option<SpanId>,
 }
@@ -47,15 +48,15 @@ pub(crate) struct Feedback {
 /// A kind of feedback.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Kind {
-    /// What is right instead.
+    /// What would have been right.
     Correction,
-    /// What came of it outside.
+    /// The outcome for the business.
     BusinessOutcome,
-    /// How much a reviewer changed.
+    /// The share of the result that a reviewer changed.
     EditDistance,
-    /// How much of what was cited supports what was said.
+    /// The share of citations that support the answer.
     CitationCorrectness,
-    /// It was answered without evidence.
+    /// The answer had no evidence.
     NoEvidenceAnswer,
     /// Another tool should have been called.
     WrongTool,

@@ -26,55 +26,55 @@ stop_reason, calls, denials, errors, pending, labels}]. Times are microseconds s
 #[derive(Debug, Args)]
 #[command(after_help = LIST)]
 pub(crate) struct List {
-    /// Only those that go on.
+    /// Only runs that have not ended.
     #[arg(long)]
     open: bool,
-    /// Only those that began since: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.
+    /// Only runs that began at this time or later: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.
     #[arg(long, value_name = "TIME", value_parser = TimeArg::parse)]
     since: Option<TimeArg>,
-    /// Only those that began before, written like --since.
+    /// Only runs that began before this time, written like --since.
     #[arg(long, value_name = "TIME", value_parser = TimeArg::parse)]
     until: Option<TimeArg>,
-    /// Only those of this agent or user.
+    /// Only runs of this agent or user.
     #[arg(long, value_name = "NAME", visible_alias = "agent")]
     principal: Option<String>,
-    /// Only those that ended like this.
+    /// Only runs with this outcome.
     #[arg(long, value_enum)]
     outcome: Option<OutcomeFilter>,
-    /// Only those in which this tool was called.
+    /// Only runs in which this tool was called.
     #[arg(long, value_name = "NAME")]
     tool: Option<String>,
-    /// Only those in which this policy determined a decision.
+    /// Only runs in which this policy determined a decision.
     #[arg(long, value_name = "ID")]
     policy: Option<String>,
-    /// Only those in which something was decided so.
+    /// Only runs that have a decision with this outcome.
     #[arg(long, value_parser = ["allow", "deny", "escalate", "error"])]
     decision: Option<String>,
-    /// Only this tenant's.
+    /// Only runs of this tenant.
     #[arg(long, value_name = "NAME")]
     tenant: Option<String>,
-    /// Only those of this conversation.
+    /// Only runs of this conversation.
     #[arg(long, value_name = "ID")]
     conversation: Option<String>,
-    /// Only those in whose words this occurs; three letters at least.
+    /// Only runs whose self-reports, notes or reported spans contain this text; at least three letters.
     #[arg(long, value_name = "TEXT")]
     text: Option<String>,
-    /// Only those with a note of this label.
+    /// Only runs with a note that has this label.
     #[arg(long, value_name = "NAME")]
     label: Option<String>,
-    /// Only those of this version: prompt:3, workflow:2, agent:1.
+    /// Only runs of this version: prompt:3, workflow:2, agent:1.
     #[arg(long, value_name = "VERSION")]
     version: Option<String>,
-    /// Only those in which this model was called, as the agent reports.
+    /// Only runs whose agent reported calls of this model.
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
-    /// Only those of this set.
+    /// Only runs in this set.
     #[arg(long, value_name = "NAME")]
     set: Option<String>,
-    /// Only those before this one in the list: for the next page.
+    /// The next page: N is the last number of the previous page.
     #[arg(long, value_name = "N")]
     before: Option<u64>,
-    /// At most so many; 0 for all.
+    /// Show at most this many; 0 for all.
     #[arg(long, value_name = "N", default_value_t = 20)]
     limit: usize,
 }
@@ -101,17 +101,17 @@ impl List {
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutcomeFilter {
-    /// It did what it was for.
+    /// It reached its goal.
     Success,
-    /// It did not.
+    /// It did not reach its goal.
     Failed,
     /// A denial ended it.
     Denied,
-    /// Nothing happened for too long.
+    /// It was idle for too long.
     Abandoned,
-    /// A budget was spent.
+    /// A budget was used up.
     BudgetExhausted,
-    /// An operator ended it.
+    /// A user cancelled it.
     Cancelled,
 }
 

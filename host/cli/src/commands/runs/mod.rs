@@ -34,24 +34,24 @@ pub(crate) enum Runs {
     List(Box<list::List>),
     /// Show a run as a tree.
     Show(show::Show),
-    /// Follow what happens.
+    /// Follow runs as they happen.
     Tail(tail::Tail),
-    /// Compare two runs step by step, down to where they part.
+    /// Compare two runs step by step.
     Diff(compare::Compare),
-    /// Put notes and labels on a run or its spans, or see them.
+    /// Add, list or remove notes and labels on a run or its spans.
     Annotate(annotate::Annotate),
-    /// Say afterwards how good a run was.
+    /// Rate a run afterwards.
     Feedback(feedback::Feedback),
-    /// Report what a run was for, what it knew, and what came of it.
+    /// Report goal, context and outcome of a run.
     Report(report::Report),
-    /// Keep named collections of runs.
+    /// Manage named sets of runs.
     #[command(subcommand)]
     Sets(sets::Sets),
     /// Write a run as spans, as cases for policy tests, or as an evaluation case.
     Export(export::Export),
-    /// End a run of yours that is over.
+    /// End one of your runs.
     End(end::End),
-    /// Stop a run at once.
+    /// Stop a run immediately.
     Cancel(end::Cancel),
 }
 
@@ -80,7 +80,7 @@ fn find(reader: &LedgerReader, named: Option<&str>) -> Result<RunRow, Failure> {
                 .help("make a call: tollgate call TOOL --args '{…}'")
         });
     };
-    // A whole id is one run, whatever agents call theirs.
+    // A complete run id names that run, even if an agent named another run like it.
     if name.parse::<RunId>().is_ok()
         && let Ok(row) = reader.run(name)
     {

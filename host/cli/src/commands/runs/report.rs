@@ -18,18 +18,18 @@ Example:
   $ tollgate runs report monday request='refund order 1042' model=m-1 prompt_version=7
 
 Topics: request, context, start_state, end_state, result, summary, state_delta, task_type, agent_version,
-workflow_version, prompt_version, model, environment, handoff_to, handoff_from. What is reported is marked
-as such, kept at most 4 KiB each, and has no part in any decision.";
+workflow_version, prompt_version, model, environment, handoff_to, handoff_from. Self-reports are marked as
+such, have at most 4 KiB each, and do not influence decisions.";
 /// What an agent reports of its run.
 #[derive(Debug, Args)]
 #[command(after_help = REPORT)]
 pub(crate) struct Report {
     /// Its id, the beginning of it, or its key.
     run: String,
-    /// What, each as TOPIC=TEXT.
+    /// The self-reports, each as TOPIC=TEXT.
     #[arg(required = true, value_name = "TOPIC=TEXT")]
     report: Vec<String>,
-    /// The call that it is about; the run as a whole unless given.
+    /// The call that the report is about; default: the run as a whole.
     #[arg(long, value_name = "ID")]
     call: Option<SpanId>,
 }

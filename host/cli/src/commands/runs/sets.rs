@@ -20,7 +20,7 @@ Examples:
   $ tollgate runs sets put regressions monday tuesday
   $ tollgate runs list --set regressions
 
-With --json: [{name, about, by, created, runs}]; show: [run ids].";
+With --json: [{name, about, by, created, runs}]. With `show --json`: a list of run ids.";
 
 /// Named collections of runs.
 #[derive(Debug, Subcommand)]
@@ -40,7 +40,7 @@ pub(crate) enum Sets {
     Add {
         /// Its name.
         set: String,
-        /// What it is for.
+        /// The purpose of the set.
         #[arg(long, value_name = "TEXT", default_value = "")]
         about: String,
     },
@@ -55,7 +55,7 @@ pub(crate) enum Sets {
     Put {
         /// Its name.
         set: String,
-        /// Their ids, the beginnings of them, or their keys.
+        /// Ids, prefixes of ids, or keys.
         #[arg(required = true)]
         runs: Vec<String>,
     },

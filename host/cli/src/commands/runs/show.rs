@@ -33,15 +33,14 @@ Examples:
   $ tollgate runs show monday --full
   $ tollgate runs show monday --case
 
---case is for somebody who was not there: the context, the actions, the signals, what was enforced,
-and what evidence is missing.
-A denied call has no invoke_component below it: nothing ran. What the agent reported by OTLP stands in
-the same tree and is marked as reported: it is unchecked.
-With --json: {run, spans, reported, logs, usage}: the run as in the list; every span {span, parent,
-kind, name, start, end, error, openinference, attributes}, with OpenTelemetry's names where it has one;
-spans and logs that were reported, with reporter and attributes; tokens and cost that the run's own
-principal reported.
-With --case --json: {context, actions, signals, enforcement, missing}.";
+--case shows the run as an incident report: context, actions, signals, enforcement, and missing evidence.
+A call without invoke_component below it did not run. Spans that the agent reported by OTLP are in the same
+tree, marked as reported: they are not verified.
+
+With --json: {run, spans, reported, logs, usage}. `run` is as in the list. `spans` are {span, parent, kind, name,
+start, end, error, openinference, attributes}, with OpenTelemetry's names if it has one. `reported` and `logs`
+are the reported spans and logs, with reporter and attributes. `usage` has the tokens and cost that the run's
+own principal reported. With --case --json: {context, actions, signals, enforcement, missing}.";
 /// Other runs of a conversation that are named.
 const TOGETHER: usize = 10;
 
@@ -51,13 +50,13 @@ const TOGETHER: usize = 10;
 pub(crate) struct Show {
     /// Its id, the beginning of it, or its key; unless given, the run in which something happened last.
     run: Option<String>,
-    /// Every span on a line of its own, and every log line of the components.
+    /// Show every span on its own line, and every log line of the components.
     #[arg(long)]
     full: bool,
-    /// Every span with its attributes.
+    /// Show every span with its attributes.
     #[arg(long, conflicts_with = "full")]
     spans: bool,
-    /// As a case: context, actions, signals, enforcement, and what evidence is missing.
+    /// Show an incident report: context, actions, signals, enforcement, and missing evidence.
     #[arg(long, conflicts_with_all = ["full", "spans"])]
     case: bool,
 }
@@ -97,7 +96,7 @@ fn together(
         limit: TOGETHER,
         ..RunSearch::default()
     };
-    // Where the trace store cannot be read, the run itself is shown all the same.
+    // If the trace store cannot be read, the run itself is still shown.
     let Ok(Some(store)) = trace::reader(config) else {
         return Vec::new();
     };

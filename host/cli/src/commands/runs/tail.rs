@@ -23,9 +23,10 @@ Examples:
   $ tollgate runs tail
   $ tollgate runs tail monday --for 10m --json
 
-Without a run: everything that happens from now on. With one: what has happened in it, and what
-happens, until it ends. Ctrl-C ends it, too.
-With --json, one record a line: {index, type, time, run, tenant, ..}.";
+Without RUN it shows all records from now on. With RUN it shows the run's records from its beginning until the
+run ends. Ctrl-C stops it.
+
+With --json, one record per line: {index, type, time, run, tenant, ..}.";
 
 /// How long until it looks again.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -38,7 +39,7 @@ const PAGE: u64 = 1000;
 pub(crate) struct Tail {
     /// Its id, the beginning of it, or its key; every run unless given.
     run: Option<String>,
-    /// Stop after so long: 30s, 10m, 1h.
+    /// Stop after this time: 30s, 10m, 1h.
     #[arg(long = "for", value_name = "TIME", value_parser = time_arg::duration)]
     lasting: Option<Duration>,
 }

@@ -32,29 +32,31 @@ Examples:
   $ tollgate stats --since 7d --by tool
   $ tollgate stats --by version --compare
 
-Percentiles are exact. A silent recovery is a success of a tool that had failed in the same run; an
-unsafe attempt is what a policy forbids without asking anybody. --compare puts the newest two of each
-kind side by side. With --json: {since, until, groups: [{name, family, first, runs, succeeded, calls,
+Percentiles are exact. A silent recovery is a success of a tool that had failed in the same run. An unsafe
+attempt is one that a policy denied without asking for an approval. --compare shows the newest two of each
+kind side by side.
+
+With --json: {since, until, groups: [{name, family, first, runs, succeeded, calls,
 failed, denied, repeated, retried, recovered, unsafe_attempts, exhausted, approvals, decisions, time,
-tools, reported}]}; times are in microseconds.";
+tools, reported}]}. Times are in microseconds.";
 
 /// What to count, and by what.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Stats {
-    /// Only since: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.
+    /// Only from this time on: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.
     #[arg(long, value_name = "TIME", value_parser = TimeArg::parse)]
     since: Option<TimeArg>,
-    /// Only before: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.
+    /// Only before this time, written like --since.
     #[arg(long, value_name = "TIME", value_parser = TimeArg::parse)]
     until: Option<TimeArg>,
     /// Only calls of this tool.
     #[arg(long, value_name = "NAME")]
     tool: Option<String>,
-    /// Apart by what.
+    /// Group by this.
     #[arg(long, value_enum)]
     by: Option<Dimension>,
-    /// The newest two of each kind side by side.
+    /// Show the newest two of each kind side by side.
     #[arg(long, requires = "by")]
     compare: bool,
 }

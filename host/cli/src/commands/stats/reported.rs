@@ -98,7 +98,7 @@ impl ReportReader {
         words.entry(run).or_insert_with(read).clone()
     }
 
-    /// The first version with this prefix that was told about a run.
+    /// The first reported version of a run with this prefix.
     pub(super) fn version(&mut self, run: RunId, prefix: &str) -> Option<String> {
         let Self {
             reader,

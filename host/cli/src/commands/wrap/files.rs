@@ -177,7 +177,7 @@ impl Gate {
     }
 }
 
-/// Whether a URL names somebody with a password.
+/// Whether a URL contains a user name or a password.
 fn holds_password(value: &str) -> bool {
     url::Url::parse(value).is_ok_and(|url| url.password().is_some())
 }

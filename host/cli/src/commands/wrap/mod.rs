@@ -37,14 +37,16 @@ Examples:
   $ tollgate wrap --init -- npx -y @modelcontextprotocol/server-filesystem DIR
   $ tollgate wrap --from ~/.config/Claude/claude_desktop_config.json
 
-Put the first line where your MCP client has its last part now. It makes a gate if
-there is none for this directory and command, pins the server's tools as they are, and serves them over
-stdio. The gate permits every call at first (policy `observe-only`) and says so at each start.
---init and --from make the gate, with proposed labels as comments, and print the client's new
-configuration. Gates are in ~/.local/state/tollgate/wrap, out of reach of what lies in the working
-directory. A client's file may have comments; ${VAR} is taken from the environment; a server that cannot
-be wrapped is named and left out.
-With --json, that configuration: {mcpServers}.";
+In the configuration of your MCP client, put `tollgate wrap --` before the command of the server. The first
+start creates a gate for this directory and command and pins the server's present tools; every start serves
+them over stdio. At first the gate permits every call (policy `observe-only`), and warns about that at each
+start.
+
+--init and --from only create the gate, with proposed labels as comments, and print the client's new
+configuration. Gates are in ~/.local/state/tollgate/wrap, not in the working directory. A client's file may
+have comments, and ${VAR} is taken from the environment. A server that cannot be wrapped is named and skipped.
+
+With --json: the client's new configuration, {mcpServers}.";
 
 /// The agent of a gate that is made here.
 const AGENT: &str = "client";
@@ -53,19 +55,19 @@ const AGENT: &str = "client";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Wrap {
-    /// The gate's directory; one below ~/.local/state/tollgate/wrap unless given.
+    /// The gate's directory; default: one below ~/.local/state/tollgate/wrap.
     #[arg(long)]
     dir: Option<PathBuf>,
     /// The server's name: its tools are called NAME__TOOL.
     #[arg(long)]
     name: Option<String>,
-    /// A variable of this environment that the server gets, besides PATH and HOME.
+    /// A variable of the environment that the server gets, in addition to PATH and HOME.
     #[arg(long = "env", value_name = "VARIABLE")]
     env: Vec<String>,
-    /// Make the gate, print the client's new configuration, and leave.
+    /// Only create the gate, and print the client's new configuration.
     #[arg(long)]
     init: bool,
-    /// Do so for the servers of an MCP client's configuration file.
+    /// Do the same for all servers in an MCP client's configuration file.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["init", "name", "env"])]
     from: Option<PathBuf>,
     /// The server's command.
@@ -134,8 +136,8 @@ fn left_out(name: &str, why: &str, cx: &Context<'_>) {
     ));
 }
 
-/// The gate's directory: the one that was named, or one of this user's own for what is wrapped. It never
-/// lies in the working directory, where it might be somebody else's.
+/// The gate's directory: the one that was named, else one in the user's state directory. It is never in the
+/// working directory, which may be a cloned repository with another person's gate.
 fn dir(args: &Wrap, servers: &[Server]) -> Result<PathBuf, Failure> {
     if let Some(dir) = &args.dir {
         return absolute(dir);

@@ -28,7 +28,7 @@ pub(super) fn took(span: &Span<'_>) -> String {
     took_of(span.start, span.end)
 }
 
-/// How long it took; nothing while it goes on.
+/// Its duration; empty while it runs.
 pub(super) fn took_of(start: Timestamp, end: Option<Timestamp>) -> String {
     end.map(|end| duration(end.since(start)))
         .unwrap_or_default()
@@ -96,7 +96,7 @@ fn decided(row: &mut Row, index: u64, decision: &DecisionRecord) {
     }
 }
 
-/// A decision about what a component asked for and what came of it, on one line.
+/// A decision about an effect and the outcome of the effect, on one line.
 pub(super) fn capability(index: u64, decision: &DecisionRecord, effect: Option<&Effect>) -> Row {
     let id = &decision.resource.id;
     let target = match decision.resource.kind {
@@ -153,7 +153,7 @@ fn effect_name(effect: &Effect) -> String {
 pub(super) fn effect_row(effect: &Effect, name: String) -> Row {
     let mut row = match &effect.error {
         None => Row::new(Mark::Yes, name, "done"),
-        // Looking whether something is there changes nothing and is no failure.
+        // A look-up that finds nothing has changed nothing, so it is not shown as a failure.
         Some(error) if error == "not found" => Row::new(Mark::Nothing, name, "not found"),
         Some(_) => Row::new(Mark::No, name, "failed"),
     };

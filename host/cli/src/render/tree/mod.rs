@@ -52,7 +52,7 @@ pub(crate) struct Reports<'a> {
     pub(crate) merged: &'a MergedTrace,
     /// The run's principal.
     pub(crate) whose: &'a str,
-    /// In which costs are told.
+    /// The currency of costs.
     pub(crate) currency: &'a str,
 }
 
@@ -229,7 +229,7 @@ impl<'a> Drawing<'a> {
         }
     }
 
-    /// Who may answer an approval is told where the approval is.
+    /// Who may answer an approval is shown at the approval.
     fn is_told_elsewhere(&self, span: &Span<'a>) -> bool {
         match &span.opened.1.event {
             Event::Decision(decision) if !self.full => {

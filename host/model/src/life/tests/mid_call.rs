@@ -1,8 +1,8 @@
 //! A model of one call whose effect needs an approval: two clients that repeat it concurrently, an
 //! approver, a halt, the clock, and a gate that may crash between any two steps. All orders are tried.
 //!
-//! The guest runs, asks, and is told to wait, and its call is suspended. After the approval it runs again,
-//! and its request consumes the approval in the transaction that allows it.
+//! The guest runs and requests the effect, and its call is suspended. After the approval it runs again, and
+//! its request consumes the approval in the transaction that allows it.
 
 use std::collections::BTreeSet;
 
@@ -40,7 +40,7 @@ enum Step {
     Allowed {
         unconsumed: bool,
     },
-    /// It was told to wait.
+    /// It got the answer that it must wait.
     Told,
 }
 

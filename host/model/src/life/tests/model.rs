@@ -104,7 +104,7 @@ enum Effect {
 struct Client {
     asks: u8,
     step: Step,
-    /// Whether it was told that the call ran.
+    /// Whether it got the result of the call.
     told: bool,
 }
 

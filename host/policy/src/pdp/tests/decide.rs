@@ -85,7 +85,7 @@ fn an_error_in_any_policy_denies_although_another_permits() {
         assert_eq!(
             decision.basis().ids().collect::<Vec<_>>(),
             [id],
-            "its owner is told"
+            "its owner is named"
         );
     }
     // An error wins even if a forbid would have denied anyway.

@@ -435,7 +435,7 @@ async fn on_disk<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, FileError> + Send + 'static,
 ) -> Result<T, FileError> {
     let reads = access == Access::Read;
-    if reads && latency.lately() < QUICK {
+    if reads && latency.recent_mean() < QUICK {
         return latency.timed(work);
     }
     let latency = Arc::clone(latency);

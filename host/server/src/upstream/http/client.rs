@@ -167,7 +167,7 @@ impl HttpClient {
     }
 }
 
-/// What became of a request that was redirected, and does not go there. By 302 and its like many a server redirects
+/// The outcome of a request whose redirect is not followed. By 302 and its like many a server redirects
 /// after it has done what was asked.
 fn redirect_fate(method: &Method, status: StatusCode) -> Fate {
     match status {

@@ -35,7 +35,7 @@ pub(in super::super) struct HttpError {
     pub(in super::super) why: String,
     /// In the server's: untrusted, printable, without the secrets of this gate.
     pub(in super::super) said: Option<String>,
-    /// What became of the request.
+    /// Whether the request may have had an effect.
     pub(in super::super) fate: Fate,
     /// The status, where there was an answer.
     pub(in super::super) status: Option<StatusCode>,
@@ -43,7 +43,7 @@ pub(in super::super) struct HttpError {
     pub(in super::super) session_lost: bool,
 }
 
-/// What became of a request that has no answer.
+/// Whether a request without an answer may have had an effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Fate {
     /// Not a byte of it was sent.

@@ -45,7 +45,7 @@ struct Sender {
     client: HttpClient,
     endpoint: Url,
     wire: Wire,
-    /// Requests whose POST is under way. It ends with the answer on the stream.
+    /// Requests whose POST is in flight. It ends with the answer on the stream.
     under_way: Mutex<HashMap<RequestId, CancellationToken>>,
     out: mpsc::WeakSender<ServerJsonRpcMessage>,
     stale: Stale,
@@ -117,7 +117,7 @@ async fn endpoint(
             let endpoint = (text.len() <= MAX_ENDPOINT)
                 .then(|| url.join(text.trim()).ok())
                 .flatten()
-                .ok_or_else(|| failed("the endpoint that its stream names is no URL"))?;
+                .ok_or_else(|| failed("the endpoint that its stream names is not a URL"))?;
             if has_credentials(&endpoint) {
                 return Err(failed(
                     "the endpoint that its stream names holds credentials",
@@ -222,7 +222,7 @@ impl Sender {
         if !media_type(&response).contains("json") {
             return Ok(());
         }
-        // Some answer here instead of on the stream. What is no answer is none.
+        // Some servers answer in this response instead of on the stream. Any other body is ignored.
         let body = body(response, MAX_BODY).await.unwrap_or_default();
         if let (true, Some(out)) = (
             body.trim_ascii_start().starts_with(b"{"),

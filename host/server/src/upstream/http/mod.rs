@@ -43,7 +43,7 @@ pub(super) use client::HttpClient;
 pub(super) use error::{Fate, HttpError, is_session_error};
 pub(super) use event_stream::EventStream;
 
-/// Bytes of an answer that is no stream.
+/// The most bytes of an answer that is not a stream.
 const MAX_BODY: usize = 32 << 20;
 /// Messages of the server that wait to be taken in.
 const WAITING: usize = 64;

@@ -64,7 +64,7 @@ impl Position {
         self.was_of_use = true;
     }
 
-    /// Where to go on, if there is a place that a header can name.
+    /// The last event id, if a header can carry it: where the stream is resumed.
     fn resumable(&self) -> Option<HeaderValue> {
         let id = self.id.as_deref().filter(|id| !id.is_empty())?;
         HeaderValue::from_str(id).ok()
@@ -267,7 +267,7 @@ impl ConnectionState {
             }
             if !position.wait().await {
                 // The subscription to changes has ended: the next call lists the tools again, over a new connection. A
-                // server whose stream never was of use has none.
+                // server whose stream was never usable has none.
                 if position.was_of_use {
                     self.stale.store(true, Ordering::SeqCst);
                     self.look_again().await;

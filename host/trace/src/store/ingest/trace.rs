@@ -20,7 +20,7 @@ pub(crate) struct RunSummary {
 }
 
 impl Writer {
-    /// Take a trace in hand; where nobody has mark_seen of it, it begins at `start`, and was mark_seen of `now`.
+    /// The entry of a trace, from the cache or the store. A new trace begins at `start` and was last seen `now`.
     pub(crate) fn opened(
         &mut self,
         tenant: &str,

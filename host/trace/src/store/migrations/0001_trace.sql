@@ -109,7 +109,7 @@ CREATE TABLE usage (
     output INTEGER NOT NULL,
     cached INTEGER NOT NULL,
     cost   INTEGER NOT NULL,
-    -- Calls of models whose price nobody knows.
+    -- Calls of models without a known price.
     unpriced INTEGER NOT NULL,
     PRIMARY KEY (trace, source, model)
 ) STRICT, WITHOUT ROWID;
@@ -165,7 +165,7 @@ CREATE TABLE feedback (
 CREATE INDEX feedback_of_run ON feedback (tenant, run);
 CREATE INDEX feedback_by_kind ON feedback (tenant, kind, time);
 
--- How far the ledger's records, or somebody outside, have been followed: the next index to look at.
+-- How far a source of records was processed, by its name: the next index to read.
 CREATE TABLE cursors (
     name TEXT PRIMARY KEY,
     next INTEGER NOT NULL CHECK (next >= 0)

@@ -1,4 +1,4 @@
--- Spans of one id are kept apart by who reported them, so that nobody takes another's place.
+-- Spans with the same id are stored separately for each reporter, so that no reporter can replace another's.
 
 CREATE TABLE reporters (
     -- From 1 on: 0 stands for the gate itself.

@@ -17,6 +17,7 @@ fn a_phrase_is_reported_once_it_is_over_its_budget() {
     };
     let rule = |budget| PhraseRule {
         phrase: "in vain".to_owned(),
+        but_not: Vec::new(),
         write: "without success".to_owned(),
         budget,
     };
@@ -28,6 +29,29 @@ fn a_phrase_is_reported_once_it_is_over_its_budget() {
             "  a.md:1",
             "  a.md:3",
             "  a.md:3"
+        ]
+    );
+}
+
+#[test]
+fn a_longer_phrase_can_be_an_exception() {
+    let source = Source {
+        path: "a.md".to_owned(),
+        text: "It is no file. There is no file, and it is no longer here.\nThis is no file.\n"
+            .to_owned(),
+    };
+    let rule = PhraseRule {
+        phrase: "is no".to_owned(),
+        but_not: vec!["there is no".to_owned(), "is no longer".to_owned()],
+        write: "is not a".to_owned(),
+        budget: 0,
+    };
+    assert_eq!(
+        phrase(&rule, &[&source]),
+        [
+            "“is no” occurs 2 times, 0 are allowed; write: is not a",
+            "  a.md:1",
+            "  a.md:2"
         ]
     );
 }

@@ -21,13 +21,14 @@ and in tollgate.toml:
   $ tollgate --config FILE hook claude-code --agent coder < event.json
 
 Reads the event's JSON on standard input and writes the answer to standard output. `tollgate serve` must
-run. Without --config the configuration is the project's (CLAUDE_PROJECT_DIR), once it is trusted.
+run. Without --config it uses the configuration of the project (CLAUDE_PROJECT_DIR), which must be trusted.
 Tools that the preset does not declare are decided as `NAME__mcp` (server, tool, arguments) or
-`NAME__other` (tool, arguments). Paths are decided in resolved form and, where that differs, executed so.
-What policy allows still passes Claude Code's own permissions, unless --allow is given.
+`NAME__other` (tool, arguments). Paths are resolved, and the call is decided and executed with the resolved path.
+Allowed calls still pass Claude Code's own permissions, unless --allow is given.
+
 Exit codes: 0, the answer is on standard output; 2, the call is blocked, and standard error says why;
-1, an event that decides nothing could not be recorded. `|| exit 2` also blocks where the program cannot
-be started at all.";
+1, an event that decides nothing could not be recorded. `|| exit 2` also blocks if the program cannot
+be started.";
 
 pub(in crate::commands::hook) const PRESET: Preset = Preset {
     tools: ExternalPreset::ClaudeCode,

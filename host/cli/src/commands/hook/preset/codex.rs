@@ -22,7 +22,7 @@ and in tollgate.toml:
 
   $ tollgate --config FILE hook codex --agent coder < event.json
 
-As `tollgate hook claude-code`, whose help says more. Without a matcher a hook is run for every tool.";
+Works like `tollgate hook claude-code`, whose help has the details. A hook without a matcher runs for every tool.";
 
 pub(in crate::commands::hook) const PRESET: Preset = Preset {
     tools: ExternalPreset::Codex,

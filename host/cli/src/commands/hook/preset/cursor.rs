@@ -21,8 +21,8 @@ and in tollgate.toml:
 
   $ tollgate --config FILE hook cursor --agent coder < event.json
 
-As `tollgate hook claude-code`, whose help says more. Without --config the configuration is the
-project's (CURSOR_PROJECT_DIR), once it is trusted. beforeShellExecution and beforeReadFile are decided
+Works like `tollgate hook claude-code`, whose help has the details. Without --config it uses the
+configuration of the project (CURSOR_PROJECT_DIR), which must be trusted. beforeShellExecution and beforeReadFile are decided
 as the tools Shell and Read: use them instead of preToolUse, not in addition.";
 
 pub(in crate::commands::hook) const PRESET: Preset = Preset {

@@ -19,8 +19,8 @@ and in tollgate.toml:
 
   $ tollgate --config FILE hook gemini-cli --agent coder < event.json
 
-As `tollgate hook claude-code`, whose help says more. Without --config the configuration is the
-project's (GEMINI_PROJECT_DIR), once it is trusted.";
+Works like `tollgate hook claude-code`, whose help has the details. Without --config it uses the
+configuration of the project (GEMINI_PROJECT_DIR), which must be trusted.";
 
 pub(in crate::commands::hook) const PRESET: Preset = Preset {
     tools: ExternalPreset::GeminiCli,

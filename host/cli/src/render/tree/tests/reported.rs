@@ -189,7 +189,7 @@ fn reported_logs_stand_where_they_belong_and_move_no_cursor() {
     };
     let mut logs = vec![
         log(None, "of the run"),
-        log(Some(99), "of a span that nobody knows"),
+        log(Some(99), "of an unknown span"),
         log(Some(40), "of the call\u{1b}[2J"),
     ];
     logs.extend((0..5).map(|n| log(Some(100), &format!("line {n}"))));
@@ -203,7 +203,7 @@ fn reported_logs_stand_where_they_belong_and_move_no_cursor() {
     };
     let order = [
         "of the run",
-        "of a span that nobody knows",
+        "of an unknown span",
         "chat gpt-5",
         "reported log by Tollgate::Agent::\"collector\" WARN: line 0",
         "reported log WARN: line 2",

@@ -67,7 +67,7 @@ fn always() -> Vec<Property<Gate>> {
             },
         ),
         Property::always(
-            "whoever is told that it ran is told the truth",
+            "a client gets a result only of a call that ran",
             |_, w: &World| {
                 let told = w.clients.iter().filter(|c| c.told).count();
                 told <= w
