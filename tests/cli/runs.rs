@@ -89,7 +89,7 @@ fn a_run_says_where_it_failed_and_what_evidence_is_missing() {
             "SIGNALS",
             "ENFORCEMENT",
             "MISSING EVIDENCE",
-            "the agent did not tell what the user asked for",
+            "the agent did not report the user's request",
         ]);
     let tell = [
         "runs",

@@ -25,9 +25,10 @@ async fn an_approved_call_runs_once() {
         .call(&agent, "payments__refund", refund(6000))
         .await
         .is(202);
-    assert_eq!(
-        (&waiting["outcome"], &waiting["exit"]),
-        (&json!("waiting"), &json!(4))
+    assert_eq!(waiting["outcome"], "waiting");
+    assert!(
+        waiting.get("exit").is_none(),
+        "exit codes are for the command line"
     );
     let id = waiting["approval"]["id"].as_str().unwrap();
     let list = served.get(&dana, "/v1/approvals").await.is(200);

@@ -1,6 +1,6 @@
 //! Exit codes. `tollgate --help` lists them.
 
-use tollgate_server::reply::{self, CallOutcome};
+use tollgate_server::reply::CallOutcome;
 
 /// How the command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,14 +74,19 @@ impl Exit {
 
 impl From<CallOutcome> for Exit {
     fn from(outcome: CallOutcome) -> Self {
-        match reply::exit(outcome) {
-            0 => Self::Ok,
-            3 => Self::Denied,
-            4 => Self::Waiting,
-            5 => Self::ToolError,
-            6 => Self::Invalid,
-            7 => Self::Indeterminate,
-            _ => Self::Failure,
+        match outcome {
+            CallOutcome::Ok => Self::Ok,
+            CallOutcome::Unrecorded => Self::Failure,
+            CallOutcome::Withheld
+            | CallOutcome::Denied
+            | CallOutcome::Undecidable
+            | CallOutcome::Rejected
+            | CallOutcome::Halted
+            | CallOutcome::RunEnded => Self::Denied,
+            CallOutcome::Waiting => Self::Waiting,
+            CallOutcome::ToolError | CallOutcome::Failed => Self::ToolError,
+            CallOutcome::Invalid | CallOutcome::UnknownTool => Self::Invalid,
+            CallOutcome::Indeterminate => Self::Indeterminate,
         }
     }
 }

@@ -20,13 +20,13 @@ pub const ACCEPTED: &str = "gzip, deflate, br, zstd";
 
 /// A body that is being received.
 pub(crate) struct CodedBody {
-    coding: Coding,
+    coding: ContentCoding,
     received: Vec<u8>,
     max: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Coding {
+enum ContentCoding {
     Identity,
     Gzip,
     Deflate,
@@ -38,11 +38,11 @@ impl CodedBody {
     /// For a body with this content coding, of at most `max` bytes.
     pub(crate) fn new(coding: Option<&str>, max: usize) -> Result<Self, EgressError> {
         let coding = match coding.unwrap_or("").trim().to_ascii_lowercase().as_str() {
-            "" | "identity" => Coding::Identity,
-            "gzip" | "x-gzip" => Coding::Gzip,
-            "deflate" => Coding::Deflate,
-            "br" => Coding::Brotli,
-            "zstd" => Coding::Zstd,
+            "" | "identity" => ContentCoding::Identity,
+            "gzip" | "x-gzip" => ContentCoding::Gzip,
+            "deflate" => ContentCoding::Deflate,
+            "br" => ContentCoding::Brotli,
+            "zstd" => ContentCoding::Zstd,
             _ => {
                 let how = "its body has an unsupported content coding";
                 return Err(EgressError::Malformed(how.into()));
@@ -66,7 +66,7 @@ impl CodedBody {
 
     /// Whether decoding may take long enough to need a blocking thread.
     pub(crate) fn needs_decoding(&self) -> bool {
-        self.coding != Coding::Identity
+        self.coding != ContentCoding::Identity
     }
 
     /// The whole body.
@@ -76,11 +76,11 @@ impl CodedBody {
             return Ok(Vec::new());
         }
         match self.coding {
-            Coding::Identity => Ok(self.received),
-            Coding::Gzip => bounded(MultiGzDecoder::new(coded), self.max),
+            ContentCoding::Identity => Ok(self.received),
+            ContentCoding::Gzip => bounded(MultiGzDecoder::new(coded), self.max),
             // Servers call two formats `deflate`. RFC 1950, section 2.2, tells them apart: the method is 8,
             // and the first two bytes are a multiple of 31.
-            Coding::Deflate => match coded {
+            ContentCoding::Deflate => match coded {
                 [a, b, ..] if a & 0x0f == 8 && (u16::from(*a) << 8 | u16::from(*b)) % 31 == 0 => {
                     bounded(ZlibDecoder::new(coded), self.max)
                 }
@@ -88,14 +88,14 @@ impl CodedBody {
             },
             // Refuse windows of up to a gigabyte, which are not in RFC 7932: section 9.1 leaves these bits
             // unused.
-            Coding::Brotli if coded.first().is_some_and(|first| first & 0x7f == 0x11) => {
+            ContentCoding::Brotli if coded.first().is_some_and(|first| first & 0x7f == 0x11) => {
                 Err(broken())
             }
-            Coding::Brotli => bounded(
+            ContentCoding::Brotli => bounded(
                 brotli_decompressor::Decompressor::new(coded, STEP),
                 self.max,
             ),
-            Coding::Zstd => {
+            ContentCoding::Zstd => {
                 let mut decoder =
                     zstd::stream::read::Decoder::with_buffer(coded).map_err(|_| broken())?;
                 decoder

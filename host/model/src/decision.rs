@@ -198,9 +198,20 @@ impl fmt::Display for Approvers {
 
 /// How much a policy matters to approvers (`@severity`).
 #[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantNames,
 )]
-#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Severity {
     /// `@severity("low")`.
     Low,
@@ -212,6 +223,8 @@ pub enum Severity {
     /// `@severity("critical")`.
     Critical,
 }
+
+named!(Severity);
 
 /// The answer to a request.
 #[derive(Debug, Clone, PartialEq)]

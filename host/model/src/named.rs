@@ -1,6 +1,9 @@
 //! Enums that appear in records, columns, JSON and attributes: one spelling for all of them.
 
-/// Gives an enum `as_str`, `from_name` and serde, with the names that strum derives.
+/// Gives an enum `as_str`, `from_name`, `Display` and serde, with the names that strum derives.
+///
+/// The enum derives `strum::IntoStaticStr`, `strum::EnumString` and `strum::VariantNames`.
+#[macro_export]
 macro_rules! named {
     ($name:ident) => {
         impl $name {

@@ -12,8 +12,21 @@ use crate::{
 };
 
 /// An action of the schema.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+    strum::VariantNames,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Action {
     /// Calling the tool of this name.
     Call(String),
@@ -92,27 +105,7 @@ impl Action {
     pub fn id(&self) -> &str {
         match self {
             Self::Call(tool) => tool,
-            Self::ReturnResult => "return_result",
-            Self::ReadFile => "read_file",
-            Self::WriteFile => "write_file",
-            Self::DeleteFile => "delete_file",
-            Self::ListDirectory => "list_directory",
-            Self::DeleteDirectory => "delete_directory",
-            Self::ReadState => "read_state",
-            Self::WriteState => "write_state",
-            Self::ReadConfig => "read_config",
-            Self::HttpRequest => "http_request",
-            Self::UseSecret => "use_secret",
-            Self::Approve => "approve",
-            Self::Reject => "reject",
-            Self::ViewRun => "view_run",
-            Self::ViewPayload => "view_payload",
-            Self::AnnotateRun => "annotate_run",
-            Self::ExportRuns => "export_runs",
-            Self::ActivatePolicies => "activate_policies",
-            Self::Halt => "halt",
-            Self::CancelRun => "cancel_run",
-            Self::Administer => "administer",
+            fixed => fixed.group(),
         }
     }
 
@@ -143,13 +136,10 @@ impl Action {
         )
     }
 
-    /// The action in a few words, for people: `call`, `read_file`, ...
+    /// The kind of action: `call` for every tool, or the id of a fixed action such as `read_file`.
     #[must_use]
-    pub fn group(&self) -> &str {
-        match self {
-            Self::Call(_) => "call",
-            other => other.id(),
-        }
+    pub fn group(&self) -> &'static str {
+        self.into()
     }
 }
 
@@ -366,4 +356,19 @@ pub struct PriorApproval {
     pub lifts: BTreeSet<PolicyRef>,
     /// Roles that the approving users hold.
     pub roles: BTreeSet<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fixed_actions_are_all_but_calls_and_have_one_spelling() {
+        let mut names: Vec<&str> = vec![Action::Call("x".to_owned()).group()];
+        for action in Action::FIXED {
+            assert_eq!(serde_json::to_value(action).unwrap(), action.id());
+            names.push(action.id());
+        }
+        assert_eq!(names, <Action as strum::VariantNames>::VARIANTS);
+    }
 }

@@ -6,7 +6,7 @@
 use std::{borrow::Cow, collections::BTreeSet};
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tollgate::{gate::Gate, gate::OperateError, identity::Caller, text::printable};
 use tollgate_ledger::{LedgerError, RunRow};
 use tollgate_model::record::AdminAction;
@@ -14,6 +14,7 @@ use tollgate_model::{
     entity::Kind,
     ids::{RunId, SpanId},
     request::Action,
+    time::Timestamp,
 };
 use tollgate_trace::{
     feedback::{FeedbackError, FeedbackInput},
@@ -23,6 +24,8 @@ use tollgate_trace::{
 
 /// The longest note, in bytes.
 const MAX_NOTE: usize = 4096;
+/// The longest label of feedback, in bytes.
+const MAX_LABEL: usize = 64;
 
 /// The most runs to add to a set in one request.
 const MAX_RUNS: usize = 500;
@@ -96,13 +99,13 @@ pub enum RunNote {
     },
 }
 
-/// Why it is not kept.
+/// Why an annotation is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ReviewError {
-    /// There is no such run, as far as the caller may know.
+    /// The run does not exist, or the caller may not know of it.
     #[error("there is no run `{0}`")]
     NoRun(RunId),
-    /// Only people keep sets.
+    /// Only users may change sets.
     #[error("only people keep sets of runs")]
     PeopleOnly,
     /// The note, set or feedback belongs to another person.
@@ -130,7 +133,7 @@ pub enum ReviewError {
     Store(#[from] StoreError),
 }
 
-/// Keep what `caller` notes. Returns what is stored, as JSON.
+/// Stores an annotation of `caller`. Returns what is stored, as JSON.
 ///
 /// # Errors
 /// [`ReviewError`]
@@ -140,97 +143,159 @@ pub async fn annotate(
     caller: &Caller,
     note: RunNote,
 ) -> Result<Value, ReviewError> {
-    let tenant = gate.ruleset().config.gate.tenant.clone();
     let by = caller.principal();
-    let by = match by.kind {
-        Kind::User => by.id,
-        kind => format!("{}::{}", kind.name(), by.id),
+    let annotator = Annotator {
+        gate,
+        store,
+        caller,
+        tenant: gate.ruleset().config.gate.tenant.clone(),
+        by: match by.kind {
+            Kind::User => by.id,
+            kind => format!("{}::{}", kind.name(), by.id),
+        },
+        now: gate.now(),
     };
-    let now = gate.now();
-    let clean = |run: RunId, text: &str, max: usize| clean(gate, Some(run), text, max);
     match note {
         RunNote::SelfReport { run, call, report } => {
-            permit_annotation(gate, caller, run).await?;
-            let reports = self_report::read(&report, call, now)?;
-            let kept = captured(gate, run, reports);
-            let count = kept.len();
-            store.add_self_reports(&tenant, run, kept).await?;
-            Ok(serde_json::json!({ "run": run, "self_reports": count }))
+            annotator.self_report(run, call, &report).await
         }
         RunNote::Note {
             run,
             span,
             label,
             note,
-        } => {
-            permit_annotation(gate, caller, run).await?;
-            let note = clean(run, &note, MAX_NOTE);
-            let new = NewNote {
-                run,
-                span,
-                label,
-                note,
-                by,
-            };
-            Ok(json(&store.note(&tenant, new, now).await?))
-        }
-        RunNote::RemoveNote { run, note } => {
-            permit_annotation(gate, caller, run).await?;
-            ensure_note_of(store, &tenant, run, note)?;
-            store.remove_note(&tenant, note).await?;
-            Ok(serde_json::json!({ "run": run, "removed": note }))
-        }
-        RunNote::Feedback { run, mut given } => {
-            permit_annotation(gate, caller, run).await?;
-            given.comment = given.comment.map(|text| clean(run, &text, MAX_NOTE));
-            given.label = given.label.map(|text| clean(run, &text, 64));
-            let new = given.of(run, by)?;
-            Ok(json(&store.give_feedback(&tenant, new, now).await?))
-        }
-        RunNote::MakeSet { set, about } => {
-            people_only(caller)?;
-            let about = self::clean(gate, None, &about, MAX_NOTE);
-            // A name that contains a secret is refused, because its redacted form is not a name.
-            let set = self::clean(gate, None, &set, MAX_NOTE);
-            store.make_set(&tenant, &set, &about, &by, now).await?;
-            Ok(serde_json::json!({ "set": set }))
-        }
-        RunNote::RemoveSet { set } => {
-            people_only(caller)?;
-            let sets = store.reader().sets(&tenant)?;
-            let known = sets.into_iter().find(|known| known.name == set);
-            if let Some(known) = known.filter(|known| known.by != by) {
-                if !gate.is_allowed(&caller.principal(), Action::Administer) {
-                    let by = known.by;
-                    return Err(ReviewError::NotYours { set, by });
-                }
-                gate.administer(&caller.principal(), AdminAction::RunSetRemoved, &set)
-                    .await?;
-            }
-            store.remove_set(&tenant, &set).await?;
-            Ok(serde_json::json!({ "set": set, "removed": true }))
-        }
-        RunNote::AddToSet { set, runs } => {
-            people_only(caller)?;
-            let runs: BTreeSet<RunId> = runs.into_iter().collect();
-            check_room(store, &tenant, &set, runs.len())?;
-            for run in &runs {
-                permit_annotation(gate, caller, *run).await?;
-            }
-            let runs = runs.into_iter().collect();
-            let added = store.add_to_set(&tenant, &set, runs, &by, now).await?;
-            Ok(serde_json::json!({ "set": set, "added": added }))
-        }
-        RunNote::TakeFromSet { set, run } => {
-            people_only(caller)?;
-            permit_annotation(gate, caller, run).await?;
-            store.take_from_set(&tenant, &set, run).await?;
-            Ok(serde_json::json!({ "set": set, "taken": run }))
-        }
+        } => annotator.note(run, span, label, &note).await,
+        RunNote::RemoveNote { run, note } => annotator.remove_note(run, note).await,
+        RunNote::Feedback { run, given } => annotator.feedback(run, given).await,
+        RunNote::MakeSet { set, about } => annotator.make_set(&set, &about).await,
+        RunNote::RemoveSet { set } => annotator.remove_set(set).await,
+        RunNote::AddToSet { set, runs } => annotator.add_to_set(set, runs).await,
+        RunNote::TakeFromSet { set, run } => annotator.take_from_set(set, run).await,
     }
 }
 
-/// The number is that of a note on this run.
+/// A caller who annotates runs, at one time. Each method authorizes and stores, and returns what is stored.
+struct Annotator<'a> {
+    gate: &'a Gate,
+    store: &'a Store,
+    caller: &'a Caller,
+    tenant: String,
+    /// The author as annotations name it: a user's name, or an agent as `Agent::NAME`.
+    by: String,
+    now: Timestamp,
+}
+
+impl Annotator<'_> {
+    async fn permit(&self, run: RunId) -> Result<(), ReviewError> {
+        permit_annotation(self.gate, self.caller, run).await?;
+        Ok(())
+    }
+
+    async fn self_report(
+        &self,
+        run: RunId,
+        call: Option<SpanId>,
+        report: &Value,
+    ) -> Result<Value, ReviewError> {
+        self.permit(run).await?;
+        let reports = self_report::read(report, call, self.now)?;
+        let kept = captured(self.gate, run, reports);
+        let count = kept.len();
+        self.store.add_self_reports(&self.tenant, run, kept).await?;
+        Ok(json!({ "run": run, "self_reports": count }))
+    }
+
+    async fn note(
+        &self,
+        run: RunId,
+        span: Option<SpanId>,
+        label: String,
+        note: &str,
+    ) -> Result<Value, ReviewError> {
+        self.permit(run).await?;
+        let new = NewNote {
+            run,
+            span,
+            label,
+            note: clean(self.gate, Some(run), note, MAX_NOTE),
+            by: self.by.clone(),
+        };
+        Ok(value(&self.store.note(&self.tenant, new, self.now).await?))
+    }
+
+    async fn remove_note(&self, run: RunId, note: u64) -> Result<Value, ReviewError> {
+        self.permit(run).await?;
+        ensure_note_of(self.store, &self.tenant, run, note)?;
+        self.store.remove_note(&self.tenant, note).await?;
+        Ok(json!({ "run": run, "removed": note }))
+    }
+
+    async fn feedback(&self, run: RunId, mut given: FeedbackInput) -> Result<Value, ReviewError> {
+        self.permit(run).await?;
+        let clean = |text: String, max| clean(self.gate, Some(run), &text, max);
+        given.comment = given.comment.map(|text| clean(text, MAX_NOTE));
+        given.label = given.label.map(|text| clean(text, MAX_LABEL));
+        let new = given.of(run, self.by.clone())?;
+        let stored = self
+            .store
+            .give_feedback(&self.tenant, new, self.now)
+            .await?;
+        Ok(value(&stored))
+    }
+
+    async fn make_set(&self, set: &str, about: &str) -> Result<Value, ReviewError> {
+        people_only(self.caller)?;
+        let about = clean(self.gate, None, about, MAX_NOTE);
+        // A name that contains a secret is refused, because its redacted form is not a name.
+        let set = clean(self.gate, None, set, MAX_NOTE);
+        self.store
+            .make_set(&self.tenant, &set, &about, &self.by, self.now)
+            .await?;
+        Ok(json!({ "set": set }))
+    }
+
+    async fn remove_set(&self, set: String) -> Result<Value, ReviewError> {
+        people_only(self.caller)?;
+        let sets = self.store.reader().sets(&self.tenant)?;
+        let known = sets.into_iter().find(|known| known.name == set);
+        if let Some(known) = known.filter(|known| known.by != self.by) {
+            let principal = self.caller.principal();
+            if !self.gate.is_allowed(&principal, Action::Administer) {
+                let by = known.by;
+                return Err(ReviewError::NotYours { set, by });
+            }
+            self.gate
+                .administer(&principal, AdminAction::RunSetRemoved, &set)
+                .await?;
+        }
+        self.store.remove_set(&self.tenant, &set).await?;
+        Ok(json!({ "set": set, "removed": true }))
+    }
+
+    async fn add_to_set(&self, set: String, runs: Vec<RunId>) -> Result<Value, ReviewError> {
+        people_only(self.caller)?;
+        let runs: BTreeSet<RunId> = runs.into_iter().collect();
+        check_room(self.store, &self.tenant, &set, runs.len())?;
+        for run in &runs {
+            self.permit(*run).await?;
+        }
+        let runs = runs.into_iter().collect();
+        let added = self
+            .store
+            .add_to_set(&self.tenant, &set, runs, &self.by, self.now)
+            .await?;
+        Ok(json!({ "set": set, "added": added }))
+    }
+
+    async fn take_from_set(&self, set: String, run: RunId) -> Result<Value, ReviewError> {
+        people_only(self.caller)?;
+        self.permit(run).await?;
+        self.store.take_from_set(&self.tenant, &set, run).await?;
+        Ok(json!({ "set": set, "taken": run }))
+    }
+}
+
+/// Checks that the note is on this run.
 fn ensure_note_of(store: &Store, tenant: &str, run: RunId, note: u64) -> Result<(), ReviewError> {
     let notes = store.reader().notes(tenant, run)?;
     match notes.iter().any(|known| known.id == note) {
@@ -242,11 +307,11 @@ fn ensure_note_of(store: &Store, tenant: &str, run: RunId, note: u64) -> Result<
     }
 }
 
-fn json<T: Serialize>(value: &T) -> Value {
+fn value<T: Serialize>(value: &T) -> Value {
     serde_json::to_value(value).unwrap_or_default()
 }
 
-/// Text as the capture policy lets it be kept: no more of it is looked at than may be kept, and a margin.
+/// Text as the capture policy keeps it. Only the part that may be kept, and a margin, is searched for secrets.
 fn clean(gate: &Gate, run: Option<RunId>, text: &str, max: usize) -> String {
     let capturing = gate.capturing(run);
     clean_head(text, max, |text| capturing.text(text))
@@ -264,8 +329,8 @@ fn clean_head(text: &str, max: usize, redact: impl Fn(&str) -> Cow<'_, str>) -> 
     printable(&format!("{}…", kept.get(..end).unwrap_or_default()), max)
 }
 
-/// That there is such a set, and room for these runs: before anything is decided about them. Runs that are in
-/// it already are counted by the store, which knows them.
+/// Checks that the set exists and may get so many runs, before anything is decided. The store checks the limit of the
+/// set itself, because it knows which runs are new.
 fn check_room(store: &Store, tenant: &str, set: &str, runs: usize) -> Result<(), ReviewError> {
     if runs > MAX_RUNS {
         let message = format!("at most {MAX_RUNS} runs are put into a set at once");
@@ -288,7 +353,7 @@ fn people_only(caller: &Caller) -> Result<(), ReviewError> {
     }
 }
 
-/// Self-reports, as the capture policy lets them be kept.
+/// Self-reports as the capture policy keeps them.
 #[must_use]
 pub fn captured(gate: &Gate, run: RunId, reports: Vec<SelfReport>) -> Vec<SelfReport> {
     let capturing = gate.capturing(Some(run));

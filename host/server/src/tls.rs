@@ -18,7 +18,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use tollgate::config::TlsConfig;
 
 /// How often it is looked whether the files have changed.
-const LOOK: Duration = Duration::from_secs(10);
+const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Why certificate and key do not serve.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,14 +31,14 @@ pub struct TlsError {
 }
 
 /// What two files were like when they were read last.
-type Seen = [Option<(SystemTime, u64)>; 2];
+type FileVersions = [Option<(SystemTime, u64)>; 2];
 
 /// Certificate and key, as they are used for new connections. Clones are the same.
 #[derive(Clone)]
 pub struct Tls {
     files: TlsConfig,
     used: RustlsConfig,
-    seen: Arc<Mutex<Seen>>,
+    versions: Arc<Mutex<FileVersions>>,
 }
 
 impl std::fmt::Debug for Tls {
@@ -55,11 +55,11 @@ impl Tls {
     /// # Errors
     /// [`TlsError`] if they cannot be read, or do not belong together.
     pub fn load(files: &TlsConfig) -> Result<Self, TlsError> {
-        let seen = look(files);
+        let versions = versions_of(files);
         Ok(Self {
             used: RustlsConfig::from_config(Arc::new(read(files)?)),
             files: files.clone(),
-            seen: Arc::new(Mutex::new(seen)),
+            versions: Arc::new(Mutex::new(versions)),
         })
     }
 
@@ -68,30 +68,34 @@ impl Tls {
     /// # Errors
     /// [`TlsError`]; the previous certificate stays in use.
     pub fn reload(&self) -> Result<bool, TlsError> {
-        let now = look(&self.files);
-        if *self.seen.lock().unwrap_or_else(PoisonError::into_inner) == now {
+        let now = versions_of(&self.files);
+        if *self.versions.lock().unwrap_or_else(PoisonError::into_inner) == now {
             return Ok(false);
         }
         self.used.reload_from_config(Arc::new(read(&self.files)?));
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        *self.versions.lock().unwrap_or_else(PoisonError::into_inner) = now;
         Ok(true)
     }
 
     /// Reads the files again whenever one changes. Calls `failed` once for each new error. After an error, the
     /// files are read again at every interval.
     pub async fn follow(self, failed: impl Fn(&TlsError)) {
-        let mut looks = tokio::time::interval(LOOK);
-        let mut told = None;
+        let mut interval = tokio::time::interval(INTERVAL);
+        let mut reported = None;
         loop {
-            looks.tick().await;
-            told = self.look_again(told, &failed);
+            interval.tick().await;
+            reported = self.check_again(reported, &failed);
         }
     }
 
-    /// One check. `told` is the error that was reported last; returns the current one.
-    fn look_again(&self, told: Option<TlsError>, failed: impl Fn(&TlsError)) -> Option<TlsError> {
+    /// One check. `reported` is the error that was reported last; returns the current one.
+    fn check_again(
+        &self,
+        reported: Option<TlsError>,
+        failed: impl Fn(&TlsError),
+    ) -> Option<TlsError> {
         let error = self.reload().err()?;
-        if told.as_ref() != Some(&error) {
+        if reported.as_ref() != Some(&error) {
             failed(&error);
         }
         Some(error)
@@ -106,7 +110,7 @@ impl Tls {
     }
 }
 
-fn look(files: &TlsConfig) -> Seen {
+fn versions_of(files: &TlsConfig) -> FileVersions {
     [&files.cert, &files.key].map(|path| {
         let about = std::fs::metadata(path).ok()?;
         Some((about.modified().ok()?, about.len()))
@@ -155,19 +159,19 @@ mod tests {
         fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
         let tls = Tls::load(&files).unwrap();
         let problems = RefCell::new(Vec::new());
-        let mut told = None;
-        let mut look = || {
-            told = tls.look_again(told.take(), |error| {
+        let mut reported = None;
+        let mut check = || {
+            reported = tls.check_again(reported.take(), |error| {
                 problems.borrow_mut().push(error.to_string());
             });
         };
-        look();
+        check();
         fs::write(&files.key, "none").unwrap();
-        look();
-        look();
+        check();
+        check();
         fs::write(&files.cert, "none at all").unwrap();
-        look();
-        look();
+        check();
+        check();
         let problems = problems.borrow();
         assert_eq!(problems.len(), 2, "{problems:?}");
         assert!(problems[0].contains("key.pem") && problems[1].contains("cert.pem"));

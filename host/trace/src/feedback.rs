@@ -6,8 +6,21 @@ use tollgate_model::ids::{RunId, SpanId};
 use crate::store::NewFeedback;
 
 /// A kind of feedback.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantNames,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum FeedbackKind {
     /// What should have been done or answered instead.
     Correction,
@@ -22,6 +35,8 @@ pub enum FeedbackKind {
     /// Another tool should have been called.
     WrongTool,
 }
+
+tollgate_model::named!(FeedbackKind);
 
 /// Feedback that does not fit its kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,27 +71,7 @@ pub struct FeedbackInput {
 
 impl FeedbackKind {
     /// Every kind.
-    pub const ALL: &[Self] = &[
-        Self::Correction,
-        Self::BusinessOutcome,
-        Self::EditDistance,
-        Self::CitationCorrectness,
-        Self::NoEvidenceAnswer,
-        Self::WrongTool,
-    ];
-
-    /// Its name in columns and JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Correction => "correction",
-            Self::BusinessOutcome => "business_outcome",
-            Self::EditDistance => "edit_distance",
-            Self::CitationCorrectness => "citation_correctness",
-            Self::NoEvidenceAnswer => "no_evidence_answer",
-            Self::WrongTool => "wrong_tool",
-        }
-    }
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 }
 
 impl FeedbackInput {

@@ -15,8 +15,21 @@ const LOOKED_BEYOND: usize = 16 << 10;
 pub const MAX_REPORTS: usize = 32;
 
 /// The topic of a self-report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantNames,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum SelfReportTopic {
     /// The request of the user.
     Request,
@@ -50,53 +63,11 @@ pub enum SelfReportTopic {
     HandoffFrom,
 }
 
+tollgate_model::named!(SelfReportTopic);
+
 impl SelfReportTopic {
     /// Every topic.
-    pub const ALL: &[Self] = &[
-        Self::Request,
-        Self::Context,
-        Self::StartState,
-        Self::EndState,
-        Self::Result,
-        Self::Summary,
-        Self::StateDelta,
-        Self::TaskType,
-        Self::AgentVersion,
-        Self::WorkflowVersion,
-        Self::PromptVersion,
-        Self::Model,
-        Self::Environment,
-        Self::HandoffTo,
-        Self::HandoffFrom,
-    ];
-
-    /// Its name in columns and JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Request => "request",
-            Self::Context => "context",
-            Self::StartState => "start_state",
-            Self::EndState => "end_state",
-            Self::Result => "result",
-            Self::Summary => "summary",
-            Self::StateDelta => "state_delta",
-            Self::TaskType => "task_type",
-            Self::AgentVersion => "agent_version",
-            Self::WorkflowVersion => "workflow_version",
-            Self::PromptVersion => "prompt_version",
-            Self::Model => "model",
-            Self::Environment => "environment",
-            Self::HandoffTo => "handoff_to",
-            Self::HandoffFrom => "handoff_from",
-        }
-    }
-
-    /// The topic with this name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|t| t.as_str() == name)
-    }
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// Whether it is a name or a version, not free text.
     #[must_use]

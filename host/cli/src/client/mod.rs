@@ -106,7 +106,7 @@ impl<'a> Client<'a> {
         let mut request = request;
         let wait = request.wait();
         let begun = Instant::now();
-        let mut silence = Silence::since_now(PATIENCE);
+        let mut silence = OwnerTimeout::since_now(PATIENCE);
         loop {
             if let Some(owner) = &self.owned {
                 return owner.answer(&request, self.claim.as_ref()).await?.json();
@@ -122,7 +122,7 @@ impl<'a> Client<'a> {
                         return response.json();
                     }
                     request = request.waiting(left);
-                    silence = Silence::since_now(DRAINING + PATIENCE);
+                    silence = OwnerTimeout::since_now(DRAINING + PATIENCE);
                 }
                 Attempt::Answered(response) => return response.json(),
                 Attempt::NotAsked => {}
@@ -318,12 +318,12 @@ enum Attempt {
 }
 
 /// How long no owner has answered, and the limit.
-struct Silence {
+struct OwnerTimeout {
     since: Instant,
     patience: Duration,
 }
 
-impl Silence {
+impl OwnerTimeout {
     fn since_now(patience: Duration) -> Self {
         Self {
             since: Instant::now(),

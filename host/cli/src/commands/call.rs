@@ -85,12 +85,23 @@ struct Line<'a> {
     arguments: Option<&'a RawValue>,
 }
 
-/// The result of one line.
+/// The reply to a call, for programs.
 #[derive(Serialize)]
-struct LineReply<'a> {
-    line: usize,
+struct CallOutput<'a> {
+    /// The line of the file of calls, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
     #[serde(flatten)]
     reply: &'a CallReply,
+    /// The exit code for its outcome.
+    exit: u8,
+}
+
+impl<'a> CallOutput<'a> {
+    fn new(line: Option<usize>, reply: &'a CallReply) -> Self {
+        let exit = Exit::from(reply.outcome).code();
+        Self { line, reply, exit }
+    }
 }
 
 /// Run `tollgate call`.
@@ -121,7 +132,7 @@ async fn one(
         reply.message = reply.message.map(|message| format!("{file}: {message}"));
     }
     if cx.out.is_json() {
-        cx.out.json(&reply)?;
+        cx.out.json(&CallOutput::new(None, &reply))?;
     } else if exit == Exit::Ok {
         cx.out.remark(&answer::summary(&reply));
         cx.out.text(&answer::result(&reply.content))?;
@@ -205,10 +216,7 @@ async fn many(
         denied += u64::from(exit == Exit::Denied);
         last_run = reply.run.or(last_run);
         if cx.out.is_json() {
-            cx.out.json(&LineReply {
-                line: number,
-                reply: &reply,
-            })?;
+            cx.out.json(&CallOutput::new(Some(number), &reply))?;
         } else {
             cx.out.text(&played(number, &reply, cx.out.width()))?;
         }

@@ -22,23 +22,8 @@ fn symbol(outcome: CallOutcome) -> (&'static str, Tone) {
     }
 }
 
-fn word(outcome: CallOutcome) -> &'static str {
-    match outcome {
-        CallOutcome::Ok => "ok",
-        CallOutcome::ToolError => "tool error",
-        CallOutcome::Withheld => "withheld",
-        CallOutcome::Denied => "denied",
-        CallOutcome::Undecidable => "undecidable",
-        CallOutcome::Waiting => "waiting",
-        CallOutcome::Rejected => "rejected",
-        CallOutcome::UnknownTool => "unknown tool",
-        CallOutcome::Invalid => "invalid",
-        CallOutcome::Halted => "halted",
-        CallOutcome::RunEnded => "run ended",
-        CallOutcome::Unrecorded => "unrecorded",
-        CallOutcome::Failed => "failed",
-        CallOutcome::Indeterminate => "indeterminate",
-    }
+fn word(outcome: CallOutcome) -> String {
+    outcome.as_str().replace('_', " ")
 }
 
 /// One line: outcome, duration and decision.
@@ -48,7 +33,7 @@ pub(crate) fn summary(reply: &CallReply) -> String {
         "{} {}  {}  {}",
         paint(symbol, tone),
         paint(&line(&reply.tool, 80), Tone::Strong),
-        paint(word(reply.outcome), tone),
+        paint(&word(reply.outcome), tone),
         paint(&duration(reply.micros), Tone::Weak),
     );
     if let Some(decision) = reply.decision {

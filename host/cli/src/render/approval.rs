@@ -11,12 +11,13 @@ use crate::{
 
 /// The severity.
 pub(crate) fn severity(severity: Severity) -> Cell {
-    match severity {
-        Severity::Low => Cell::new("low", Tone::Weak),
-        Severity::Medium => Cell::new("medium", Tone::Plain),
-        Severity::High => Cell::new("high", Tone::Wait),
-        Severity::Critical => Cell::new("critical", Tone::Bad),
-    }
+    let tone = match severity {
+        Severity::Low => Tone::Weak,
+        Severity::Medium => Tone::Plain,
+        Severity::High => Tone::Wait,
+        Severity::Critical => Tone::Bad,
+    };
+    Cell::new(severity.as_str(), tone)
 }
 
 fn tone(state: ApprovalState) -> Tone {

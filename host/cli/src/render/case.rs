@@ -105,20 +105,20 @@ fn context(page: &mut Page, view: &CaseView) {
             Tone::Plain,
         );
     }
-    for told in &context.self_reports {
-        tell(page, told);
+    for report in &context.self_reports {
+        self_report(page, report);
     }
     for bundle in &context.bundles {
         page.entry("policies", &bundle.to_string(), Tone::Weak);
     }
 }
 
-fn tell(page: &mut Page, told: &SelfReport) {
-    let name = told.topic.as_str().replace('_', " ");
-    let words = line(&told.text, 400);
-    match told.topic.is_name() {
-        true => page.entry(&name, &format!("{words} (told)"), Tone::Plain),
-        false => page.entry(&name, &format!("“{words}” (told)"), Tone::Plain),
+fn self_report(page: &mut Page, report: &SelfReport) {
+    let name = report.topic.as_str().replace('_', " ");
+    let words = line(&report.text, 400);
+    match report.topic.is_name() {
+        true => page.entry(&name, &format!("{words} (self-report)"), Tone::Plain),
+        false => page.entry(&name, &format!("“{words}” (self-report)"), Tone::Plain),
     }
 }
 
@@ -145,10 +145,14 @@ fn actions(page: &mut Page, view: &CaseView) {
             false => Tone::Plain,
         };
         page.entry(&format!("+{}", duration(action.at)), &words, tone);
-        for told in &action.self_reports {
-            let words = line(&told.text, 400);
-            let name = told.topic.as_str().replace('_', " ");
-            page.entry("", &format!("{indent}{name}: “{words}” (told)"), Tone::Weak);
+        for report in &action.self_reports {
+            let words = line(&report.text, 400);
+            let name = report.topic.as_str().replace('_', " ");
+            page.entry(
+                "",
+                &format!("{indent}{name}: “{words}” (self-report)"),
+                Tone::Weak,
+            );
         }
     }
 }
@@ -184,28 +188,7 @@ pub(crate) fn slowest(findings: &Findings) -> Option<String> {
 fn signals(page: &mut Page, view: &CaseView) {
     let signals = &view.signals;
     page.section("SIGNALS");
-    let findings = &signals.findings;
-    match &findings.verdict {
-        Some(found) => page.entry("failure", &verdict(found), Tone::Bad),
-        None => page.entry("failure", "none that lasted", Tone::Good),
-    }
-    if let Some(words) = slowest(findings) {
-        page.entry("slowest", &words, Tone::Plain);
-    }
-    if findings.recovered > 0 {
-        let words = format!(
-            "{} after which the tool succeeded",
-            count(findings.recovered, "failure")
-        );
-        page.entry("recovered", &words, Tone::Wait);
-    }
-    if findings.repeats > 0 {
-        let words = format!(
-            "{} with arguments that came before",
-            count(findings.repeats, "call")
-        );
-        page.entry("repeats", &words, Tone::Wait);
-    }
+    outcomes(page, &signals.findings);
     if !signals.labels.is_empty() {
         let each = signals.labels.iter();
         let each: Vec<String> = each
@@ -218,17 +201,11 @@ fn signals(page: &mut Page, view: &CaseView) {
         ids.join(", ")
     };
     if !signals.refused_effects.is_empty() {
-        let words = format!(
-            "components asked for what they may not: {}",
-            ids(&signals.refused_effects)
-        );
+        let words = format!("effects of components: {}", ids(&signals.refused_effects));
         page.entry("refused", &words, Tone::Bad);
     }
     if !signals.shadow.is_empty() {
-        let words = format!(
-            "shadow policies would decide otherwise: {}",
-            ids(&signals.shadow)
-        );
+        let words = format!("shadow policies would change: {}", ids(&signals.shadow));
         page.entry("shadow", &words, Tone::Wait);
     }
     if signals.warnings > 0 {
@@ -239,19 +216,34 @@ fn signals(page: &mut Page, view: &CaseView) {
         page.entry("logs", &words, Tone::Wait);
     }
     if let Some(tokens) = signals.tokens {
-        page.entry(
-            "tokens",
-            &format!("{} (reported)", amount(tokens)),
-            Tone::Plain,
-        );
+        let words = format!("{} (reported)", amount(tokens));
+        page.entry("tokens", &words, Tone::Plain);
     }
     if let Some(nano) = signals.cost_nano {
         let (whole, part) = (nano / 1_000_000_000, nano % 1_000_000_000 / 100_000);
-        page.entry(
-            "cost",
-            &format!("{whole}.{part:04} (reported)"),
-            Tone::Plain,
-        );
+        let words = format!("{whole}.{part:04} (reported)");
+        page.entry("cost", &words, Tone::Plain);
+    }
+}
+
+/// Failure, slowest step, recoveries and repeats.
+fn outcomes(page: &mut Page, findings: &Findings) {
+    match &findings.verdict {
+        Some(found) => page.entry("failure", &verdict(found), Tone::Bad),
+        None => page.entry("failure", "none that lasted", Tone::Good),
+    }
+    if let Some(words) = slowest(findings) {
+        page.entry("slowest", &words, Tone::Plain);
+    }
+    if findings.recovered > 0 {
+        let failures = count(findings.recovered, "failure");
+        let words = format!("{failures} after which the tool succeeded");
+        page.entry("recovered", &words, Tone::Wait);
+    }
+    if findings.repeats > 0 {
+        let calls = count(findings.repeats, "call");
+        let words = format!("{calls} with arguments that came before");
+        page.entry("repeats", &words, Tone::Wait);
     }
 }
 

@@ -81,65 +81,44 @@ pub(crate) fn whole(
         paint(decision.outcome.as_str(), outcome_tone),
         moment(record.time),
     );
-    let mut field = |name: &str, value: String| {
+    for (name, value) in fields(record, decision) {
         if !value.is_empty() {
-            text.push_str(&format!(
-                "  {}{value}\n",
-                paint(&format!("{name:<14}"), Tone::Weak)
-            ));
+            let name = paint(&format!("{name:<14}"), Tone::Weak);
+            text.push_str(&format!("  {name}{value}\n"));
         }
-    };
+    }
+    text.push_str(&decided_by(decision, files, columns));
+    text
+}
+
+/// Names and values of a decision; a value may be empty.
+fn fields(record: &Record, decision: &DecisionRecord) -> [(&'static str, String); 11] {
+    fn shown<T: ToString>(value: Option<T>) -> String {
+        value.map(|value| value.to_string()).unwrap_or_default()
+    }
     let action = match &decision.action {
         Action::Call(tool) => format!("call {}", line(tool, 80)),
         other => other.id().to_owned(),
     };
-    field("principal", line(&decision.principal.to_string(), 200));
-    field(
-        "on behalf of",
-        decision
-            .on_behalf_of
-            .as_ref()
-            .map(|u| line(&u.to_string(), 200))
-            .unwrap_or_default(),
-    );
-    field("action", action);
-    field("resource", line(&decision.resource.to_string(), 300));
-    field(
-        "run",
-        record
-            .run
-            .map(|run| format!("{run}  (tollgate runs show {run})"))
-            .unwrap_or_default(),
-    );
-    field(
-        "approval",
-        decision.approval.map(|a| a.to_string()).unwrap_or_default(),
-    );
-    field(
-        "needs",
-        decision
-            .requirement
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default(),
-    );
-    let arguments = decision
-        .arguments
-        .as_ref()
-        .map(ToString::to_string)
-        .unwrap_or_default();
-    field("arguments", arguments);
-    field("bundle", decision.bundle.to_string());
-    field(
-        "component",
-        decision
-            .component
-            .map(|c| c.to_string())
-            .unwrap_or_default(),
-    );
-    field("decided in", duration(decision.decide_micros));
-    text.push_str(&decided_by(decision, files, columns));
-    text
+    let run = record
+        .run
+        .map(|run| format!("{run}  (tollgate runs show {run})"));
+    [
+        ("principal", line(&decision.principal.to_string(), 200)),
+        (
+            "on behalf of",
+            line(&shown(decision.on_behalf_of.as_ref()), 200),
+        ),
+        ("action", action),
+        ("resource", line(&decision.resource.to_string(), 300)),
+        ("run", shown(run)),
+        ("approval", shown(decision.approval)),
+        ("needs", shown(decision.requirement.as_ref())),
+        ("arguments", shown(decision.arguments.as_ref())),
+        ("bundle", decision.bundle.to_string()),
+        ("component", shown(decision.component)),
+        ("decided in", duration(decision.decide_micros)),
+    ]
 }
 
 /// The determining policies with their present positions, and errors.

@@ -77,7 +77,7 @@ fn alike(n: usize) -> String {
 
 fn row(pair: &AlignedStep, a: &RunSteps, b: &RunSteps, side: usize) -> String {
     let step = |run: &RunSteps, at: Option<usize>| match at.and_then(|at| run.steps.get(at)) {
-        Some(step) => told(step, side),
+        Some(step) => described(step, side),
         None => (String::new(), Tone::Weak),
     };
     let ((left, left_tone), (right, right_tone)) = (step(a, pair.a), step(b, pair.b));
@@ -96,7 +96,7 @@ fn row(pair: &AlignedStep, a: &RunSteps, b: &RunSteps, side: usize) -> String {
     format!("{}\n", row.trim_end())
 }
 
-fn told(step: &Step, side: usize) -> (String, Tone) {
+fn described(step: &Step, side: usize) -> (String, Tone) {
     let indent = "  ".repeat(usize::try_from(step.depth.min(8)).unwrap_or(0));
     let outcome = step.outcome.as_str().replace('_', " ");
     let room = side.saturating_sub(width(&indent) + width(&outcome) + 1);

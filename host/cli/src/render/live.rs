@@ -2,7 +2,7 @@
 
 use tollgate_model::{
     decision::Outcome,
-    record::{DecisionRecord, Event, Record, Status},
+    record::{DecisionRecord, Effect, Event, OutcomeRecord, Record, Status},
     request::Action,
 };
 
@@ -50,36 +50,8 @@ fn described(index: u64, record: &Record) -> Option<(&'static str, Tone, String)
             Tone::Weak,
             format!("{} runs", line(&start.component, MAX_NAME)),
         ),
-        Event::Outcome(outcome) => {
-            let (mark, tone) = match outcome.status {
-                Status::Ok => ("✓", Tone::Good),
-                Status::Pending => ("⏸", Tone::Wait),
-                Status::Indeterminate => ("?", Tone::Wait),
-                _ => ("✗", Tone::Bad),
-            };
-            let status = outcome.status.as_str().replace('_', " ");
-            (
-                mark,
-                tone,
-                format!("ended: {status}, {}", size(outcome.size)),
-            )
-        }
-        Event::Effect(effect) => {
-            let (mark, tone) = match effect.error {
-                None => ("✓", Tone::Weak),
-                Some(_) => ("✗", Tone::Bad),
-            };
-            let mut words = format!(
-                "{} {}  {}",
-                line(&effect.operation, 40),
-                line(&effect.target, MAX_NAME),
-                duration(effect.duration_micros)
-            );
-            if let Some(error) = &effect.error {
-                words.push_str(&format!(": {}", line(error, MAX_NAME)));
-            }
-            (mark, tone, words)
-        }
+        Event::Outcome(outcome) => ended(outcome),
+        Event::Effect(effect) => performed(effect),
         Event::ComponentLog(log) => {
             let words = format!("log {}: {}", line(&log.level, 8), line(&log.message, 200));
             ("·", Tone::Weak, words)
@@ -105,6 +77,35 @@ fn described(index: u64, record: &Record) -> Option<(&'static str, Tone, String)
             ("·", Tone::Plain, line(words.trim_end(), 2 * MAX_NAME))
         }
     })
+}
+
+fn ended(outcome: &OutcomeRecord) -> (&'static str, Tone, String) {
+    let (mark, tone) = match outcome.status {
+        Status::Ok => ("✓", Tone::Good),
+        Status::Pending => ("⏸", Tone::Wait),
+        Status::Indeterminate => ("?", Tone::Wait),
+        _ => ("✗", Tone::Bad),
+    };
+    let status = outcome.status.as_str().replace('_', " ");
+    let words = format!("ended: {status}, {}", size(outcome.size));
+    (mark, tone, words)
+}
+
+fn performed(effect: &Effect) -> (&'static str, Tone, String) {
+    let (mark, tone) = match effect.error {
+        None => ("✓", Tone::Weak),
+        Some(_) => ("✗", Tone::Bad),
+    };
+    let mut words = format!(
+        "{} {}  {}",
+        line(&effect.operation, 40),
+        line(&effect.target, MAX_NAME),
+        duration(effect.duration_micros)
+    );
+    if let Some(error) = &effect.error {
+        words.push_str(&format!(": {}", line(error, MAX_NAME)));
+    }
+    (mark, tone, words)
 }
 
 fn decided(index: u64, decision: &DecisionRecord) -> (&'static str, Tone, String) {

@@ -28,7 +28,8 @@ pub enum ExternalTools {
 }
 
 /// A coding agent with built-in tool schemas.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum ExternalPreset {
     /// Claude Code.
     ClaudeCode,
@@ -42,17 +43,12 @@ pub enum ExternalPreset {
 
 impl ExternalPreset {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::ClaudeCode, Self::Codex, Self::GeminiCli, Self::Cursor];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The name in the configuration.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ClaudeCode => "claude-code",
-            Self::Codex => "codex",
-            Self::GeminiCli => "gemini-cli",
-            Self::Cursor => "cursor",
-        }
+        self.into()
     }
 }
 
@@ -66,10 +62,11 @@ impl Validation<'_> {
         let table = format!("[external.{name}]");
         let tools = match (external.preset.as_deref(), external.tools) {
             (Some(named), None) => {
-                let mut presets = ExternalPreset::ALL.into_iter();
+                let mut presets = ExternalPreset::ALL.iter().copied();
                 let Some(preset) = presets.find(|preset| preset.as_str() == named) else {
                     let message = format!("there is no preset `{named}`");
-                    let names = ExternalPreset::ALL.map(ExternalPreset::as_str).join(", ");
+                    let names = ExternalPreset::ALL.iter().map(|preset| preset.as_str());
+                    let names = names.collect::<Vec<_>>().join(", ");
                     let help = format!("use one of {names}; or `tools`");
                     return Err(self.error(named, message, &help));
                 };

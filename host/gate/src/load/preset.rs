@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn every_preset_declares_its_tools_and_the_two_that_stand_for_the_rest() {
-        for preset in ExternalPreset::ALL {
+        for preset in ExternalPreset::ALL.iter().copied() {
             let tools = tools(preset).unwrap();
             for name in ["mcp", "other"] {
                 let same = tools.iter().filter(|tool| tool.name == name);

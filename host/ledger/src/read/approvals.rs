@@ -222,7 +222,7 @@ impl LedgerReader {
 }
 
 /// The approvals of a filter, without its limit.
-fn all_found(conn: &Connection, filter: &ApprovalFilter) -> Result<Vec<Found>, ReadError> {
+fn all_found(conn: &Connection, filter: &ApprovalFilter) -> Result<Vec<ApprovalKey>, ReadError> {
     // This spelling lets SQLite use the partial index over open approvals.
     let is_open =
         !filter.states.is_empty() && filter.states.is_subset(&ApprovalFilter::open().states);
@@ -247,7 +247,7 @@ fn all_found(conn: &Connection, filter: &ApprovalFilter) -> Result<Vec<Found>, R
             .query_map(params![principal.kind.name(), principal.id], found)?
             .collect::<rusqlite::Result<Vec<_>>>()?,
     };
-    let wanted = |(_, state, _): &Found| {
+    let wanted = |(_, state, _): &ApprovalKey| {
         filter.states.is_empty() || state.is_some_and(|state| filter.states.contains(&state))
     };
     Ok(all.into_iter().filter(wanted).collect())
@@ -289,14 +289,14 @@ fn escalated_to(conn: &Connection, id: ApprovalId) -> Result<BTreeSet<String>, R
 }
 
 /// Index of the requesting record, state, version.
-type Found = (u64, Option<ApprovalState>, u64);
+type ApprovalKey = (u64, Option<ApprovalState>, u64);
 
-fn found(row: &rusqlite::Row<'_>) -> rusqlite::Result<Found> {
+fn found(row: &rusqlite::Row<'_>) -> rusqlite::Result<ApprovalKey> {
     let state = ApprovalState::from_name(row.get_ref(1)?.as_str()?);
     Ok((from_sql_u64(row.get(0)?), state, from_sql_u64(row.get(2)?)))
 }
 
-fn row(conn: &Connection, (opened, state, version): Found) -> Result<ApprovalRow, ReadError> {
+fn row(conn: &Connection, (opened, state, version): ApprovalKey) -> Result<ApprovalRow, ReadError> {
     let damaged = || ReadError::Damaged(format!("record {opened} does not ask for an approval"));
     let record = stored(conn, opened)?;
     let (Some(run), Event::ApprovalRequested(asked)) = (record.run, record.event) else {

@@ -175,6 +175,16 @@ pub(super) fn approval_status(state: ApprovalState) -> &'static str {
     }
 }
 
+/// `tollgate.decision.action`: the effect of an outcome on the request.
+#[must_use]
+pub fn decision_action(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Allow => "executed",
+        Outcome::Escalate => "held",
+        Outcome::Deny | Outcome::Error => "blocked",
+    }
+}
+
 fn root(list: &mut List<'_>, run: &RunStarted) {
     list.text(a::OPERATION_NAME, operation::INVOKE_AGENT)
         .text(a::AGENT_ID, &*run.principal.id)
@@ -217,11 +227,6 @@ fn tool(list: &mut List<'_>, index: u64, d: &DecisionRecord) {
 }
 
 fn authorize(list: &mut List<'_>, index: u64, d: &DecisionRecord) {
-    let action = match d.outcome {
-        Outcome::Allow => "executed",
-        Outcome::Escalate => "held",
-        Outcome::Deny | Outcome::Error => "blocked",
-    };
     // Cedar knows two answers; an error is neither.
     let native = match d.outcome {
         Outcome::Allow => "allow",
@@ -238,7 +243,7 @@ fn authorize(list: &mut List<'_>, index: u64, d: &DecisionRecord) {
     list.shown(a::DECISION_ID, Some(DecisionId(index)))
         .spelled(a::DECISION_OUTCOME, Some(d.outcome))
         .text(a::DECISION_NATIVE, native)
-        .text(a::DECISION_ACTION, action)
+        .text(a::DECISION_ACTION, decision_action(d.outcome))
         .text(a::DECISION_MODE, "enforce")
         .text(a::DECISION_REASON, reason)
         .text(a::POLICY_ENGINE, "cedar")

@@ -7,6 +7,7 @@
 mod assemble;
 mod attributes;
 pub mod names;
+mod span_data;
 
 use self::names::error;
 use crate::{
@@ -21,8 +22,9 @@ use crate::{
     time::Timestamp,
 };
 
-pub use assemble::{RunSpans, Span, SpanEvent};
-pub use attributes::{Attributes, Naming, attribute_map, attributes};
+pub use assemble::RunSpans;
+pub use attributes::{Attributes, Naming, attribute_map, attributes, decision_action};
+pub use span_data::{Span, SpanEvent};
 
 /// What a span stands for.
 #[derive(

@@ -1,8 +1,6 @@
 //! Limits of an execution.
 
-use std::{fmt, str::FromStr, time::Duration};
-
-use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// Limits of one execution.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +21,23 @@ pub struct Limits {
 
 /// The engine in which a component runs. The two engines differ in the resources of one component, and in
 /// how many run at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Default,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(
+    serialize_all = "lowercase",
+    parse_err_ty = SizeError,
+    parse_err_fn = size_error
+)]
 pub enum Size {
     /// For components compiled from Rust, C or the like.
     #[default]
@@ -44,25 +57,15 @@ impl Size {
     }
 }
 
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Standard => "standard",
-            Self::Large => "large",
-        })
-    }
-}
+named!(Size);
 
-impl FromStr for Size {
-    type Err = &'static str;
+/// A text that is not a [`Size`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a size is `standard` or `large`")]
+pub struct SizeError;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "standard" => Ok(Self::Standard),
-            "large" => Ok(Self::Large),
-            _ => Err("a size is `standard` or `large`"),
-        }
-    }
+fn size_error(_: &str) -> SizeError {
+    SizeError
 }
 
 impl Limits {

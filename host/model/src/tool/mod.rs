@@ -10,4 +10,4 @@ mod limits;
 pub use content::{BoundedContent, Content, EmbeddedResource, RawContent, ResourceBody};
 pub use definition::{Annotations, MAX_TOOL_NAME, SchemaTexts, ToolDefinition};
 pub use execution::{Execution, FailureKind, ToolFailure, end_message};
-pub use limits::{Limits, Size};
+pub use limits::{Limits, Size, SizeError};

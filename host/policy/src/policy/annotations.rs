@@ -119,21 +119,18 @@ impl Reader {
     }
 
     fn mode(&mut self, place: Location<'_>, id: &str, text: Option<&str>) -> Mode {
-        match text {
-            None | Some("enforce") => Mode::Enforce,
-            Some("shadow") => Mode::Shadow,
-            Some(other) => {
-                self.said.push(place.error(
-                    "policy::mode",
-                    format!(
-                        "policy `{id}` has the unknown mode `{}`",
-                        other.escape_debug()
-                    ),
-                    "use @mode(\"shadow\"), or leave it out to enforce the policy",
-                ));
-                Mode::Enforce
-            }
-        }
+        let Some(name) = text else {
+            return Mode::default();
+        };
+        Mode::from_name(name).unwrap_or_else(|| {
+            let shown = name.escape_debug();
+            self.said.push(place.error(
+                "policy::mode",
+                format!("policy `{id}` has the unknown mode `{shown}`"),
+                "use @mode(\"shadow\"), or leave it out to enforce the policy",
+            ));
+            Mode::default()
+        })
     }
 
     fn warn_of_unknown(&mut self, place: Location<'_>, id: &str, policy: &Policy) {
@@ -211,23 +208,18 @@ impl Reader {
     }
 
     fn severity(&mut self, place: Location<'_>, id: &str, text: Option<&str>) -> Severity {
-        match text {
-            None | Some("medium") => Severity::Medium,
-            Some("low") => Severity::Low,
-            Some("high") => Severity::High,
-            Some("critical") => Severity::Critical,
-            Some(other) => {
-                self.said.push(place.error(
-                    "policy::severity",
-                    format!(
-                        "policy `{id}` has the unknown severity `{}`",
-                        other.escape_debug()
-                    ),
-                    "use low, medium, high or critical",
-                ));
-                Severity::Medium
-            }
-        }
+        let Some(name) = text else {
+            return Severity::default();
+        };
+        Severity::from_name(name).unwrap_or_else(|| {
+            let shown = name.escape_debug();
+            self.said.push(place.error(
+                "policy::severity",
+                format!("policy `{id}` has the unknown severity `{shown}`"),
+                "use low, medium, high or critical",
+            ));
+            Severity::default()
+        })
     }
 
     fn redact(&mut self, place: Location<'_>, id: &str, policy: &Policy) -> BTreeSet<String> {

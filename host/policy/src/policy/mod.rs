@@ -84,14 +84,27 @@ impl std::fmt::Display for Diagnostic {
 }
 
 /// Whether a policy is enforced or in shadow (`@mode`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "lowercase")]
 pub enum Mode {
     /// It takes part in decisions.
+    #[default]
     Enforce,
     /// `@mode("shadow")`: what it would change is recorded, and has no effect.
     Shadow,
 }
+
+tollgate_model::named!(Mode);
 
 /// One loaded policy with its annotations.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 use tollgate::{config::WebhookFormat, text::printable};
-use tollgate_model::{decision::Severity, life::ApprovalState, time::Timestamp};
+use tollgate_model::{life::ApprovalState, time::Timestamp};
 
 use crate::reply::ApprovalView;
 
@@ -61,7 +61,7 @@ fn slack(what: ApprovalChange, view: &ApprovalView) -> String {
             plain(&view.on_behalf_of.id)
         )
     };
-    let severity = severity(view.severity);
+    let severity = view.severity;
     let mut lines = match what {
         ApprovalChange::Requested => vec![format!(
             ":raised_hand: *{severity}*: {who} asks for {asked}"
@@ -103,15 +103,6 @@ fn slack(what: ApprovalChange, view: &ApprovalView) -> String {
     lines.join("\n")
 }
 
-fn severity(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Low => "low",
-        Severity::Medium => "medium",
-        Severity::High => "high",
-        Severity::Critical => "critical",
-    }
-}
-
 /// Text without mark-up: escaped as by [`escaped`], and URLs in it do not become links.
 fn plain(text: &str) -> String {
     escaped(text).replace("://", ": //")
@@ -137,6 +128,7 @@ mod tests {
 
     use serde_json::Value;
     use tollgate_model::{
+        decision::Severity,
         entity::{Kind, Uid},
         ids::{ApprovalId, RunId, SpanId},
     };

@@ -3,7 +3,7 @@
 //!
 //! Nothing here decides what a caller may do. No error and no log line shows a token.
 
-pub(crate) mod at_once;
+pub(crate) mod concurrency;
 mod layer;
 mod metadata;
 mod oauth;

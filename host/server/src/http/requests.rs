@@ -22,7 +22,7 @@ use super::{GuardedBody, MAX_BODY, SLOWEST, busy, refused};
 use crate::{
     auth::{
         AuthenticatedCaller,
-        at_once::{AtOnce, CallSlot},
+        concurrency::{ConcurrencyLimit, ConcurrencyPermit},
     },
     mcp::Connection,
     otlp,
@@ -37,7 +37,7 @@ const MAX_OF_ONE: usize = 256;
 pub(super) struct Requests {
     agents: Semaphore,
     people: Semaphore,
-    each: Arc<AtOnce>,
+    each: Arc<ConcurrencyLimit>,
 }
 
 impl Requests {
@@ -45,12 +45,12 @@ impl Requests {
         Arc::new(Self {
             agents: Semaphore::new(MAX_REQUESTS),
             people: Semaphore::new(MAX_REQUESTS),
-            each: AtOnce::new(MAX_OF_ONE),
+            each: ConcurrencyLimit::new(MAX_OF_ONE),
         })
     }
 
     /// Takes a slot for a request of this caller until the result is dropped. `None` if a limit is reached.
-    fn enter(&self, caller: &Caller) -> Option<(CallSlot, SemaphorePermit<'_>)> {
+    fn enter(&self, caller: &Caller) -> Option<(ConcurrencyPermit, SemaphorePermit<'_>)> {
         let all = match caller {
             Caller::User(_) => &self.people,
             _ => &self.agents,

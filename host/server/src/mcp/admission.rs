@@ -4,12 +4,12 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use tollgate::identity::Caller;
 
 use super::{MAX_CALLS, Server};
-use crate::auth::{RateExceeded, at_once::CallSlot};
+use crate::auth::{RateExceeded, concurrency::ConcurrencyPermit};
 
 /// A call that was taken, until it is answered.
 pub(crate) struct AcceptedCall {
     _answered: TaskTrackerToken,
-    _entered: CallSlot,
+    _entered: ConcurrencyPermit,
 }
 
 /// Why a call is not taken.

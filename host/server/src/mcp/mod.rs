@@ -51,7 +51,7 @@ use self::{
 };
 use crate::{
     approval_wait,
-    auth::{AuthenticatedCaller, Rate, at_once::AtOnce},
+    auth::{AuthenticatedCaller, Rate, concurrency::ConcurrencyLimit},
 };
 
 pub(crate) use admission::{AcceptedCall, AdmissionError};
@@ -81,7 +81,7 @@ struct Inner {
     /// Intake of reports; made on first use.
     trace: Mutex<Option<Store>>,
     /// Calls that each principal makes at the moment.
-    calls: Arc<AtOnce>,
+    calls: Arc<ConcurrencyLimit>,
     /// Cancelled once no new call is taken.
     leaving: CancellationToken,
     /// Cancelled once nothing is answered any more.
@@ -110,7 +110,7 @@ impl Server {
             listing: Listing::default(),
             tasks: Tasks::default(),
             sessions: Mutex::default(),
-            calls: AtOnce::new(MAX_CALLS),
+            calls: ConcurrencyLimit::new(MAX_CALLS),
             rate: Arc::default(),
             trace: Mutex::default(),
             leaving: CancellationToken::new(),

@@ -8,7 +8,7 @@ use prometheus_client::{
     metrics::MetricType,
 };
 use tollgate::{stats::Bars, stats::Totals};
-use tollgate_model::decision::Outcome;
+use tollgate_model::span::decision_action;
 
 use super::Sample;
 
@@ -23,19 +23,19 @@ pub(super) struct Scrape {
 /// No labels.
 const NONE: [(&str, String); 0] = [];
 
-type Told = Result<(), fmt::Error>;
+type EncodeResult = Result<(), fmt::Error>;
 
 /// The samples of one metric, each with its labels.
 type Family<const N: usize> = Vec<([(&'static str, String); N], u64)>;
 
 impl Collector for Scrape {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Told {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> EncodeResult {
         let totals = &self.totals;
         tell_decisions(&mut encoder, totals)?;
         tell_calls(&mut encoder, totals)?;
         tell_approvals(&mut encoder, totals)?;
-        tell_plain_counts(&mut encoder, totals)?;
-        tell_refusals(&mut encoder, totals)?;
+        encode_plain_counts(&mut encoder, totals)?;
+        encode_refusals(&mut encoder, totals)?;
         tell_effects(&mut encoder, totals)?;
         tell_ended_runs(&mut encoder, totals)?;
         for (name, help, value) in &self.gauges {
@@ -45,7 +45,7 @@ impl Collector for Scrape {
     }
 }
 
-fn tell_decisions(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> Told {
+fn tell_decisions(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> EncodeResult {
     let decisions: Family<5> = totals
         .decisions
         .iter()
@@ -53,7 +53,7 @@ fn tell_decisions(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> Told 
             let mode = if *enforced { "enforce" } else { "shadow" };
             let labels = [
                 ("outcome", outcome.as_str().to_owned()),
-                ("action", action(*outcome).to_owned()),
+                ("action", decision_action(*outcome).to_owned()),
                 ("mode", mode.to_owned()),
                 ("tool", tool.clone()),
                 ("policy", policy.clone()),
@@ -67,7 +67,7 @@ fn tell_decisions(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> Told 
     histogram(encoder, "decision_seconds", help, &deciding)
 }
 
-fn tell_calls(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> Told {
+fn tell_calls(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> EncodeResult {
     let calls = totals.calls.iter();
     let calls = calls
         .map(|((tool, how), n)| (of_call(tool, how), *n))
@@ -108,7 +108,7 @@ fn calls_ended(totals: &Totals, ways: &[&str]) -> Family<1> {
         .collect()
 }
 
-fn tell_approvals(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> Told {
+fn tell_approvals(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> EncodeResult {
     let approvals = totals.approvals.iter();
     let approvals = approvals
         .map(|(status, n)| one("status", status, *n))
@@ -126,7 +126,7 @@ fn tell_approvals(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> Told 
 }
 
 /// Counts without labels.
-fn tell_plain_counts(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> Told {
+fn encode_plain_counts(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> EncodeResult {
     for (name, help, n) in [
         (
             "retries",
@@ -151,7 +151,7 @@ fn tell_plain_counts(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> To
 }
 
 /// Exhausted budgets, and attempts that policies denied.
-fn tell_refusals(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> Told {
+fn encode_refusals(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> EncodeResult {
     let exhausted = totals.exhausted.iter();
     let exhausted = exhausted.map(|(budget, n)| one("budget", budget, *n));
     let help = "Denials because a budget was used up";
@@ -162,7 +162,7 @@ fn tell_refusals(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> Told {
     counters(encoder, "unsafe_attempts", help, &attempts.collect())
 }
 
-fn tell_effects(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> Told {
+fn tell_effects(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> EncodeResult {
     let effects = totals.effects.iter().map(|((operation, failed), n)| {
         let outcome = if *failed { "failed" } else { "done" };
         let labels = [
@@ -175,7 +175,7 @@ fn tell_effects(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> Told {
     counters(encoder, "capability_uses", help, &effects.collect())
 }
 
-fn tell_ended_runs(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> Told {
+fn tell_ended_runs(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> EncodeResult {
     let ended = totals.ended.iter();
     let ended = ended.map(|(outcome, n)| one("outcome", outcome, *n));
     counters(encoder, "runs_ended", "Runs that ended", &ended.collect())
@@ -183,7 +183,7 @@ fn tell_ended_runs(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> Told
 
 impl Scrape {
     /// Samples of other parts of the process, grouped by name.
-    fn samples(&self, encoder: &mut DescriptorEncoder<'_>) -> Told {
+    fn samples(&self, encoder: &mut DescriptorEncoder<'_>) -> EncodeResult {
         let mut by_name: BTreeMap<&str, Vec<&Sample>> = BTreeMap::new();
         for sample in &self.samples {
             by_name.entry(sample.name).or_default().push(sample);
@@ -211,15 +211,6 @@ impl Scrape {
     }
 }
 
-/// The value of `tollgate.decision.action` for an outcome.
-fn action(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Allow => "executed",
-        Outcome::Escalate => "held",
-        Outcome::Deny | Outcome::Error => "blocked",
-    }
-}
-
 fn of_call(tool: &str, how: &str) -> [(&'static str, String); 2] {
     [("tool", tool.to_owned()), ("outcome", how.to_owned())]
 }
@@ -233,7 +224,7 @@ fn counters<const N: usize>(
     name: &str,
     help: &str,
     family: &Family<N>,
-) -> Told {
+) -> EncodeResult {
     let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
     for (labels, n) in family {
         let mut member = metric.encode_family(labels)?;
@@ -242,7 +233,7 @@ fn counters<const N: usize>(
     Ok(())
 }
 
-fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: f64) -> Told {
+fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: f64) -> EncodeResult {
     let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
     metric.encode_gauge(&value)
 }
@@ -252,7 +243,7 @@ fn histogram<L: EncodeLabelSet>(
     name: &str,
     help: &str,
     family: &[(L, &Bars)],
-) -> Told {
+) -> EncodeResult {
     let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
     for (labels, times) in family {
         let bars: Vec<(f64, u64)> = times.bars().collect();

@@ -41,7 +41,7 @@ pub(super) async fn export<S: ExportSignal>(
     }
     let sent = match intake.body(body).await {
         Ok(sent) => sent,
-        Err(error) => return failed(code_of(&error), &told(&error)),
+        Err(error) => return failed(code_of(&error), &header_text(&error)),
     };
     let (bytes, encoding) = match unframed(&headers, sent.bytes) {
         Ok(message) => message,
@@ -51,7 +51,7 @@ pub(super) async fn export<S: ExportSignal>(
     let taking = intake.take::<S>(&who, sent, encoding, Format::Protobuf);
     match taking.await {
         Ok(answer) => succeeded(&S::answer(answer)),
-        Err(error) => failed(code_of(&error), &told(&error)),
+        Err(error) => failed(code_of(&error), &header_text(&error)),
     }
 }
 
@@ -134,15 +134,15 @@ fn failed(code: Code, why: &str) -> Response {
 }
 
 /// An error text for the header `grpc-message`, percent-encoded.
-fn told(error: &IntakeError) -> String {
-    let mut told = String::new();
+fn header_text(error: &IntakeError) -> String {
+    let mut text = String::new();
     for byte in error.to_string().bytes() {
         match byte {
-            b' '..=b'~' if byte != b'%' => told.push(char::from(byte)),
-            _ => told.push_str(&format!("%{byte:02X}")),
+            b' '..=b'~' if byte != b'%' => text.push(char::from(byte)),
+            _ => text.push_str(&format!("%{byte:02X}")),
         }
     }
-    told
+    text
 }
 
 /// The body of a response: one message, and the status in the trailers.
@@ -216,6 +216,6 @@ mod tests {
         let error = IntakeError::Store(tollgate_trace::store::StoreError::Invalid(
             "100 % für\n".into(),
         ));
-        assert_eq!(told(&error), "100 %25 f%C3%BCr%0A");
+        assert_eq!(header_text(&error), "100 %25 f%C3%BCr%0A");
     }
 }

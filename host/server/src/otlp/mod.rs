@@ -4,7 +4,7 @@
 //! not trusted. Acknowledged data is durable. Data that is not stored is counted in the answer, with the reason.
 
 mod grpc;
-mod spending;
+mod usage_feed;
 mod web;
 
 use std::{sync::Arc, time::Duration};
@@ -28,8 +28,8 @@ use tollgate_trace::{
     store::{Store, StoreError},
 };
 
-use self::spending::Spending;
-pub use self::spending::recall;
+use self::usage_feed::UsageFeed;
+pub use self::usage_feed::recall;
 use crate::{auth::AuthenticatedCaller, http::SLOWEST};
 
 /// The paths for traces and logs over HTTP (OTLP specification, "OTLP/HTTP Request").
@@ -60,7 +60,7 @@ struct Intake {
     gate: Gate,
     store: Store,
     requests: Arc<Semaphore>,
-    spending: Arc<Spending>,
+    usage_feed: Arc<UsageFeed>,
 }
 
 /// A request's body, and the permit to hold it in memory.
@@ -75,7 +75,7 @@ pub fn routes(gate: &Gate, store: &Store) -> Router {
         gate: gate.clone(),
         store: store.clone(),
         requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
-        spending: Arc::new(Spending::new(gate, store)),
+        usage_feed: Arc::new(UsageFeed::new(gate, store)),
     });
     Router::new()
         .route(TRACES, post(web::export::<ExportTraceServiceRequest>))
@@ -253,7 +253,7 @@ impl Intake {
             let answer = ingest::keep(&self.store, received, &sender, now).await?;
             drop(permit);
             // Policies see the new sums shortly after the answer.
-            self.spending.heard(sender.name, traces);
+            self.usage_feed.note_report(sender.name, traces);
             Ok(answer)
         });
         taking.await.unwrap_or(Err(IntakeError::Broken))

@@ -29,7 +29,7 @@ pub use operation::{
 pub use tollgate::{
     enforce::CallOutcome, enforce::PendingView, enforce::PolicyView, gate::FactsView,
 };
-pub use trace::{Indexed, Span, SpanView, Trace, views};
+pub use trace::{IndexedRecord, Span, SpanView, Trace, views};
 
 /// The answer to a call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -39,8 +39,6 @@ pub struct CallReply {
     /// The outcome of the call.
     #[schema(value_type = String)]
     pub outcome: CallOutcome,
-    /// The exit code that says the same.
-    pub exit: u8,
     /// The run; absent if the caller is not known.
     #[schema(value_type = Option<String>)]
     pub run: Option<RunId>,
@@ -67,25 +65,6 @@ pub struct CallReply {
     pub micros: u64,
 }
 
-/// The exit code of the command line for an outcome.
-#[must_use]
-pub fn exit(outcome: CallOutcome) -> u8 {
-    match outcome {
-        CallOutcome::Ok => 0,
-        CallOutcome::Unrecorded => 1,
-        CallOutcome::Withheld
-        | CallOutcome::Denied
-        | CallOutcome::Undecidable
-        | CallOutcome::Rejected
-        | CallOutcome::Halted
-        | CallOutcome::RunEnded => 3,
-        CallOutcome::Waiting => 4,
-        CallOutcome::ToolError | CallOutcome::Failed => 5,
-        CallOutcome::Invalid | CallOutcome::UnknownTool => 6,
-        CallOutcome::Indeterminate => 7,
-    }
-}
-
 impl CallReply {
     /// The reply to a call of `tool`.
     #[must_use]
@@ -98,7 +77,6 @@ impl CallReply {
         };
         Self {
             tool,
-            exit: exit(view.outcome),
             outcome: view.outcome,
             run: view.run,
             call: view.call,

@@ -15,7 +15,7 @@ use tollgate_model::{
 use utoipa::ToSchema;
 
 /// A record with its place in the ledger.
-pub type Indexed = (u64, Record);
+pub type IndexedRecord = (u64, Record);
 
 /// A span with the records that made it.
 #[derive(Debug)]
@@ -35,9 +35,9 @@ pub struct Span<'a> {
     /// `error.type`.
     pub error: Option<&'static str>,
     /// The record that opened it.
-    pub opened: &'a Indexed,
+    pub opened: &'a IndexedRecord,
     /// The records that closed it; several where an approval was given and then taken back.
-    pub closed: Vec<&'a Indexed>,
+    pub closed: Vec<&'a IndexedRecord>,
 }
 
 /// A run's spans, approvals, logs and outcomes.
@@ -55,7 +55,7 @@ pub struct Trace<'a> {
 
 impl<'a> Trace<'a> {
     /// The trace of these records, which are in order.
-    pub fn of(records: &'a [Indexed]) -> Self {
+    pub fn of(records: &'a [IndexedRecord]) -> Self {
         let mut trace = Self::default();
         let mut places: BTreeMap<SpanId, usize> = BTreeMap::new();
         for indexed in records {
@@ -115,7 +115,7 @@ impl<'a> Trace<'a> {
 
     fn apply(
         &mut self,
-        indexed: &'a Indexed,
+        indexed: &'a IndexedRecord,
         change: SpanChange,
         places: &mut BTreeMap<SpanId, usize>,
     ) {
@@ -258,7 +258,7 @@ pub struct SpanView {
 
 /// Every span for programs, with the attributes that its records give it.
 #[must_use]
-pub fn views(records: &[Indexed]) -> Vec<SpanView> {
+pub fn views(records: &[IndexedRecord]) -> Vec<SpanView> {
     let run = records.iter().find_map(|(_, record)| record.run);
     let mut spans = RunSpans::new(run.unwrap_or(RunId::from_bytes([0; 16])));
     for (index, record) in records {

@@ -9,7 +9,6 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tollgate_model::record::{Halt, HaltScope};
-use tollgate_policy::policy::Mode;
 use utoipa::ToSchema;
 
 use super::{
@@ -79,10 +78,7 @@ fn bundle(rest: &Rest) -> Bundle {
         owner: policy.determining.owner.clone(),
         reason: policy.determining.reason.clone(),
         severity: serde_json::to_value(policy.severity).unwrap_or_default(),
-        mode: match policy.mode {
-            Mode::Shadow => "shadow",
-            _ => "enforce",
-        },
+        mode: policy.mode.as_str(),
         place: format!("{}:{}", policy.file, policy.line),
     });
     Bundle {

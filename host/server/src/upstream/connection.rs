@@ -477,7 +477,7 @@ mod tests {
     #[test]
     fn what_is_the_callers_connections_or_the_gates_own_is_not_passed_on() {
         let given = json!({"progressToken": 1, "io.modelcontextprotocol/clientInfo": {},
-            "dev.tollgate/told": {"request": "Dear Ada"}, "dev.tollgate/run": "monday",
+            "dev.tollgate/self_report": {"request": "Dear Ada"}, "dev.tollgate/run": "monday",
             "example.com/x": 2, "traceparent": "00-.."});
         let passed = meta(given.as_object().unwrap().clone()).unwrap().0.0;
         let keys: Vec<&String> = passed.keys().collect();
@@ -525,6 +525,6 @@ mod tests {
             meta(given.as_object().unwrap().clone()).is_some()
         };
         assert!(of("example.com/x", MAX_META - 64) && !of("example.com/x", MAX_META));
-        assert!(of("dev.tollgate/told", 2 * MAX_META));
+        assert!(of("dev.tollgate/self_report", 2 * MAX_META));
     }
 }

@@ -67,12 +67,12 @@ pub struct Exporter {
     /// at that time.
     doubted: HashMap<Vec<u8>, u64>,
     /// The last search for idle roots.
-    looked: Look,
+    idle_scan: IdleScan,
 }
 
 /// A search for idle roots.
 #[derive(Debug, Clone, Copy)]
-struct Look {
+struct IdleScan {
     at: Timestamp,
     /// Whether there were no new records then, so that the list of roots was complete.
     at_the_end: bool,
@@ -100,7 +100,7 @@ struct Read {
     next: u64,
     spans: Vec<OtlpSpan>,
     roots: Roots,
-    looked: Option<Look>,
+    idle_scan: Option<IdleScan>,
 }
 
 impl Exporter {
@@ -147,7 +147,7 @@ impl Exporter {
             taken: 0,
             answered: false,
             doubted: HashMap::new(),
-            looked: Look {
+            idle_scan: IdleScan {
                 at: Timestamp(i64::MIN),
                 at_the_end: false,
                 after: None,
@@ -363,13 +363,13 @@ impl Exporter {
     async fn read(&mut self, now: Timestamp) -> Result<bool, ExportError> {
         let (source, from) = (Arc::clone(&self.source), self.state.next);
         let (name, profile) = (self.name.clone(), self.export.profile);
-        let last = self.looked;
+        let last = self.idle_scan;
         let read = self
             .on_disk(move |disk| {
                 let mut page = disk.builder.page(&source, from)?;
-                let read = looked(disk, &source, &name, now, last, &mut page);
+                let read = scan_idle_roots(disk, &source, &name, now, last, &mut page);
                 // After an error the page is read again, so the cache that it changed must be emptied.
-                let looked = read.inspect_err(|_| disk.builder.clear())?;
+                let idle_scan = read.inspect_err(|_| disk.builder.clear())?;
                 let spans = page.spans.into_iter();
                 Ok(Read {
                     next: page.next,
@@ -377,11 +377,11 @@ impl Exporter {
                         .map(|(run, span)| wire::span(run, span, &source, profile))
                         .collect(),
                     roots: page.roots,
-                    looked,
+                    idle_scan,
                 })
             })
             .await?;
-        self.looked = read.looked.unwrap_or(last);
+        self.idle_scan = read.idle_scan.unwrap_or(last);
         if read.next == from && read.spans.is_empty() && read.roots.sent.is_empty() {
             return Ok(false);
         }
@@ -393,14 +393,14 @@ impl Exporter {
 
 /// Searches for roots of idle runs, if that is due. Without it, a run that is never ended would have no root in
 /// the collector.
-fn looked(
+fn scan_idle_roots(
     disk: &mut Disk,
     source: &Source,
     name: &str,
     now: Timestamp,
-    last: Look,
+    last: IdleScan,
     page: &mut Page,
-) -> Result<Option<Look>, ExportError> {
+) -> Result<Option<IdleScan>, ExportError> {
     let at_the_end = page.last.is_none();
     if now < last.at.plus(ROOTS_EVERY) && (last.at_the_end || !at_the_end) {
         return Ok(None);
@@ -419,7 +419,7 @@ fn looked(
         }
     }
     let full = open.len() as u64 == u64::from(ROOTS_AT_ONCE);
-    Ok(Some(Look {
+    Ok(Some(IdleScan {
         at: now,
         at_the_end,
         after: open.last().copied().filter(|_| full),

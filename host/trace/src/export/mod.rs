@@ -162,15 +162,15 @@ impl ExportLease {
     }
 }
 
-/// Runs every exporter of the source while this is polled. `now` returns the time. `told` is called when an exporter
+/// Runs every exporter of the source while this is polled. `now` returns the time. `notify` is called when an exporter
 /// fails, and when it works again.
 pub async fn run_all(
     source: Arc<Source>,
     now: impl Fn() -> Timestamp,
-    told: impl Fn(&str, Option<&str>),
+    notify: impl Fn(&str, Option<&str>),
 ) {
     let names = source.settings.exports.keys();
-    let running = names.map(|name| run(name, Arc::clone(&source), &now, &told));
+    let running = names.map(|name| run(name, Arc::clone(&source), &now, &notify));
     all(running.collect()).await;
 }
 
@@ -190,13 +190,13 @@ async fn run(
     name: &str,
     source: Arc<Source>,
     now: &impl Fn() -> Timestamp,
-    told: &impl Fn(&str, Option<&str>),
+    notify: &impl Fn(&str, Option<&str>),
 ) {
     let mut failing = false;
     let mut tell = |problem: Option<&str>| {
         if problem.is_some() != failing {
             failing = problem.is_some();
-            told(name, problem);
+            notify(name, problem);
         }
     };
     let mut exporter = loop {

@@ -58,12 +58,12 @@ impl Answer {
 
 /// The client for one collector.
 pub(super) struct Sender {
-    way: Way,
+    transport: Transport,
     gzip: bool,
     timeout: Duration,
 }
 
-enum Way {
+enum Transport {
     Http {
         client: Client,
         url: url::Url,
@@ -78,12 +78,12 @@ impl Sender {
     pub(super) async fn new(source: &Source, export: &ExportConfig) -> Result<Self, ExportError> {
         let headers = source.headers(export).await?;
         let gzip = export.compression == ExportCompression::Gzip;
-        let way = match export.protocol {
+        let transport = match export.protocol {
             ExportProtocol::Http => http(source, export, &headers)?,
             ExportProtocol::Grpc => grpc(source, export, &headers, gzip)?,
         };
         Ok(Self {
-            way,
+            transport,
             gzip,
             timeout: export.timeout,
         })
@@ -92,11 +92,13 @@ impl Sender {
     /// Sends `count` spans and returns the collector's answer.
     pub(super) async fn send(&self, request: ExportTraceServiceRequest, count: u64) -> Answer {
         let sent = async {
-            match &self.way {
-                Way::Http { client, url } => {
+            match &self.transport {
+                Transport::Http { client, url } => {
                     self.by_http(client, url.clone(), request, count).await
                 }
-                Way::Grpc { client, metadata } => by_grpc(client, metadata, request, count).await,
+                Transport::Grpc { client, metadata } => {
+                    by_grpc(client, metadata, request, count).await
+                }
             }
         };
         let answer = tokio::time::timeout(self.timeout, sent).await;
@@ -124,7 +126,7 @@ impl Sender {
         }
         let mut response = match post.body(body).send().await {
             Ok(response) => response,
-            Err(error) => return Answer::later(told(&error)),
+            Err(error) => return Answer::later(connection_error(&error)),
         };
         let status = response.status();
         let is_other = response
@@ -144,7 +146,7 @@ impl Sender {
                 }
                 Ok(Some(piece)) => answer.extend_from_slice(&piece),
                 Ok(None) => break,
-                Err(error) => return Answer::later(told(&error)),
+                Err(error) => return Answer::later(connection_error(&error)),
             }
         }
         match ExportTraceServiceResponse::decode(answer.as_slice()) {
@@ -190,7 +192,7 @@ fn http(
     source: &Source,
     export: &ExportConfig,
     headers: &[(String, Vec<u8>)],
-) -> Result<Way, ExportError> {
+) -> Result<Transport, ExportError> {
     let mut all = header::HeaderMap::new();
     for (name, value) in headers {
         let wrong = || setup(&format!("the value of the header `{name}` cannot be sent"));
@@ -210,10 +212,10 @@ fn http(
     let mut url = export.url.clone();
     let path = format!("{}/v1/traces", url.path().trim_end_matches('/'));
     url.set_path(&path);
-    Ok(Way::Http { client, url })
+    Ok(Transport::Http { client, url })
 }
 
-fn told(error: &reqwest::Error) -> &'static str {
+fn connection_error(error: &reqwest::Error) -> &'static str {
     if error.is_connect() {
         "cannot connect"
     } else {
@@ -226,7 +228,7 @@ fn grpc(
     export: &ExportConfig,
     headers: &[(String, Vec<u8>)],
     gzip: bool,
-) -> Result<Way, ExportError> {
+) -> Result<Transport, ExportError> {
     let mut metadata = MetadataMap::new();
     for (name, value) in headers {
         let wrong = || setup(&format!("the value of the header `{name}` cannot be sent"));
@@ -261,7 +263,7 @@ fn grpc(
             .send_compressed(CompressionEncoding::Gzip)
             .accept_compressed(CompressionEncoding::Gzip);
     }
-    Ok(Way::Grpc {
+    Ok(Transport::Grpc {
         client: Box::new(client),
         metadata,
     })

@@ -31,7 +31,7 @@ use crate::{
 pub(crate) const PURPOSE: &[u8] = b"trace";
 
 /// Self-reports that are attributes of the roots of runs.
-const TOLD: &[(SelfReportTopic, &str)] = &[
+const ROOT_REPORTS: &[(SelfReportTopic, &str)] = &[
     (SelfReportTopic::TaskType, a::RUN_TASK_TYPE),
     (SelfReportTopic::AgentVersion, a::AGENT_VERSION),
     (SelfReportTopic::WorkflowVersion, a::WORKFLOW_VERSION),
@@ -84,7 +84,7 @@ pub struct Source {
     keyholder: Box<dyn Keyholder>,
     pub(super) settings: ExportSettings,
     /// The trace store, once it exists.
-    told: OnceLock<Reader>,
+    reports: OnceLock<Reader>,
 }
 
 impl fmt::Debug for Source {
@@ -105,7 +105,7 @@ impl Source {
             ledger,
             keyholder,
             settings,
-            told: OnceLock::new(),
+            reports: OnceLock::new(),
         }
     }
 
@@ -136,21 +136,23 @@ impl Source {
     /// Adds the self-reports of a run to its root. The export does not wait for an agent, so later self-reports are not
     /// included.
     pub(super) fn tell(&self, tenant: &str, run: RunId, root: &mut Span) {
-        let store = match self.told.get() {
+        let store = match self.reports.get() {
             Some(store) => store,
             None => {
                 let path = StoreOptions::for_ledger(&self.settings.store).path;
                 match Reader::open(&path) {
-                    Ok(Some(store)) => self.told.get_or_init(|| store),
+                    Ok(Some(store)) => self.reports.get_or_init(|| store),
                     _ => return,
                 }
             }
         };
         let all = store.self_reports(tenant, run).unwrap_or_default();
-        for told in all.into_iter().filter(|told| told.call.is_none()) {
-            let name = TOLD.iter().find(|(topic, _)| *topic == told.topic);
+        for report in all.into_iter().filter(|report| report.call.is_none()) {
+            let name = ROOT_REPORTS
+                .iter()
+                .find(|(topic, _)| *topic == report.topic);
             if let Some((_, name)) = name {
-                root.set(name, told.text.into());
+                root.set(name, report.text.into());
             }
         }
     }

@@ -12,7 +12,7 @@ use tollgate_model::{
 };
 
 use crate::{
-    run::{RunSteps, StepOutcome, findings},
+    run::{RunSteps, Step, StepOutcome, findings},
     self_report::{SelfReport, SelfReportTopic},
     store::{Feedback, Note},
 };
@@ -67,38 +67,77 @@ pub struct ExpectedStep {
 pub fn eval(
     run: RunId,
     steps: &RunSteps,
-    told: &[SelfReport],
+    reports: &[SelfReport],
     notes: &[Note],
     feedback: Vec<Feedback>,
     arguments: Option<&BTreeMap<DecisionId, Value>>,
 ) -> EvalCase {
+    let payloads = arguments.is_some();
+    let own = || reports.iter().filter(|report| report.call.is_none());
+    let names = own().filter(|report| report.topic.is_name());
+    let mut result = own().filter(|report| report.topic == SelfReportTopic::Result);
+    EvalCase {
+        run,
+        input: match payloads {
+            true => input(own()),
+            false => BTreeMap::new(),
+        },
+        versions: names
+            .map(|report| (report.topic.as_str(), report.text.clone()))
+            .collect(),
+        expected_path: steps
+            .steps
+            .iter()
+            .map(|step| ExpectedStep::of(step, arguments))
+            .collect(),
+        policies: steps.bundles.clone(),
+        expected_outcome: steps.ended.as_ref().map(|ended| ended.outcome.as_str()),
+        failed_in: findings(steps)
+            .verdict
+            .map(|verdict| verdict.phase.as_str()),
+        expected_result: result
+            .next_back()
+            .filter(|_| payloads)
+            .map(|report| report.text.clone()),
+        labels: notes.iter().map(|note| label(note, payloads)).collect(),
+        feedback: feedback
+            .into_iter()
+            .map(|mut each| {
+                each.feedback.comment = each.feedback.comment.filter(|_| payloads);
+                each
+            })
+            .collect(),
+    }
+}
+
+/// Request, context and initial state.
+fn input<'a>(reports: impl Iterator<Item = &'a SelfReport>) -> BTreeMap<&'static str, Vec<String>> {
     let mut input: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
-    let mut versions = BTreeMap::new();
-    let mut result = None;
-    for told in told.iter().filter(|told| told.call.is_none()) {
-        match told.topic {
-            topic if topic.is_name() => drop(versions.insert(topic.as_str(), told.text.clone())),
-            SelfReportTopic::Result => result = Some(told.text.clone()),
-            SelfReportTopic::Request | SelfReportTopic::Context | SelfReportTopic::StartState => {
-                input
-                    .entry(told.topic.as_str())
-                    .or_default()
-                    .push(told.text.clone());
-            }
-            _ => {}
+    for report in reports {
+        if let SelfReportTopic::Request | SelfReportTopic::Context | SelfReportTopic::StartState =
+            report.topic
+        {
+            let texts = input.entry(report.topic.as_str()).or_default();
+            texts.push(report.text.clone());
         }
     }
-    if arguments.is_none() {
-        input.clear();
-        result = None;
-    }
-    let path = steps.steps.iter().map(|step| {
+    input
+}
+
+/// The label of a note; with payloads also its text, if it has one.
+fn label(note: &Note, payloads: bool) -> (String, Option<String>) {
+    let text = Some(&note.note.note).filter(|text| payloads && !text.is_empty());
+    (note.note.label.clone(), text.cloned())
+}
+
+impl ExpectedStep {
+    fn of(step: &Step, arguments: Option<&BTreeMap<DecisionId, Value>>) -> Self {
         let last = step.decisions.last();
         let known = |arguments: &BTreeMap<DecisionId, Value>| {
             let mut decisions = step.decisions.iter();
             decisions.find_map(|decided| arguments.get(&decided.id).cloned())
         };
-        ExpectedStep {
+        Self {
             tool: step.tool.clone(),
             depth: step.depth,
             arguments_digest: step.arguments.clone(),
@@ -109,33 +148,5 @@ pub fn eval(
                 .unwrap_or_default(),
             outcome: step.outcome,
         }
-    });
-    let labels = notes.iter().map(|note| {
-        let words = arguments.is_some() && !note.note.note.is_empty();
-        (
-            note.note.label.clone(),
-            words.then(|| note.note.note.clone()),
-        )
-    });
-    let payloads = arguments.is_some();
-    EvalCase {
-        run,
-        input,
-        versions,
-        expected_path: path.collect(),
-        policies: steps.bundles.clone(),
-        expected_outcome: steps.ended.as_ref().map(|ended| ended.outcome.as_str()),
-        failed_in: findings(steps)
-            .verdict
-            .map(|verdict| verdict.phase.as_str()),
-        expected_result: result,
-        labels: labels.collect(),
-        feedback: feedback
-            .into_iter()
-            .map(|mut each| {
-                each.feedback.comment = each.feedback.comment.filter(|_| payloads);
-                each
-            })
-            .collect(),
     }
 }

@@ -9,7 +9,7 @@ use parquet::{
     schema::parser::parse_message_type,
 };
 
-use crate::store::{SpanOrigin, StoredSpan};
+use crate::store::StoredSpan;
 
 /// Rows per row group.
 const GROUP: usize = 65_536;
@@ -55,13 +55,7 @@ pub fn parquet(spans: &[StoredSpan]) -> Result<Bytes, ParquetError> {
         group.texts(rows, |span| span.trace.to_string())?;
         group.texts(rows, |span| span.span.to_string())?;
         group.maybe_texts(rows, |span| span.parent.map(|parent| parent.to_string()))?;
-        group.texts(rows, |span| {
-            match span.origin {
-                SpanOrigin::Gate => "gate",
-                SpanOrigin::Reported => "reported",
-            }
-            .to_owned()
-        })?;
+        group.texts(rows, |span| span.origin.to_string())?;
         group.texts(rows, |span| span.name.clone())?;
         group.texts(rows, |span| span.kind.clone())?;
         group.numbers(rows, |span| span.start.0)?;
@@ -90,10 +84,14 @@ pub fn parquet(spans: &[StoredSpan]) -> Result<Bytes, ParquetError> {
 /// A group of rows, written column by column, in the order of the schema.
 struct Group<'a>(SerializedRowGroupWriter<'a, Vec<u8>>);
 
-type Done = Result<(), parquet::errors::ParquetError>;
+type WriteResult = Result<(), parquet::errors::ParquetError>;
 
 impl Group<'_> {
-    fn texts(&mut self, rows: &[StoredSpan], text: impl FnMut(&StoredSpan) -> String) -> Done {
+    fn texts(
+        &mut self,
+        rows: &[StoredSpan],
+        text: impl FnMut(&StoredSpan) -> String,
+    ) -> WriteResult {
         let values: Vec<ByteArray> = rows.iter().map(text).map(bytes_of).collect();
         self.column::<ByteArrayType>(&values, None)
     }
@@ -102,12 +100,12 @@ impl Group<'_> {
         &mut self,
         rows: &[StoredSpan],
         text: impl Fn(&StoredSpan) -> Option<String>,
-    ) -> Done {
+    ) -> WriteResult {
         let (values, present) = present(rows, |span| text(span).map(bytes_of));
         self.column::<ByteArrayType>(&values, Some(&present))
     }
 
-    fn numbers(&mut self, rows: &[StoredSpan], number: impl Fn(&StoredSpan) -> i64) -> Done {
+    fn numbers(&mut self, rows: &[StoredSpan], number: impl Fn(&StoredSpan) -> i64) -> WriteResult {
         let values: Vec<i64> = rows.iter().map(number).collect();
         self.column::<Int64Type>(&values, None)
     }
@@ -116,7 +114,7 @@ impl Group<'_> {
         &mut self,
         rows: &[StoredSpan],
         number: impl Fn(&StoredSpan) -> Option<i64>,
-    ) -> Done {
+    ) -> WriteResult {
         let (values, present) = present(rows, number);
         self.column::<Int64Type>(&values, Some(&present))
     }
@@ -125,7 +123,7 @@ impl Group<'_> {
         &mut self,
         values: &[T::T],
         present: Option<&[i16]>,
-    ) -> Done {
+    ) -> WriteResult {
         if let Some(mut column) = self.0.next_column()? {
             column.typed::<T>().write_batch(values, present, None)?;
             column.close()?;

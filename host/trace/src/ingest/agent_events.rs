@@ -131,6 +131,34 @@ pub(super) fn model_call(
                 .is_none_or(|(name, value)| text(attributes, name) == Some(value))
     })?;
     let model = text(attributes, MODEL).unwrap_or_default();
+    let end = match record.time_unix_nano {
+        0 => record.observed_time_unix_nano,
+        time => time,
+    };
+    let took = whole(attributes, DURATION).unwrap_or(0);
+    Some(Span {
+        trace_id: trace.as_bytes().to_vec(),
+        span_id: span.as_bytes().to_vec(),
+        name: format!("chat {model}").trim_end().to_owned(),
+        kind: SpanKind::Client as i32,
+        start_time_unix_nano: end.saturating_sub(took.saturating_mul(1_000_000)),
+        end_time_unix_nano: end,
+        attributes: conventional(event, attributes, session, prices),
+        status: event.error.map(|name| Status {
+            message: text(attributes, name).unwrap_or_default().to_owned(),
+            code: StatusCode::Error as i32,
+        }),
+        ..Span::default()
+    })
+}
+
+/// The attributes of an event under the names of the GenAI conventions.
+fn conventional(
+    event: &ModelEvent,
+    attributes: &[KeyValue],
+    session: &str,
+    prices: &PricesConfig,
+) -> Vec<KeyValue> {
     let count = |name| whole(attributes, name);
     // If an agent counts cache writes, its input tokens do not include cached tokens.
     let (cached, written) = (count(event.cached), count(event.cache_write));
@@ -149,7 +177,10 @@ pub(super) fn model_call(
     let texts = [
         ("gen_ai.operation.name", "chat"),
         ("gen_ai.provider.name", event.provider),
-        ("gen_ai.request.model", model),
+        (
+            "gen_ai.request.model",
+            text(attributes, MODEL).unwrap_or_default(),
+        ),
         ("gen_ai.conversation.id", session),
     ];
     let texts = texts.map(|(name, text)| attribute(name, Value::StringValue(text.into())));
@@ -165,30 +196,12 @@ pub(super) fn model_call(
         let status = text(attributes, "status_code").unwrap_or("api_error");
         attribute("error.type", Value::StringValue(status.into()))
     });
-    let end = match record.time_unix_nano {
-        0 => record.observed_time_unix_nano,
-        time => time,
-    };
-    let took = whole(attributes, DURATION).unwrap_or(0);
-    Some(Span {
-        trace_id: trace.as_bytes().to_vec(),
-        span_id: span.as_bytes().to_vec(),
-        name: format!("chat {model}").trim_end().to_owned(),
-        kind: SpanKind::Client as i32,
-        start_time_unix_nano: end.saturating_sub(took.saturating_mul(1_000_000)),
-        end_time_unix_nano: end,
-        attributes: texts
-            .into_iter()
-            .chain(numbers)
-            .chain(cost)
-            .chain(class)
-            .collect(),
-        status: event.error.map(|name| Status {
-            message: text(attributes, name).unwrap_or_default().to_owned(),
-            code: StatusCode::Error as i32,
-        }),
-        ..Span::default()
-    })
+    texts
+        .into_iter()
+        .chain(numbers)
+        .chain(cost)
+        .chain(class)
+        .collect()
 }
 
 fn attribute(key: &str, value: Value) -> KeyValue {

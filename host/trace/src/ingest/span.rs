@@ -85,12 +85,12 @@ pub(super) fn read(
     prices: &PricesConfig,
     filter: &dyn AttributeFilter,
 ) -> Result<(NewSpan, bool), &'static str> {
-    let trace = trace_id(&span.trace_id).ok_or("no trace id of 16 bytes")?;
-    let id = span_id(&span.span_id).ok_or("no span id of 8 bytes")?;
-    let mut parent = None;
-    if !span.parent_span_id.is_empty() {
-        parent = Some(span_id(&span.parent_span_id).ok_or("no parent span id of 8 bytes")?);
-    }
+    let SpanIds {
+        trace,
+        span: id,
+        parent,
+    } = SpanIds::of(&span)?;
+    let dropped_by_sender = dropped_by_sender(&span);
     let mut bounded = SizeLimiter::new(filter);
     let name = bounded.name(&span.name, MAX_NAME);
     let attributes = bounded.attributes(span.attributes);
@@ -118,11 +118,6 @@ pub(super) fn read(
         is_root: parent.is_none(),
     };
     let facets = found.facets();
-    let theirs = [
-        span.dropped_attributes_count,
-        span.dropped_events_count,
-        span.dropped_links_count,
-    ];
     let conversation = conversation
         .filter(|id| id.len() <= MAX_CONVERSATION)
         .map(str::to_owned);
@@ -132,7 +127,7 @@ pub(super) fn read(
         links,
         message,
         state,
-        dropped: bounded.dropped + theirs.into_iter().map(u64::from).sum::<u64>(),
+        dropped: bounded.dropped + dropped_by_sender,
     };
     let body = serde_json::to_string(&body).unwrap_or_else(|_| "{}".into());
     let span = NewSpan {
@@ -152,6 +147,37 @@ pub(super) fn read(
         body,
     };
     Ok((span, cut))
+}
+
+/// The ids of a span. Its parent is `None` for a root.
+struct SpanIds {
+    trace: RunId,
+    span: SpanId,
+    parent: Option<SpanId>,
+}
+
+impl SpanIds {
+    fn of(span: &Span) -> Result<Self, &'static str> {
+        let mut parent = None;
+        if !span.parent_span_id.is_empty() {
+            parent = Some(span_id(&span.parent_span_id).ok_or("no parent span id of 8 bytes")?);
+        }
+        Ok(Self {
+            trace: trace_id(&span.trace_id).ok_or("no trace id of 16 bytes")?,
+            span: span_id(&span.span_id).ok_or("no span id of 8 bytes")?,
+            parent,
+        })
+    }
+}
+
+/// Attributes, events and links that the sender has dropped.
+fn dropped_by_sender(span: &Span) -> u64 {
+    let counts = [
+        span.dropped_attributes_count,
+        span.dropped_events_count,
+        span.dropped_links_count,
+    ];
+    counts.into_iter().map(u64::from).sum()
 }
 
 /// OpenTelemetry's kind of span.

@@ -335,75 +335,76 @@ fn gaps(run: &RunSteps, evidence: &RunEvidence) -> Vec<Gap> {
 
 /// What the agent did not report.
 fn reported_gaps(run: &RunSteps, evidence: &RunEvidence) -> Vec<Gap> {
-    let mut gaps = Vec::new();
-    let mut gap = |what, why: String| gaps.push(Gap { what, why });
-    let tells = |topic| evidence.self_reports.iter().any(|told| told.topic == topic);
-    if !tells(SelfReportTopic::Request) {
-        gap(
-            "request",
-            "the agent did not tell what the user asked for".into(),
-        );
-    }
-    if !tells(SelfReportTopic::Context) && evidence.model_spans == 0 {
-        gap(
-            "context",
-            "the agent did not tell what it selected as context".into(),
-        );
-    }
-    if evidence.model_spans == 0 {
-        gap(
-            "model",
-            "no model call was reported, so what the model was asked and what it cost is not known"
-                .into(),
-        );
-    }
-    let versions = [
-        SelfReportTopic::Model,
-        SelfReportTopic::PromptVersion,
-        SelfReportTopic::WorkflowVersion,
-    ];
-    let silent: Vec<&str> = versions
-        .into_iter()
-        .filter(|topic| {
-            !tells(*topic) && (*topic != SelfReportTopic::Model || evidence.model_spans == 0)
+    let has = |topic| evidence.self_reports.iter().any(|r| r.topic == topic);
+    let no_model = evidence.model_spans == 0;
+    let gap = |missing: bool, what, why: &str| {
+        missing.then(|| Gap {
+            what,
+            why: why.to_owned(),
         })
-        .map(SelfReportTopic::as_str)
-        .collect();
-    if !silent.is_empty() {
+    };
+    let gaps = [
         gap(
-            "versions",
-            format!("the agent did not tell: {}", silent.join(", ")),
-        );
-    }
+            !has(SelfReportTopic::Request),
+            "request",
+            "the agent did not report the user's request",
+        ),
+        gap(
+            !has(SelfReportTopic::Context) && no_model,
+            "context",
+            "the agent did not report its context",
+        ),
+        gap(
+            no_model,
+            "model",
+            "no model call was reported, so prompts and cost are not known",
+        ),
+        missing_versions(&has, no_model),
+        missing_summaries(run, evidence),
+        gap(
+            run.ended.is_none(),
+            "end",
+            "the run has not ended: whether it reached its goal is not known",
+        ),
+        gap(
+            run.ended.is_some() && !has(SelfReportTopic::Result),
+            "result",
+            "the agent did not report its final answer",
+        ),
+    ];
+    gaps.into_iter().flatten().collect()
+}
+
+/// Versions that neither self-reports nor model calls name.
+fn missing_versions(has: &dyn Fn(SelfReportTopic) -> bool, no_model: bool) -> Option<Gap> {
+    let versions = [
+        (SelfReportTopic::Model, no_model),
+        (SelfReportTopic::PromptVersion, true),
+        (SelfReportTopic::WorkflowVersion, true),
+    ];
+    let missing: Vec<&str> = versions
+        .into_iter()
+        .filter(|(topic, needed)| *needed && !has(*topic))
+        .map(|(topic, _)| topic.as_str())
+        .collect();
+    (!missing.is_empty()).then(|| Gap {
+        what: "versions",
+        why: format!("the agent did not report: {}", missing.join(", ")),
+    })
+}
+
+/// The agent's own calls without a self-reported reason.
+fn missing_summaries(run: &RunSteps, evidence: &RunEvidence) -> Option<Gap> {
     let own: Vec<&Step> = run.own().collect();
     let explained = own
         .iter()
-        .filter(|s| evidence.self_reports.iter().any(|t| t.call == Some(s.call)))
+        .filter(|s| evidence.self_reports.iter().any(|r| r.call == Some(s.call)))
         .count();
-    if explained < own.len() {
-        let silent = own.len() - explained;
-        gap(
-            "summaries",
-            format!(
-                "of {} calls {silent} came without a word why they were made",
-                own.len()
-            ),
-        );
-    }
-    match &run.ended {
-        None => gap(
-            "end",
-            "the run has not ended: whether it reached its goal is not known".into(),
-        ),
-        Some(_) if !tells(SelfReportTopic::Result) => {
-            gap(
-                "result",
-                "the agent did not tell what it answered in the end".into(),
-            );
-        }
-        Some(_) => {}
-    }
-    gaps
+    let missing = own.len() - explained;
+    (missing > 0).then(|| Gap {
+        what: "summaries",
+        why: format!("{missing} of {} calls have no reported reason", own.len()),
+    })
 }
 
 /// What the gate could not see or did not record.

@@ -6,7 +6,7 @@
 use serde::Serialize;
 use tollgate_model::{canonical::Sha256Digest, decision::Outcome, record::KeyedDigest};
 
-use super::{RunSteps, Step, StepOutcome};
+use super::{RunSteps, Step};
 
 /// The most pairs of steps to align optimally. Beyond it, the steps between the common beginning and the
 /// common end are aligned by index.
@@ -52,8 +52,20 @@ pub struct Difference {
 }
 
 /// What can differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum DifferenceKind {
     /// Only one of the runs has this step.
     Step,
@@ -81,26 +93,9 @@ pub enum DifferenceKind {
     StopReason,
 }
 
-impl DifferenceKind {
-    /// As lists spell it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Step => "step",
-            Self::Arguments => "arguments",
-            Self::Version => "version",
-            Self::Policies => "policies",
-            Self::Decision => "decision",
-            Self::Approval => "approval",
-            Self::Effects => "effects",
-            Self::Result => "result",
-            Self::Labels => "labels",
-            Self::Outcome => "outcome",
-            Self::Principal => "principal",
-            Self::StopReason => "stop_reason",
-        }
-    }
+tollgate_model::named!(DifferenceKind);
 
+impl DifferenceKind {
     /// Whether it is a decision of a policy or a person, or follows from one.
     fn is_decision(self) -> bool {
         matches!(
@@ -197,78 +192,73 @@ impl Differences {
 /// In what two steps differ.
 fn differences(a: &Step, b: &Step) -> Vec<Difference> {
     let mut all = Differences::default();
-    let keyed = |digest: &Option<KeyedDigest>| {
-        let digest = digest.as_ref();
-        digest.map_or_else(String::new, KeyedDigest::to_string)
-    };
-    all.note(
-        DifferenceKind::Arguments,
-        keyed(&a.arguments),
-        keyed(&b.arguments),
-    );
-    let version = |step: &Step| {
+    let mut note = |kind, text: &dyn Fn(&Step) -> String| all.note(kind, text(a), text(b));
+    note(DifferenceKind::Arguments, &|step| keyed(&step.arguments));
+    note(DifferenceKind::Version, &|step| {
         let version = step.version.as_ref();
         version.map_or_else(String::new, Sha256Digest::to_string)
-    };
-    all.note(DifferenceKind::Version, version(a), version(b));
-    let decided = |step: &Step| {
-        // A pending call is decided again each time; equal decisions in a row are one.
-        let mut told: Vec<String> = Vec::new();
-        for decision in &step.decisions {
-            let one = match decision.policies.as_slice() {
-                [] => decision.outcome.to_string(),
-                policies => format!("{} by {}", decision.outcome, policies.join(", ")),
-            };
-            if told.last() != Some(&one) {
-                told.push(one);
-            }
-        }
-        if let Some(problem) = &step.problem {
-            told.push(problem.clone());
-        }
-        told.join(", then ")
-    };
-    all.note(DifferenceKind::Decision, decided(a), decided(b));
-    let answered = |step: &Step| {
-        let told = step.approvals.iter().map(|asked| {
-            let by: Vec<&str> = asked
-                .answers
-                .iter()
-                .map(|(who, _)| who.id.as_str())
-                .collect();
-            match by.as_slice() {
-                [] => asked.state.as_str().to_owned(),
-                by => format!("{} by {}", asked.state.as_str(), by.join(", ")),
-            }
-        });
-        told.collect::<Vec<_>>().join(", ")
-    };
-    all.note(DifferenceKind::Approval, answered(a), answered(b));
-    let effects = |step: &Step| {
-        let told = step.effects.iter().map(|effect| {
-            let decided = effect.decision.as_ref().map(|d| d.outcome);
-            let refused = decided.filter(|outcome| *outcome != Outcome::Allow);
-            match (refused, &effect.error) {
-                (Some(outcome), _) => format!("{} {} {outcome}", effect.operation, effect.target),
-                (None, Some(error)) => format!("{} {}: {error}", effect.operation, effect.target),
-                (None, None) => format!("{} {}", effect.operation, effect.target),
-            }
-        });
-        told.collect::<Vec<_>>().join("; ")
-    };
-    all.note(DifferenceKind::Effects, effects(a), effects(b));
-    let labels = |step: &Step| {
+    });
+    note(DifferenceKind::Decision, &decisions);
+    note(DifferenceKind::Approval, &answers);
+    note(DifferenceKind::Effects, &effects);
+    note(DifferenceKind::Labels, &|step| {
         let labels: Vec<&str> = step.labels.iter().map(String::as_str).collect();
         labels.join(", ")
-    };
-    all.note(DifferenceKind::Labels, labels(a), labels(b));
-    all.note(DifferenceKind::Result, keyed(&a.result), keyed(&b.result));
-    all.note(DifferenceKind::Outcome, came(a.outcome), came(b.outcome));
+    });
+    note(DifferenceKind::Result, &|step| keyed(&step.result));
+    note(DifferenceKind::Outcome, &|step| step.outcome.to_string());
     all.0
 }
 
-fn came(outcome: StepOutcome) -> String {
-    outcome.as_str().to_owned()
+fn keyed(digest: &Option<KeyedDigest>) -> String {
+    let digest = digest.as_ref();
+    digest.map_or_else(String::new, KeyedDigest::to_string)
+}
+
+/// The decisions about the call. A pending call is decided again each time; equal decisions in a row are one.
+fn decisions(step: &Step) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    for decision in &step.decisions {
+        let text = match decision.policies.as_slice() {
+            [] => decision.outcome.to_string(),
+            policies => format!("{} by {}", decision.outcome, policies.join(", ")),
+        };
+        if texts.last() != Some(&text) {
+            texts.push(text);
+        }
+    }
+    texts.extend(step.problem.clone());
+    texts.join(", then ")
+}
+
+/// The states of its approvals, and who answered.
+fn answers(step: &Step) -> String {
+    let texts = step.approvals.iter().map(|asked| {
+        let by: Vec<&str> = asked
+            .answers
+            .iter()
+            .map(|(who, _)| who.id.as_str())
+            .collect();
+        match by.as_slice() {
+            [] => asked.state.as_str().to_owned(),
+            by => format!("{} by {}", asked.state.as_str(), by.join(", ")),
+        }
+    });
+    texts.collect::<Vec<_>>().join(", ")
+}
+
+/// Its effects, with refusals and errors.
+fn effects(step: &Step) -> String {
+    let texts = step.effects.iter().map(|effect| {
+        let decided = effect.decision.as_ref().map(|d| d.outcome);
+        let refused = decided.filter(|outcome| *outcome != Outcome::Allow);
+        match (refused, &effect.error) {
+            (Some(outcome), _) => format!("{} {} {outcome}", effect.operation, effect.target),
+            (None, Some(error)) => format!("{} {}: {error}", effect.operation, effect.target),
+            (None, None) => format!("{} {}", effect.operation, effect.target),
+        }
+    });
+    texts.collect::<Vec<_>>().join("; ")
 }
 
 /// The cost of pairing two steps; `None` if they cannot be paired.

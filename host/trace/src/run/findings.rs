@@ -61,8 +61,20 @@ pub struct StepFailure {
 }
 
 /// The phase of a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum Phase {
     /// The request was wrong.
     Planning,
@@ -72,17 +84,7 @@ pub enum Phase {
     Recovery,
 }
 
-impl Phase {
-    /// Its name.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Planning => "planning",
-            Self::Execution => "execution",
-            Self::Recovery => "recovery",
-        }
-    }
-}
+tollgate_model::named!(Phase);
 
 /// The failure of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

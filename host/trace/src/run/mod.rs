@@ -128,8 +128,20 @@ pub struct Step {
 }
 
 /// The outcome of a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum StepOutcome {
     /// It ran, and its result was released, whole or redacted.
     Ok,
@@ -161,28 +173,9 @@ pub enum StepOutcome {
     Open,
 }
 
-impl StepOutcome {
-    /// Its name in lists.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Invalid => "invalid",
-            Self::Denied => "denied",
-            Self::Undecidable => "undecidable",
-            Self::Rejected => "rejected",
-            Self::Expired => "expired",
-            Self::Cancelled => "cancelled",
-            Self::Withheld => "withheld",
-            Self::ToolError => "tool_error",
-            Self::Failed => "failed",
-            Self::Halted => "halted",
-            Self::Indeterminate => "indeterminate",
-            Self::Waiting => "waiting",
-            Self::Open => "open",
-        }
-    }
+tollgate_model::named!(StepOutcome);
 
+impl StepOutcome {
     /// Whether it failed finally.
     #[must_use]
     pub fn is_failure(self) -> bool {

@@ -24,18 +24,18 @@ impl RunSteps {
     /// steps.
     #[must_use]
     pub fn of(records: &[IndexedRecord]) -> Self {
-        let mut reading = Reading::default();
+        let mut builder = StepBuilder::default();
         for (index, record) in records {
-            reading.run.last = Some(record.time);
-            reading.take(*index, record.time, &record.event);
+            builder.run.last = Some(record.time);
+            builder.take(*index, record.time, &record.event);
         }
-        reading.run
+        builder.run
     }
 }
 
-/// The state while reading records.
+/// The state while builder records.
 #[derive(Default)]
-struct Reading {
+struct StepBuilder {
     run: RunSteps,
     /// The index of the step of each call.
     places: HashMap<SpanId, usize>,
@@ -46,7 +46,7 @@ struct Reading {
     approvals: HashMap<ApprovalId, SpanId>,
 }
 
-impl Reading {
+impl StepBuilder {
     fn take(&mut self, index: u64, at: Timestamp, event: &Event) {
         match event {
             Event::RunStarted(run) => {

@@ -158,14 +158,28 @@ impl StoreError {
 }
 
 /// The origin of a span.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum SpanOrigin {
     /// The gate's own, made from the ledger's records.
     Gate,
     /// Reported by an agent, or by a user for it.
     Reported,
 }
+
+tollgate_model::named!(SpanOrigin);
 
 impl SpanOrigin {
     fn column(self) -> i64 {

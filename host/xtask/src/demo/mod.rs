@@ -39,81 +39,21 @@ const SUPPORT_DESK: &[&str] = &["files", "tickets", "payments"];
 /// The run, as the agent names it.
 const RUN: &str = "ticket-1042";
 
+/// The options that make a command Dana's.
+const AS_DANA: &[&str] = &["--as", "dana", "--token-file", "dana.token"];
+
 /// Plays it from the beginning, in a separate folder.
 pub(crate) fn run() -> Result<()> {
-    system::languages()?;
-    guests::tollgate()?;
-    let components = SUPPORT_DESK.iter().chain(analyst::COMPONENTS);
-    for name in components {
-        guests::component(&root().join("guest/adapters").join(name))?;
-    }
-    clients::one(reported::SDK)?;
+    build()?;
     let desk = Desk::set_up("support-desk", SUPPORT_DESK, STARTERS)?;
-    desk.scene(
-        "The operator accepts the components",
-        "Their digests are pinned: a file that changes is refused.",
-        &["component", "accept"],
-    )?;
-    desk.scene(
-        "Dana gets a token, so that her answers are hers",
-        "She belongs to finance and security.",
-        &["user", "token", "dana", "--out", "dana.token"],
-    )?;
-
+    desk.prepare()?;
     desk.agent(
         "An agent works on a support ticket, over MCP",
         "One of the tickets carries an instruction that its customer never wrote.",
         "run.jsonl",
     )?;
-
-    let mail = desk.pending("outbox__write")?;
-    desk.scene(
-        "Security looks at the mail that was stopped, and says no",
-        "Dana sees exactly what would leave.",
-        &[
-            "approvals",
-            "show",
-            &mail,
-            "--as",
-            "dana",
-            "--token-file",
-            "dana.token",
-        ],
-    )?;
-    desk.scene_quiet(&[
-        "approvals",
-        "reject",
-        &mail,
-        "--as",
-        "dana",
-        "--token-file",
-        "dana.token",
-        "--yes",
-        "--note",
-        "this is customer data",
-    ])?;
-
-    let refund = desk.pending("payments__refund")?;
-    desk.scene(
-        "Alice runs the agent, so she may not approve its refund",
-        "Four eyes: the policy compares the approver with the operator of the agent.",
-        &["approvals", "approve", &refund, "--yes"],
-    )?;
-    desk.scene(
-        "Dana may",
-        "Her answer is for this call alone, and it is itself a recorded decision.",
-        &[
-            "approvals",
-            "approve",
-            &refund,
-            "--as",
-            "dana",
-            "--token-file",
-            "dana.token",
-            "--yes",
-        ],
-    )?;
-
+    desk.reject_mail()?;
+    desk.approve_refund()?;
     desk.agent(
         "The agent repeats the identical call, twice",
         "Once it is decided again, and runs. Then the approval is used up: nothing is paid twice.",
@@ -127,6 +67,16 @@ pub(crate) fn run() -> Result<()> {
     desk.ending()?;
     analyst::run()?;
     reported::run(&desk)
+}
+
+/// Builds what the demo needs.
+fn build() -> Result<()> {
+    system::languages()?;
+    guests::tollgate()?;
+    for name in SUPPORT_DESK.iter().chain(analyst::COMPONENTS) {
+        guests::component(&root().join("guest/adapters").join(name))?;
+    }
+    clients::one(reported::SDK)
 }
 
 struct Desk {
@@ -179,6 +129,47 @@ impl Desk {
             bail!("{} cannot be trusted", desk.dir.display());
         }
         Ok(desk)
+    }
+
+    fn prepare(&self) -> Result<()> {
+        self.scene(
+            "The operator accepts the components",
+            "Their digests are pinned: a file that changes is refused.",
+            &["component", "accept"],
+        )?;
+        self.scene(
+            "Dana gets a token, so that her answers are hers",
+            "She belongs to finance and security.",
+            &["user", "token", "dana", "--out", "dana.token"],
+        )
+    }
+
+    fn reject_mail(&self) -> Result<()> {
+        let mail = self.pending("outbox__write")?;
+        let show = ["approvals", "show", &mail];
+        self.scene(
+            "Security looks at the mail that was stopped, and says no",
+            "Dana sees exactly what would leave.",
+            &[&show[..], AS_DANA].concat(),
+        )?;
+        let reject = ["approvals", "reject", &mail];
+        let note = ["--yes", "--note", "this is customer data"];
+        self.scene_quiet(&[&reject[..], AS_DANA, &note].concat())
+    }
+
+    fn approve_refund(&self) -> Result<()> {
+        let refund = self.pending("payments__refund")?;
+        self.scene(
+            "Alice runs the agent, so she may not approve its refund",
+            "Four eyes: the policy compares the approver with the operator of the agent.",
+            &["approvals", "approve", &refund, "--yes"],
+        )?;
+        let approve = ["approvals", "approve", &refund];
+        self.scene(
+            "Dana may",
+            "Her answer is for this call alone, and it is itself a recorded decision.",
+            &[&approve[..], AS_DANA, &["--yes"]].concat(),
+        )
     }
 
     fn command(&self, arguments: &[&str]) -> Command {

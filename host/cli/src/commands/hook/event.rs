@@ -15,14 +15,14 @@ pub(super) struct HookEvent {
     /// Its name, as the coding agent spells it.
     pub(super) name: String,
     /// Its kind.
-    pub(super) moment: Moment,
+    pub(super) kind: EventKind,
     /// The call, for events before and after a tool.
     pub(super) tool_use: Option<ToolUse>,
 }
 
 /// The kind of an event.
 #[derive(Debug, PartialEq)]
-pub(super) enum Moment {
+pub(super) enum EventKind {
     /// Before a tool runs. Only then it can be blocked.
     BeforeTool,
     /// A tool has run.
@@ -93,25 +93,25 @@ impl HookEvent {
             .map_err(|e| Failure::plain(format!("standard input is not an event: {e}")))?;
         let fields = &preset.fields;
         let name = members.required(fields.event)?;
-        let moment = match name.as_str() {
-            name if preset.before_tool.contains(&name) => Moment::BeforeTool,
-            name if preset.after_tool.contains(&name) => Moment::AfterTool {
+        let kind = match name.as_str() {
+            name if preset.before_tool.contains(&name) => EventKind::BeforeTool,
+            name if preset.after_tool.contains(&name) => EventKind::AfterTool {
                 failed: members.says_failure(fields.response),
                 content: members.content(fields.response),
             },
-            name if preset.after_failure.contains(&name) => Moment::AfterTool {
+            name if preset.after_failure.contains(&name) => EventKind::AfterTool {
                 failed: true,
                 content: members.content(fields.error),
             },
-            _ => Moment::Other,
+            _ => EventKind::Other,
         };
-        let tool_use = match moment {
-            Moment::Other => None,
+        let tool_use = match kind {
+            EventKind::Other => None,
             _ => Some(members.tool_use(preset, &name)?),
         };
         Ok(Self {
             name,
-            moment,
+            kind,
             tool_use,
         })
     }

@@ -24,7 +24,7 @@ use tollgate_server::reply::{AuthorizeReply, CallOutcome, CallReply};
 
 use self::{
     arguments::{Call, ToolSet},
-    event::{HookEvent, Moment, ToolUse},
+    event::{EventKind, HookEvent, ToolUse},
     guard::Guard,
     preset::{Permit, Preset},
 };
@@ -132,8 +132,8 @@ async fn ask(
     let (external, declared) = executor(preset, args, &config)?;
     let client = cx.client(config)?;
     let reference = tool_use.reference.clone();
-    match &event.moment {
-        Moment::BeforeTool => {
+    match &event.kind {
+        EventKind::BeforeTool => {
             let call = Call::new(preset, tool_use, &declared)?;
             let body = json!({
                 "tool": format!("{external}__{}", call.tool),
@@ -154,7 +154,7 @@ async fn ask(
             };
             Ok(HookAnswer::permit(preset, event, permit))
         }
-        Moment::AfterTool { failed, content } => {
+        EventKind::AfterTool { failed, content } => {
             let body = json!({
                 "agent": agent,
                 "reference": reference,
@@ -164,7 +164,7 @@ async fn ask(
             let reply = client.ask(ApiRequest::post("/v1/outcomes", body)).await?;
             Ok(HookAnswer::after(preset, event, reply))
         }
-        Moment::Other => Ok(HookAnswer::plain()),
+        EventKind::Other => Ok(HookAnswer::plain()),
     }
 }
 

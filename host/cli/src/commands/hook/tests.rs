@@ -9,7 +9,7 @@ use tollgate_server::reply::CallOutcome;
 use super::{
     HookAnswer,
     arguments::{Call, ToolSet},
-    event::{self, HookEvent, Moment},
+    event::{self, EventKind, HookEvent},
     preset::{Permit, Preset, claude_code, codex, cursor, gemini_cli},
 };
 
@@ -30,7 +30,7 @@ fn claude(tool: &str, input: &Value) -> String {
 
 fn call(preset: &Preset, event: &str) -> Call {
     let event = HookEvent::parse(preset, event.as_bytes()).unwrap();
-    assert_eq!(event.moment, Moment::BeforeTool);
+    assert_eq!(event.kind, EventKind::BeforeTool);
     let tools = ["Bash", "Write", "Shell", "mcp", "other"];
     let declared = ToolSet {
         tools: BTreeSet::from(tools.map(str::to_owned)),
@@ -166,7 +166,7 @@ fn the_gate_sees_a_key_that_occurs_twice() {
 fn every_coding_agent_is_answered_in_its_own_words() {
     let event = |preset: &Preset| HookEvent {
         name: preset.before_tool[0].to_owned(),
-        moment: Moment::BeforeTool,
+        kind: EventKind::BeforeTool,
         tool_use: None,
     };
     let denied = PRESETS.map(|preset| HookAnswer::deny(preset, &event(preset), "no".into()));
@@ -217,7 +217,7 @@ fn every_coding_agent_is_answered_in_its_own_words() {
 fn a_result_that_policy_keeps_back_is_not_to_be_used() {
     let event = HookEvent {
         name: "PostToolUse".into(),
-        moment: Moment::Other,
+        kind: EventKind::Other,
         tool_use: None,
     };
     let after = |outcome, redacted| {

@@ -32,7 +32,7 @@ pub(crate) struct Compare {
 }
 
 #[derive(Serialize)]
-struct Side {
+struct ComparedRun {
     run: RunRow,
     #[serde(flatten)]
     steps: RunSteps,
@@ -40,15 +40,15 @@ struct Side {
 
 #[derive(Serialize)]
 struct ComparisonView {
-    a: Side,
-    b: Side,
+    a: ComparedRun,
+    b: ComparedRun,
     diff: RunDiff,
 }
 
-fn side(reader: &LedgerReader, name: &str) -> Result<Side, Failure> {
+fn side(reader: &LedgerReader, name: &str) -> Result<ComparedRun, Failure> {
     let run = find(reader, Some(name))?;
     let steps = RunSteps::of(&reader.records_of_run(run.id)?);
-    Ok(Side { run, steps })
+    Ok(ComparedRun { run, steps })
 }
 
 /// Run `tollgate runs diff`.

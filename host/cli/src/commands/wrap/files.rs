@@ -39,7 +39,7 @@ const NEEDED: [&str; 4] = [
     "results.cedar",
 ];
 /// Parts of names of variables and headers whose values are treated as secrets.
-const TELLING: [&str; 7] = [
+const SECRET_NAME_PARTS: [&str; 7] = [
     "AUTH",
     "COOKIE",
     "CREDENTIAL",
@@ -199,10 +199,10 @@ fn described(server: &Server, secrets: &mut BTreeMap<String, String>) -> Result<
     let mut text = format!("\n[upstream.{name}]\n");
     let mut sent = |key: &str, value: &str| {
         let upper = key.to_ascii_uppercase();
-        let telling = TELLING.iter().any(|part| upper.contains(part))
+        let is_secret_name = SECRET_NAME_PARTS.iter().any(|part| upper.contains(part))
             || upper.ends_with("PAT")
             || holds_password(value);
-        if !telling || value.len() < MIN_LENGTH {
+        if !is_secret_name || value.len() < MIN_LENGTH {
             return quoted(value);
         }
         let letter = |c: char| match c.is_ascii_alphanumeric() {

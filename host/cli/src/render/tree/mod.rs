@@ -4,6 +4,7 @@
 //! own.
 
 mod line;
+mod own;
 pub(crate) mod reported;
 mod row;
 
@@ -11,24 +12,19 @@ use std::collections::HashMap;
 
 use tollgate_model::{
     decision::Outcome,
-    entity::Kind,
-    ids::{DecisionId, SpanId},
-    life::ApprovalState,
-    record::{ApprovalRequested, DecisionRecord, Effect, Event, Release, Status},
+    ids::SpanId,
+    record::{Effect, Event},
     request::Action,
     span::SpanKind,
     time::Timestamp,
 };
 
 use crate::{
-    render::tree::{
-        line::{authorize, capability, effect_row, plain, took},
-        row::{Mark, Row},
-    },
-    style::{Tone, line},
-    units::{amount, count, duration, moment, size},
+    render::tree::row::{Mark, Row},
+    style::Tone,
+    units::duration,
 };
-use tollgate_server::reply::{Indexed, Span, Trace};
+use tollgate_server::reply::{IndexedRecord, Span, Trace};
 use tollgate_trace::{
     merged_tree::MergedTrace,
     store::{StoredLog, StoredSpan},
@@ -57,7 +53,7 @@ pub(crate) struct Reports<'a> {
 }
 
 /// The tree of a run's records, which are in order, and of its reports.
-pub(crate) fn tree(records: &[Indexed], reports: Reports<'_>, style: Style) -> String {
+pub(crate) fn tree(records: &[IndexedRecord], reports: Reports<'_>, style: Style) -> String {
     let trace = Trace::of(records);
     let Some(root) = trace.root() else {
         return String::new();
@@ -131,7 +127,7 @@ impl<'a> Drawing<'a> {
         let own = group_alike(
             trace
                 .below(parent.id)
-                .filter(|span| !self.is_told_elsewhere(span) && !merged.is_placed(span.id)),
+                .filter(|span| !self.is_shown_elsewhere(span) && !merged.is_placed(span.id)),
         );
         let own = own.into_iter().map(|(span, times)| Item::Own(span, times));
         let top = (parent.kind == SpanKind::InvokeAgent).then(|| merged.top());
@@ -230,7 +226,7 @@ impl<'a> Drawing<'a> {
     }
 
     /// Who may answer an approval is shown at the approval.
-    fn is_told_elsewhere(&self, span: &Span<'a>) -> bool {
+    fn is_shown_elsewhere(&self, span: &Span<'a>) -> bool {
         match &span.opened.1.event {
             Event::Decision(decision) if !self.full => {
                 matches!(decision.action, Action::Approve | Action::Reject)
@@ -253,247 +249,6 @@ impl<'a> Drawing<'a> {
             },
             _ => None,
         }
-    }
-
-    fn row(&self, parent: &Span<'a>, span: &Span<'a>) -> Row {
-        let (index, record) = span.opened;
-        match &record.event {
-            Event::Decision(_) if span.kind == SpanKind::ExecuteTool => self.call(span),
-            Event::Decision(decision) => match decision.action {
-                Action::Call(_) => {
-                    // A nested call has two decisions, which the name distinguishes.
-                    let name = match decision.principal.kind {
-                        Kind::Component => {
-                            format!("authorize {}", line(&decision.principal.id, 64))
-                        }
-                        _ => "authorize".into(),
-                    };
-                    authorize(*index, decision, name)
-                }
-                Action::ReturnResult => self.release(parent, *index, decision),
-                _ if decision.call.is_some() && !self.full => {
-                    capability(*index, decision, self.folded(span))
-                }
-                _ => {
-                    let mut row = authorize(*index, decision, line(&span.name, MAX_NAME));
-                    if decision.call.is_none() {
-                        row.detail(
-                            format!("asked by {}", line(&decision.principal.id, 64)),
-                            Tone::Plain,
-                        );
-                    }
-                    row
-                }
-            },
-            Event::CallInvalid(invalid) => {
-                let mut row = Row::new(Mark::No, line(&invalid.tool, MAX_NAME), "invalid");
-                row.strong = true;
-                row.detail("nothing ran", Tone::Weak);
-                row.detail(invalid.problem.replace('_', " "), Tone::Plain);
-                let pointers: Vec<String> = invalid.pointers.iter().map(|p| line(p, 80)).collect();
-                row.detail(pointers.join(", "), Tone::Plain);
-                row
-            }
-            Event::Start(_) => self.invoke(span),
-            Event::Effect(effect) => effect_row(effect, line(&span.name, MAX_NAME)),
-            Event::ApprovalRequested(requested) => self.approval(span, requested),
-            _ => Row::new(Mark::Unknown, line(&span.name, MAX_NAME), ""),
-        }
-    }
-
-    fn call(&self, span: &Span<'a>) -> Row {
-        let ran = self
-            .trace
-            .below(span.id)
-            .any(|s| s.kind == SpanKind::InvokeComponent);
-        let waits = self
-            .trace
-            .below(span.id)
-            .filter_map(|s| match &s.opened.1.event {
-                Event::ApprovalRequested(requested) => {
-                    Some(self.trace.approval_state(requested.id))
-                }
-                _ => None,
-            });
-        let withheld =
-            self.trace.outcome_of_call(span.id).and_then(|o| o.release) == Some(Release::Withheld);
-        let (mark, outcome) = match (span.error, span.end) {
-            (Some("indeterminate"), _) => (Mark::Unknown, "indeterminate".to_owned()),
-            (Some("policy_denied"), _) if ran => (Mark::No, "halted".into()),
-            (Some("policy_denied"), _) => (Mark::No, "denied".into()),
-            (Some("policy_error"), _) => (Mark::No, "undecidable".into()),
-            (Some("approval_rejected"), _) => (Mark::No, "rejected".into()),
-            (Some("approval_timeout"), _) => (Mark::No, "expired".into()),
-            (Some(error), _) => (Mark::No, error.replace('_', " ")),
-            (None, Some(_)) if withheld => (Mark::No, "withheld".into()),
-            (None, Some(_)) if ran => (Mark::Yes, "ok".into()),
-            (None, Some(_)) => (Mark::No, "cancelled".into()),
-            (None, None) if ran => (Mark::Running, "running".into()),
-            (None, None) => match waits.last() {
-                Some(ApprovalState::Pending) => (Mark::Waiting, "waiting".into()),
-                Some(state) => (Mark::Waiting, state.as_str().into()),
-                None => (Mark::Waiting, "open".into()),
-            },
-        };
-        let name = line(span.name.trim_start_matches("execute_tool "), MAX_NAME);
-        let mut row = Row::new(mark, name, outcome).took(took(span));
-        row.strong = true;
-        match (ran, span.end.is_some()) {
-            (true, _) => {}
-            (false, true) => row.detail("nothing ran", Tone::Weak),
-            (false, false) => row.detail("nothing has run", Tone::Weak),
-        }
-        row
-    }
-
-    fn invoke(&self, span: &Span<'a>) -> Row {
-        let start = match &span.opened.1.event {
-            Event::Start(start) => Some(start),
-            _ => None,
-        };
-        let unsandboxed = start.is_some_and(|start| start.unsandboxed);
-        let name = line(&span.name, MAX_NAME);
-        let mut row = match self.trace.outcome(span.id) {
-            None if span.end.is_none() => Row::new(Mark::Running, name, "running"),
-            None => Row::new(Mark::Unknown, name, "unknown"),
-            Some(outcome) => {
-                let mark = match outcome.status {
-                    Status::Ok => Mark::Yes,
-                    Status::Indeterminate => Mark::Unknown,
-                    Status::Pending => Mark::Waiting,
-                    _ => Mark::No,
-                };
-                let mut row = Row::new(mark, name, outcome.status.as_str().replace('_', " "));
-                if outcome.status == Status::Indeterminate {
-                    row.detail("it may have happened", Tone::Wait);
-                } else if !unsandboxed {
-                    row.detail(format!("{} fuel", amount(outcome.fuel)), Tone::Weak);
-                    row.detail(size(outcome.peak_memory), Tone::Weak);
-                }
-                if outcome.effects > 0 && outcome.status != Status::Ok {
-                    row.detail(
-                        format!("{} begun", count(outcome.effects, "effect")),
-                        Tone::Wait,
-                    );
-                }
-                row
-            }
-        };
-        row.took = took(span);
-        if unsandboxed {
-            row.detail("unsandboxed", Tone::Wait);
-        }
-        if let Some(start) = start.filter(|start| start.attempt > 1) {
-            row.detail(format!("attempt {}", start.attempt), Tone::Wait);
-        }
-        for log in self.trace.logs(span.id) {
-            if self.full || matches!(log.level.as_str(), "warn" | "error") {
-                row.note(
-                    format!("log {}: {}", line(&log.level, 8), line(&log.message, 400)),
-                    Tone::Weak,
-                );
-            }
-        }
-        row
-    }
-
-    fn release(&self, parent: &Span<'a>, index: u64, decision: &DecisionRecord) -> Row {
-        let outcome = self.trace.outcome_of_call(parent.id);
-        let mut row = authorize(index, decision, "authorize return_result".into());
-        if !self.full {
-            plain(&mut row, decision);
-        }
-        match outcome.and_then(|o| o.release) {
-            Some(Release::Released) => row.outcome = "released".into(),
-            Some(Release::Redacted) => {
-                row.mark = Mark::Yes;
-                row.outcome = "redacted".into();
-            }
-            Some(Release::Withheld) => row.outcome = "withheld".into(),
-            None => {}
-        }
-        if let Some(outcome) = outcome {
-            row.detail(size(outcome.size), Tone::Weak);
-            let labels: Vec<String> = outcome
-                .labels
-                .iter()
-                .map(|label| format!("+{label}"))
-                .collect();
-            row.detail(labels.join(" "), Tone::Plain);
-        }
-        row
-    }
-
-    fn approval(&self, span: &Span<'a>, requested: &ApprovalRequested) -> Row {
-        let state = self.trace.approval_state(requested.id);
-        let (mark, outcome) = match state {
-            ApprovalState::Pending => (Mark::Waiting, "waiting"),
-            ApprovalState::Approved | ApprovalState::Consumed => (Mark::Yes, "approved"),
-            other => (Mark::No, other.as_str()),
-        };
-        let mut row =
-            Row::new(mark, format!("approval {}", requested.id), outcome).took(took(span));
-        let answers = self.trace.answers(requested.id);
-        let judged = self.trace.judged(requested.id);
-        for (index, _) in judged
-            .iter()
-            .filter(|(_, decision)| decision.outcome == Outcome::Allow)
-        {
-            row.detail(DecisionId(*index).to_string(), Tone::Name);
-        }
-        for answer in answers.iter().filter(|answer| answer.took_effect) {
-            let roles: Vec<&str> = answer.roles.iter().map(String::as_str).collect();
-            let held = if roles.is_empty() {
-                String::new()
-            } else {
-                format!(" ({})", roles.join(", "))
-            };
-            row.detail(format!("by {}{held}", line(&answer.by.id, 64)), Tone::Plain);
-        }
-        if state == ApprovalState::Pending {
-            row.detail(format!("needs {}", requested.requirement), Tone::Plain);
-            row.detail(format!("until {}", moment(requested.expires)), Tone::Weak);
-        }
-        for answer in answers {
-            if let Some(note) = &answer.note {
-                row.note(
-                    format!("{}: “{}”", line(&answer.by.id, 64), line(note, 400)),
-                    Tone::Weak,
-                );
-            }
-            if !answer.took_effect {
-                let verb = if answer.approve {
-                    "approved"
-                } else {
-                    "rejected"
-                };
-                row.note(
-                    format!("{} {verb} it too late", line(&answer.by.id, 64)),
-                    Tone::Weak,
-                );
-            }
-        }
-        for (index, decision) in judged
-            .iter()
-            .filter(|(_, decision)| decision.outcome != Outcome::Allow)
-        {
-            let ids: Vec<&str> = decision
-                .determining
-                .iter()
-                .map(|d| d.policy.id.as_str())
-                .collect();
-            let by = if ids.is_empty() {
-                "no policy permits it".into()
-            } else {
-                ids.join(", ")
-            };
-            let who = line(&decision.principal.id, 64);
-            row.note(
-                format!("{who} may not {}: {by} (dec-{index})", decision.action.id()),
-                Tone::Weak,
-            );
-        }
-        row
     }
 }
 

@@ -12,9 +12,11 @@ use tollgate_model::{
     },
     entity::{Kind, Uid},
     ids::{ApprovalId, RunId, SpanId},
+    life::ApprovalState,
     record::{
-        ApprovalAnswered, ApprovalResolved, CallInvalid, ComponentLog, EffectDetails, HttpEffect,
-        KeyedDigest, OutcomeRecord, Record, RunStarted, SecretEffect, Start,
+        ApprovalAnswered, ApprovalRequested, ApprovalResolved, CallInvalid, ComponentLog,
+        DecisionRecord, EffectDetails, HttpEffect, KeyedDigest, OutcomeRecord, Record, Release,
+        RunStarted, SecretEffect, Start, Status,
     },
     time::Timestamp,
 };

@@ -12,8 +12,10 @@ use super::{Answer, Verdict};
 use crate::enforce::Refusal;
 
 /// The outcome of a call in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::EnumString, strum::VariantNames,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum CallOutcome {
     /// It ran, and its result was released.
     Ok,
@@ -44,6 +46,8 @@ pub enum CallOutcome {
     /// It may have happened.
     Indeterminate,
 }
+
+tollgate_model::named!(CallOutcome);
 
 /// A policy that determined a decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,7 +16,7 @@ use crate::{
     guest::State,
 };
 
-type Named = (WasmStr, WasmStr);
+type GrantAndPath = (WasmStr, WasmStr);
 type WithData = (WasmStr, WasmStr, WasmList<u8>);
 
 pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -54,10 +54,13 @@ where
     (Result<T, Error>,): wasmtime::component::ComponentNamedList + wasmtime::component::Lower,
     T: Send + 'static,
 {
-    files.func_wrap_async(name, move |store: GuestStore<'_>, (grant, path): Named| {
-        let request = lift_request(store, &grant, &path, operation.clone());
-        Box::new(async move { Ok((request?.answer(pick).await,)) })
-    })
+    files.func_wrap_async(
+        name,
+        move |store: GuestStore<'_>, (grant, path): GrantAndPath| {
+            let request = lift_request(store, &grant, &path, operation.clone());
+            Box::new(async move { Ok((request?.answer(pick).await,)) })
+        },
+    )
 }
 
 /// Links a function that takes a grant, a path and data.

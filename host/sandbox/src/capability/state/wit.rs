@@ -15,7 +15,7 @@ use crate::{
     guest::{Host, State},
 };
 
-type Named = (state::Scope, WasmStr);
+type ScopeAndKey = (state::Scope, WasmStr);
 type WithValue = (state::Scope, WasmStr, WasmList<u8>);
 type WithValues = (state::Scope, WasmStr, Option<WasmList<u8>>, WasmList<u8>);
 
@@ -81,10 +81,13 @@ where
     (Result<T, Error>,): ComponentNamedList + Lower,
     T: Send + 'static,
 {
-    state.func_wrap_async(name, move |store: GuestStore<'_>, (scope, key): Named| {
-        let request = LiftedRequest::new(store, scope, &key, Some(operation.clone()));
-        Box::new(async move { Ok((request?.answer(pick).await,)) })
-    })
+    state.func_wrap_async(
+        name,
+        move |store: GuestStore<'_>, (scope, key): ScopeAndKey| {
+            let request = LiftedRequest::new(store, scope, &key, Some(operation.clone()));
+            Box::new(async move { Ok((request?.answer(pick).await,)) })
+        },
+    )
 }
 
 /// Reads a value from the guest's memory; `None` if it is too large.

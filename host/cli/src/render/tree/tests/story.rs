@@ -6,7 +6,7 @@ pub(super) const AGENT: &str = "Tollgate::Agent::\"support\"";
 
 /// Records of one run, each some time after the one before.
 pub(super) struct Story {
-    pub(super) records: Vec<Indexed>,
+    pub(super) records: Vec<IndexedRecord>,
     pub(super) now: i64,
 }
 

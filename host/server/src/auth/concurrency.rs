@@ -10,12 +10,12 @@ use tollgate_model::entity::Uid;
 
 /// A limit, and the count of each principal. An agent is one principal, for all users for whom it acts.
 #[derive(Debug)]
-pub(crate) struct AtOnce {
+pub(crate) struct ConcurrencyLimit {
     limit: usize,
     of: Mutex<HashMap<Uid, usize>>,
 }
 
-impl AtOnce {
+impl ConcurrencyLimit {
     pub(crate) fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self {
             limit,
@@ -24,7 +24,7 @@ impl AtOnce {
     }
 
     /// Takes a slot, which is free again when the returned value is dropped. `None` if the limit is reached.
-    pub(crate) fn enter(self: &Arc<Self>, caller: &Caller) -> Option<CallSlot> {
+    pub(crate) fn enter(self: &Arc<Self>, caller: &Caller) -> Option<ConcurrencyPermit> {
         let principal = caller.principal();
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
         let count = of.entry(principal.clone()).or_default();
@@ -32,7 +32,7 @@ impl AtOnce {
             return None;
         }
         *count += 1;
-        Some(CallSlot {
+        Some(ConcurrencyPermit {
             among: Arc::clone(self),
             principal,
         })
@@ -41,12 +41,12 @@ impl AtOnce {
 
 /// One slot of a principal.
 #[derive(Debug)]
-pub(crate) struct CallSlot {
-    among: Arc<AtOnce>,
+pub(crate) struct ConcurrencyPermit {
+    among: Arc<ConcurrencyLimit>,
     principal: Uid,
 }
 
-impl Drop for CallSlot {
+impl Drop for ConcurrencyPermit {
     fn drop(&mut self) {
         let mut of = self.among.of.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = of.get_mut(&self.principal) {
@@ -68,7 +68,7 @@ mod tests {
             name: "support".into(),
             on_behalf_of: Some(user.into()),
         };
-        let calls = AtOnce::new(2);
+        let calls = ConcurrencyLimit::new(2);
         let first = calls.enter(&agent("alice")).unwrap();
         let _second = calls.enter(&agent("bob")).unwrap();
         assert!(calls.enter(&agent("carol")).is_none());

@@ -19,21 +19,21 @@ use tollgate_trace::{
 };
 
 /// Held while sums are read and passed to the gate, so that an older sum cannot overwrite a newer one.
-static TELLING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+static UPDATE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// The most pending traces of one reporter. Beyond it, the sums of its latest runs are read instead.
-const MOST: usize = 1_000;
+const MAX_TRACES: usize = 1_000;
 
 /// Reports whose sums the gate does not have yet.
 #[derive(Debug)]
-pub(super) struct Spending {
+pub(super) struct UsageFeed {
     gate: Gate,
     store: Store,
-    waiting: Mutex<PendingUsage>,
+    waiting: Mutex<PendingTraces>,
 }
 
 #[derive(Debug, Default)]
-struct PendingUsage {
+struct PendingTraces {
     /// The traces of which each reporter has sent spans. `None` if they are too many; then the reporter's latest
     /// runs are read.
     new: BTreeMap<String, Option<BTreeSet<RunId>>>,
@@ -41,14 +41,14 @@ struct PendingUsage {
     busy: bool,
 }
 
-impl PendingUsage {
+impl PendingTraces {
     /// Adds what a reporter sent. Returns whether the caller must start the task that adds it up.
     fn add(&mut self, reporter: String, traces: BTreeSet<RunId>) -> bool {
         let new = self.new.entry(reporter);
         let all = new.or_insert_with(|| Some(BTreeSet::new()));
         if let Some(known) = all {
             known.extend(traces);
-            if known.len() > MOST {
+            if known.len() > MAX_TRACES {
                 *all = None;
             }
         }
@@ -62,7 +62,7 @@ impl PendingUsage {
     }
 }
 
-impl Spending {
+impl UsageFeed {
     pub(super) fn new(gate: &Gate, store: &Store) -> Self {
         Self {
             gate: gate.clone(),
@@ -71,34 +71,34 @@ impl Spending {
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, PendingUsage> {
+    fn waiting(&self) -> MutexGuard<'_, PendingTraces> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes that a reporter sent spans of these traces, and starts the task unless it runs.
-    pub(super) fn heard(self: &Arc<Self>, reporter: String, traces: BTreeSet<RunId>) {
+    pub(super) fn note_report(self: &Arc<Self>, reporter: String, traces: BTreeSet<RunId>) {
         if traces.is_empty() || !self.waiting().add(reporter, traces) {
             return;
         }
-        let spending = Arc::clone(self);
+        let feed = Arc::clone(self);
         tokio::spawn(async move {
             loop {
-                let Some(new) = spending.waiting().take() else {
+                let Some(new) = feed.waiting().take() else {
                     return;
                 };
-                spending.tell(new).await;
+                feed.update(new).await;
             }
         });
     }
 
-    async fn tell(&self, new: BTreeMap<String, Option<BTreeSet<RunId>>>) {
+    async fn update(&self, new: BTreeMap<String, Option<BTreeSet<RunId>>>) {
         // After a failure, the sums are passed on with the next report.
         let ledger = self.gate.ledger().reader();
         if projector::catch_up(&self.store, ledger).await.is_err() {
             return;
         }
         for (reporter, traces) in new {
-            drop(tell(&self.gate, &self.store, &reporter, traces).await);
+            drop(update(&self.gate, &self.store, &reporter, traces).await);
         }
     }
 }
@@ -115,7 +115,7 @@ pub async fn recall(gate: &Gate, store: &Store) -> Result<(), StoreError> {
         let principal = Uid::new(Kind::Agent, name);
         let (reader, tenant) = (store.reader().clone(), config.gate.tenant.clone());
         let reporter = principal.to_string();
-        let _telling = TELLING.lock().await;
+        let _update = UPDATE.lock().await;
         let reading = tokio::task::spawn_blocking(move || {
             // Hours are read after runs, so a report in between is counted twice rather than not at all.
             let runs = reader.usage_of_latest(&tenant, &reporter)?;
@@ -150,7 +150,7 @@ fn used(sum: &UsageRow) -> RunUsage {
 }
 
 /// Tell the gate what `reporter` has reported of its runs: of those with these traces, or of the latest.
-async fn tell(
+async fn update(
     gate: &Gate,
     store: &Store,
     reporter: &str,
@@ -167,7 +167,7 @@ async fn tell(
     };
     let (reader, tenant) = (store.reader().clone(), config.gate.tenant.clone());
     let reporter = reporter.to_owned();
-    let _telling = TELLING.lock().await;
+    let _update = UPDATE.lock().await;
     let reading = tokio::task::spawn_blocking(move || match traces {
         Some(traces) => reader.usage_of_traces(&tenant, &reporter, &traces),
         None => reader.usage_of_latest(&tenant, &reporter),
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn one_is_at_it_until_nothing_waits() {
-        let mut waiting = PendingUsage::default();
+        let mut waiting = PendingTraces::default();
         assert!(waiting.add("a".into(), traces(0, 2)));
         assert!(!waiting.add("a".into(), traces(1, 3)));
         assert!(!waiting.add("b".into(), traces(7, 8)));
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn of_very_many_traces_the_latest_runs_are_looked_at() {
-        let mut waiting = PendingUsage::default();
+        let mut waiting = PendingTraces::default();
         waiting.add("a".into(), traces(0, 1_001));
         waiting.add("a".into(), traces(2_000, 2_001));
         assert_eq!(waiting.take().unwrap()["a"], None);
