@@ -6,10 +6,15 @@ use std::sync::{
 };
 
 use axum::{Json, Router, routing::get};
-use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
-use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::Method;
+use ring::{
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _},
+};
 use serde_json::{Value, json};
+use sha2::Sha256;
 use tokio::{net::TcpListener, sync::RwLock};
 use tollgate_model::entity::{Kind, Uid};
 use tollgate_server::auth::token;
@@ -30,29 +35,37 @@ struct Issuer {
 
 struct Key {
     id: String,
-    signs: EncodingKey,
+    pair: EcdsaKeyPair,
 }
 
 impl Key {
     fn new(id: &str) -> Self {
-        let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+        let (algorithm, random) = (&ECDSA_P256_SHA256_FIXED_SIGNING, SystemRandom::new());
+        let document = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
         Self {
             id: id.into(),
-            signs: EncodingKey::from_ec_der(&pair.serialize_der()),
+            pair: EcdsaKeyPair::from_pkcs8(algorithm, document.as_ref(), &random).unwrap(),
         }
     }
 
     fn public(&self) -> Value {
-        let mut jwk = Jwk::from_encoding_key(&self.signs, Algorithm::ES256).unwrap();
-        jwk.common.key_id = Some(self.id.clone());
-        serde_json::to_value(jwk).unwrap()
+        // An uncompressed point: a byte of form, then both coordinates.
+        let (x, y) = self.pair.public_key().as_ref()[1..].split_at(32);
+        let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
+        json!({ "kty": "EC", "crv": "P-256", "alg": "ES256", "kid": self.id, "x": x, "y": y })
     }
 
     fn token(&self, claims: &Value) -> String {
-        let mut header = Header::new(Algorithm::ES256);
-        header.kid = Some(self.id.clone());
-        encode(&header, claims, &self.signs).unwrap()
+        let message = message(&json!({ "typ": "JWT", "alg": "ES256", "kid": self.id }), claims);
+        let signature = self.pair.sign(&SystemRandom::new(), message.as_bytes()).unwrap();
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
+}
+
+/// What a token's signature is made of.
+fn message(header: &Value, claims: &Value) -> String {
+    let encoded = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
+    format!("{}.{}", encoded(header), encoded(claims))
 }
 
 impl Issuer {
@@ -186,16 +199,14 @@ async fn other_tokens_do_not_count() {
         .collect::<Vec<_>>()
         .try_into()
         .unwrap();
-    let encoded = |header: Value| {
-        use base64::Engine as _;
-        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(header.to_string())
-    };
+    let encoded = |header: Value| URL_SAFE_NO_PAD.encode(header.to_string());
     let none = format!("{}.{body}.", encoded(json!({ "alg": "none", "kid": "k1" })));
-    // The public key, which everybody has, taken for a shared secret.
+    // The public key, which is known to all, taken for a shared secret.
     let public = serde_json::to_vec(&key.public()).unwrap();
-    let mut shared = Header::new(Algorithm::HS256);
-    shared.kid = Some("k1".into());
-    let shared = encode(&shared, &good, &EncodingKey::from_secret(&public)).unwrap();
+    let shared = message(&json!({ "alg": "HS256", "kid": "k1" }), &good);
+    let mut mac = Hmac::<Sha256>::new_from_slice(&public).unwrap();
+    mac.update(shared.as_bytes());
+    let shared = format!("{shared}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()));
     let rsa = format!(
         "{}.{body}.{signature}",
         encoded(json!({ "alg": "RS256", "kid": "k1" }))
