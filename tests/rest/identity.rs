@@ -56,8 +56,14 @@ impl Key {
     }
 
     fn token(&self, claims: &Value) -> String {
-        let message = message(&json!({ "typ": "JWT", "alg": "ES256", "kid": self.id }), claims);
-        let signature = self.pair.sign(&SystemRandom::new(), message.as_bytes()).unwrap();
+        let message = message(
+            &json!({ "typ": "JWT", "alg": "ES256", "kid": self.id }),
+            claims,
+        );
+        let signature = self
+            .pair
+            .sign(&SystemRandom::new(), message.as_bytes())
+            .unwrap();
         format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 }
@@ -206,7 +212,10 @@ async fn other_tokens_do_not_count() {
     let shared = message(&json!({ "alg": "HS256", "kid": "k1" }), &good);
     let mut mac = Hmac::<Sha256>::new_from_slice(&public).unwrap();
     mac.update(shared.as_bytes());
-    let shared = format!("{shared}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()));
+    let shared = format!(
+        "{shared}.{}",
+        URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+    );
     let rsa = format!(
         "{}.{body}.{signature}",
         encoded(json!({ "alg": "RS256", "kid": "k1" }))

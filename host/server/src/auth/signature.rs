@@ -7,7 +7,9 @@ use jsonwebtoken::{
     errors::{ErrorKind, Result},
     signature::{Error, Verifier},
 };
-use ring::signature::{self as ring, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm};
+use ring::signature::{
+    self as algorithms, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm,
+};
 
 static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: |_, _| Err(ErrorKind::UnsupportedAlgorithm.into()),
@@ -17,7 +19,7 @@ static PROVIDER: CryptoProvider = CryptoProvider {
 
 /// Makes these the process's signatures of JSON Web Tokens. The first caller decides for the process.
 pub(super) fn install() {
-    drop(PROVIDER.install_default());
+    let _ = PROVIDER.install_default();
 }
 
 /// A key with the one algorithm that a token names.
@@ -29,27 +31,26 @@ struct PublicKey {
 
 /// How a signature is checked: RSA takes a key by its two numbers, the curves by their bytes.
 enum Method {
-    Rsa(&'static ring::RsaParameters),
+    Rsa(&'static algorithms::RsaParameters),
     Curve(&'static dyn VerificationAlgorithm),
 }
 
 impl Method {
     /// # Errors
-    /// Shared secrets: who can check such a token can make one.
+    /// The algorithm is unknown, or of shared secrets: who can check such a token can make one.
     fn of(algorithm: Algorithm) -> Result<Self> {
         Ok(match algorithm {
-            Algorithm::RS256 => Self::Rsa(&ring::RSA_PKCS1_2048_8192_SHA256),
-            Algorithm::RS384 => Self::Rsa(&ring::RSA_PKCS1_2048_8192_SHA384),
-            Algorithm::RS512 => Self::Rsa(&ring::RSA_PKCS1_2048_8192_SHA512),
-            Algorithm::PS256 => Self::Rsa(&ring::RSA_PSS_2048_8192_SHA256),
-            Algorithm::PS384 => Self::Rsa(&ring::RSA_PSS_2048_8192_SHA384),
-            Algorithm::PS512 => Self::Rsa(&ring::RSA_PSS_2048_8192_SHA512),
-            Algorithm::ES256 => Self::Curve(&ring::ECDSA_P256_SHA256_FIXED),
-            Algorithm::ES384 => Self::Curve(&ring::ECDSA_P384_SHA384_FIXED),
-            Algorithm::EdDSA => Self::Curve(&ring::ED25519),
-            Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => {
-                return Err(ErrorKind::UnsupportedAlgorithm.into());
-            }
+            Algorithm::RS256 => Self::Rsa(&algorithms::RSA_PKCS1_2048_8192_SHA256),
+            Algorithm::RS384 => Self::Rsa(&algorithms::RSA_PKCS1_2048_8192_SHA384),
+            Algorithm::RS512 => Self::Rsa(&algorithms::RSA_PKCS1_2048_8192_SHA512),
+            Algorithm::PS256 => Self::Rsa(&algorithms::RSA_PSS_2048_8192_SHA256),
+            Algorithm::PS384 => Self::Rsa(&algorithms::RSA_PSS_2048_8192_SHA384),
+            Algorithm::PS512 => Self::Rsa(&algorithms::RSA_PSS_2048_8192_SHA512),
+            Algorithm::ES256 => Self::Curve(&algorithms::ECDSA_P256_SHA256_FIXED),
+            Algorithm::ES384 => Self::Curve(&algorithms::ECDSA_P384_SHA384_FIXED),
+            Algorithm::EdDSA => Self::Curve(&algorithms::ED25519),
+            // Shared secrets, and algorithms that a later version knows.
+            _ => return Err(ErrorKind::UnsupportedAlgorithm.into()),
         })
     }
 
