@@ -22,10 +22,10 @@ use wasmtime_wasi::I32Exit;
 use crate::{
     Component, LoadedComponent,
     bindings::{Adapter, Tool, ToolError},
-    component::Exports,
     content,
     deadline::{Ending, with_deadline},
     engine::PoolSlot,
+    load::Exports,
     low_priority_pool::CpuProfile,
     meter::{LimitExceeded, Meter, Operations, Stopwatch, room},
     port::{HostPolicy, RemainingBudget},

@@ -12,20 +12,20 @@ mod cache;
 pub mod capability;
 mod compile;
 mod compiler;
-mod component;
 mod content;
 mod deadline;
 mod definitions;
 mod engine;
-mod environment;
 mod error;
 mod functions;
 mod guest;
+mod load;
 mod loaded;
 mod low_priority_pool;
 mod meter;
 mod options;
 pub mod port;
+mod resources;
 mod run;
 #[cfg(test)]
 mod test_support;
@@ -38,12 +38,12 @@ mod wasm_sections;
 pub use capability::{config::ConfigEntry, files::Grant};
 pub use compile::{CompileError, InspectedTool, Inspection, serve};
 pub use compiler::Compiler;
-pub use component::{Component, INTERFACES};
 pub use engine::Sandbox;
-pub use environment::GuestEnvironment;
 pub use error::SandboxError;
+pub use load::{Component, INTERFACES};
 pub use loaded::LoadedComponent;
 pub use options::{MAX_CALL_DEPTH, MAX_CONCURRENCY, SandboxOptions};
+pub use resources::GuestEnvironment;
 pub use run::{Invocation, PreparedInstance};
 
 /// The versions of the WIT package that this host links.

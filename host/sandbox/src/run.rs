@@ -14,9 +14,9 @@ use tollgate_model::{
 use crate::{
     Component, LoadedComponent, Sandbox,
     bindings::Tool,
-    component::Exports,
     deadline::halt,
     guest::{Guest, Host},
+    load::Exports,
     port::{HostPolicy, Permit},
 };
 

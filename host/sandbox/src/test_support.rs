@@ -10,8 +10,8 @@ use crate::{
     Component, Grant, Sandbox, SandboxOptions,
     capability::files::{
         disk,
-        grant::{FileError, ResolvedPath},
         path::RelativePath,
+        resolve::{FileError, ResolvedPath},
         temporary::Replace,
     },
     guest::Guest,

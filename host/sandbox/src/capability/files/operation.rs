@@ -20,8 +20,8 @@ use tollgate_model::{latency_ewma::LatencyEwma, request::Action};
 
 use super::{
     FileAct, FileContent, disk,
-    grant::{FileError, Grant, PathEntry, ResolvedPath},
     path::RelativePath,
+    resolve::{FileError, Grant, PathEntry, ResolvedPath},
     temporary::Replace,
 };
 use crate::{

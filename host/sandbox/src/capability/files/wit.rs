@@ -6,8 +6,8 @@ use wasmtime::component::{Linker, LinkerInstance, WasmList, WasmStr};
 
 use super::{
     disk::MAX_FILE,
-    grant::Grant,
     operation::{FileOperation, FileRequest, FileResult, MAX_TEXT},
+    resolve::Grant,
 };
 use crate::{
     PUBLISHED,

@@ -5,6 +5,7 @@ mod effect;
 mod error;
 pub(crate) mod headers;
 mod operation;
+mod placement;
 mod redirect;
 mod request;
 pub(crate) mod wasi;
@@ -13,6 +14,7 @@ pub(crate) mod wit;
 pub use act::{Destination, HttpAct, OutboundRequest};
 pub(crate) use error::HttpError;
 pub(crate) use operation::fetch;
+use placement::{Credential, SecretPlacement};
 pub(crate) use request::{FetchRequest, FetchResponse};
 
 /// The most bytes of a request's body, and of a response's, decoded.

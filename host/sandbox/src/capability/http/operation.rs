@@ -19,11 +19,11 @@ use tollgate_egress::{HostConfig, WireRequest, WireResponse, is_global};
 use tollgate_model::record::{EffectDetails, SecretEffect};
 
 use super::{
-    Destination, FetchRequest, FetchResponse, HttpAct, HttpError, OutboundRequest,
+    Credential, Destination, FetchRequest, FetchResponse, HttpAct, HttpError, OutboundRequest,
     effect::HttpEffect, request::RequestHop,
 };
 use crate::{
-    capability::secrets::{Credential, SecretAct},
+    capability::secrets::SecretAct,
     guest::Host,
     port::{EffectReport, Permit, SecretValue},
 };

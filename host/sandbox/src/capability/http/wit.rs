@@ -6,7 +6,8 @@ use std::time::Duration;
 use wasmtime::component::{ComponentType, Lift, Linker, WasmList, WasmStr};
 
 use super::{
-    FetchRequest, FetchResponse, HttpError, MAX_BODY, MAX_CREDENTIALS, error::not_public, fetch,
+    Credential, FetchRequest, FetchResponse, HttpError, MAX_BODY, MAX_CREDENTIALS, SecretPlacement,
+    error::not_public, fetch,
 };
 use crate::{
     PUBLISHED,
@@ -14,10 +15,7 @@ use crate::{
         http::{Error, Header, Response as WitResponse},
         types::Denial,
     },
-    capability::{
-        GuestStore, denial, interface,
-        secrets::{Credential, SecretPlacement},
-    },
+    capability::{GuestStore, denial, interface},
     guest::State,
 };
 

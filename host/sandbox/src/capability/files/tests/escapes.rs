@@ -15,8 +15,8 @@ use proptest::prelude::*;
 use crate::{
     capability::files::{
         Grant, disk,
-        grant::{FileError, ResolvedPath},
         path::RelativePath,
+        resolve::{FileError, ResolvedPath},
         temporary::Replace,
     },
     test_support::world,

@@ -13,8 +13,8 @@ use crate::{
     capability::files::{
         Grant,
         disk::{self, MAX_FILE},
-        grant::{FileError, PathEntry},
         path::RelativePath,
+        resolve::{FileError, PathEntry},
     },
     test_support::world,
 };
