@@ -1,32 +1,21 @@
-//! Compiled and linked components: everything that is the same for every call.
-//!
-//! A component that exports `tollgate:adapter/tools` describes its tools itself. For all others, each
-//! exported function is a tool.
+//! Loads components: compiles them, checks that they fit the world, and links them.
 //!
 //! A component that imports anything beyond the published interfaces is not loaded, so that a running
 //! component can reach nothing that is not decided.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
-use wasmtime::component::{
-    InstancePre,
-    types::{self, ComponentItem},
-};
+use wasmtime::component::types::ComponentItem;
 
-use tollgate_model::{
-    text::printable,
-    tool::{Size, ToolDefinition},
-};
+use tollgate_model::{text::printable, tool::Size};
 
 use crate::{
-    MAX_COMPONENT, PUBLISHED, Sandbox, SandboxError,
+    Component, MAX_COMPONENT, PUBLISHED, Sandbox, SandboxError,
     bindings::AdapterPre,
-    definitions,
-    engine::Pool,
+    component::{CompiledComponent, Exports},
     functions::Functions,
-    guest::State,
-    low_priority_pool::CpuHistory,
-    run, wasi,
+    sandbox::LinkedPool,
+    wasi,
     wasm_sections::{self, Format},
 };
 
@@ -41,68 +30,6 @@ pub const INTERFACES: &[&str] = &[
     "calls", "clock", "config", "files", "http", "log", "progress", "random", "secrets", "state",
     "types",
 ];
-
-/// A compiled component, linked and ready to be instantiated. Cheap to clone.
-#[derive(Clone)]
-pub struct Component(pub(crate) Arc<CompiledComponent>);
-
-pub(crate) struct CompiledComponent {
-    name: String,
-    pub(crate) pool: Arc<Pool>,
-    ty: types::Component,
-    pub(crate) exports: Exports,
-    /// Computing times of its calls.
-    pub(crate) history: Arc<CpuHistory>,
-    pure: bool,
-}
-
-/// The way to call a component.
-pub(crate) enum Exports {
-    /// `tollgate:adapter/tools`.
-    Adapter(AdapterPre<State>),
-    /// Any functions.
-    Functions(InstancePre<State>, Functions),
-}
-
-impl fmt::Debug for Component {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Component")
-            .field("name", &self.0.name)
-            .field("instantiation_is_pure", &self.0.pure)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Component {
-    /// Whether an instance can be created without running code of the component, and so before the call is
-    /// recorded.
-    #[must_use]
-    pub fn instantiation_is_pure(&self) -> bool {
-        self.0.pure
-    }
-
-    /// Its imports and exports, and the engine that has their types.
-    pub(crate) fn ty(&self) -> (&wasmtime::Engine, types::Component) {
-        let compiled = &self.0;
-        (&compiled.pool.engine, compiled.ty.clone())
-    }
-
-    /// The engine that it runs in.
-    #[must_use]
-    pub fn size(&self) -> Size {
-        self.0.pool.size
-    }
-
-    /// Exported functions that are not tools, each with the reason. Only for components that are not
-    /// adapters.
-    #[must_use]
-    pub fn left_out(&self) -> &[String] {
-        match &self.0.exports {
-            Exports::Adapter(_) => &[],
-            Exports::Functions(_, functions) => &functions.left_out,
-        }
-    }
-}
 
 impl Sandbox {
     /// Compiles a component, checks that it fits the world, and links it. `name` is for messages. Unless
@@ -119,7 +46,8 @@ impl Sandbox {
         if bytes.len() > MAX_COMPONENT {
             return Err(SandboxError::TooLarge { size: bytes.len() });
         }
-        let pool = self.pool(size)?;
+        let linked = self.pool(size)?;
+        let LinkedPool { pool, linker } = &*linked;
         let invalid = |e: wasmtime::Error| {
             let reason = reason(&e);
             // The engine has no error type for this: its text says that a limit of the pool is exceeded.
@@ -137,7 +65,7 @@ impl Sandbox {
         let wrong = |e: wasmtime::Error| SandboxError::WrongWorld {
             problems: vec![reason(&e)],
         };
-        let linked = pool.linker.instantiate_pre(&compiled).map_err(wrong)?;
+        let linked = linker.instantiate_pre(&compiled).map_err(wrong)?;
         let exports = if adapter {
             Exports::Adapter(AdapterPre::new(linked).map_err(wrong)?)
         } else {
@@ -148,29 +76,11 @@ impl Sandbox {
         Ok(Component(Arc::new(CompiledComponent {
             name: printable(name, 100),
             ty: compiled.component_type(),
-            pool,
+            pool: Arc::clone(pool),
             exports,
             pure: !wasm_sections::runs_at_instantiation(bytes),
             history: Arc::default(),
         })))
-    }
-
-    /// The tools of a component: derived from its types, or listed by a fresh instance that can reach
-    /// nothing.
-    ///
-    /// # Errors
-    /// [`SandboxError`] if it does not answer, or a description is invalid.
-    pub async fn list_tools(
-        &self,
-        component: &Component,
-    ) -> Result<Vec<ToolDefinition>, SandboxError> {
-        if let Exports::Functions(_, functions) = &component.0.exports {
-            return Ok(functions.tools.clone());
-        }
-        let tools = run::list_tools(component)
-            .await
-            .map_err(|reason| SandboxError::ListTools { reason })?;
-        definitions::checked(tools)
     }
 }
 

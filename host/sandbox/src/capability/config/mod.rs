@@ -6,5 +6,4 @@ mod operation;
 mod tests;
 pub(crate) mod wit;
 
-pub use crate::resources::{ConfigEntry, ConfigValue, MAX_TEXTS, MAX_VALUE, is_key};
 pub use act::ConfigAct;

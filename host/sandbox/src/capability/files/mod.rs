@@ -12,4 +12,3 @@ pub(crate) mod wasi;
 pub(crate) mod wit;
 
 pub use act::{FileAct, FileContent};
-pub use resolve::Grant;
