@@ -429,9 +429,13 @@ impl Pep {
         match judged.decision {
             Decision::Allow(_) => Ok(decision),
             Decision::Deny(basis) | Decision::Escalate(basis, _) => {
+                let basis = Box::new(basis);
                 Err(Refusal::Denied { decision, basis })
             }
-            Decision::Error(basis) => Err(Refusal::Undecidable { decision, basis }),
+            Decision::Error(basis) => {
+                let basis = Box::new(basis);
+                Err(Refusal::Undecidable { decision, basis })
+            }
         }
     }
 }

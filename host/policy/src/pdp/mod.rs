@@ -7,6 +7,7 @@ mod bundle;
 mod cedar_request;
 mod context_path;
 mod entities;
+mod error;
 mod evaluate;
 mod explain;
 mod index;
@@ -32,8 +33,8 @@ use tollgate_model::{
 };
 
 pub use bundle::{Bundle, ToolTypes};
+pub use error::LoadError;
 pub use explain::{Explanation, FailedPart, ObservedValue, PolicyTrace, Verdict};
-pub use load::LoadError;
 
 use crate::{
     policy::{Diagnostic, LoadedPolicy, Mode},

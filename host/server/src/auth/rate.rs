@@ -10,12 +10,20 @@ use std::{
 use tollgate::{config::RateConfig, gate::Gate, identity::Caller};
 use tollgate_model::{entity::Uid, time::Timestamp};
 
+use crate::problem::Problem;
+
 /// A caller asks more often than it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many requests; wait {} s before the next", .retry_after.as_secs())]
 pub struct RateExceeded {
     /// When the next one is let in; whole seconds, at least one.
     pub retry_after: Duration,
+}
+
+impl From<RateExceeded> for Problem {
+    fn from(busy: RateExceeded) -> Self {
+        Self::too_many_requests(busy.to_string(), busy.retry_after.as_secs())
+    }
 }
 
 /// How often each principal has asked. There are as many as the configuration has names.

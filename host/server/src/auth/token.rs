@@ -14,6 +14,8 @@ use tollgate_model::{
     time::Timestamp,
 };
 
+use crate::problem::Problem;
+
 /// Tells a token from other secrets, for people and for scanners.
 pub const PREFIX: &str = "tollgate_";
 
@@ -33,6 +35,12 @@ pub enum TokenError {
     /// The store.
     #[error(transparent)]
     Store(#[from] LedgerError),
+}
+
+impl From<TokenError> for Problem {
+    fn from(error: TokenError) -> Self {
+        Self::unavailable(error.to_string())
+    }
 }
 
 /// What a new token is for.

@@ -39,20 +39,20 @@ fn an_answer_without_a_result_is_one_text_and_never_structured() {
     };
     let waits = Refusal::Pending {
         decision: DecisionId(7),
-        basis: Basis {
+        basis: Box::new(Basis {
             bundle: Sha256Digest::of(b""),
             determining: Vec::new(),
             errors: Vec::new(),
             no_policies: false,
             redact: BTreeSet::new(),
             shadow: None,
-        },
+        }),
         approval: ApprovalId::from_bytes([2; 8]),
-        requirement: Requirement {
+        requirement: Box::new(Requirement {
             alternatives: Vec::new(),
             lifts: BTreeSet::new(),
             severity: Severity::default(),
-        },
+        }),
         expires: Timestamp(1),
         happened: Vec::new(),
     };

@@ -30,7 +30,7 @@ use tollgate_trace::{
 
 use self::spending::Spending;
 pub use self::spending::recall;
-use crate::{auth::AuthenticatedCaller, http::SLOWEST};
+use crate::{auth::AuthenticatedCaller, limits::SLOWEST};
 
 /// Where traces and logs are sent to, by HTTP (OTLP specification, "OTLP/HTTP Request").
 const TRACES: &str = "/v1/traces";

@@ -156,7 +156,10 @@ impl Reading {
             ApprovalState::Rejected => StepOutcome::Rejected,
             ApprovalState::Expired => StepOutcome::Expired,
             ApprovalState::Cancelled if !resolved.superseded => StepOutcome::Cancelled,
-            _ => return,
+            ApprovalState::Cancelled
+            | ApprovalState::Pending
+            | ApprovalState::Approved
+            | ApprovalState::Consumed => return,
         };
         // What has ended a call stays true.
         for call in resolved.enclosing_calls.iter().chain([&resolved.call]) {

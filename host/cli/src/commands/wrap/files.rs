@@ -23,13 +23,9 @@ use crate::{
         },
     },
     error::Failure,
-    identity,
+    identity, observe_only,
     style::line,
 };
-
-/// The policy that permits everything.
-pub(super) const OBSERVE_ONLY: &str = "observe-only";
-const PERMIT: &str = include_str!("../../../templates/observe-only.cedar");
 
 /// Starter policies that a gate needs to be operated.
 const NEEDED: [&str; 4] = [
@@ -170,8 +166,8 @@ impl Gate {
         for (name, text) in POLICIES.iter().filter(|(name, _)| NEEDED.contains(name)) {
             write(&self.dir.join("policies").join(name), text)?;
         }
-        let permit = format!("policies/{OBSERVE_ONLY}.cedar");
-        write(&self.dir.join(permit), PERMIT)?;
+        let permit = format!("policies/{}.cedar", observe_only::ID);
+        write(&self.dir.join(permit), observe_only::POLICY)?;
         write(&self.dir.join(".gitignore"), ".tollgate/\n")?;
         write(&self.dir.join(FILE_NAME), &config)
     }

@@ -19,7 +19,7 @@ use tollgate_model::canonical::Sha256Digest;
 
 use self::{
     clients::{ClientFile, Server, Transport},
-    files::{Draft, Gate, OBSERVE_ONLY},
+    files::{Draft, Gate},
 };
 use crate::{
     commands::{serve, upstream},
@@ -260,16 +260,4 @@ async fn serve(file: &Path, cx: &Context<'_>) -> Result<Exit, Failure> {
         )));
     }
     serve::over_stdio(config, cx).await
-}
-
-/// A warning, if the policy that permits everything is still there.
-pub(crate) fn observes_only(config: &Config) -> Option<String> {
-    let needle = format!("@id(\"{OBSERVE_ONLY}\")");
-    let files = config.policy_files().ok()?;
-    let file = files.iter().find(|file| file.text.contains(&needle))?;
-    Some(format!(
-        "warning: the policy `{OBSERVE_ONLY}` in {} permits every call; see what was called with `tollgate policy \
-         suggest`, and replace it",
-        shown(&config.policies.join(&file.name))
-    ))
 }

@@ -231,13 +231,12 @@ impl<'a> Drawing<'a> {
 
     /// Who may answer an approval is shown at the approval.
     fn is_told_elsewhere(&self, span: &Span<'a>) -> bool {
-        match &span.opened.1.event {
-            Event::Decision(decision) if !self.full => {
-                matches!(decision.action, Action::Approve | Action::Reject)
-                    && decision.approval.is_some()
-            }
-            _ => false,
-        }
+        let Event::Decision(decision) = &span.opened.1.event else {
+            return false;
+        };
+        !self.full
+            && matches!(decision.action, Action::Approve | Action::Reject)
+            && decision.approval.is_some()
     }
 
     /// The effect that is shown on the same line as its decision.
@@ -246,13 +245,13 @@ impl<'a> Drawing<'a> {
             return None;
         }
         let mut below = self.trace.below(span.id);
-        match (below.next(), below.next()) {
-            (Some(only), None) => match &only.opened.1.event {
-                Event::Effect(effect) => Some(effect),
-                _ => None,
-            },
-            _ => None,
-        }
+        let (Some(only), None) = (below.next(), below.next()) else {
+            return None;
+        };
+        let Event::Effect(effect) = &only.opened.1.event else {
+            return None;
+        };
+        Some(effect)
     }
 
     fn row(&self, parent: &Span<'a>, span: &Span<'a>) -> Row {
@@ -297,7 +296,18 @@ impl<'a> Drawing<'a> {
             Event::Start(_) => self.invoke(span),
             Event::Effect(effect) => effect_row(effect, line(&span.name, MAX_NAME)),
             Event::ApprovalRequested(requested) => self.approval(span, requested),
-            _ => Row::new(Mark::Unknown, line(&span.name, MAX_NAME), ""),
+            Event::BundleActivated(_)
+            | Event::RunStarted(_)
+            | Event::RunEnded(_)
+            | Event::Outcome(_)
+            | Event::ComponentLog(_)
+            | Event::LabelsJoined(_)
+            | Event::ApprovalAnswered(_)
+            | Event::ApprovalResolved(_)
+            | Event::ApprovalEscalated(_)
+            | Event::Halted(_)
+            | Event::Resumed(_)
+            | Event::Administered(_) => Row::new(Mark::Unknown, line(&span.name, MAX_NAME), ""),
         }
     }
 
@@ -306,15 +316,12 @@ impl<'a> Drawing<'a> {
             .trace
             .below(span.id)
             .any(|s| s.kind == SpanKind::InvokeComponent);
-        let waits = self
-            .trace
-            .below(span.id)
-            .filter_map(|s| match &s.opened.1.event {
-                Event::ApprovalRequested(requested) => {
-                    Some(self.trace.approval_state(requested.id))
-                }
-                _ => None,
-            });
+        let waits = self.trace.below(span.id).filter_map(|s| {
+            let Event::ApprovalRequested(requested) = &s.opened.1.event else {
+                return None;
+            };
+            Some(self.trace.approval_state(requested.id))
+        });
         let withheld =
             self.trace.outcome_of_call(span.id).and_then(|o| o.release) == Some(Release::Withheld);
         let (mark, outcome) = match (span.error, span.end) {
@@ -347,9 +354,10 @@ impl<'a> Drawing<'a> {
     }
 
     fn invoke(&self, span: &Span<'a>) -> Row {
-        let start = match &span.opened.1.event {
-            Event::Start(start) => Some(start),
-            _ => None,
+        let start = if let Event::Start(start) = &span.opened.1.event {
+            Some(start)
+        } else {
+            None
         };
         let unsandboxed = start.is_some_and(|start| start.unsandboxed);
         let name = line(&span.name, MAX_NAME);
@@ -516,17 +524,16 @@ where
 }
 
 fn same_wait(a: &Span<'_>, b: &Span<'_>) -> bool {
-    match (&a.opened.1.event, &b.opened.1.event) {
-        (Event::Decision(a_), Event::Decision(b_)) => {
-            a.kind == SpanKind::Authorize
-                && b.kind == SpanKind::Authorize
-                && a_.outcome == Outcome::Escalate
-                && b_.outcome == Outcome::Escalate
-                && a_.action == b_.action
-                && a_.determining == b_.determining
-        }
-        _ => false,
-    }
+    let (Event::Decision(first), Event::Decision(second)) = (&a.opened.1.event, &b.opened.1.event)
+    else {
+        return false;
+    };
+    a.kind == SpanKind::Authorize
+        && b.kind == SpanKind::Authorize
+        && first.outcome == Outcome::Escalate
+        && second.outcome == Outcome::Escalate
+        && first.action == second.action
+        && first.determining == second.determining
 }
 
 #[cfg(test)]

@@ -9,10 +9,8 @@ use zeroize::Zeroizing;
 
 use tollgate_egress::WireRequest;
 
-use crate::{
-    capability::http::{HttpError, headers},
-    port::SecretValue,
-};
+use super::{HttpError, headers};
+use crate::port::SecretValue;
 
 /// A secret that a guest wants to attach, and its placement.
 #[derive(Debug, Clone)]

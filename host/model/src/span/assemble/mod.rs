@@ -1,18 +1,18 @@
 //! Builds the spans of one run from its records, in their order.
 
+mod events;
+
 use std::collections::{HashMap, VecDeque};
 
 use serde_json::Value;
 
 use super::{
-    Attributes, Naming, OtelKind, SpanChange, SpanKind,
-    attributes::{approval_status, attributes},
-    changes,
-    names::{attribute as a, event},
+    Attributes, Naming, OtelKind, SpanChange, SpanKind, attributes::attributes, changes,
+    names::attribute as a,
 };
 use crate::{
     ids::{ApprovalId, RunId, SpanId},
-    record::{Arrival, EffectDetails, Event, KeyedDigest, Record, RunOutcome, TraceLink},
+    record::{EffectDetails, Event, KeyedDigest, Record, TraceLink},
     time::Timestamp,
 };
 
@@ -241,14 +241,8 @@ impl RunSpans {
                 if self.taken.contains(&span) {
                     return None;
                 }
-                if let Some(known) = self.spans.get_mut(&span) {
-                    // The latest decision determines a call that was decided again.
-                    if let (Event::Decision(d), None, SpanKind::ExecuteTool) =
-                        (&record.event, known.end, kind)
-                        && !d.is_secondary
-                    {
-                        known.take_on(attributes(kind, index, record, naming));
-                    }
+                if self.spans.contains_key(&span) {
+                    self.decided_again(span, kind, index, record, naming);
                     return None;
                 }
                 let new = Span {
@@ -267,13 +261,7 @@ impl RunSpans {
                     opened: index,
                     closed: end.map(|_| index),
                 };
-                let new = self.completed(new, record);
-                let ended = new.end.map(|_| span);
-                if let Some(asked) = asked(record) {
-                    self.approvals.insert(asked, span);
-                }
-                self.spans.insert(span, new);
-                ended
+                self.open(new, record)
             }
             SpanChange::Close {
                 span,
@@ -284,34 +272,74 @@ impl RunSpans {
                 if unless_ended && self.is_settled(span, record) {
                     return None;
                 }
-                let known = self.spans.get_mut(&span)?;
-                let first = known.end.is_none();
-                known.end = Some(end);
-                known.error = error;
-                known.closed.get_or_insert(index);
-                let kind = known.kind;
-                // Resource usage belongs to the execution, not to its call.
-                if !matches!(record.event, Event::Decision(_)) {
-                    known.take_on(attributes(kind, index, record, naming));
-                }
-                if let Some(error) = error {
-                    known.set(a::ERROR_TYPE, error.into());
-                }
-                if kind == SpanKind::ExecuteTool {
-                    self.remember(span);
-                }
-                first.then_some(span)
+                self.close(span, (end, error), index, record, naming)
             }
         }
+    }
+
+    /// The latest decision determines a call that was decided again.
+    fn decided_again(
+        &mut self,
+        span: SpanId,
+        kind: SpanKind,
+        index: u64,
+        record: &Record,
+        naming: Naming<'_>,
+    ) {
+        if let (Some(known), Event::Decision(decision), SpanKind::ExecuteTool) =
+            (self.spans.get_mut(&span), &record.event, kind)
+            && known.end.is_none()
+            && !decision.is_secondary
+        {
+            known.take_on(attributes(kind, index, record, naming));
+        }
+    }
+
+    /// Adds a span. Returns it if it has ended already.
+    fn open(&mut self, new: Span, record: &Record) -> Option<SpanId> {
+        let id = new.id;
+        let new = self.completed(new, record);
+        let ended = new.end.map(|_| id);
+        if let Event::ApprovalRequested(requested) = &record.event {
+            self.approvals.insert(requested.id, id);
+        }
+        self.spans.insert(id, new);
+        ended
+    }
+
+    /// Ends a span. Returns it if it had not ended before.
+    fn close(
+        &mut self,
+        span: SpanId,
+        (end, error): (Timestamp, Option<&'static str>),
+        index: u64,
+        record: &Record,
+        naming: Naming<'_>,
+    ) -> Option<SpanId> {
+        let known = self.spans.get_mut(&span)?;
+        let first = known.end.is_none();
+        known.end = Some(end);
+        known.error = error;
+        known.closed.get_or_insert(index);
+        let kind = known.kind;
+        // Resource usage belongs to the execution, not to its call.
+        if !matches!(record.event, Event::Decision(_)) {
+            known.take_on(attributes(kind, index, record, naming));
+        }
+        if let Some(error) = error {
+            known.set(a::ERROR_TYPE, error.into());
+        }
+        if kind == SpanKind::ExecuteTool {
+            self.remember(span);
+        }
+        first.then_some(span)
     }
 
     /// Whether a call has ended, or runs with an approval that was withdrawn too late.
     fn is_settled(&self, call: SpanId, record: &Record) -> bool {
         let ended = self.spans.get(&call).is_none_or(|call| call.end.is_some());
-        let late = match &record.event {
-            Event::ApprovalResolved(resolved) => !self.approvals.contains_key(&resolved.id),
-            _ => false,
-        };
+        let late = matches!(&record.event, Event::ApprovalResolved(resolved)
+            if !self.approvals.contains_key(&resolved.id));
         let runs = |span: &Span| {
             span.kind == SpanKind::InvokeComponent
                 && span.parent == Some(call)
@@ -356,10 +384,10 @@ impl RunSpans {
 
     /// The earlier unsuccessful call that this one repeats.
     fn repeats(&self, record: &Record) -> Option<SpanId> {
-        match &record.event {
-            Event::Decision(decision) => self.failed.get(decision.arguments.as_ref()?).copied(),
-            _ => None,
-        }
+        let Event::Decision(decision) = &record.event else {
+            return None;
+        };
+        self.failed.get(decision.arguments.as_ref()?).copied()
     }
 
     /// Remembers how a call ended, in order to recognise its repetitions.
@@ -404,7 +432,8 @@ impl RunSpans {
             {
                 links.push(TraceLink { span, trace });
             }
-            links.extend(arrival_of(record).and_then(|arrival| arrival.link));
+            let arrival = record.event.arrival();
+            links.extend(arrival.and_then(|request| request.arrival.link));
         }
         // An effect is a child of its execution, and links to the decision that allowed it.
         if let (SpanKind::Effect, Event::Effect(effect)) = (kind, &record.event)
@@ -423,118 +452,21 @@ impl RunSpans {
         }
         links
     }
-
-    /// Events, and what a record adds to a span that another record opened.
-    fn tell(&mut self, index: u64, record: &Record, naming: Naming<'_>) {
-        let at = record.time;
-        match &record.event {
-            Event::CallInvalid(call) => {
-                if let Some(span) = self.spans.get_mut(&call.call) {
-                    let about = |(name, _): &(&str, _)| name.starts_with("tollgate.validation.");
-                    let about = span.attributes.iter().filter(|a| about(a)).cloned();
-                    let about = about.collect();
-                    span.happened(event::VALIDATION_FAILED, at, about);
-                }
-            }
-            Event::Decision(decision) => {
-                let call = decision.call.and_then(|call| self.spans.get_mut(&call));
-                if let (Some(call), Some(budget)) = (call, decision.exhausted()) {
-                    let budget = (a::BUDGET, budget.into());
-                    call.happened(event::BUDGET_EXHAUSTED, at, vec![budget]);
-                }
-            }
-            Event::Start(start) => {
-                if let Some(call) = self.spans.get_mut(&start.call) {
-                    call.set(a::TOOL_EXECUTED, true.into());
-                    if start.attempt > 1 && start.approval.is_none() && !start.resumption {
-                        let number = (a::ATTEMPT_NUMBER, start.attempt.into());
-                        call.happened(event::RETRY_SCHEDULED, at, vec![number]);
-                    }
-                }
-            }
-            Event::ComponentLog(log) => {
-                if let Some(span) = self.spans.get_mut(&log.parent) {
-                    let about = vec![
-                        (a::LOG_LEVEL, log.level.clone().into()),
-                        (a::LOG_MESSAGE, log.message.clone().into()),
-                    ];
-                    span.happened(event::ADAPTER_LOG, at, about);
-                }
-            }
-            Event::ApprovalRequested(asked) => {
-                if let Some(span) = self.spans.get_mut(&asked.span) {
-                    let about = span.attributes.clone();
-                    let about = about.into_iter();
-                    let about = about.filter(|(name, _)| name.starts_with("tollgate.approval."));
-                    span.happened(event::APPROVAL_REQUESTED, at, about.collect());
-                }
-            }
-            Event::ApprovalAnswered(answer) => {
-                let span = self.approvals.get(&answer.id);
-                if let Some(span) = span.and_then(|span| self.spans.get_mut(span)) {
-                    span.take_on(attributes(span.kind, index, record, naming));
-                }
-            }
-            Event::ApprovalResolved(resolved) => {
-                self.approvals.remove(&resolved.id);
-                if let Some(span) = self.spans.get_mut(&resolved.span) {
-                    let about = vec![
-                        (a::APPROVAL_ID, resolved.id.to_string().into()),
-                        (a::APPROVAL_STATUS, approval_status(resolved.state).into()),
-                    ];
-                    span.happened(event::APPROVAL_RESOLVED, at, about);
-                }
-            }
-            Event::RunEnded(ended) if ended.outcome == RunOutcome::BudgetExhausted => {
-                let root = self.root.span.and_then(|root| self.spans.get_mut(&root));
-                if let Some(root) = root {
-                    let reason = (a::RUN_STOP_REASON, ended.stop_reason.clone().into());
-                    root.happened(event::BUDGET_EXHAUSTED, at, vec![reason]);
-                }
-            }
-            Event::BundleActivated(_)
-            | Event::RunStarted(_)
-            | Event::RunEnded(_)
-            | Event::Outcome(_)
-            | Event::Effect(_)
-            | Event::LabelsJoined(_)
-            | Event::ApprovalEscalated(_)
-            | Event::Halted(_)
-            | Event::Resumed(_)
-            | Event::Administered(_) => {}
-        }
-    }
 }
 
 /// The caller's own span above the call that a record is about.
 fn caller_of(record: &Record) -> Option<SpanId> {
-    match &record.event {
-        Event::Decision(decision) => decision.caller_span,
-        Event::CallInvalid(call) => call.caller_span,
-        _ => None,
-    }
-}
-
-fn arrival_of(record: &Record) -> Option<&Arrival> {
-    match &record.event {
-        Event::Decision(decision) => Some(&decision.arrival),
-        Event::CallInvalid(call) => Some(&call.arrival),
-        _ => None,
-    }
-}
-
-fn asked(record: &Record) -> Option<ApprovalId> {
-    match &record.event {
-        Event::ApprovalRequested(asked) => Some(asked.id),
-        _ => None,
-    }
+    record.event.arrival()?.caller_span
 }
 
 fn otel_kind(kind: SpanKind, record: &Record) -> OtelKind {
-    let over_mcp = || arrival_of(record).is_some_and(|arrival| arrival.mcp.is_some());
-    let over_http = || match &record.event {
-        Event::Effect(effect) => matches!(effect.details, Some(EffectDetails::Http(_))),
-        _ => false,
+    let over_mcp = || {
+        let arrival = record.event.arrival();
+        arrival.is_some_and(|request| request.arrival.mcp.is_some())
+    };
+    let over_http = || {
+        matches!(&record.event, Event::Effect(effect)
+            if matches!(effect.details, Some(EffectDetails::Http(_))))
     };
     match kind {
         SpanKind::ExecuteTool if over_mcp() => OtelKind::Server,
@@ -544,37 +476,4 @@ fn otel_kind(kind: SpanKind, record: &Record) -> OtelKind {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        entity::{Kind, Uid},
-        record::CallInvalid,
-        time::Timestamp,
-    };
-
-    #[test]
-    fn what_is_kept_of_a_run_does_not_grow_with_its_calls() {
-        let mut spans = RunSpans::new(RunId::from_bytes([1; 16]));
-        for n in 1..=10 * MAX_TAKEN as u64 {
-            let call = SpanId::from_bytes(n.to_be_bytes());
-            let invalid = CallInvalid {
-                arrival: Arrival::default(),
-                call,
-                caller_span: None,
-                parent: None,
-                pointers: Vec::new(),
-                principal: Uid::new(Kind::Agent, "support"),
-                problem: "invalid_arguments".into(),
-                tool: "look".into(),
-            };
-            let event = Event::CallInvalid(invalid);
-            let record = Record::new("acme", Some(spans.run), Timestamp(1), event);
-            assert_eq!(spans.apply(n, &record, Naming::Clear), [call]);
-            assert!(spans.take(call).is_some());
-            let again = spans.apply(n, &record, Naming::Clear);
-            assert!(again.is_empty(), "a removed call does not come back");
-        }
-        assert_eq!(spans.size(), 0);
-        assert_eq!(spans.taken.len(), MAX_TAKEN);
-    }
-}
+mod tests;
