@@ -1,4 +1,4 @@
-//! The command line as it is typed. Each subcommand's own arguments stand with it in `commands/`.
+//! The command line. The arguments of each subcommand are with it in `commands/`.
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 

@@ -1,5 +1,4 @@
-//! What every command is given: the global options, the output, and ways to the configuration, the gate and
-//! the ledger.
+//! The context of every command: global options, output, and access to configuration, gate and ledger.
 
 use std::path::{Path, PathBuf};
 
@@ -16,13 +15,13 @@ use crate::{
     trust,
 };
 
-/// What every command has.
+/// The context of a command.
 pub(crate) struct Context<'a> {
     global: Global,
     pub(crate) out: &'a Output,
 }
 
-/// The configuration here or in a directory above.
+/// The nearest configuration: in the working directory or one above.
 ///
 /// # Errors
 /// There is none.
@@ -43,7 +42,7 @@ impl<'a> Context<'a> {
         self.global.config.as_deref()
     }
 
-    /// The configuration file: the one that was named, or the nearest, which must be trusted.
+    /// The configuration file: that of `--config`, else the nearest, which must be trusted.
     pub(crate) fn config_file(&self) -> Result<PathBuf, Failure> {
         if let Some(file) = self.named_config() {
             return Ok(file.to_owned());
@@ -71,12 +70,12 @@ impl<'a> Context<'a> {
         Ok(Client::new(config, claim, self.out))
     }
 
-    /// The user of `--as`, whom only the gate believes.
+    /// The user of `--as`; only the gate can check the token.
     pub(crate) fn claimed_user(&self) -> Option<String> {
         self.global.as_user.clone()
     }
 
-    /// Ask the gate one thing, and leave.
+    /// Sends one request to the gate, and closes the client.
     pub(crate) async fn execute<T: DeserializeOwned>(
         &self,
         request: ApiRequest,
@@ -87,7 +86,7 @@ impl<'a> Context<'a> {
         answer
     }
 
-    /// The ledger, for lists: `None` where nothing has been recorded yet.
+    /// The ledger, for lists; `None` if nothing was recorded yet.
     pub(crate) fn reader_if_any(&self, config: &Config) -> Result<Option<LedgerReader>, Failure> {
         if config.store.path.exists() {
             self.reader(config).map(Some)
@@ -109,7 +108,7 @@ impl<'a> Context<'a> {
     }
 }
 
-/// A path as another process understands it.
+/// The absolute path.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(|e| Failure::plain(format!("{}: {e}", path.display())))
 }

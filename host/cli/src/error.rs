@@ -1,4 +1,4 @@
-//! Why a command did not do what it was asked to: what, where, and what to do next.
+//! Failures of commands: what is wrong, where, and what to do.
 
 use std::{fmt, io, path::Path};
 
@@ -26,11 +26,11 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// What to do about it.
     pub(crate) help: Option<String>,
-    /// Where in a file, if a file is at fault.
+    /// Positions in files, if a file has the error.
     pub(crate) places: Vec<Place>,
 }
 
-/// A place in a file, with what to say about it.
+/// A position in a file, with its diagnostic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Place {
     /// The file; an absolute path.
@@ -39,11 +39,11 @@ pub(crate) struct Place {
     pub(crate) line: usize,
     /// From 1, in characters.
     pub(crate) column: usize,
-    /// Bytes that are at fault; 1 where only the beginning is known.
+    /// The length of the error in bytes; 1 if only the beginning is known.
     pub(crate) length: usize,
     /// Whether it is an error or a warning.
     pub(crate) error: bool,
-    /// Whether nothing is wrong, and it is only worth knowing.
+    /// Whether it is only a note.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) note: bool,
     /// Stable name, such as `policy::duplicate-id`.
@@ -70,18 +70,18 @@ impl Failure {
         Self::new(Exit::Failure, message)
     }
 
-    /// A command line that makes no sense.
+    /// A usage error.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, message)
     }
 
-    /// With what to do about it.
+    /// Adds advice.
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// Whether the reader of our output has gone away, so that there is nothing to say.
+    /// Whether the reader of standard output has closed it, so that nothing is printed.
     pub(crate) fn is_silent(&self) -> bool {
         self.exit == Exit::Ok
     }
@@ -157,7 +157,7 @@ impl From<tollgate_trace::store::StoreError> for Failure {
     }
 }
 
-/// A path as people read it: short where it is below the working directory.
+/// A path for messages: relative if it is below the working directory.
 pub(crate) fn shown(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(here)

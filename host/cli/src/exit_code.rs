@@ -1,19 +1,19 @@
-//! Exit codes: what a script learns without reading a word. Every one is listed in `tollgate --help`.
+//! Exit codes. `tollgate --help` lists them.
 
 use tollgate_server::reply::{self, CallOutcome};
 
 /// How the command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// It did what it was asked to.
+    /// Success.
     Ok,
-    /// It could not.
+    /// A failure.
     Failure,
-    /// The command line makes no sense.
+    /// A usage error.
     Usage,
     /// Policy denied it, or could not decide it.
     Denied,
-    /// It waits for a human.
+    /// It waits for an approval.
     Waiting,
     /// The tool failed.
     ToolError,
@@ -52,7 +52,7 @@ impl Exit {
         }
     }
 
-    /// The worse of two: what needs a person's look most.
+    /// The worse of two, for several calls.
     pub(crate) fn worse(self, other: Self) -> Self {
         let rank = |exit| match exit {
             Self::Ok => 0,

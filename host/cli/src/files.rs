@@ -1,4 +1,4 @@
-//! Replacing files: readers see the old content or the new one, never a part of it.
+//! Atomic replacement of files.
 
 use std::{fs, io, path::Path};
 
@@ -7,15 +7,15 @@ use tollgate_ledger::durable_file::{self, FileMode};
 /// Writes `bytes` to the file at `path` atomically. An existing file keeps its mode.
 ///
 /// # Errors
-/// As [`durable_file::replace`].
+/// See [`durable_file::replace`].
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     durable_file::replace(path, bytes, FileMode::Shared)
 }
 
-/// As [`replace`], unless the file holds these bytes already. Whether it was written.
+/// Like [`replace`], unless the file has these bytes already. Returns whether it was written.
 ///
 /// # Errors
-/// As [`replace`], or the file cannot be read.
+/// See [`replace`]; also if the file cannot be read.
 pub(crate) fn replace_if_changed(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     match fs::read(path) {
         Ok(found) if found == bytes => return Ok(false),

@@ -1,7 +1,7 @@
-//! Help texts, laid out for the terminal that they are read on.
+//! Help texts, wrapped to the width of the terminal.
 //!
-//! In the sources their paragraphs have lines of a fixed width. Wrapped again for a narrower terminal they
-//! would have a short line after each long one, so each paragraph becomes a single line before it is wrapped.
+//! In the sources, paragraphs have lines of a fixed width. Wrapped again for a narrower terminal, each long line
+//! would be followed by a short one. So the lines of a paragraph are joined first.
 
 use clap::Command;
 
@@ -15,8 +15,7 @@ pub(crate) fn reflow(command: Command) -> Command {
     command.mut_subcommands(reflow)
 }
 
-/// `text` with the lines of each paragraph joined. Indented lines, such as examples, and headings stay as
-/// they are.
+/// `text` with the lines of each paragraph joined. Indented lines, such as examples, and headings are not changed.
 fn paragraphs(text: &str) -> String {
     let mut joined = String::new();
     let mut may_go_on = false;

@@ -1,6 +1,5 @@
-//! Who is at the command line: the operating system's user, as the configuration names them.
-//!
-//! Never an argument: `--as USER` counts only with that user's token.
+//! The user at the command line: the operating system's user, mapped by the configuration, or `--as USER` with that
+//! user's token.
 
 use std::{fmt, path::Path};
 
@@ -28,7 +27,7 @@ impl fmt::Debug for Claim {
 }
 
 impl Claim {
-    /// The claim of `user`, with the token in `file`, or asked for on the terminal.
+    /// The claim of `user`, with the token from `file` or from a prompt on the terminal.
     pub(crate) fn read(user: &str, file: Option<&Path>, out: &Output) -> Result<Self, Failure> {
         let token = match file {
             Some(file) => std::fs::read_to_string(file).map_err(|e| {

@@ -1,6 +1,5 @@
-//! What the process writes of itself while it serves: lines on standard error, as JSON where that is asked
-//! for, each with trace and span where there are such. Never a payload: only this program's own events are
-//! written, and those name tools, runs and outcomes alone.
+//! The log of a serving process: lines on standard error, as text or JSON, with trace and span ids. No line has a
+//! payload: only this program's own events are logged, and they contain tools, runs and outcomes.
 
 use clap::{Args, ValueEnum};
 use tracing_subscriber::{
@@ -8,7 +7,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-/// What is written, and how.
+/// The options of the log.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Logs {
     /// Write what happens to standard error, in this form.
@@ -38,7 +37,7 @@ enum Level {
 }
 
 impl Logs {
-    /// Begin to write, if anything is asked for.
+    /// Starts logging, if an option asks for it.
     pub(crate) fn begin(&self) {
         let level = match (self.log, self.log_format) {
             (None, None) | (Some(Level::Off), _) => return,
@@ -47,7 +46,7 @@ impl Logs {
             (None, Some(_)) | (Some(Level::Info), _) => LevelFilter::INFO,
             (Some(Level::Debug), _) => LevelFilter::DEBUG,
         };
-        // What libraries write could hold anything.
+        // Events of libraries could contain payloads.
         let own = Targets::new().with_target("tollgate", level);
         let lines = fmt::layer().with_writer(std::io::stderr);
         let lines = match self.log_format.unwrap_or_default() {
@@ -59,7 +58,7 @@ impl Logs {
     }
 }
 
-/// Whether anything is written: remarks are part of it then.
+/// Whether the log is on; remarks then go to the log.
 pub(crate) fn are_written() -> bool {
     tracing::dispatcher::has_been_set()
 }

@@ -1,5 +1,5 @@
-//! The `tollgate` command: it parses what is typed, asks the gate, and shows the answer. What may happen
-//! is decided by the gate, never here.
+//! The `tollgate` command: parses arguments, sends requests to the gate, and shows the answers. Decisions are made
+//! by the gate, never here.
 
 mod args;
 mod client;

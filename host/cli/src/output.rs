@@ -1,8 +1,7 @@
-//! Where everything that the command says goes: results to standard output, remarks and failures to
-//! standard error.
+//! The output of commands: results go to standard output, remarks and failures to standard error.
 //!
-//! Text is always styled; the streams drop the styles where they are not wanted (`--color`, `NO_COLOR`,
-//! no terminal). Nothing else in the command writes to a stream.
+//! Text is always styled; the streams remove the styles if they are not wanted (`--color`, `NO_COLOR`, no
+//! terminal). No other module writes to a stream.
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
@@ -43,7 +42,7 @@ impl From<Color> for anstream::ColorChoice {
     }
 }
 
-/// Show `text` in the user's pager. Whether it did.
+/// Shows `text` in the user's pager. Returns whether it did.
 fn pager(text: &str) -> io::Result<bool> {
     let named = std::env::var("PAGER").unwrap_or_default();
     let mut words = named.split_whitespace();
@@ -61,16 +60,16 @@ fn pager(text: &str) -> io::Result<bool> {
     };
     let mut child = command.stdin(Stdio::piped()).spawn()?;
     if let Some(mut stdin) = child.stdin.take() {
-        // Who leaves the pager early has read enough.
+        // A write error means that the user has closed the pager.
         drop(stdin.write_all(text.as_bytes()));
     }
     Ok(child.wait()?.success())
 }
 
-/// Width where there is no terminal to ask.
+/// The width without a terminal.
 const WIDTH: usize = 120;
 
-/// The command's voice.
+/// The output of a command.
 pub(crate) struct Output {
     json: bool,
     quiet: bool,
@@ -79,7 +78,7 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// A voice that speaks JSON or to people, with remarks or without.
+    /// Output as JSON or text, with or without remarks.
     pub(crate) fn new(json: bool, quiet: bool, color: Color) -> Self {
         Self {
             json,
@@ -105,7 +104,7 @@ impl Output {
         }
     }
 
-    /// A result for people, line end added if it has none.
+    /// A result for people; a missing newline is added.
     pub(crate) fn text(&self, text: &str) -> io::Result<()> {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         out.write_all(text.as_bytes())?;
@@ -121,7 +120,7 @@ impl Output {
         self.text(&line)
     }
 
-    /// A result: JSON where that is wanted, else what `text` makes of it.
+    /// A result: JSON with `--json`, else the text that `text` returns.
     pub(crate) fn show<T: Serialize>(
         &self,
         value: &T,
@@ -134,8 +133,7 @@ impl Output {
         }
     }
 
-    /// A result for people that they read from beginning to end: by a pager where a terminal is too small
-    /// for it.
+    /// A long result for people, in a pager if it does not fit on the terminal.
     pub(crate) fn page(&self, text: &str) -> io::Result<()> {
         let rows =
             rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| usize::from(size.ws_row));
@@ -145,12 +143,12 @@ impl Output {
         }
         match pager(text) {
             Ok(true) => Ok(()),
-            // There is no pager, or it could not show it.
+            // There is no pager, or it failed.
             Ok(false) | Err(_) => self.text(text),
         }
     }
 
-    /// A remark to people, on standard error. Nothing is lost where it cannot be written.
+    /// A remark on standard error. Write errors are ignored.
     pub(crate) fn remark(&self, text: &str) {
         if !self.quiet && !self.json {
             self.say(&format!("{text}\n"));
@@ -162,7 +160,7 @@ impl Output {
         let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
     }
 
-    /// Why the command did not do what it was asked to.
+    /// A failure, on standard error.
     pub(crate) fn failure(&self, failure: &Failure) {
         if failure.is_silent() {
             return;
@@ -202,7 +200,7 @@ impl Output {
         Ok(Some(matches!(answer.trim(), "y" | "Y" | "yes")))
     }
 
-    /// A line that the terminal does not repeat. `None` without a terminal.
+    /// Reads a line without echo. `None` without a terminal.
     pub(crate) fn secret(&self, prompt: &str) -> io::Result<Option<String>> {
         use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
         if !io::stdin().is_terminal() {
@@ -221,7 +219,7 @@ impl Output {
         Ok(Some(line.trim().to_owned()))
     }
 
-    /// Signs of life while something takes long; none for programs.
+    /// The progress display; none with `--json`.
     pub(crate) fn progress(&self) -> Option<Progress> {
         (!self.quiet && !self.json && io::stderr().is_terminal()).then(Progress::on_stderr)
     }

@@ -1,5 +1,5 @@
-//! Signs of life while something takes long: a spinner on a terminal, plain lines elsewhere. Nothing is
-//! shown of what is over in two seconds.
+//! Progress of long operations: a spinner on a terminal, else plain lines. Operations of less than two seconds
+//! show nothing.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// How long something may take before anything is shown of it.
+/// How long an operation may take before progress is shown.
 const PATIENCE: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_millis(120);
 
-/// Where signs of life go.
+/// The form of the progress display.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Progress {
     /// Lines on standard error.
@@ -22,7 +22,7 @@ pub(crate) enum Progress {
 }
 
 impl Progress {
-    /// On standard error, in the form that fits what it is connected to.
+    /// The form for standard error: a spinner if it is a terminal.
     pub(crate) fn on_stderr() -> Self {
         if std::io::stderr().is_terminal() {
             Self::Spinner
@@ -31,7 +31,7 @@ impl Progress {
         }
     }
 
-    /// Begins something that may take long, until the returned value is dropped.
+    /// Begins an operation, which ends when the returned value is dropped.
     pub(crate) fn step(self, what: &str) -> Step {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         if let Ok(style) =
@@ -49,7 +49,7 @@ impl Progress {
             }
             match self {
                 Self::Lines => {
-                    // Nothing is lost with a line that cannot be written.
+                    // Write errors of progress are ignored.
                     let _ = writeln!(std::io::stderr(), "{what} ...");
                 }
                 Self::Spinner => {
@@ -79,7 +79,7 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    /// What is being done right now.
+    /// Sets the detail of the spinner.
     pub(crate) fn detail(&self, text: &str) {
         self.bar.set_message(text.to_owned());
     }

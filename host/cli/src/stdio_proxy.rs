@@ -1,8 +1,7 @@
-//! Passes a client's MCP messages on to the process that owns the gate.
+//! Forwards a client's MCP messages to the process that owns the gate.
 //!
-//! When the owner leaves, the requests that it took and has not answered are answered here: their outcome is
-//! not known. The next owner gets the messages with which the client began, so that the client need not
-//! begin again.
+//! If the owner exits, its unanswered requests are answered here as indeterminate. The next owner gets the client's
+//! initialization again, so that the client need not repeat it.
 
 use std::{collections::HashMap, io};
 
@@ -16,12 +15,12 @@ use tokio::{
 };
 use tollgate_server::mcp::MAX_LINE;
 
-/// The side that went away.
+/// The side that closed the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     /// The client closed its end.
     Client,
-    /// The owner left.
+    /// The owner exited.
     Owner,
 }
 
@@ -32,21 +31,21 @@ pub(crate) struct StdioProxy {
     state: State,
 }
 
-/// What the next owner must know of the messages so far.
+/// The state that the next owner needs.
 #[derive(Debug, Default)]
 struct State {
-    /// How the client began, and the id of that request.
+    /// The client's `initialize` request, and its id.
     began: Option<(Vec<u8>, Value)>,
-    /// That it has begun.
+    /// The client's `initialized` notification.
     initialized: Option<Vec<u8>>,
-    /// Requests that are not answered, by their ids; whether each calls a tool.
+    /// Unanswered requests by id, and whether each calls a tool.
     open: HashMap<String, (Value, bool)>,
-    /// The answer that the client has had already.
+    /// The id of an answer that the client has already, and must not get again.
     again: Option<Value>,
 }
 
 impl State {
-    /// Note a message of the client.
+    /// Notes a message of the client.
     fn note_request(&mut self, line: &[u8]) {
         let Ok(message) = serde_json::from_slice::<Value>(line) else {
             return;
@@ -56,7 +55,7 @@ impl State {
             ("initialize", Some(id)) => self.began = Some((line.to_vec(), id.clone())),
             ("notifications/initialized", _) => self.initialized = Some(line.to_vec()),
             ("notifications/cancelled", _) => {
-                // It gets no answer, and must not be given one here.
+                // A cancelled request gets no answer.
                 let id = message.pointer("/params/requestId");
                 if let Some(id) = id {
                     self.open.remove(&id.to_string());
@@ -70,7 +69,7 @@ impl State {
         }
     }
 
-    /// Note a message of the owner. Returns whether the client gets it.
+    /// Notes a message of the owner. Returns whether to forward it.
     fn note_answer(&mut self, line: &[u8]) -> bool {
         let Ok(message) = serde_json::from_slice::<Value>(line) else {
             return true;
@@ -89,7 +88,7 @@ impl State {
         true
     }
 
-    /// What the next owner gets first.
+    /// The messages to repeat to the next owner.
     fn replayed(&mut self) -> Vec<u8> {
         let Some((began, id)) = &self.began else {
             return Vec::new();
@@ -99,7 +98,7 @@ impl State {
             lines.extend_from_slice(initialized);
         }
         if self.open.contains_key(&id.to_string()) {
-            // It has had no answer yet.
+            // The client has no answer to it yet.
             self.again = None;
         } else {
             self.again = Some(id.clone());
@@ -107,7 +106,7 @@ impl State {
         lines
     }
 
-    /// Answers to what the owner that left has taken.
+    /// Answers to the unanswered requests of the previous owner.
     fn lost(&mut self) -> Vec<u8> {
         let began = self.began.as_ref().map(|(_, id)| id.to_string());
         let mut lines = Vec::new();
@@ -136,7 +135,7 @@ impl State {
 }
 
 impl StdioProxy {
-    /// Begin to read what the client says.
+    /// Starts to read from the client.
     pub(crate) fn begin() -> Self {
         let (send, lines) = mpsc::channel(16);
         tokio::spawn(async move {
@@ -154,10 +153,10 @@ impl StdioProxy {
         }
     }
 
-    /// Pass messages on until one side goes away.
+    /// Forwards messages until one side closes.
     ///
     /// # Errors
-    /// The client does not take what is written.
+    /// Writing to the client failed.
     pub(crate) async fn pass(
         &mut self,
         mut read: impl AsyncBufRead + Unpin + Send + 'static,
@@ -185,7 +184,7 @@ impl StdioProxy {
                             }
                         }
                         None => {
-                            // What it has asked for is still answered.
+                            // Its open requests are still answered.
                             client = false;
                             if write.shutdown().await.is_err() {
                                 break;
@@ -220,7 +219,7 @@ impl Drop for TaskGuard {
     }
 }
 
-/// A line with its end; nothing at the end of what is read. One that is too long ends it.
+/// A line with its newline; `None` at the end. A line that is too long is an error.
 async fn line(read: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
     let most = u64::try_from(MAX_LINE).unwrap_or(u64::MAX);

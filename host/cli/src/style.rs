@@ -1,14 +1,14 @@
-//! Colours, by what they mean, and the width of what is shown. Nothing depends on a colour alone: a
-//! symbol or word always says the same.
+//! Colours by meaning, and the width of text. No information depends on colour alone: a symbol or word always
+//! carries it as well.
 
 use owo_colors::{OwoColorize as _, Style};
 use tollgate::text::printable;
 use unicode_width::UnicodeWidthStr as _;
 
-/// What a text means.
+/// The meaning of a text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Tone {
-    /// Nothing in particular.
+    /// No meaning.
     #[default]
     Plain,
     /// Allowed, done.
@@ -17,11 +17,11 @@ pub(crate) enum Tone {
     Bad,
     /// Waiting, or unknown.
     Wait,
-    /// Of less interest.
+    /// Less important.
     Weak,
-    /// Of more interest.
+    /// More important.
     Strong,
-    /// A name that can be used elsewhere.
+    /// A name that can be used in other commands.
     Name,
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn paint(text: &str, tone: Tone) -> String {
     }
 }
 
-/// Columns that `text` takes; it holds no styles.
+/// The width of `text`, which has no styles.
 pub(crate) fn width(text: &str) -> usize {
     text.width()
 }
@@ -62,7 +62,7 @@ pub(crate) fn pad(text: &str, columns: usize, tone: Tone) -> String {
     )
 }
 
-/// Text from outside as one line of at most `max` bytes: nothing in it moves the cursor or hides.
+/// Foreign text as one printable line of at most `max` bytes.
 pub(crate) fn line(text: &str, max: usize) -> String {
     printable(text, max)
         .replace('\n', "\\n")

@@ -1,5 +1,5 @@
-//! Which configurations may be used without being named: those that this user or root owns, that no other
-//! account can write, and that this user has trusted.
+//! The configurations that may be used without `--config`: owned by this user or root, writable by no other account,
+//! and trusted by this user.
 //!
 //! A configuration starts programs and names secrets, so a file in a cloned repository or a shared
 //! directory is another person's code. The list of trusted files is the user's own; it holds paths, so an
@@ -20,14 +20,13 @@ use crate::{
 
 /// The sticky bit: only the owner of a file in the directory can replace it.
 const STICKY: u32 = 0o1000;
-/// The mode of the user's own directory of state.
+/// The mode of the user's state directory.
 const PRIVATE: u32 = 0o700;
 
-/// The directory of what this user's commands remember: `tollgate` in `XDG_STATE_HOME`, or in
-/// `~/.local/state`.
+/// The user's state directory: `tollgate` in `XDG_STATE_HOME`, or in `~/.local/state`.
 ///
 /// # Errors
-/// The user has no home.
+/// The user has no home directory.
 pub(crate) fn state_dir() -> Result<PathBuf, Failure> {
     let named = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
     named
@@ -40,7 +39,7 @@ pub(crate) fn state_dir() -> Result<PathBuf, Failure> {
         })
 }
 
-/// Make a directory below [`state_dir`] that only this user can look into.
+/// Creates a directory below [`state_dir`] with mode 0700.
 pub(crate) fn private_dir(dir: &Path) -> Result<(), Failure> {
     let failed =
         |e: std::io::Error| Failure::plain(format!("{}: it cannot be made: {e}", dir.display()));
@@ -76,7 +75,7 @@ impl TrustedFiles {
         &self.files
     }
 
-    /// Trust the file `file`.
+    /// Adds `file` to the list.
     ///
     /// # Errors
     /// The file does not exist, or another account can write it.
@@ -90,7 +89,7 @@ impl TrustedFiles {
         Ok(file)
     }
 
-    /// Trust the file `file` no longer. Whether it was trusted.
+    /// Removes `file` from the list. Returns whether it was in it.
     pub(crate) fn remove(&mut self, file: &Path) -> Result<bool, Failure> {
         let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
         let before = self.files.len();
@@ -154,7 +153,7 @@ fn canonical(file: &Path) -> Result<PathBuf, Failure> {
     fs::canonicalize(file).map_err(|e| Failure::plain(format!("{}: {e}", shown(file))))
 }
 
-/// That only this user and root can change the file or put another one in its place.
+/// Checks that only this user and root can write or replace the file.
 fn check_owner(file: &Path) -> Result<(), Failure> {
     for path in [Some(file), file.parent()].into_iter().flatten() {
         let found =
@@ -184,7 +183,7 @@ fn check_owner(file: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether the group is the user's own, as most systems make one for each user.
+/// Whether the group is the user's private group.
 fn is_private_group(gid: u32) -> bool {
     let group = Group::from_gid(Gid::from_raw(gid)).ok().flatten();
     let user = User::from_uid(Uid::effective()).ok().flatten();

@@ -1,8 +1,8 @@
-//! Times, sizes and amounts, short enough to compare at a glance.
+//! Short forms of durations, sizes and amounts.
 
 use tollgate_model::time::Timestamp;
 
-/// A span of time, from microseconds.
+/// A duration in microseconds.
 pub(crate) fn duration(micros: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "three digits of it are shown")]
     let value = micros as f64;
@@ -29,7 +29,7 @@ pub(crate) fn duration(micros: u64) -> String {
     }
 }
 
-/// Bytes.
+/// A size in bytes.
 pub(crate) fn size(bytes: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "two digits of it are shown")]
     let value = bytes as f64;

@@ -12,9 +12,9 @@ use tollgate_model::{ids::ApprovalId, life::ApprovalState};
 /// Interval of progress reports to a client while its call waits.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A call that can be made again.
+/// A call that can be repeated.
 pub(crate) trait RepeatableCall {
-    /// Make it again.
+    /// Repeats the call.
     async fn repeat(&mut self) -> Answer;
 
     /// Reports to the client that the call has waited for `waited`, of at most `limit`.
@@ -30,7 +30,7 @@ pub(crate) struct HeldAnswer {
     pub(crate) interrupted: bool,
 }
 
-/// The approval that a call waits for.
+/// The pending approval of an answer.
 pub(crate) fn pending(answer: &Answer) -> Option<ApprovalId> {
     match &answer.verdict {
         Verdict::Refused(Refusal::Pending { approval, .. }) => Some(*approval),
@@ -38,7 +38,7 @@ pub(crate) fn pending(answer: &Answer) -> Option<ApprovalId> {
     }
 }
 
-/// Hold a call for at most `limit` while its answer is pending, and repeat it once its approval is answered.
+/// Holds a call for at most `limit` while its answer is pending, and repeats it once its approval is answered.
 /// `interrupt` ends the wait early. If the store cannot be read, the pending answer stands.
 pub(crate) async fn hold(
     gate: &Gate,
@@ -51,7 +51,7 @@ pub(crate) async fn hold(
     let mut interrupt = std::pin::pin!(interrupt);
     let mut answer = answer;
     while let Some(approval) = pending(&answer) {
-        // Kept until the call is repeated: its approval is not used up by others meanwhile.
+        // Held until the call is repeated, so that no other waiter uses the approval in between.
         let waiter = gate.waiter(approval);
         let settled = loop {
             let left = limit.saturating_sub(begun.elapsed());
@@ -85,7 +85,7 @@ fn over(answer: Answer, interrupted: bool) -> HeldAnswer {
     }
 }
 
-/// Whether repeating the call says more than that it waits: it runs, has run, or was rejected.
+/// Whether a repetition of the call is not pending any more: it runs, has run, or was rejected.
 fn goes_on(state: ApprovalState) -> bool {
     matches!(
         state,

@@ -1,7 +1,7 @@
 //! The HTTP client for an issuer's keys and for the approvals webhook.
 //!
-//! Trust is that of the gate's own connections: Mozilla's roots and `[network] trust`. No proxy, no
-//! redirects, a time limit and a size limit for everything.
+//! It trusts Mozilla's roots and `[network] trust`. It uses no proxy and follows no redirects, and every request
+//! has a time and size limit.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub(crate) fn client(gate: &Gate, patience: Duration) -> Result<Client, String> 
         .map_err(|e| told(&e))
 }
 
-/// What is at `url`: at most `limit` bytes.
+/// Fetches `url`; fails beyond `limit` bytes.
 pub(crate) async fn get(client: &Client, url: Url, limit: usize) -> Result<Vec<u8>, String> {
     let mut response = client.get(url).send().await.map_err(|e| told(&e))?;
     if !response.status().is_success() {
@@ -38,7 +38,7 @@ pub(crate) async fn get(client: &Client, url: Url, limit: usize) -> Result<Vec<u
     Ok(bytes)
 }
 
-/// What went wrong, without the URL: it may hold a secret.
+/// The error as text, without the URL, which may contain a secret.
 pub(crate) fn told(error: &reqwest::Error) -> String {
     let what = if error.is_timeout() {
         "it took too long"

@@ -1,6 +1,6 @@
 //! How deep JSON nests, before anything parses it.
 
-/// Arrays and objects within each other.
+/// The deepest nesting of arrays and objects.
 const MAX_DEPTH: usize = 100;
 
 /// Whether `json` nests too deep. Text that is not JSON is not judged here; the parser refuses it.

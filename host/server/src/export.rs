@@ -1,4 +1,4 @@
-//! Exporters of the gate's spans: what they are given of the gate, or of its files where no gate runs.
+//! What exporters need of the gate (keys, secrets, settings), from a running gate or from its files.
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -19,12 +19,12 @@ use tollgate_trace::export::{
     ExportError, ExportLease, ExportSettings, Keyholder, Source, ValueFuture, run_all,
 };
 
-/// Bytes of a tool's description.
+/// The longest description of a tool, in bytes.
 const MAX_DESCRIPTION: usize = 1024;
-/// How long it takes until another process's lease is asked for again.
+/// The pause before another attempt to take the lease from another process.
 const LEASE_PAUSE: Duration = Duration::from_secs(5);
 
-/// What the owner of a ledger exports with.
+/// The source of a running gate.
 #[must_use]
 pub fn source_of_gate(gate: &Gate) -> Source {
     let ruleset = gate.ruleset();
@@ -51,7 +51,7 @@ pub fn source_of_gate(gate: &Gate) -> Source {
     )
 }
 
-/// What any process exports with that may read the ledger and its key.
+/// The source of any process that may read the ledger and its key.
 ///
 /// # Errors
 /// [`ExportError`] if either cannot be read, or a trusted certificate cannot.
@@ -89,7 +89,7 @@ fn settings(
     }
 }
 
-/// The keys of a gate that runs.
+/// The keys of a running gate.
 struct GateKeys {
     gate: Gate,
     capture: Arc<Capture>,
@@ -116,7 +116,7 @@ impl Keyholder for GateKeys {
     }
 }
 
-/// The keys in the files of a gate that does not run.
+/// The keys in the files of a gate.
 struct StoreKeys {
     ledger: LedgerReader,
     keys: Keys,
@@ -154,8 +154,8 @@ async fn value_bytes(value: &ConfigValue, secrets: &Vault) -> Result<Vec<u8>, St
     }
 }
 
-/// Export for as long as this is polled, as the configuration in force says. `told` hears what each
-/// exporter cannot do, and when it can again.
+/// Runs the exporters of the configuration in force while this is polled. `told` is called when an exporter
+/// fails, and when it works again.
 pub async fn attend(gate: Gate, told: impl Fn(&str, Option<&str>)) {
     let mut reloads = gate.reloads();
     let mut held_up = false;

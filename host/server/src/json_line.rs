@@ -1,11 +1,11 @@
-//! JSON messages of a line each, as MCP sends them over a pipe.
+//! JSON messages, one per line, as MCP sends them over a pipe.
 
 use std::io;
 
 use serde::Serialize;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
-/// A message as a line, with its end.
+/// A message as a line, with its newline.
 ///
 /// # Errors
 /// It cannot be serialized.
@@ -15,7 +15,7 @@ pub(crate) fn encode(message: &impl Serialize) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
-/// Sends a line.
+/// Writes a line and flushes it.
 ///
 /// # Errors
 /// The other end is gone.

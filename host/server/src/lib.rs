@@ -1,6 +1,6 @@
-//! Where protocols live and die: what speaks to agents, approvers and other servers over a network or a
-//! pipe. Each surface authenticates, parses into a [`tollgate::enforce::CallRequest`], and puts the gate's
-//! answer into its protocol's words. Nothing here decides, and nothing here runs a tool.
+//! The protocols by which agents, approvers and other servers reach the gate, over a network or a pipe. Each
+//! surface authenticates, parses a request into a [`tollgate::enforce::CallRequest`], and translates the gate's
+//! answer. Nothing here decides, and nothing here runs a tool.
 
 mod approval_wait;
 pub mod approvals;

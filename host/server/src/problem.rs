@@ -17,10 +17,10 @@ pub const LEAVING: &str = "leaving";
 /// The code where a run is not the caller's, or has ended.
 pub const OTHER_RUN: &str = "other_run";
 
-/// What went wrong. The code is stable; title and detail are for people.
+/// Problem details. The code is stable; title and detail are for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
-    /// The problem's type: the title says no more than the status (RFC 9457, section 4.2.1).
+    /// The problem type: `about:blank`, so the title is that of the status (RFC 9457, section 4.2.1).
     #[serde(rename = "type")]
     pub kind: String,
     /// The text of the status.
@@ -34,18 +34,18 @@ pub struct Problem {
     /// The decision that denied it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<String>,
-    /// What to do, where the detail does not say it.
+    /// What to do, unless the detail says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
     /// The place in a file that is at fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<Location>,
-    /// Seconds to wait.
+    /// The value of `Retry-After`, in seconds.
     #[serde(skip)]
     retry_after: Option<u64>,
 }
 
-/// A place in a file, and what is wrong there.
+/// A position in a file, and the error there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Location {
     /// The file; an absolute path.
@@ -75,13 +75,13 @@ impl Problem {
         }
     }
 
-    /// Nothing is there, as far as the caller may know.
+    /// 404: it does not exist, or the caller may not know of it.
     #[must_use]
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", detail)
     }
 
-    /// The run that a request names is not the caller's, or has ended.
+    /// The named run does not belong to the caller, or has ended.
     #[must_use]
     pub fn other_run(error: OperateError) -> Self {
         match error {
@@ -90,13 +90,13 @@ impl Problem {
         }
     }
 
-    /// The caller may not.
+    /// 403: the caller has no permission.
     #[must_use]
     pub fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
 
-    /// The request makes no sense.
+    /// 400: the request is not valid.
     #[must_use]
     pub fn invalid(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", detail)
@@ -122,14 +122,14 @@ impl Problem {
         self
     }
 
-    /// With what to do.
+    /// Adds advice.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// With how many seconds to wait.
+    /// Adds `Retry-After`, in seconds.
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);

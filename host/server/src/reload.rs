@@ -1,6 +1,6 @@
 //! Puts changed files into force: configuration, lock, policies, components.
 //!
-//! A change is a signal to look, nothing more: the gate loads everything again, whole or not at all.
+//! A change only triggers a reload: the gate loads everything again, and if anything is wrong, nothing changes.
 
 use std::{
     collections::BTreeSet,
@@ -13,16 +13,16 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tollgate::{config::Config, gate::Gate, load::LoadError, lock::Lock};
 
-/// How long nothing must change before what changed is loaded: editors write in several steps.
+/// How long files must be unchanged before a reload, because editors write in several steps.
 const QUIET: Duration = Duration::from_millis(300);
-/// Who reloads, as records name it.
+/// The actor of these reloads in records.
 const BY: &str = "file watch";
 
-/// Watch what the gate's configuration names until `until` is cancelled, and reload when it changes.
-/// `tell` hears how each reload ended.
+/// Watches the files that the configuration names until `until` is cancelled, and reloads when they change.
+/// `tell` is called with the result of each reload.
 ///
 /// # Errors
-/// What the system says if it does not let itself be watched.
+/// The error of the operating system if files cannot be watched.
 pub async fn watch(
     gate: Gate,
     until: CancellationToken,
@@ -37,7 +37,7 @@ pub async fn watch(
             && !matches!(event.kind, EventKind::Access(_))
             && event.paths.iter().any(matters)
         {
-            // One that is not taken in time tells no more than the one that is.
+            // A full channel is enough: one pending signal covers all changes.
             let _ = send.try_send(());
         }
     })?;
@@ -47,7 +47,7 @@ pub async fn watch(
         let config = &ruleset.config;
         for (dir, mode) in dirs(config) {
             if watched.insert(dir.clone()) && watcher.watch(&dir, mode).is_err() {
-                // It is not there yet; a later change may bring it.
+                // The directory does not exist yet; it is tried again after a later change.
                 watched.remove(&dir);
             }
         }
@@ -68,7 +68,7 @@ fn dirs(config: &Config) -> Vec<(PathBuf, RecursiveMode)> {
         let parent = path.parent().unwrap_or(Path::new("."));
         (parent.to_path_buf(), RecursiveMode::NonRecursive)
     };
-    // The policies first: what is below them is watched, too, even if they lie next to the rest.
+    // The policies come first, because their directory is watched recursively even if other files are in it.
     let mut dirs = vec![(config.policies.clone(), RecursiveMode::Recursive)];
     dirs.push(parent(&config.file));
     dirs.extend(config.components.values().map(|c| parent(&c.path)));

@@ -1,7 +1,7 @@
-//! What agents and people note about runs: self-reports, notes, sets, feedback.
+//! Annotations of runs by agents and users: self-reports, notes, sets, feedback.
 //!
-//! Who calls in a run may annotate it; for all others that is decided, and recorded. What is noted passes the
-//! capture policy, and has no part in any decision.
+//! The principal of a run may annotate it; for all others that is decided and recorded. Annotations pass the
+//! capture policy and do not influence decisions.
 
 use std::{borrow::Cow, collections::BTreeSet};
 
@@ -21,26 +21,26 @@ use tollgate_trace::{
     store::{NewNote, Store, StoreError},
 };
 
-/// Bytes of a note.
+/// The longest note, in bytes.
 const MAX_NOTE: usize = 4096;
 
-/// How many runs are put into a set at once.
+/// The most runs to add to a set in one request.
 const MAX_RUNS: usize = 500;
 
-/// Bytes beyond what is kept of a text in which secrets are looked for: the longest secret that is recognised
-/// where a text is cut.
+/// Bytes beyond the end of a cut text that are searched for secrets as well: the longest secret that is recognised
+/// across the cut.
 const MARGIN: usize = 16 << 10;
 
-/// Something that is noted about runs.
+/// An annotation, or a change of one.
 #[derive(Debug, Clone)]
 pub enum RunNote {
-    /// What the agent reports about its run: an object whose keys are topics.
+    /// Self-reports: an object whose keys are topics.
     SelfReport {
         /// The run.
         run: RunId,
         /// The call that it is about.
         call: Option<SpanId>,
-        /// By topic.
+        /// The texts by topic.
         report: Value,
     },
     /// A note, or only its label.
@@ -54,40 +54,40 @@ pub enum RunNote {
         /// A comment; may be empty.
         note: String,
     },
-    /// A note is taken back.
+    /// Removes a note.
     RemoveNote {
         /// The run.
         run: RunId,
-        /// Which.
+        /// The number of the note.
         note: u64,
     },
     /// Feedback.
     Feedback {
         /// The run.
         run: RunId,
-        /// What.
+        /// The feedback.
         given: FeedbackInput,
     },
-    /// A set is made.
+    /// Makes a set.
     MakeSet {
         /// Its name.
         set: String,
-        /// What it is for.
+        /// The purpose of the set.
         about: String,
     },
-    /// A set is removed; its runs stay.
+    /// Removes a set. Its runs are kept.
     RemoveSet {
         /// Its name.
         set: String,
     },
-    /// Runs are put into a set.
+    /// Adds runs to a set.
     AddToSet {
         /// Its name.
         set: String,
         /// Which.
         runs: Vec<RunId>,
     },
-    /// A run is taken out of a set.
+    /// Removes a run from a set.
     TakeFromSet {
         /// Its name.
         set: String,

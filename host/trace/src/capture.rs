@@ -1,5 +1,4 @@
-//! What is kept of that which others report: every attribute, name and text that comes in passes here, once,
-//! before anything is stored or searched.
+//! Cleans reports before they are stored or searched: every reported attribute, name and text passes here once.
 
 use tollgate_model::capture::AttributeFilter;
 
@@ -7,17 +6,17 @@ use crate::store::Attributes;
 
 /// The prefix of the gate's own attributes.
 const OWN: &str = "tollgate.";
-/// The prefix under which a sender's attributes of that name are kept.
+/// The prefix of a sender's attributes with such a name.
 const THEIRS: &str = "reported.tollgate.";
 
-/// What is kept of a reported span's, event's, link's, log's, resource's or scope's attributes: what the
-/// configuration says, and no secrets. What claims to be the gate's is kept under another name.
+/// The attributes of a reported span, event, link, log, resource or scope, as the configuration keeps them, without
+/// secrets. Attributes with names of the gate's own are renamed.
 #[must_use]
 pub fn reported(attributes: Attributes, filter: &dyn AttributeFilter) -> Attributes {
     filter.attributes(renamed(attributes))
 }
 
-/// The name of a reported event: none claims to be the gate's.
+/// The name of a reported event; a name of the gate's own events is changed.
 #[must_use]
 pub fn event_name(name: String) -> String {
     match name.strip_prefix(OWN) {

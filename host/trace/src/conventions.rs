@@ -1,7 +1,7 @@
-//! What attributes of reported spans mean, whichever semantic conventions named them.
+//! The meaning of attributes of reported spans, across semantic conventions.
 //!
-//! Instrumentations spell the same fact in many ways. [`DIALECTS`] lists the spellings; everything else in
-//! this crate asks for a [`Meaning`]. To support another instrumentation, add its names there.
+//! Instrumentations name the same fact differently. [`DIALECTS`] lists the names; all other code uses a [`Meaning`].
+//! To support another instrumentation, add its names to the table.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -12,7 +12,7 @@ use crate::store::Attributes;
 /// A fact about a span that several instrumentations name differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Meaning {
-    /// The kind of work, such as `chat` or `execute_tool`; see [`Role`].
+    /// The operation, such as `chat` or `execute_tool`; see [`Role`].
     Operation,
     /// The company that serves the model.
     Provider,
@@ -42,26 +42,26 @@ pub enum Meaning {
     Tool,
     /// The id that a model gave to a call of a tool.
     ToolCall,
-    /// What went into the span: the request, the prompt, the arguments.
+    /// The input: the request, the prompt, the arguments.
     Input,
-    /// What came out of it: the answer, the completion, the result.
+    /// The output: the answer, the completion, the result.
     Output,
     /// Documents that were retrieved.
     Documents,
     /// `error.type`.
     ErrorType,
-    /// Why it was tried again.
+    /// The reason of a retry.
     RetryReason,
-    /// Why another agent took over.
+    /// The reason of a handoff.
     HandoffReason,
 }
 
 /// The number of meanings.
 const MEANINGS: usize = Meaning::HandoffReason as usize + 1;
 
-/// The names that one family of instrumentations uses.
+/// The names of one family of instrumentations.
 struct Dialect {
-    /// Where they are documented.
+    /// The documentation of the names.
     #[expect(
         dead_code,
         reason = "it tells readers of the table where the names come from"
@@ -72,7 +72,7 @@ struct Dialect {
 
 use Meaning as M;
 
-/// Every spelling that is understood. Where a span has several of one meaning, the first in this table counts.
+/// All known names. If a span has several attributes with one meaning, the first in this table is used.
 const DIALECTS: &[Dialect] = &[
     Dialect {
         source: "OpenTelemetry semantic conventions for generative AI 1.36 to 1.39",
@@ -218,7 +218,7 @@ const DIALECTS: &[Dialect] = &[
     },
 ];
 
-/// By name: what it means, and its place in the table.
+/// The meaning of each name, and its index in the table.
 static MEANING_OF: LazyLock<HashMap<&'static str, (Meaning, usize)>> = LazyLock::new(|| {
     let names = DIALECTS.iter().flat_map(|dialect| dialect.names);
     names
@@ -227,7 +227,7 @@ static MEANING_OF: LazyLock<HashMap<&'static str, (Meaning, usize)>> = LazyLock:
         .collect()
 });
 
-/// What the attributes of one span mean.
+/// The meanings of the attributes of one span.
 #[derive(Debug)]
 pub struct Facts<'a> {
     values: [Option<(usize, &'a Value)>; MEANINGS],
@@ -258,13 +258,13 @@ impl<'a> Facts<'a> {
         self.values.get(meaning as usize)?.map(|(_, value)| value)
     }
 
-    /// The text of this meaning; nothing if it is empty or not text.
+    /// The text of this meaning; `None` if it is empty or not a text.
     #[must_use]
     pub fn text(&self, meaning: Meaning) -> Option<&'a str> {
         self.get(meaning)?.as_str().filter(|text| !text.is_empty())
     }
 
-    /// What kind of work the span stands for.
+    /// The role of the span.
     #[must_use]
     pub fn role(&self) -> Role {
         self.text(Meaning::Operation)
@@ -272,25 +272,25 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// What kind of work a span stands for.
+/// The kind of work of a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// One call of a model.
     Model,
-    /// An agent or workflow, which sums up what happens below it.
+    /// An agent or workflow. Its usage is the sum of the spans below it.
     Agent,
     /// A call of a tool.
     Tool,
     /// Retrieval of documents.
     Retrieval,
-    /// Something else that is known not to call a model.
+    /// Any other known operation; it does not call a model.
     Other,
-    /// The span does not say.
+    /// Unknown.
     Unknown,
 }
 
 impl Role {
-    /// The role of an operation's name, in any dialect.
+    /// The role of an operation, in any dialect.
     fn of(operation: &str) -> Self {
         match operation {
             "chat" | "generate_content" | "text_completion" | "embeddings" | "completion"

@@ -1,4 +1,4 @@
-//! What can be said afterwards about how good a run was, and what each kind of it needs.
+//! Feedback about runs: the kinds, and the values that each kind needs.
 
 use serde::{Deserialize, Serialize};
 use tollgate_model::ids::{RunId, SpanId};
@@ -13,11 +13,11 @@ pub enum FeedbackKind {
     Correction,
     /// The outcome for the business, in a word: `resolved`, `reopened`, `refunded`.
     BusinessOutcome,
-    /// How much a reviewer changed: 0 for nothing, 1 for everything.
+    /// The share of the result that a reviewer changed, from 0 to 1.
     EditDistance,
-    /// How much of what was cited supports what was said: from 0 to 1.
+    /// The share of citations that support the answer, from 0 to 1.
     CitationCorrectness,
-    /// It was answered without evidence.
+    /// The answer had no evidence.
     NoEvidenceAnswer,
     /// Another tool should have been called.
     WrongTool,
@@ -26,10 +26,10 @@ pub enum FeedbackKind {
 /// Feedback that does not fit its kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FeedbackError {
-    /// A word is missing.
+    /// A required text is missing.
     #[error("{} needs {}", .0.as_str(), .1)]
     Missing(FeedbackKind, &'static str),
-    /// A number out of its range.
+    /// The number is out of its range.
     #[error("`value` of {} is a number from 0 to 1", .0.as_str())]
     Range(FeedbackKind),
 }
@@ -38,15 +38,15 @@ pub enum FeedbackError {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FeedbackInput {
-    /// Which kind.
+    /// The kind.
     pub kind: FeedbackKind,
     /// The span that it is about; absent for the run as a whole.
     #[serde(default)]
     pub span: Option<SpanId>,
-    /// A number, where the kind has one.
+    /// A number, if the kind has one.
     #[serde(default)]
     pub value: Option<f64>,
-    /// A word, where the kind has one.
+    /// A word, if the kind has one.
     #[serde(default)]
     pub label: Option<String>,
     /// A comment.
@@ -65,7 +65,7 @@ impl FeedbackKind {
         Self::WrongTool,
     ];
 
-    /// As columns and JSON spell it.
+    /// Its name in columns and JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -80,7 +80,7 @@ impl FeedbackKind {
 }
 
 impl FeedbackInput {
-    /// The feedback of `by` on `run`, if it has what its kind needs. What is said is made printable.
+    /// The feedback of `by` on `run`, if it has the values that its kind needs. Texts are made printable.
     ///
     /// # Errors
     /// [`FeedbackError`]

@@ -1,24 +1,22 @@
-//! Traces beyond the ledger: what agents report of their own work, what people say about runs, and the
-//! search over both.
+//! Traces beyond the ledger: telemetry and self-reports of agents, annotations of users, and search over both.
 //!
-//! The ledger stays the truth about what the gate decided: nothing here changes it, and nothing here can
-//! hold up or fail a decision. Everything in the trace store that comes from the ledger can be made again
-//! from it.
+//! The ledger remains the record of what the gate decided. Nothing here changes it, and nothing here can delay or fail
+//! a decision. The part of the trace store that comes from the ledger can be rebuilt from it.
 //!
-//! | module | what it settles |
+//! | module | contents |
 //! |---|---|
 //! | `store` | [`store::Store`]: the database file next to the ledger, its one writer, its readers |
-//! | `projector` | how the gate's own spans get there |
-//! | `ingest` | what OTLP senders report, made fit to be stored |
+//! | `projector` | copies the gate's own spans into the store |
+//! | `ingest` | OTLP reports, converted for storing |
 //! | `export` | the gate's spans, sent to collectors |
-//! | `capture` | what of it is kept |
+//! | `capture` | cleaning of reports |
 //! | `merged_tree` | reported spans and the gate's as one tree |
-//! | `conventions` | what attributes mean, whichever instrumentation named them |
-//! | `usage` | tokens and cost of a call of a model |
-//! | `run` | a run as steps: where it failed, how two of them differ, the view as a case |
+//! | `conventions` | the meaning of attributes across instrumentations |
+//! | `usage` | tokens and cost of a model call |
+//! | `run` | a run as steps: failures, comparison, incident report |
 //! | `session` | sessions of agents that send no trace id |
-//! | `search` | runs by what is in them |
-//! | `self_report`, `feedback` | what agents tell about their runs, and what is said afterwards |
+//! | `search` | search for runs |
+//! | `self_report`, `feedback` | self-reports of agents, and feedback of users |
 //! | `file_export` | a run as a file that other programs read |
 
 pub mod capture;
@@ -37,5 +35,5 @@ pub mod session;
 pub mod store;
 mod usage;
 
-/// The instrumentation scope of what the gate exports: what comes in with it has come back.
+/// The instrumentation scope of the gate's exports. Reports with this scope are the gate's own spans.
 pub use tollgate_model::span::names::resource::SCOPE;

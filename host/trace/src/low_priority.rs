@@ -1,29 +1,29 @@
-//! Threads that give way to decisions: what is traced may come later, and no call waits for it.
+//! Threads of low priority for traces, so that they do not delay decisions.
 
 use std::{io, sync::mpsc, thread};
 
 use tokio::sync::oneshot;
 
-/// Below what decides, and above guests that compute for long.
+/// Lower than threads that decide, higher than guests that compute for long.
 const NICE: i32 = 10;
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// Have this thread give way from now on: on Linux a priority is a thread's own. Without it a busy gate is
-/// merely slower.
+/// Lowers the priority of this thread; on Linux each thread has its own. Errors are ignored, because a busy gate is
+/// then only slower.
 pub(crate) fn lower_thread_priority() {
     let _ = rustix::process::setpriority_process(None, NICE);
 }
 
-/// A thread that gives way, for work that blocks. It ends when this is dropped.
+/// A thread of low priority for blocking work. It ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct BackgroundThread(mpsc::Sender<Work>);
 
 impl BackgroundThread {
-    /// Start one.
+    /// Starts the thread.
     ///
     /// # Errors
-    /// The system has no thread to give.
+    /// The thread cannot be created.
     pub(crate) fn start(name: &str) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel::<Work>();
         thread::Builder::new().name(name.into()).spawn(move || {
@@ -33,7 +33,7 @@ impl BackgroundThread {
         Ok(Self(sender))
     }
 
-    /// Do `work` there. Nothing if it panicked.
+    /// Does `work` on the thread. `None` if it panicked.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,

@@ -16,25 +16,25 @@ use tollgate_model::{
 use crate::session::callers_trace_of;
 use crate::store::{Part, Reader, Scope, StoreError, StoredLog, StoredSpan, Usage, total};
 
-/// Reported spans below each other at most; deeper ones are next to the last of those.
+/// The deepest nesting of reported spans; deeper ones become siblings of the last one.
 const MAX_DEPTH: usize = 64;
 
-/// A span that others stand below. Several senders may have reported spans of one id.
+/// A parent. Several senders may have reported spans with the same id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum ParentSpan {
-    /// The gate's own.
+    /// A span of the gate.
     Gate(SpanId),
-    /// The reported one at this place.
+    /// The reported span with this index.
     Reported(usize),
 }
 
 /// The parents of the gate's own spans.
 type GateParents = HashMap<SpanId, Option<SpanId>>;
 
-/// Where the spans of each id are.
+/// The indexes of the spans with each id.
 type SpanIndex = HashMap<SpanId, Vec<usize>>;
 
-/// Reported spans next to the gate's own.
+/// Reported spans and their parents.
 #[derive(Debug, Default)]
 pub struct MergedTrace {
     spans: Vec<StoredSpan>,
@@ -50,9 +50,9 @@ pub struct MergedTrace {
 }
 
 impl MergedTrace {
-    /// What was reported of a run whose records these are, in order: in its own trace, and by its own
-    /// principal in its caller's; at most `most` of spans, and of logs. `others` says whether with what
-    /// others have reported in its own trace.
+    /// The reports of a run, whose records are in order: those in its own trace, and those of its principal in the
+    /// caller's trace. At most `most` spans, and as many logs. `others` is whether reports of other principals in
+    /// the run's own trace are included.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be read.
@@ -70,7 +70,7 @@ impl MergedTrace {
         let (mut logs, cut_logs) = reader.reported_logs(&run.tenant, run.id, by, most)?;
         cut |= cut_logs;
         if let Some(caller) = caller {
-            // Another run has that trace's id: of what was reported there only the principal's own counts.
+            // The caller's trace may belong to another run, so only reports of the principal are used.
             let (more, cut_more) = reader.reported(&run.tenant, caller, Some(&whose), most)?;
             spans.extend(more);
             let (more, cut_logs) = reader.reported_logs(&run.tenant, caller, Some(&whose), most)?;
@@ -87,7 +87,7 @@ impl MergedTrace {
         })
     }
 
-    /// The reported spans of the run whose records these are, in order.
+    /// The reported spans of a run, whose records are in order.
     #[must_use]
     pub fn of(reported: Vec<StoredSpan>, records: &[(u64, Record)]) -> Self {
         if reported.is_empty() {
@@ -101,7 +101,7 @@ impl MergedTrace {
                 span::SpanChange::Close { .. } => None,
             })
             .collect();
-        // What the gate exported may have come back.
+        // Leaves out the gate's own spans, which a collector may have sent back.
         let spans: Vec<StoredSpan> = reported
             .into_iter()
             .filter(|span| !own.contains_key(&span.span))
@@ -120,7 +120,7 @@ impl MergedTrace {
         tree
     }
 
-    /// The span that the one at a place means by the id of its parent: its own sender's, where there is one.
+    /// The parent of the span at an index: if several spans have the id, that of the same sender.
     fn parent_of(&self, place: usize) -> Option<usize> {
         let span = self.spans.get(place)?;
         let all = self.places.get(&span.parent?)?;
@@ -135,15 +135,15 @@ impl MergedTrace {
         own.or_else(|| all.first().copied())
     }
 
-    /// Find the place of each reported span.
+    /// Finds the parent of each reported span.
     fn link_parents(&mut self, own: &GateParents) {
-        // 0: not looked at, otherwise one more than the number of reported spans above.
+        // 0: not visited; else one more than the number of reported ancestors.
         let mut depths = vec![0_usize; self.spans.len()];
         let mut parents: Vec<Option<usize>> = vec![None; self.spans.len()];
         for start in 0..self.spans.len() {
             let mut path = vec![start];
             let mut seen = HashSet::from([start]);
-            // Up to what is known, to the top, or once around.
+            // Follows the parents to a visited span, to the top, or once around a circle.
             let mut above = self.parent_of(start);
             while let Some(next) = above {
                 if depths.get(next).is_some_and(|depth| *depth > 0) {
@@ -186,7 +186,7 @@ impl MergedTrace {
         }
     }
 
-    /// Whether what is above one of the gate's spans comes to the reported span at `place`.
+    /// Whether the ancestors of a span of the gate include the reported span at `place`.
     fn leads_back(
         &self,
         place: usize,
@@ -218,8 +218,8 @@ impl MergedTrace {
         false
     }
 
-    /// Find the calls that were made from reported spans. Of several of one id, what the run's own principal
-    /// has reported is meant.
+    /// Finds the parents of the gate's calls. If several reported spans have the id, that of the run's principal is
+    /// used.
     fn attach_calls(&mut self, records: &[(u64, Record)]) {
         let principal = records.iter().find_map(|(_, record)| {
             let Event::RunStarted(started) = &record.event else {
@@ -336,7 +336,7 @@ impl MergedTrace {
             .unwrap_or_default()
     }
 
-    /// With these logs.
+    /// Adds logs.
     #[must_use]
     pub fn with_logs(self, logs: Vec<StoredLog>) -> Self {
         Self { logs, ..self }
@@ -348,13 +348,13 @@ impl MergedTrace {
         &self.logs
     }
 
-    /// Tokens and cost of all calls of models, as the run's principal has reported them.
+    /// Tokens and cost of all model calls that the run's principal reported.
     #[must_use]
     pub fn usage(&self) -> Usage {
         self.usage
     }
 
-    /// Whether more was reported than is here.
+    /// Whether more was reported than is included.
     #[must_use]
     pub fn is_cut(&self) -> bool {
         self.cut

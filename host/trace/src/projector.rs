@@ -1,7 +1,7 @@
 //! The gate's own spans, made from the ledger's records.
 //!
-//! A cursor over the ledger: it runs behind the decisions and never holds one up. What it makes can be
-//! made again: forget the file, and the next time everything is read from the first record.
+//! A cursor over the ledger. It follows the decisions and never delays one. Its output can be rebuilt: if the file is
+//! deleted, everything is read again from the first record.
 
 use std::{ops::ControlFlow, time::Duration};
 
@@ -22,14 +22,14 @@ use crate::{
     },
 };
 
-/// Records that are projected in one transaction.
+/// Records per transaction.
 const PAGE: usize = 1_000;
 /// The cursor's name.
 const CURSOR: &str = "ledger";
-/// How often new records are looked for.
+/// The interval of polling for new records.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Why the trace store is behind the ledger.
+/// Why a projection failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProjectError {
@@ -41,10 +41,10 @@ pub enum ProjectError {
     Store(#[from] StoreError),
 }
 
-/// Bring the store to where the ledger is now; the number of records that were new to it.
+/// Projects all new records of the ledger. Returns their number.
 ///
 /// # Errors
-/// [`ProjectError`]; what was projected stays.
+/// [`ProjectError`]; what was projected before stays.
 pub async fn catch_up(store: &Store, ledger: &LedgerReader) -> Result<u64, ProjectError> {
     caught_up(store, ledger, None).await
 }
@@ -82,8 +82,7 @@ async fn caught_up(
     }
 }
 
-/// Follow the ledger for as long as this is polled, giving way to decisions. `failed` hears why it falls
-/// behind, once each time.
+/// Follows the ledger while this is polled, with low priority. `failed` is called once for each new error.
 pub async fn follow(store: Store, ledger: LedgerReader, failed: impl Fn(&ProjectError)) {
     let aside = BackgroundThread::start("projector").ok();
     let mut behind = false;
@@ -126,7 +125,7 @@ fn apply(writer: &mut Writer, from: u64, records: &[(u64, Record)]) -> rusqlite:
         .query_row([CURSOR], |row| row.get(0))
         .optional()?;
     if known.map_or(0, nat) != from {
-        // Another process has been here meanwhile.
+        // Another process has projected this page already.
         return Ok(());
     }
     let source = writer.source(&Source::default())?;
@@ -190,19 +189,19 @@ fn project(
     Ok(())
 }
 
-/// One record on its way into the tables.
+/// The projection of one record.
 struct Projection<'a> {
     writer: &'a mut Writer,
     source: SourceId,
     index: u64,
     record: &'a Record,
     run: RunId,
-    /// The run's trace by its number in the tables.
+    /// The row id of the run's trace.
     trace: i64,
 }
 
 impl Projection<'_> {
-    /// What the record says of a span of this kind.
+    /// The attributes that the record has for a span of this kind.
     fn about(&self, kind: SpanKind) -> Attributes {
         span::attribute_map(kind, self.index, self.record)
     }
@@ -257,7 +256,7 @@ impl Projection<'_> {
         }
     }
 
-    /// Add a span. One without a parent is under the run's root.
+    /// Adds a span. A span without a parent is under the run's root.
     fn open(&mut self, mut span: NewSpan, kind: SpanKind) -> rusqlite::Result<()> {
         if span.parent.is_none() && kind != SpanKind::InvokeAgent {
             span.parent = root(self.writer, self.trace)?;
@@ -272,7 +271,7 @@ impl Projection<'_> {
         Ok(())
     }
 
-    /// The kind of a span that the record closes. One that closes several says something else about each.
+    /// The kind of a span that the record closes. A record that closes several has different attributes for each.
     fn closed_kind(&self, span: SpanId) -> SpanKind {
         match &self.record.event {
             Event::Outcome(outcome) if span == outcome.span => SpanKind::InvokeComponent,
@@ -297,7 +296,7 @@ impl Projection<'_> {
         }
     }
 
-    /// Have the run found by an error.
+    /// Adds an error as a facet of the run.
     fn failed(&mut self, error: Option<&str>) -> rusqlite::Result<()> {
         if let Some(error) = error {
             self.writer
@@ -306,7 +305,7 @@ impl Projection<'_> {
         Ok(())
     }
 
-    /// Close the root of a run that ends.
+    /// Closes the root of a run that ends.
     fn end_run(&mut self) -> rusqlite::Result<()> {
         if let Event::RunEnded(_) = &self.record.event
             && let Some(span) = root(self.writer, self.trace)?
@@ -319,7 +318,7 @@ impl Projection<'_> {
     }
 }
 
-/// What a run is found by because of a record.
+/// The facets that a record adds to its run.
 fn facets(record: &Record, attributes: &Attributes) -> Vec<(Facet, String)> {
     let mut facets = Vec::new();
     let mut add = |facet, value: &str| facets.push((facet, value.to_owned()));
@@ -371,7 +370,7 @@ fn facets(record: &Record, attributes: &Attributes) -> Vec<(Facet, String)> {
     facets
 }
 
-/// By the index of roots: the one of all spans holds thousands of a long run.
+/// Uses the index of roots, because the index of all spans has thousands for a long run.
 const ROOT: &str = "SELECT span FROM spans INDEXED BY spans_root \
                     WHERE trace = ?1 AND origin = 0 AND kind = 'invoke_agent' LIMIT 1";
 

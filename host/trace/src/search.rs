@@ -1,4 +1,4 @@
-//! Runs by what is in them: the trace store finds them, the ledger says what they are.
+//! Search for runs: the trace store finds their ids, the ledger has their data.
 
 use std::collections::HashSet;
 
@@ -7,53 +7,53 @@ use tollgate_model::{ids::RunId, record::RunOutcome, time::Timestamp};
 
 use crate::store::{Facet, Reader, StoreError, TraceFilter};
 
-/// Traces that are looked at together.
+/// Traces per page.
 const PAGE: u64 = 1_000;
-/// Runs that one search looks at, unless they are of the pages before.
+/// The most runs that one search reads, without those of earlier pages.
 const MAX_LOOKED: u64 = 50_000;
-/// Times of records are those of their making: one may be recorded so many microseconds later.
+/// How much later a record may be written than its time, in microseconds.
 const SKEW: u64 = 300_000_000;
 
-/// Which runs, newest first.
+/// Filters of a search.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RunSearch {
-    /// Whose.
+    /// The tenant.
     pub tenant: String,
-    /// Only those that are open, or only those that have ended.
+    /// Only runs that are open (`true`), or that have ended (`false`).
     pub open: Option<bool>,
-    /// Only those that ended like this.
+    /// Only runs with this outcome.
     pub outcome: Option<RunOutcome>,
-    /// Only those of this agent or user.
+    /// Only runs of this agent or user.
     pub principal: Option<String>,
-    /// Only those in which this tool was called.
+    /// Only runs in which this tool was called.
     pub tool: Option<String>,
-    /// Only those in which this policy determined a decision.
+    /// Only runs in which this policy determined a decision.
     pub policy: Option<String>,
-    /// Only those in which something was decided so: `deny`, `escalate`, ..
+    /// Only runs that have a decision with this outcome: `deny`, `escalate`, ..
     pub decision: Option<String>,
-    /// Only those with a note of this label.
+    /// Only runs with a note that has this label.
     pub label: Option<String>,
-    /// Only those of this version: `prompt:3`, `workflow:2`, `agent:1`.
+    /// Only runs of this version: `prompt:3`, `workflow:2`, `agent:1`.
     pub version: Option<String>,
-    /// Only those in which this model was called.
+    /// Only runs in which this model was called.
     pub model: Option<String>,
-    /// Only those of this conversation.
+    /// Only runs of this conversation.
     pub conversation: Option<String>,
-    /// Only those in whose words this occurs.
+    /// Only runs whose texts contain this.
     pub text: Option<String>,
-    /// Only those of this set.
+    /// Only runs in this set.
     pub set: Option<String>,
-    /// Only those that began at or after this time.
+    /// Only runs that began at or after this time.
     pub since: Option<Timestamp>,
-    /// Only those that began before this time.
+    /// Only runs that began before this time.
     pub until: Option<Timestamp>,
-    /// Only those whose first record is before this index: for the next page.
+    /// Only runs whose first record is before this index, for the next page.
     pub before: Option<u64>,
-    /// At most so many.
+    /// The most runs to return.
     pub limit: usize,
 }
 
-/// Why nothing was found.
+/// Why a search failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SearchError {
     /// The ledger.
@@ -64,9 +64,8 @@ pub enum SearchError {
     Store(#[from] StoreError),
 }
 
-/// The runs, and `before` of the next page, if there may be one; a page may be short of runs, or have
-/// none, if many were read without a match. `sees` says which of them the reader may
-/// know of.
+/// The runs, newest first, and `before` of the next page, if there may be one. A page may be short or empty if many
+/// runs were read without a match. `sees` is whether the reader may know of a run.
 ///
 /// # Errors
 /// [`SearchError`]
@@ -85,7 +84,7 @@ pub fn runs(
     }
     let mut filter = filter(search, until);
     let (mut runs, mut last, mut looked) = (Vec::new(), None, 0);
-    // Traces at the edge of a page are on the next one, too.
+    // Pages overlap: traces at the end of a page are on the next one as well.
     let mut seen: HashSet<RunId> = HashSet::new();
     loop {
         let found = store.find(&filter)?;
@@ -121,7 +120,7 @@ pub fn runs(
             return Ok((runs, last));
         }
         let until = Some(Timestamp(edge.0.saturating_add(1)));
-        // More of them began at once than a page has.
+        // More traces have the same start time than a page has entries.
         if until == filter.until {
             filter.limit = filter.limit.map(|limit| limit.saturating_mul(2));
         }
@@ -134,7 +133,7 @@ pub fn runs(
     }
 }
 
-/// The first page of what the trace store finds.
+/// The filter for the trace store.
 fn filter(search: &RunSearch, until: Option<Timestamp>) -> TraceFilter {
     let has = [
         (Facet::Agent, &search.principal),

@@ -1,39 +1,38 @@
-//! Self-reports: what an agent sends about its own run, such as the goal, the context and the reason of a call.
-//! They are untrusted, capped, and never part of a decision.
+//! Self-reports of an agent about its run, such as the goal, the context and the reason of a call. They are not
+//! trusted, limited in size, and never part of a decision.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tollgate_model::{ids::SpanId, time::Timestamp};
 
-/// Bytes of one self-report.
+/// The longest self-report, in bytes.
 pub const MAX_TEXT: usize = 4096;
-/// Bytes of a version, a name, or a kind of task.
+/// The longest version, name or kind of task, in bytes.
 pub const MAX_NAME: usize = 200;
-/// Bytes beyond those that are kept in which secrets are looked for: one that begins before the cut is found
-/// whole.
+/// Bytes beyond a cut that are searched for secrets as well, so that a secret across the cut is found.
 const LOOKED_BEYOND: usize = 16 << 10;
-/// Things that one request tells at most.
+/// The most self-reports in one request.
 pub const MAX_REPORTS: usize = 32;
 
-/// What a self-report is about.
+/// The topic of a self-report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SelfReportTopic {
-    /// What the user asked for.
+    /// The request of the user.
     Request,
-    /// Something that was selected as context.
+    /// A selected context.
     Context,
     /// The state at the beginning.
     StartState,
     /// The state at the end.
     EndState,
-    /// What was answered in the end.
+    /// The final answer.
     Result,
-    /// Why something was done, in short.
+    /// The reason of a call, in a few words.
     Summary,
-    /// What a call changed in the agent's state.
+    /// The change of the agent's state by a call.
     StateDelta,
-    /// What kind of task it is.
+    /// The kind of task.
     TaskType,
     /// The agent's version.
     AgentVersion,
@@ -71,7 +70,7 @@ impl SelfReportTopic {
         Self::HandoffFrom,
     ];
 
-    /// As columns and JSON spell it.
+    /// Its name in columns and JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -93,13 +92,13 @@ impl SelfReportTopic {
         }
     }
 
-    /// The topic that a column spells.
+    /// The topic with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|t| t.as_str() == name)
     }
 
-    /// Whether it is a name or a version, and no text of a person or a model.
+    /// Whether it is a name or a version, not free text.
     #[must_use]
     pub fn is_name(self) -> bool {
         matches!(
@@ -115,7 +114,7 @@ impl SelfReportTopic {
         )
     }
 
-    /// Bytes of it that are kept.
+    /// The most bytes that are stored.
     #[must_use]
     pub fn most(self) -> usize {
         if self.is_name() { MAX_NAME } else { MAX_TEXT }
@@ -125,36 +124,36 @@ impl SelfReportTopic {
 /// One self-report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SelfReport {
-    /// What.
+    /// The topic.
     pub topic: SelfReportTopic,
     /// The text; JSON if the agent sent another type.
     pub text: String,
-    /// The call that it is about; absent where it is about the run.
+    /// The call that it is about; absent for the run as a whole.
     pub call: Option<SpanId>,
     /// When it arrived.
     pub at: Timestamp,
 }
 
 impl SelfReport {
-    /// The text as it is kept, once it has no secrets any more: what is too long is cut.
+    /// The text without secrets, cut to the length that is stored.
     #[must_use]
     pub fn cut(&self) -> String {
         tollgate_model::text::printable(&self.text, self.topic.most())
     }
 }
 
-/// Why self-reports are refused.
+/// Why a self-report is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SelfReportError {
     /// The report is not an object.
     #[error("self-reports are a JSON object, such as {{\"request\":\"…\"}}")]
     NoObject,
-    /// A key that has no meaning.
+    /// An unknown key.
     #[error("`/{key}` is not a topic of self-reports{}", .nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
     Unknown {
         /// The key.
         key: String,
-        /// The nearest that has.
+        /// The nearest topic.
         nearest: Option<String>,
     },
     /// A name or version is not a text.
@@ -163,13 +162,13 @@ pub enum SelfReportError {
         /// The key.
         key: String,
     },
-    /// More than is kept.
+    /// Too many self-reports.
     #[error("a request has at most {MAX_REPORTS} self-reports; send the rest in further requests")]
     TooMuch,
 }
 
-/// What an object tells: each key is a topic; lists tell several things. Text that is too long is cut where
-/// it is kept ([`SelfReport::cut`]), since the rest is still worth having.
+/// The self-reports of an object: each key is a topic, and a list has several self-reports. Long texts are cut when
+/// they are stored ([`SelfReport::cut`]).
 ///
 /// # Errors
 /// [`SelfReportError`]

@@ -1,4 +1,4 @@
-//! Sessions of agents that send no trace id: each has a trace of its own.
+//! Traces for sessions of agents that send no trace id.
 
 use sha2::{Digest as _, Sha256};
 use tollgate_model::{
@@ -6,10 +6,10 @@ use tollgate_model::{
     record::{Event, Origin, Record},
 };
 
-/// Prefixes of run keys that hooks of coding agents make from the agent's session.
+/// Prefixes of run keys that hooks make from the session of a coding agent.
 const HOOKS: &[&str] = &["claude-code:", "codex:", "gemini:", "cursor:"];
 
-/// The trace of a session: the first half of a SHA-256 of tenant and session.
+/// The trace of a session: 16 bytes of SHA-256 over tenant and session.
 #[must_use]
 pub fn session_trace(tenant: &str, session: &str) -> RunId {
     let mut hash = Sha256::new();
@@ -22,7 +22,7 @@ pub fn session_trace(tenant: &str, session: &str) -> RunId {
     RunId::from_bytes(digest.first_chunk().copied().unwrap_or([1; 16]))
 }
 
-/// The trace of the caller of a run: the one that it sent, else that of the session in the run's key.
+/// The caller's trace of a run: the one that it sent, else that of the session in the run's key.
 #[must_use]
 pub fn callers_trace(tenant: &str, key: Option<&str>, origin: &Origin) -> Option<RunId> {
     origin.trace.or_else(|| {
@@ -32,7 +32,7 @@ pub fn callers_trace(tenant: &str, key: Option<&str>, origin: &Origin) -> Option
     })
 }
 
-/// The same from a run's records; nothing where it is the run's own.
+/// The same from a run's records; `None` if it is the run's own trace.
 pub(crate) fn callers_trace_of(run: RunId, records: &[(u64, Record)]) -> Option<RunId> {
     let caller = records.iter().find_map(|(_, record)| {
         let Event::RunStarted(run) = &record.event else {

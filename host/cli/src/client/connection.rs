@@ -21,14 +21,14 @@ use tollgate_server::http::socket::{ShortPath, path};
 
 use super::response::Response;
 
-/// Why there is no answer.
+/// Why a request has no answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum RequestError {
-    /// Nothing is there, or the request was not taken.
+    /// Nothing listens, or the request was not accepted.
     NotAsked,
-    /// The peer at the socket may not be used: why.
+    /// The process at the socket is not trusted, with the reason.
     Refused(String),
-    /// The request was taken, and then the connection broke.
+    /// The connection broke after the request was accepted.
     Lost,
 }
 
@@ -47,7 +47,7 @@ impl Drop for Driver {
     }
 }
 
-/// Ask the owner of the store at `store`.
+/// Sends a request to the owner of the store at `store`.
 pub(super) async fn ask(
     store: &Path,
     request: HttpRequest<Full<Bytes>>,
@@ -58,7 +58,7 @@ pub(super) async fn ask(
     Ok(Response::new(&parts, body.to_bytes()))
 }
 
-/// As [`ask`], for an upgrade: the stream, or the answer that refuses it.
+/// Like [`ask`], for an upgrade: the stream, or the response that refuses it.
 pub(super) async fn upgrade(
     store: &Path,
     request: HttpRequest<Full<Bytes>>,
@@ -99,8 +99,8 @@ async fn send(
     }
 }
 
-/// Whether the request did not reach a handler. A Unix socket is reset, and not closed, while bytes are
-/// unread: then the request was never read whole, or its connection never accepted.
+/// Whether the request did not reach a handler. A Unix socket with unread bytes is reset instead of closed, so
+/// after a reset the request was not read completely, or the connection was not accepted.
 fn was_not_taken(error: &hyper::Error) -> bool {
     let cause = error
         .source()
@@ -145,7 +145,7 @@ mod tests {
 
     use super::*;
 
-    /// A store in a directory whose path no socket address has room for, and its socket.
+    /// A store in a directory whose path is too long for the address of a socket, and its socket.
     fn store() -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         let deep = dir.path().join("a".repeat(120));

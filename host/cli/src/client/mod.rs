@@ -1,8 +1,8 @@
 //! The client of the gate's REST API: over the socket of the process that owns the ledger, or in this process.
 //!
-//! One process owns a ledger at a time. A command that finds an owner asks it over its socket. One that
-//! finds none becomes the owner, answers itself by the same router, and serves the socket for as long as it
-//! runs. When an owner leaves meanwhile, the next attempt finds another one or becomes it.
+//! One process owns a ledger at a time. If there is an owner, a command sends its request to the owner's socket.
+//! If there is none, the command becomes the owner: it answers its own request by the same router, and serves the
+//! socket while it runs. If the owner exits in between, the command tries again.
 
 mod connection;
 mod request;
@@ -37,11 +37,11 @@ pub(crate) use self::{
     request::{ApiRequest, segment, value},
 };
 
-/// How long an owner that does not answer is waited for.
+/// How long to wait for an owner that does not answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long agents' calls may take to end when the owner leaves.
+/// How long calls of agents may take to end when this owner stops.
 const DRAINING: Duration = Duration::from_secs(30);
-/// How long until it is asked again.
+/// The pause before another attempt.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A gate that this process owns.
@@ -49,13 +49,13 @@ struct Owner {
     gate: Gate,
     /// The gate as agents see it, also through the socket.
     server: mcp::Server,
-    /// What the socket serves.
+    /// The routes of the socket.
     router: Router,
     socket: OwnerSocket,
 }
 
 impl Owner {
-    /// Answer a request of this process.
+    /// Answers a request of this process.
     async fn answer(
         &self,
         request: &ApiRequest,
@@ -73,7 +73,7 @@ impl Owner {
 
 /// Why this process is not the owner.
 pub(crate) enum NotAlone {
-    /// Another process is.
+    /// Another process is the owner.
     Owned(Failure),
     /// The gate does not open.
     Broken(Failure),
@@ -98,7 +98,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Ask the gate, in this process or in the one that owns it.
+    /// Sends a request to the gate, in this process or at its owner.
     pub(crate) async fn execute<T: DeserializeOwned>(
         &mut self,
         request: ApiRequest,
@@ -139,7 +139,7 @@ impl<'a> Client<'a> {
                     let Some(offers) = request.offers() else {
                         return Err(error.into());
                     };
-                    // What is to be accepted may be what the gate does not open without.
+                    // The gate may not open before these definitions are accepted.
                     self.own_accepting(offers).await?;
                     return Response::nothing().json();
                 }
@@ -147,7 +147,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Ask the process that owns the gate.
+    /// Sends a request to the owner once.
     async fn attempt(&self, request: &ApiRequest) -> Result<Attempt, Failure> {
         let http = request.to_http(self.claim.as_ref())?;
         match connection::ask(&self.config.store.path, http).await {
@@ -180,7 +180,7 @@ impl<'a> Client<'a> {
         Ok(())
     }
 
-    /// Ask the process that serves the gate; nothing is opened here, and no thread is started.
+    /// Sends a request to the owner. Never becomes the owner, and starts no thread.
     pub(crate) async fn ask<T: DeserializeOwned>(&self, request: ApiRequest) -> Result<T, Failure> {
         let http = request.to_http(self.claim.as_ref())?;
         match connection::ask(&self.config.store.path, http).await {
@@ -211,7 +211,7 @@ impl<'a> Client<'a> {
             .progress()
             .map(|progress| progress.step("opening the gate"));
         let gate = Gate::open(self.config.clone(), self.options()).await?;
-        // Without a server, the command that owns the store does what is due: approvals expire or are escalated. If
+        // Without a server, the command that owns the store expires and escalates approvals. If
         // that cannot be recorded, the command itself fails for the same reason.
         let _ = gate.pass_time().await;
         drop(step);
@@ -230,7 +230,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Own the gate, and answer others who ask for it.
+    /// Owns the gate, and serves its socket.
     fn serve(&mut self, gate: Gate) {
         let server = mcp::Server::new(gate.clone());
         let router = socket::router(&server);
@@ -242,7 +242,7 @@ impl<'a> Client<'a> {
         });
     }
 
-    /// Become the owner, for what cannot be asked of another process.
+    /// Becomes the owner, for operations that need the gate in this process.
     ///
     /// # Errors
     /// [`NotAlone`]: another process is the owner, or the gate does not open.
@@ -267,10 +267,10 @@ impl<'a> Client<'a> {
             .ok_or_else(|| Failure::plain("this process does not own the gate"))
     }
 
-    /// A stream to the owner on which MCP is spoken as `agent`; nothing if no owner takes it.
+    /// A stream of MCP to the owner, as `agent`; `None` if there is no owner.
     ///
     /// # Errors
-    /// The owner's own refusal.
+    /// The owner refuses it.
     pub(crate) async fn connect(&self, agent: &str) -> Result<Option<Stream>, Failure> {
         let path = format!("/v1/agents/{}/stdio", segment(agent));
         let mut request = ApiRequest::get(path).to_http(self.claim.as_ref())?;
@@ -287,12 +287,12 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Give up what this process owns: finish what others have asked for, and close the ledger.
+    /// Stops being the owner: answers accepted requests, and closes the ledger.
     pub(crate) async fn close(mut self) {
         self.leave().await;
     }
 
-    /// As [`Client::close`], and stay usable.
+    /// Like [`Client::close`], but the client can be used again.
     pub(crate) async fn leave(&mut self) {
         if let Some(owner) = self.owned.take() {
             let Owner {
@@ -311,13 +311,13 @@ impl<'a> Client<'a> {
     }
 }
 
-/// An attempt to ask the owner.
+/// The result of one attempt.
 enum Attempt {
     Answered(Response),
     NotAsked,
 }
 
-/// Since when no owner has answered, and how long that may last.
+/// How long no owner has answered, and the limit.
 struct Silence {
     since: Instant,
     patience: Duration,

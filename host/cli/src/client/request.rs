@@ -1,4 +1,4 @@
-//! What is asked of the gate: a method, a path and a JSON body, and what the client must know of it.
+//! Requests of the REST API: method, path and JSON body, and properties that matter for retries.
 
 use std::time::Duration;
 
@@ -19,23 +19,23 @@ pub(crate) struct ApiRequest {
     kind: Kind,
 }
 
-/// What is special about a request.
+/// The kind of a request.
 #[derive(Debug, Clone, PartialEq)]
 enum Kind {
     Plain,
-    /// A call of a tool: it may have an effect, and may wait so long for a person.
+    /// A call of a tool, which may have an effect, and the time to wait for an approval.
     Call(Duration),
-    /// The offers of upstream servers, which the gate may not open without.
+    /// The definitions of upstream servers to accept. The gate may not open without them.
     Acceptance(Vec<(String, Sha256Digest)>),
 }
 
 impl ApiRequest {
-    /// Read.
+    /// A request that reads.
     pub(crate) fn get(path: impl Into<String>) -> Self {
         Self::new(Method::GET, path, None)
     }
 
-    /// Send a request that changes something. `Value::Null` means no body.
+    /// A request that changes something. `Value::Null` means no body.
     pub(crate) fn post(path: impl Into<String>, body: Value) -> Self {
         Self::new(
             Method::POST,
@@ -44,12 +44,12 @@ impl ApiRequest {
         )
     }
 
-    /// Remove.
+    /// A request that removes something.
     pub(crate) fn delete(path: impl Into<String>) -> Self {
         Self::new(Method::DELETE, path, None)
     }
 
-    /// Call a tool, and wait so long for a person where one is needed.
+    /// A call of a tool that waits for an approval for at most `wait`.
     pub(crate) fn call(body: Value, wait: Duration) -> Self {
         Self {
             kind: Kind::Call(wait),
@@ -58,7 +58,7 @@ impl ApiRequest {
         .waiting(wait)
     }
 
-    /// Accept what upstream servers offer, each with the digest of what was looked at.
+    /// Accepts the definitions of upstream servers, each with the digest that was shown.
     pub(crate) fn accept_upstreams(offers: Vec<(String, Sha256Digest)>) -> Self {
         let listed = offers.iter();
         let listed = listed.map(|(name, digest)| json!({ "name": name, "digest": digest }));
@@ -78,7 +78,7 @@ impl ApiRequest {
         }
     }
 
-    /// How long the gate may hold it.
+    /// How long the gate may hold the request.
     pub(super) fn wait(&self) -> Duration {
         match self.kind {
             Kind::Call(wait) => wait,
@@ -86,7 +86,7 @@ impl ApiRequest {
         }
     }
 
-    /// The same with another time to wait.
+    /// The same request with another time to wait.
     pub(super) fn waiting(mut self, wait: Duration) -> Self {
         let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         if let Some(Value::Object(body)) = &mut self.body {
@@ -95,12 +95,12 @@ impl ApiRequest {
         self
     }
 
-    /// Whether it may have changed something outside the ledger when the connection breaks.
+    /// Whether it may have had an effect if the connection breaks.
     pub(super) fn has_effects(&self) -> bool {
         matches!(self.kind, Kind::Call(_))
     }
 
-    /// The offers to accept, which the gate may not open without.
+    /// The definitions to accept, if it is such a request.
     pub(super) fn offers(&self) -> Option<&[(String, Sha256Digest)]> {
         match &self.kind {
             Kind::Acceptance(offers) => Some(offers),
@@ -108,10 +108,10 @@ impl ApiRequest {
         }
     }
 
-    /// As HTTP, in the name of the process's user or of who `claim` says.
+    /// The HTTP request, as the process's user or as the user of `claim`.
     ///
     /// # Errors
-    /// The claim cannot be that of a user.
+    /// The claim cannot be written in a header.
     pub(super) fn to_http<B: From<Vec<u8>>>(
         &self,
         claim: Option<&Claim>,
@@ -136,7 +136,7 @@ impl ApiRequest {
     }
 }
 
-/// The headers that say who calls, where it is not the process's user.
+/// The headers of another user's token; none for the process's user.
 pub(super) fn credentials(
     claim: Option<&Claim>,
 ) -> Result<Vec<(HeaderName, HeaderValue)>, Failure> {

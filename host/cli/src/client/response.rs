@@ -7,12 +7,12 @@ use tollgate_server::problem::{LEAVING, Problem};
 
 use crate::error::Failure;
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
 pub(super) struct Response {
     status: StatusCode,
     is_problem: bool,
-    /// Whether the gate leaves while a call waits: the next owner is to be asked at once.
+    /// Whether the owner stops while a call waits, so that the request must be repeated immediately.
     pub(super) is_interrupted: bool,
     body: Bytes,
 }
@@ -28,7 +28,7 @@ impl Response {
         }
     }
 
-    /// An answer without a body.
+    /// A response without a body.
     pub(super) fn nothing() -> Self {
         Self {
             status: StatusCode::NO_CONTENT,
@@ -38,7 +38,7 @@ impl Response {
         }
     }
 
-    /// Whether the gate took no call because it is about to stop.
+    /// Whether the call was not accepted because the gate is about to stop.
     pub(super) fn is_leaving(&self) -> bool {
         self.problem()
             .is_some_and(|problem| problem.code == LEAVING)
@@ -49,10 +49,10 @@ impl Response {
         problem?.ok()
     }
 
-    /// What it says.
+    /// The body, parsed.
     ///
     /// # Errors
-    /// The problem, or that it is not what this version understands.
+    /// The problem details of the response, or that its body is not understood.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         if let Some(problem) = self.problem() {
             return Err(problem.into());

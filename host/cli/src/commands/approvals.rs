@@ -1,4 +1,4 @@
-//! `tollgate approvals`: what waits for a human, and the answers.
+//! `tollgate approvals`: pending approvals, and answers.
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -133,10 +133,10 @@ fn list(all: bool, cx: &Context<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// Records before the one that asks, among which is the decision to ask: they are written together.
+/// How many records before the request of an approval are searched for its decision. Both are in one commit.
 const NEAR: u64 = 8;
 
-/// Approvals with the reasons of their policies, as the decision that asked for each has them.
+/// Approvals with the reasons of their policies, from the decision that requested each.
 fn waiting(reader: &LedgerReader, filter: &ApprovalFilter) -> Result<Vec<ApprovalView>, Failure> {
     let rows = reader.approvals(filter)?.into_iter();
     rows.map(|row| {
@@ -150,7 +150,7 @@ fn waiting(reader: &LedgerReader, filter: &ApprovalFilter) -> Result<Vec<Approva
     .collect()
 }
 
-/// The policies behind the decision that asked; none where it does not lie near.
+/// The policies of the decision that requested it; empty if the decision is not found nearby.
 fn asked_by(
     reader: &LedgerReader,
     row: &ApprovalRow,
@@ -208,7 +208,7 @@ async fn answer(answer: Answer, approve: bool, cx: &Context<'_>) -> Result<Exit,
     Ok(Exit::Ok)
 }
 
-/// Without the help that names the decision: the message does so already.
+/// Removes the help text, because the message names the decision already.
 fn plainly(failure: Failure) -> Failure {
     let help = failure.help;
     Failure {

@@ -1,7 +1,7 @@
-//! `tollgate call`: one call, or an agent's run from a file.
+//! `tollgate call`: one call, or the calls of a file.
 //!
-//! The text of the arguments reaches the gate as it was written, so that the gate sees what a parser
-//! here would have hidden: a key that occurs twice, a number that is too large.
+//! The text of the arguments reaches the gate unparsed, so that the gate sees duplicate keys and numbers that are
+//! too large.
 
 use std::{
     io::Read as _,
@@ -254,7 +254,7 @@ fn malformed(file: &Path, number: usize, error: &serde_json::Error) -> Failure {
     .help("write it as in {\"tool\": \"tickets__read\", \"arguments\": {\"id\": \"T-7\"}}")
 }
 
-/// A file without a named run is a run of its own each time it is played.
+/// A new run for a file without a named run.
 fn own_run(file: &Path) -> String {
     let name = file
         .file_stem()
@@ -285,7 +285,7 @@ fn read(file: &Path) -> Result<String, Failure> {
     })
 }
 
-/// The text of the arguments, as it was written.
+/// The text of the arguments, unparsed.
 fn arguments(given: &str) -> Result<String, Failure> {
     match given.strip_prefix('@') {
         Some(file) => read(Path::new(file)),

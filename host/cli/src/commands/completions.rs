@@ -1,4 +1,4 @@
-//! `tollgate completions`: what a shell can complete.
+//! `tollgate completions`: completion scripts for shells.
 
 use clap::{Args, Command};
 use clap_complete::Shell;

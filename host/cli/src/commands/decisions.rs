@@ -1,4 +1,4 @@
-//! `tollgate decisions`: what was decided, and what operators did, across runs.
+//! `tollgate decisions`: decisions and acts of operators, across runs.
 
 use std::ops::ControlFlow;
 
@@ -62,7 +62,7 @@ pub(crate) enum Decisions {
     },
 }
 
-/// Which decisions.
+/// Filters of the list.
 #[derive(Debug, Args)]
 pub(crate) struct List {
     /// Only from this time on: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.
@@ -273,7 +273,7 @@ async fn show(id: DecisionId, facts: bool, cx: &Context<'_>) -> Result<Exit, Fai
     Ok(Exit::Ok)
 }
 
-/// Where a policy stands now: by its `@id`, without loading anything.
+/// The present file and line of each policy, by `@id`, without loading the gate.
 fn place_of(
     config: &Config,
     sources: &[tollgate_policy::policy::PolicyFile],

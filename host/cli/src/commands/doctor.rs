@@ -27,9 +27,9 @@ Changes nothing. The exit code is 1 if something is broken. Findings that only n
 
 With --json: {ok, findings: [{check, state, message, help}]}. The state is ok, look (needs attention) or broken.";
 
-/// The label of tools of which the operator has said nothing.
+/// The label of tools without configured labels.
 const UNLABELLED: &str = "unlabelled";
-/// Tools that are named before the rest is counted.
+/// The most tools that are named in a finding.
 const MOST_NAMES: usize = 5;
 
 /// The arguments of `tollgate doctor`.
@@ -37,7 +37,7 @@ const MOST_NAMES: usize = 5;
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Doctor;
 
-/// How something is.
+/// The state of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum State {
@@ -47,7 +47,7 @@ enum State {
     Broken,
 }
 
-/// What was found out about one thing.
+/// The result of one check.
 #[derive(Debug, Serialize)]
 struct Finding {
     check: &'static str,
@@ -84,7 +84,7 @@ impl Finding {
     }
 }
 
-/// What is found out, as programs read it.
+/// The output for programs.
 #[derive(Serialize)]
 struct Report {
     ok: bool,
@@ -136,7 +136,7 @@ async fn loading(config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// Upstream servers that were never accepted: the gate does not open with them.
+/// Upstream servers that were never accepted, with which the gate does not open.
 fn upstreams(config: &Config) -> Vec<Finding> {
     let lock = match Lock::read(&Lock::path(&config.file)) {
         Ok(lock) => lock,
@@ -208,7 +208,7 @@ fn store(config: &Config, cx: &Context<'_>) -> Vec<Finding> {
     }
 }
 
-/// What the ledger says: what is halted, what waits, and how far exports have come.
+/// Checks of the ledger: halts, pending approvals, and the lag of exports.
 fn recorded(config: &Config, reader: &LedgerReader) -> Result<Vec<Finding>, Failure> {
     let records = reader.size()?.records;
     let mut findings = vec![Finding::ok("store", count(records, "record"))];

@@ -1,4 +1,4 @@
-//! `tollgate export`: the gate's spans at collectors, by OTLP.
+//! `tollgate export`: exports the gate's spans to collectors by OTLP.
 
 use std::{sync::Arc, time::Duration};
 
@@ -139,7 +139,7 @@ async fn once(
     Ok(exit)
 }
 
-/// Export until there is nothing left, or the collector has taken nothing for too long.
+/// Exports until nothing is left, or the collector has accepted nothing for `patience`.
 async fn to_the_end(mut exporter: Exporter, patience: Duration) -> Result<(), Failure> {
     const PAUSE: Duration = Duration::from_millis(100);
     let clock = Clock::system();

@@ -1,4 +1,4 @@
-//! `tollgate halt` and `tollgate resume`: the brake, and its release.
+//! `tollgate halt` and `tollgate resume`.
 
 use clap::{Args, ValueEnum};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! `tollgate init`: a gate that works, in an empty directory, out of this binary.
+//! `tollgate init`: creates a working gate in a directory, from files in this binary.
 
 use std::{
     borrow::Cow,
@@ -104,7 +104,7 @@ const CONFIG: &str = include_str!("../../templates/tollgate.toml");
 
 const IGNORE: &str = ".gitignore";
 
-/// What to type next.
+/// The next commands.
 const NEXT: [&str; 4] = [
     "tollgate component build tools/hello",
     "tollgate component accept",
@@ -116,7 +116,7 @@ const NEXT: [&str; 4] = [
 pub(crate) fn run(args: &Init, cx: &Context<'_>) -> Result<Exit, Failure> {
     let login = identity::login(identity::own_uid())?;
     let mut files = files(&args.dir, &login)?;
-    // The one file that a directory may well have already.
+    // A repository may have this file already.
     if args.dir.join(IGNORE).exists() {
         files.retain(|(path, _)| path != Path::new(IGNORE));
         cx.out
@@ -155,7 +155,7 @@ fn files(dir: &Path, login: &str) -> Result<Vec<File>, Failure> {
         .replace("{user}", &user)
         .replace("{user_plain}", user.trim_matches('"'))
         .replace("{login}", &escaped(login));
-    // What is written here is what this very binary reads.
+    // The configuration was generated, so it must parse.
     Config::parse(&dir.join(FILE_NAME), &config).map_err(|e| {
         Failure::plain(format!(
             "the configuration for `{login}` would not be valid: {e}"
@@ -179,7 +179,7 @@ fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"")
 }
 
-/// The directory's name, as far as it is a gate's name.
+/// A name for the gate, from the directory's name.
 fn gate_name(dir: &Path) -> String {
     let absolute = std::path::absolute(dir).unwrap_or_default();
     let name = absolute
@@ -199,7 +199,7 @@ fn gate_name(dir: &Path) -> String {
     }
 }
 
-/// Write a file that is not there yet, with the folders above it.
+/// Writes a new file, and creates the folders above it.
 pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let failed = |e: std::io::Error| {
         Failure::plain(format!("{}: it cannot be written: {e}", path.display()))
@@ -274,7 +274,7 @@ mod tests {
         }
     }
 
-    /// first.cedar names the tools instead of least-privilege.cedar; the others want a decision first.
+    /// first.cedar replaces least-privilege.cedar; the others need a decision of the operator first.
     const LEFT_OUT: [&str; 5] = [
         "environments.cedar",
         "least-privilege.cedar",

@@ -1,4 +1,4 @@
-//! `tollgate ledger`: is it whole?
+//! `tollgate ledger`: verify, prove, rebuild.
 
 use std::path::{Path, PathBuf};
 
@@ -189,7 +189,7 @@ async fn rebuild(cx: &Context<'_>) -> Result<Exit, Failure> {
     };
     let now = Clock::system().now();
     let ledger = tollgate_ledger::Ledger::open(options, now)?;
-    // Records that are wrong would only make wrong read models.
+    // Wrong records would lead to wrong read models.
     match ledger.reader().verify(Some(&config.store.key), |_| {}) {
         Ok(_) | Err(LedgerError::ReadModel { .. }) => {}
         Err(error) => return Err(error.into()),
@@ -224,7 +224,7 @@ async fn rebuild(cx: &Context<'_>) -> Result<Exit, Failure> {
 fn verify(cx: &Context<'_>) -> Result<Exit, Failure> {
     let config = cx.config()?;
     let reader = cx.reader(&config)?;
-    // With the key it also sees whether records are missing at the end.
+    // With the key, missing records at the end are found as well.
     let key = Some(config.store.key).filter(|key| key.is_file());
     let step = cx
         .out

@@ -1,4 +1,4 @@
-//! The subcommands, one per file: what each takes, asks, and shows.
+//! The subcommands, one per file: arguments, requests, output.
 
 pub(crate) mod approvals;
 pub(crate) mod call;

@@ -1,4 +1,4 @@
-//! `tollgate new`: the sources of another tool of a gate.
+//! `tollgate new`: creates the sources of another tool of a gate.
 
 use std::{
     fs,
@@ -79,7 +79,7 @@ pub(crate) fn run(args: &New, cx: &Context<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// Crates of one gate share a workspace, and the SDK: what is there already stays, and gets a member more.
+/// Crates of one gate share a workspace and the SDK. An existing workspace gets one more member.
 fn join_workspace(top: &Path, name: &str, sources: &mut Vec<Source>) -> Result<(), Failure> {
     let manifest = top.join(scaffold::FOLDER).join("Cargo.toml");
     let Ok(text) = fs::read_to_string(&manifest) else {

@@ -1,4 +1,4 @@
-//! `tollgate reload`: what is configured now comes into force.
+//! `tollgate reload`: puts changed files into force.
 
 use clap::Args;
 use serde::Deserialize;
@@ -21,7 +21,7 @@ With --json: {bundle}, the digest of the policies in force.";
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Reload {}
 
-/// What is in force: of the answer, what is shown.
+/// The part of the reply that is shown.
 #[derive(Deserialize)]
 struct BundleReply {
     bundle: String,

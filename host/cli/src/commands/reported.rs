@@ -1,4 +1,4 @@
-//! What agents have reported of a run, from the trace store; empty where there is none.
+//! Reported spans, logs and usage of a run, from the trace store; empty if there is no store.
 
 use tollgate::config::Config;
 use tollgate_ledger::RunRow;
@@ -10,7 +10,7 @@ use tollgate_trace::{
 
 use crate::error::Failure;
 
-/// How much of it is shown.
+/// The most that is shown.
 const MOST: Part = Part {
     rows: 100_000,
     bytes: 64 << 20,
@@ -23,7 +23,7 @@ pub(crate) fn reader(config: &Config) -> Result<Option<Reader>, Failure> {
     )?)
 }
 
-/// What was reported of a run, in its own trace and in its caller's.
+/// The reports of a run, in its own trace and in its caller's.
 pub(crate) fn of_run(
     config: &Config,
     run: &RunRow,

@@ -1,4 +1,4 @@
-//! `tollgate reveal`: what a token of a trace stands for.
+//! `tollgate reveal`: the value behind a token of a trace.
 
 use clap::Args;
 use serde_json::json;
@@ -18,7 +18,7 @@ With --json: {run, value}.";
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Reveal {
-    /// The token, as it stands in a trace.
+    /// The token, as in a trace.
     token: String,
 }
 

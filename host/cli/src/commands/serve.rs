@@ -1,4 +1,4 @@
-//! `tollgate serve`: agents reach the gate, by MCP over stdio and HTTP.
+//! `tollgate serve`: serves agents by MCP over stdio and HTTP.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -45,13 +45,13 @@ With --json and without --stdio: {listening, endpoint} once it listens. With --l
 has one JSON object per call or other event: {timestamp, level, message, target} and, for a call, {trace_id,
 span_id, decision, tool, outcome}. It never has a payload.";
 
-/// How long calls that run may take to end.
+/// How long running calls may take to end.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long open connections may take to end after that.
 const CLOSING: Duration = Duration::from_secs(2);
-/// How long a process that owns the gate is waited for.
+/// How long to wait for another owner of the gate.
 const OWNED: Duration = Duration::from_secs(10);
-/// How long until it is looked at again.
+/// The pause before another attempt.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The arguments of `tollgate serve`.
@@ -94,7 +94,7 @@ async fn serve(args: Serve, config: Config, cx: &Context<'_>) -> Result<Exit, Fa
     }
     let agent = match agent(args.agent.as_deref(), &config) {
         Ok(agent) => Some(agent),
-        // Over HTTP credentials say who calls.
+        // Over HTTP, credentials identify the caller.
         Err(_) if !args.stdio && args.agent.is_none() => None,
         Err(failure) => return Err(failure),
     };
@@ -102,7 +102,7 @@ async fn serve(args: Serve, config: Config, cx: &Context<'_>) -> Result<Exit, Fa
         Some(address) => Some(address.unwrap_or(config.serve.listen)),
         None => (!args.stdio).then_some(config.serve.listen),
     };
-    // Over HTTP nothing is called as an agent that was not named for it.
+    // Over HTTP, only an explicitly named agent is used for callers without credentials.
     let named = args.agent.is_some() || config.serve.agent.is_some();
     let listen = listen.map(|address| Listen {
         address,
@@ -128,7 +128,7 @@ struct Listen {
     anonymous: Option<Caller>,
 }
 
-/// Who calls where nothing else says so.
+/// The agent that is used without credentials.
 fn agent(named: Option<&str>, config: &Config) -> Result<String, Failure> {
     let only = || match config.agents.len() {
         1 => config.agents.keys().next().cloned(),
@@ -158,7 +158,7 @@ fn caller(agent: &str) -> Caller {
     }
 }
 
-/// Become the owner; a command that is one for a moment is waited for.
+/// Becomes the owner. Waits if another command owns the gate for a short time.
 async fn alone(client: &mut Client<'_>) -> Result<mcp::Server, Failure> {
     let begun = std::time::Instant::now();
     loop {
@@ -170,8 +170,8 @@ async fn alone(client: &mut Client<'_>) -> Result<mcp::Server, Failure> {
     }
 }
 
-/// Serve the client at the other end of stdin and stdout, here or through the owner; when that leaves
-/// meanwhile, through the next one or here.
+/// Serves the client on stdin and stdout, in this process or through the owner. If the owner exits, continues
+/// through the next owner or in this process.
 async fn stdio(client: &mut Client<'_>, agent: &str, cx: &Context<'_>) -> Result<Exit, Failure> {
     match client.own_alone().await {
         Ok(()) => {
@@ -212,7 +212,7 @@ async fn stdio(client: &mut Client<'_>, agent: &str, cx: &Context<'_>) -> Result
     }
 }
 
-/// Serve as the owner.
+/// Serves as the owner.
 async fn owned(
     server: &mcp::Server,
     agent: Option<&str>,
@@ -237,7 +237,7 @@ async fn owned(
     };
     let renewing = async {
         match listener.as_ref().and_then(|listener| listener.tls.clone()) {
-            // One that does not serve is tried again; the old one is served until it does.
+            // A certificate that is not usable is tried again; the old one stays in use until then.
             Some(tls) => {
                 let failed = |error: &TlsError| {
                     remark(cx, &format!("the certificate was not renewed: {error}"));
@@ -263,7 +263,7 @@ async fn owned(
 /// A listener that is served by a task.
 struct Listener {
     tls: Option<Tls>,
-    /// Why it has ended too early.
+    /// The error that ended it.
     failed: oneshot::Receiver<io::Error>,
 }
 
@@ -291,7 +291,7 @@ async fn listening(
     let ledger = server.gate().ledger().reader().clone();
     let gate = server.gate().clone();
     tokio::spawn(async move {
-        // What fails here is tried again, for as long as the gate is served.
+        // Errors are not reported here, because the projection is repeated while the gate serves.
         drop(projector::catch_up(&trace, &ledger).await);
         drop(otlp::recall(&gate, &trace).await);
         tokio::join!(
@@ -305,7 +305,7 @@ async fn listening(
     let served = tls.clone();
     tokio::spawn(async move {
         let serving = http::serve(listener, router, served.as_ref(), closed, CLOSING);
-        // Without its listener the server is of no use: the rest ends, too.
+        // Without its listener the process must end.
         if let Err(error) = serving.await {
             drop(tell.send(error));
             leaving.cancel();
@@ -329,8 +329,8 @@ async fn listening(
     Ok(Listener { tls, failed })
 }
 
-/// Serve until the client has gone or a signal says so, and let what runs end. Reloads when files
-/// change, and when told to.
+/// Serves until the client disconnects or a signal arrives, then lets running calls end. Reloads on changed files
+/// and on SIGHUP.
 async fn until_stopped(
     server: &mcp::Server,
     cx: &Context<'_>,
@@ -383,7 +383,7 @@ async fn until_stopped(
         () = exporting => None,
         () = hung_up => None,
     };
-    // What is asked for meanwhile is still read, and refused; what runs may end.
+    // New requests are read and refused; running calls may end.
     let rest = async {
         server.drain(PATIENCE).await;
         match ended {
@@ -399,7 +399,7 @@ async fn until_stopped(
     Ok(Exit::Ok)
 }
 
-/// A remark for the operator: as a line of the log where there is one.
+/// A remark for the operator: in the log if there is one, else on standard error.
 fn remark(cx: &Context<'_>, text: &str) {
     match logging::are_written() {
         true => tracing::info!(target: "tollgate::serve", "{text}"),
@@ -420,7 +420,7 @@ fn report_reload(reloaded: Result<(), tollgate::load::LoadError>, cx: &Context<'
     }
 }
 
-/// What the requests of this process have in common.
+/// The session id of this process.
 fn session() -> Result<String, Failure> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)

@@ -1,4 +1,4 @@
-//! `tollgate store`: copies of the ledger, and their way back.
+//! `tollgate store`: backup, restore, and destruction of payload keys.
 
 use std::path::{Path, PathBuf};
 
@@ -217,8 +217,8 @@ async fn restore(file: &Path, accept_loss: bool, cx: &Context<'_>) -> Result<Exi
     Ok(Exit::Ok)
 }
 
-/// Who restores, once the ledger that is there has decided and recorded that they may. One that no
-/// longer opens cannot decide: then it rests on who can write the files, and is recorded in the copy.
+/// The user who restores. If the present ledger opens, it decides and records that the user may. If it does not open,
+/// write access to the files is enough, and the restore is recorded in the copy.
 async fn permitted(file: &Path, config: &Config, cx: &Context<'_>) -> Result<String, Failure> {
     let login = identity::login(identity::own_uid())?;
     let user = identity::of_login(config, &login).map_err(Failure::from);
@@ -241,7 +241,7 @@ async fn permitted(file: &Path, config: &Config, cx: &Context<'_>) -> Result<Str
                 "{} the gate does not open, so nothing decides whether you may: {failure}",
                 paint("warning:", Tone::Wait)
             ));
-            // No token can be checked now, so it is the login that counts.
+            // Tokens cannot be checked without the ledger, so the login identifies the user.
             Ok(user?.id)
         }
     }

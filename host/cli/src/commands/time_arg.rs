@@ -1,4 +1,4 @@
-//! Points in time and spans of it, as people type them.
+//! Times and durations as arguments.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("`{text}` is not a duration: write it as in 30s, 10m, 1h or 90d"))
 }
 
-/// A point in time as it was typed: `2h` ago, a date, a date and a time, or a time with its zone.
+/// A time argument: `2h` (ago), a date, a date and time, or a time with a zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TimeArg {
     Ago(Duration),
@@ -26,7 +26,7 @@ pub(crate) enum TimeArg {
 }
 
 impl TimeArg {
-    /// What `text` means.
+    /// Parses an argument.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if let Ok(ago) = duration(text) {
             return Ok(Self::Ago(ago));
@@ -42,7 +42,7 @@ impl TimeArg {
         })
     }
 
-    /// The point in time, in the gate's zone where none was typed.
+    /// The time; in the gate's time zone if the argument has none.
     pub(crate) fn at(&self, now: Timestamp, zone: &TimeZone) -> Timestamp {
         match self {
             Self::Ago(ago) => {

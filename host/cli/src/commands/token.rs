@@ -1,4 +1,4 @@
-//! `tollgate token`: tokens by which agents and users name themselves over HTTP.
+//! `tollgate token`: tokens of agents and users for HTTP.
 
 use std::{path::PathBuf, time::Duration};
 

@@ -1,4 +1,4 @@
-//! `tollgate tools`: what agents can call.
+//! `tollgate tools`: the loaded tools.
 
 use std::sync::Arc;
 
@@ -82,7 +82,7 @@ pub(crate) async fn run(command: Tools, cx: &Context<'_>) -> Result<Exit, Failur
     Ok(Exit::Ok)
 }
 
-/// What components export and agents cannot call, each with why.
+/// Exports of components that cannot be tools, with the reason.
 fn left_out(executors: &Executors) -> Vec<String> {
     let components = executors.components.iter();
     let left_out = |(name, component): (&String, &Arc<LoadedComponent>)| {

@@ -1,4 +1,4 @@
-//! `tollgate trust`: the configurations that may be used from the directories that they lie in.
+//! `tollgate trust`: the list of trusted configurations.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! `tollgate upstream`: MCP servers outside the sandbox, what they offer, and what was accepted of it.
+//! `tollgate upstream`: the definitions of upstream MCP servers, and their acceptance.
 
 use clap::Subcommand;
 use serde_json::json;
@@ -94,7 +94,7 @@ pub(crate) async fn run(command: Upstream, cx: &Context<'_>) -> Result<Exit, Fai
     Ok(Exit::Ok)
 }
 
-/// How what servers offer differs from what was accepted of them.
+/// Differences between the servers' definitions and the accepted ones.
 pub(super) async fn differences(
     config: &Config,
     only: Option<&str>,
@@ -109,7 +109,7 @@ pub(super) async fn differences(
     Ok(differences?)
 }
 
-/// Accept what was shown: to this terminal now, or before, as the digest says.
+/// Accepts definitions that were shown: in this terminal now, or earlier, by their digest.
 async fn accept(
     name: Option<&str>,
     digest: Option<Sha256Digest>,
@@ -155,7 +155,7 @@ async fn accept(
     Ok(())
 }
 
-/// Show the difference, and ask whether it is to be accepted. What differs in nothing needs no question.
+/// Shows the difference and asks for confirmation. Without a difference it does not ask.
 fn agrees(name: &str, difference: &Difference, cx: &Context<'_>) -> Result<bool, Failure> {
     if difference.accepted == Some(difference.digest) {
         return Ok(true);
@@ -173,7 +173,7 @@ fn agrees(name: &str, difference: &Difference, cx: &Context<'_>) -> Result<bool,
     })
 }
 
-/// Accept what was looked at.
+/// Accepts these definitions.
 pub(super) async fn take(
     config: &Config,
     looked: &[(String, Difference)],
@@ -215,7 +215,7 @@ fn servers(config: &Config) -> Result<Vec<ServerView>, Failure> {
     Ok(config.upstreams.iter().map(view).collect())
 }
 
-/// How a server is reached, without what is sent to it.
+/// The command or URL of a server, without its secrets.
 fn reach(settings: &UpstreamConfig) -> String {
     match &settings.transport {
         UpstreamTransport::Command { command, .. } => command.join(" "),

@@ -1,4 +1,4 @@
-//! `tollgate user`: tokens by which users name themselves at another's command line.
+//! `tollgate user`: tokens for `--as USER`.
 
 use std::{
     fs,
@@ -67,13 +67,13 @@ pub(crate) async fn run(command: User, cx: &Context<'_>) -> Result<Exit, Failure
     Ok(Exit::Ok)
 }
 
-/// Make a token, and write it to `out` if that is named.
+/// Makes a token, and opens `out` if that is given.
 pub(super) async fn made(
     body: Value,
     out: Option<&Path>,
     cx: &Context<'_>,
 ) -> Result<NewTokenReply, Failure> {
-    // Before there is a token that would have nowhere to go.
+    // Before the token is made, so that no token is lost if the file cannot be created.
     let file = out.map(create).transpose()?;
     let created = cx.execute(ApiRequest::post("/v1/tokens", body)).await;
     let created: NewTokenReply = created.inspect_err(|_| {
@@ -89,7 +89,7 @@ pub(super) async fn made(
     Ok(created)
 }
 
-/// Show the token this once, or say where it was written.
+/// Prints the token, or the file to which it was written.
 pub(super) fn hand_over(
     text: &str,
     whose: &str,

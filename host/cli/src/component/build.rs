@@ -1,4 +1,4 @@
-//! Building one tool: by its language; a Rust crate is compiled, encoded, and written if it changed.
+//! Builds one tool, by its language. A Rust crate is compiled, encoded, and written if it changed.
 
 use std::env;
 use std::fs;
@@ -139,16 +139,16 @@ fn compile(
     })
 }
 
-/// Panic messages name source files. Without the folders of this machine, the same sources give the same
-/// bytes on another, and do not tell where they were built. The flags are the same for every crate, or
-/// each would compile all dependencies anew.
+/// Flags that remove local folders from panic messages, so that the same sources give the same bytes on every
+/// machine and do not reveal local paths. The flags are the same for every crate; otherwise each crate would
+/// recompile all dependencies.
 fn without_own_paths(toolchain: &Toolchain) -> Option<String> {
     let home = env::home_dir();
     let cargo = env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| Some(home.as_ref()?.join(".cargo")));
     let library = toolchain.library_sources();
-    // The last that fits wins.
+    // The last match wins.
     let renamed = [
         (home, "~"),
         (cargo.map(|cargo| cargo.join("registry/src")), "/registry"),
@@ -159,12 +159,12 @@ fn without_own_paths(toolchain: &Toolchain) -> Option<String> {
         .into_iter()
         .filter_map(|(from, to)| Some(format!("--remap-path-prefix={}={to}", from?.to_str()?)))
         .collect();
-    // Strings of JSON are strings of TOML.
+    // A JSON string is a valid TOML string.
     let list = serde_json::to_string(&flags).ok()?;
     Some(format!("target.{TARGET}.rustflags={list}"))
 }
 
-/// What cargo says on standard output: a JSON object a line.
+/// cargo's messages on standard output: one JSON object per line.
 struct Messages {
     manifest: PathBuf,
     artifact: Option<(String, PathBuf)>,
@@ -191,7 +191,7 @@ impl Messages {
         }
     }
 
-    /// The module of the crate that is being built; dependencies may have some of their own.
+    /// The module of the crate itself; dependencies may produce modules as well.
     fn module(&self, message: &Value) -> Option<(String, PathBuf)> {
         let manifest = Path::new(message.get("manifest_path")?.as_str()?);
         if manifest != self.manifest && fs::canonicalize(manifest).ok()? != self.manifest {
@@ -210,7 +210,7 @@ impl Messages {
     }
 }
 
-/// What cargo said besides how far it was.
+/// cargo's standard error without progress lines.
 fn without_progress(stderr: &str) -> String {
     const VERBS: [&str; 9] = [
         "Compiling",

@@ -2,7 +2,7 @@
 
 use tollgate::sandbox::Compiler;
 
-/// What compiles components: this very program, in another process.
+/// The compiler: this program in another process.
 pub(crate) fn compiler() -> Compiler {
     Compiler {
         program: std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into()),

@@ -1,22 +1,22 @@
-//! From a core module to a component, and the check that a gate would take it. Pure.
+//! Encodes a core module as a component, and checks its imports and exports. Pure.
 
 use thiserror::Error;
 use wit_component::{ComponentEncoder, DecodedWasm, decode};
 
-/// The package that holds everything that an adapter may import.
+/// The package with all interfaces that an adapter may import.
 const PACKAGE: &str = "tollgate:adapter/";
 
 /// Why a module is not an adapter.
 #[derive(Debug, Error)]
 pub(crate) enum EncodeError {
-    /// The module asks for something that no interface describes.
+    /// The module has an import that no interface describes.
     #[error(
         "the module does not fit the interfaces that it names: {0}\n\
          A crate that expects JavaScript or an operating system (js-sys, getrandom, a clock) is the usual \
          cause; `cargo tree` in its folder shows which it is"
     )]
     Module(String),
-    /// The component asks for something that the gate does not offer.
+    /// The component has an import that the gate does not offer.
     #[error(
         "it imports {0}, which no gate offers; an adapter may import only what `wit/` describes"
     )]
@@ -28,7 +28,7 @@ pub(crate) enum EncodeError {
     NoTools,
 }
 
-/// Makes a component of a module.
+/// Encodes a module as a component.
 pub(crate) fn component(module: &[u8]) -> Result<Vec<u8>, EncodeError> {
     let refused = |error: anyhow::Error| EncodeError::Module(format!("{error:#}"));
     let component = ComponentEncoder::default()
@@ -41,7 +41,7 @@ pub(crate) fn component(module: &[u8]) -> Result<Vec<u8>, EncodeError> {
     Ok(component)
 }
 
-/// Whether a gate would take this component.
+/// Checks that the gate offers all imports, and that there are tools.
 pub(super) fn check(component: &[u8]) -> Result<(), EncodeError> {
     let refused = |error: anyhow::Error| EncodeError::Module(format!("{error:#}"));
     let Interfaces { imports, exports } = interfaces(component).map_err(refused)?;
@@ -54,7 +54,7 @@ pub(super) fn check(component: &[u8]) -> Result<(), EncodeError> {
     Ok(())
 }
 
-/// The names of what a component asks for and offers.
+/// The names of the imports and exports of a component.
 struct Interfaces {
     imports: Vec<String>,
     exports: Vec<String>,

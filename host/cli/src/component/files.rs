@@ -1,4 +1,4 @@
-//! The files of builds: their names, and how they are written.
+//! File names and writes of builds.
 
 use std::{fs, io, path::Path};
 
@@ -10,7 +10,7 @@ pub(super) fn is_file_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(legal)
 }
 
-/// Write the component unless the file holds it already. Whether it was written.
+/// Writes the component unless the file has the same bytes. Returns whether it was written.
 pub(super) fn write(path: &Path, component: &[u8]) -> Result<bool, BuildError> {
     let parent = path.parent().filter(|dir| !dir.as_os_str().is_empty());
     if let Some(parent) = parent {

@@ -1,5 +1,5 @@
-//! What building has in common for languages whose toolchain comes from their own registry: it is
-//! installed into the project's folder, and nothing is built again while no source changed.
+//! Common parts for languages whose toolchain comes from their own registry. The toolchain is installed into the
+//! project's folder, and the component is built only if a source changed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,9 +19,9 @@ use crate::{
 
 /// The interfaces, in a project's folder.
 pub(super) const WIT: &str = "sdk/wit";
-/// Folders that hold what is made, not what it is made of.
+/// Folders of build products, which are not sources.
 const MADE: [&str; 3] = ["node_modules", "__pycache__", "target"];
-/// A folder with more files than this is not a tool's.
+/// The most files in a project; a folder with more is refused.
 const MAX_FILES: usize = 10_000;
 
 /// A project, and where its component goes.
@@ -30,17 +30,17 @@ pub(super) struct Project<'a> {
     pub(super) dir: PathBuf,
     /// The component's name.
     pub(super) name: String,
-    /// The folder in it that holds the toolchain, and what is remembered of the last build.
+    /// The folder in it with the toolchain and the stamp of the last build.
     pub(super) tools: PathBuf,
-    /// Where the component is to lie.
+    /// The path of the component.
     pub(super) out: PathBuf,
     pub(super) progress: Progress,
-    /// What the language's tools were asked for, as part of what the component is made of.
+    /// The parameters of the toolchain, which are part of the stamp.
     pub(super) recipe: &'a str,
 }
 
 impl<'a> Project<'a> {
-    /// The project in `dir`, which `name` finds the name of; its toolchain goes to the folder `tools` in it.
+    /// The project in `dir`. `name` reads its name; its toolchain is in the folder `tools`.
     pub(super) fn open(
         dir: &Path,
         out: Option<&Path>,
@@ -63,8 +63,7 @@ impl<'a> Project<'a> {
 }
 
 impl Project<'_> {
-    /// The component: as it is if nothing changed, or made by `make`, which writes it to the path that
-    /// it gets.
+    /// The component: unchanged if no source changed, else built by `make`, which writes to the path that it gets.
     pub(super) fn component(
         &self,
         started: Instant,
@@ -90,7 +89,7 @@ impl Project<'_> {
         let sha256 = hex(&Sha256::digest(&bytes));
         fs::write(&stamp, format!("{sources} {sha256}"))
             .map_err(|error| files::error("write", &stamp, error))?;
-        // Only the copy next to the stamp.
+        // The copy next to the stamp is not needed any more.
         let _ = fs::remove_file(&made);
         Ok(self.built(&bytes, sha256, unchanged, started))
     }
@@ -113,7 +112,7 @@ impl Project<'_> {
         }
     }
 
-    /// A digest of everything that the component is made of.
+    /// A digest of all sources and parameters.
     fn sources(&self) -> Result<String, BuildError> {
         let mut files = Vec::new();
         walk(&self.dir, &mut files)?;
@@ -131,7 +130,7 @@ impl Project<'_> {
         Ok(hex(&digest.finalize()))
     }
 
-    /// Run a step of the build; `what` is for who waits.
+    /// Runs a step of the build; `what` is the text of the progress display.
     pub(super) fn run(&self, what: &str, command: Command) -> Result<(), BuildError> {
         let program = command.get_program().to_string_lossy().into_owned();
         let step = self.progress.step(what);
@@ -166,7 +165,7 @@ fn walk(dir: &Path, files: &mut Vec<PathBuf>) -> Result<(), BuildError> {
         if name.starts_with('.') || MADE.contains(&&*name) || name.ends_with(".wasm") {
             continue;
         }
-        // Through links, such as those to the interfaces.
+        // Follows links, such as those to the interfaces.
         if path.is_dir() {
             walk(&path, files)?;
         } else {
@@ -179,7 +178,7 @@ fn walk(dir: &Path, files: &mut Vec<PathBuf>) -> Result<(), BuildError> {
     Ok(())
 }
 
-/// A program that must be there.
+/// The path of a required program.
 pub(super) fn needed(program: &str, remedy: &'static str) -> Result<PathBuf, BuildError> {
     process::in_path(program).ok_or_else(|| BuildError::Missing {
         program: program.to_owned(),
@@ -187,7 +186,7 @@ pub(super) fn needed(program: &str, remedy: &'static str) -> Result<PathBuf, Bui
     })
 }
 
-/// Whether a file is there and not older than another.
+/// Whether a file exists and is not older than another.
 pub(super) fn up_to_date(made: &Path, of: &Path) -> bool {
     let time = |path: &Path| fs::metadata(path).and_then(|found| found.modified()).ok();
     match (time(made), time(of)) {

@@ -1,5 +1,5 @@
-//! A tool in JavaScript: bundled by esbuild, made a component with an engine inside by componentize-js,
-//! both from npm and as the project's lock file pins them.
+//! Tools in JavaScript: bundled by esbuild, then made a component with an engine by componentize-js. Both come from
+//! npm, as pinned by the project's lock file.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::{
 
 pub(super) const MANIFEST: &str = "package.json";
 const REMEDY: &str = "install Node.js 20 or newer with npm (https://nodejs.org; on Debian and Ubuntu: apt-get install nodejs npm)";
-/// What the engine would ask of a system. A tool has none of it.
+/// Features of the engine that need imports which a tool does not have.
 const DISABLED: [&str; 5] = ["stdio", "random", "clocks", "http", "fetch-event"];
 /// The entry: the tools register themselves, the SDK offers them.
 const ENTRY: &str = "import './tool.js';\nexport { tools } from './sdk/tollgate.js';\n";
@@ -35,7 +35,7 @@ pub(super) fn component(
     let lock = project.dir.join("package-lock.json");
     if !up_to_date(&project.tools.join(".package-lock.json"), &lock) {
         let mut install = process::command(npm, &project.dir);
-        // With a lock file, exactly what it says; without one, npm writes it. No package runs a script.
+        // With a lock file, exactly its packages are installed; without one, npm writes it. No package runs scripts.
         install.arg(if lock.is_file() { "ci" } else { "install" });
         install.args([
             "--ignore-scripts",
@@ -60,7 +60,7 @@ pub(super) fn component(
             "--conditions=import,default",
             "--external:tollgate:*",
             "--log-level=warning",
-            // The SDK may be a link; files next to the link are next to the tool.
+            // If the SDK is a link, its imports are resolved from the location of the link.
             "--preserve-symlinks",
         ]);
         esbuild.arg(format!("--outfile={}", bundle.display()));

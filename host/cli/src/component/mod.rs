@@ -2,8 +2,8 @@
 //!
 //! Tools in JavaScript and Python get their toolchain from their own registry, into their own folder. A
 //! Rust crate is compiled for `wasm32-unknown-unknown`, which has no system interface to call, and the module is
-//! wrapped into a component in this process. What comes out imports nothing but the interfaces of
-//! `tollgate:adapter`; anything else is refused here, before a gate ever sees it.
+//! wrapped into a component in this process. A component may import only the interfaces of `tollgate:adapter`;
+//! any other import is an error of the build.
 //!
 //! Nothing here runs a component that it built, and nothing reads a gate's configuration.
 
@@ -38,9 +38,9 @@ pub(crate) struct BuildOutput {
     pub(crate) bytes: u64,
     /// The SHA-256 of its bytes, in hexadecimal.
     pub(crate) sha256: String,
-    /// Whether the file was there already, byte for byte, and was left alone.
+    /// Whether the file had the same bytes already and was not written.
     pub(crate) unchanged: bool,
-    /// What the compiler said of it: warnings, as it rendered them.
+    /// Warnings of the compiler, rendered.
     pub(crate) warnings: String,
     /// How long it took.
     pub(crate) elapsed: Duration,
@@ -58,10 +58,10 @@ pub(crate) enum BuildError {
     /// The manifest names no tool.
     #[error("{} has no `name` that a file could have; give it one of a-z, 0-9 and `-`", .0.display())]
     NoName(PathBuf),
-    /// The folder holds something else.
+    /// The folder has too many files to be a tool.
     #[error("{} holds too many files for a tool's sources; is it the right folder?", .0.display())]
     TooManyFiles(PathBuf),
-    /// A language's own tools are not there.
+    /// A program of the toolchain is missing.
     #[error("`{program}` is not installed; {remedy}")]
     Missing {
         /// What is missing.
@@ -69,14 +69,14 @@ pub(crate) enum BuildError {
         /// What to install.
         remedy: &'static str,
     },
-    /// A step that another program does.
+    /// Another program failed.
     #[error("{what} failed in {}:\n{output}", dir.display())]
     Step {
         /// The tool's folder.
         dir: PathBuf,
-        /// What was tried.
+        /// The step.
         what: String,
-        /// What the program said.
+        /// The output of the program.
         output: String,
     },
     /// Nothing here can compile for the target.
@@ -87,7 +87,7 @@ pub(crate) enum BuildError {
     Compile {
         /// The crate's folder.
         dir: PathBuf,
-        /// What cargo and the compiler said.
+        /// The output of cargo and the compiler.
         output: String,
     },
     /// The crate compiled, but not into a module.
@@ -109,7 +109,7 @@ pub(crate) enum BuildError {
     File {
         /// What was tried.
         verb: &'static str,
-        /// On which file.
+        /// The file.
         path: PathBuf,
         /// Why it failed.
         error: std::io::Error,

@@ -1,7 +1,7 @@
-//! Running other programs: cargo, rustc, rustup, apt-get.
+//! Runs other programs: cargo, rustc, rustup, apt-get.
 //!
-//! The environment that they see cannot change what is built. `cargo run`, `cargo xtask` and rustup's
-//! proxies put the toolchain and flags of the *outer* build there, which would be wrong for the inner.
+//! They get a reduced environment that cannot change the build. `cargo run`, `cargo xtask` and rustup's proxies set
+//! variables for the toolchain and flags of the *outer* build, which would be wrong for the inner one.
 
 use std::env;
 use std::ffi::OsStr;
@@ -11,7 +11,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Where things lie and come from, and how much is used at once: these do not change the result.
+/// Variables that are passed on: paths, proxies and parallelism, which do not change the result.
 const KEPT: [&str; 9] = [
     "CARGO_HOME",
     "CARGO_TARGET_DIR",
@@ -40,7 +40,7 @@ pub(crate) fn command(program: impl AsRef<OsStr>, dir: &Path) -> Command {
 
 fn leaks(name: &str, below_cargo: bool) -> bool {
     match name {
-        // Set by hand it is a wish; below cargo it is rustup's note of the outer toolchain, and the
+        // Set by the user it is a choice. Below cargo it is rustup's note of the outer toolchain, and the
         // library path is cargo's.
         "RUSTUP_TOOLCHAIN" | "LD_LIBRARY_PATH" => below_cargo,
         _ => {
@@ -58,7 +58,7 @@ pub(crate) fn in_path(program: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// What a program prints, if it succeeds.
+/// The standard output of a program, if it succeeds.
 pub(crate) fn output(mut command: Command) -> Option<String> {
     let output = command.stderr(Stdio::null()).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;

@@ -1,5 +1,5 @@
-//! A tool in Python: made a component with an interpreter inside by componentize-py, from PyPI and as the
-//! project's requirements.txt pins it.
+//! Tools in Python: made a component with an interpreter by componentize-py. It comes from PyPI, as pinned by the
+//! project's requirements.txt.
 
 use std::fs;
 use std::path::Path;
@@ -20,8 +20,8 @@ pub(super) const MANIFEST: &str = "pyproject.toml";
 const REQUIREMENTS: &str = "requirements.txt";
 const PYTHON: &str =
     "install Python 3.10 or newer (on Debian and Ubuntu: apt-get install python3 python3-venv)";
-/// Exactly the files that the requirements name: none without its hash, none that a package asks for beyond
-/// them, and no source distribution, whose build would run code and install what is not pinned.
+/// Options of pip that install exactly the listed files: each with its hash, no further dependencies, and no source
+/// distributions, whose build would run code and install unpinned packages.
 const PINNED: [&str; 6] = [
     "--quiet",
     "--disable-pip-version-check",
@@ -30,7 +30,7 @@ const PINNED: [&str; 6] = [
     "--only-binary",
     ":all:",
 ];
-/// The module of the SDK that brings the tools to the world.
+/// The module of the SDK that exports the tools.
 const ENTRY: &str = "tollgate_main";
 
 pub(super) fn component(
@@ -68,11 +68,11 @@ pub(super) fn component(
     project.component(started, |made| {
         let mut componentize = process::command(bin.join("componentize-py"), &project.dir);
         componentize.env("VIRTUAL_ENV", &project.tools);
-        // The same sources give the same bytes.
+        // Makes builds reproducible.
         componentize.env("PYTHONHASHSEED", "0");
         componentize.env("PYTHONDONTWRITEBYTECODE", "1");
         componentize.args(["--quiet", "-d", WIT, "-w", "adapter"]);
-        // Its system is made of stubs: a tool has none.
+        // WASI is stubbed, because a tool has no system interface.
         componentize.args(["componentize", ENTRY, "--stub-wasi", "-p", ".", "-p", "sdk"]);
         componentize.arg("-o").arg(made);
         project.run(&format!("building {}", project.name), componentize)

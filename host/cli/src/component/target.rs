@@ -1,8 +1,8 @@
-//! Which compiler has a standard library for `wasm32-unknown-unknown`, and how to come by one.
+//! Finds or installs a standard library for `wasm32-unknown-unknown`.
 //!
-//! In this order: the target as installed; `rustup target add`; the library's sources as Debian and
-//! Ubuntu ship them, compiled by their own compiler; the same after installing the packages, if this is
-//! root's doing. Else it says what to type. It never changes which toolchain a folder uses.
+//! It tries, in this order: an installed target; `rustup target add`; the library's sources from Debian's and
+//! Ubuntu's packages, compiled by their compiler; the same after installing the packages, if run as root. Otherwise
+//! the error names the commands to type. It never changes which toolchain a folder uses.
 
 use std::env;
 use std::fs;
@@ -17,48 +17,47 @@ use crate::{
     progress::Progress,
 };
 
-/// What adapters are compiled for: a target without a system interface.
+/// The target of adapters, which has no system interface.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Debian's compiler for building web browsers, which is always recent, and the library's sources.
 const PACKAGES: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
 const DISTRIBUTION: &str = "/usr/bin";
 
-/// The library is some 25 MB to download.
+/// The timeout of rustup, which downloads about 25 MB.
 const RUSTUP_LIMIT: Duration = Duration::from_secs(120);
 const APT_LIMIT: Duration = Duration::from_secs(900);
-/// How long rustup is left alone after it failed, so that a build without a network does not wait for it
-/// every time.
+/// The pause after a failure of rustup, so that builds without a network do not wait for it every time.
 const RUSTUP_PAUSE: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// Why nothing here can compile for the target.
 #[derive(Debug, Error)]
 pub(crate) enum TargetError {
-    /// There is no Rust at all.
+    /// Rust is not installed.
     #[error("there is no Rust compiler in PATH; install one from https://rustup.rs, then repeat")]
     NoRust,
-    /// There is no library for the target, and no way here to get one.
+    /// There is no library for the target, and it could not be installed.
     #[error(
         "no standard library for {TARGET} is installed; tried:\n{tried}\nType one of these, then repeat:\n  \
          rustup target add {TARGET}{toolchain}\n  sudo apt-get update && sudo apt-get install -y {packages}   (Debian, Ubuntu)"
     )]
     NoLibrary {
-        /// What was tried, a line each.
+        /// The attempts, one per line.
         tried: String,
-        /// The toolchain that lacks it, as an option of rustup.
+        /// The toolchain without it, as an option of rustup.
         toolchain: String,
-        /// The distribution's packages that would bring it.
+        /// The distribution's packages that contain it.
         packages: String,
     },
 }
 
-/// A compiler, and the library that it will link.
+/// A compiler with a library for the target.
 #[derive(Debug)]
 pub(crate) struct Toolchain {
     cargo: PathBuf,
-    /// Set when cargo's own choice of compiler would be another.
+    /// Set if cargo would choose another compiler.
     rustc: Option<PathBuf>,
-    /// Set when the library is to be compiled from its sources, and linked with this.
+    /// The linker, if the library is compiled from its sources.
     linker: Option<PathBuf>,
     sysroot: PathBuf,
 }
@@ -72,7 +71,7 @@ impl Toolchain {
             command.env("RUSTC", rustc);
         }
         if let Some(linker) = &self.linker {
-            // The distribution's stable compiler builds its own library as cargo's nightly would.
+            // Lets the distribution's stable compiler build the library (`-Z build-std`).
             command.env("RUSTC_BOOTSTRAP", "1");
             command.arg("-Zbuild-std=std,panic_abort");
             command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
@@ -80,7 +79,7 @@ impl Toolchain {
         command
     }
 
-    /// Where the library's sources lie: their paths end up in panic messages.
+    /// The path of the library's sources, which is part of panic messages.
     pub(crate) fn library_sources(&self) -> PathBuf {
         self.sysroot.join("lib/rustlib/src/rust")
     }
@@ -144,7 +143,7 @@ pub(crate) fn find(dir: &Path, progress: Progress) -> Result<Toolchain, TargetEr
     })
 }
 
-/// A compiler, its cargo, and where its libraries lie.
+/// A compiler, its cargo, and the path of its libraries.
 struct Compiler {
     cargo: PathBuf,
     rustc: PathBuf,
@@ -252,7 +251,7 @@ fn add_with_rustup(own: &Compiler, dir: &Path, progress: Progress) -> Result<Too
     }
 }
 
-/// What the distribution's way lacks.
+/// The missing part of the distribution's toolchain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 enum MissingPart {
     #[error("not all of them are installed")]
@@ -340,7 +339,7 @@ fn last_error(stderr: &str) -> String {
         .to_owned()
 }
 
-/// A note in the user's cache that rustup could not add the target to a toolchain.
+/// The file in the user's cache that marks a failure of rustup for a toolchain.
 fn failure_note(own: &Compiler) -> Option<PathBuf> {
     let cache = env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
@@ -362,7 +361,7 @@ fn failed_recently(own: &Compiler) -> bool {
     })
 }
 
-/// Without the note the next build only takes longer, so it may fail to be written.
+/// Writes the mark. A failure is ignored, because the next build then only takes longer.
 fn remember_failure(own: &Compiler) {
     let Some(note) = failure_note(own) else {
         return;

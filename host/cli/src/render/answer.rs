@@ -1,4 +1,4 @@
-//! What a call came to.
+//! The answer to a call.
 
 use serde_json::Value;
 use tollgate::tool::{Content, ResourceBody};
@@ -10,7 +10,7 @@ use crate::{
     units::{duration, moment, size},
 };
 
-/// Bytes of one result that a terminal gets; all of it is in `--json`.
+/// The most bytes of a result that are printed as text; `--json` has all.
 const MAX_RESULT: usize = 1 << 20;
 
 fn symbol(outcome: CallOutcome) -> (&'static str, Tone) {
@@ -41,7 +41,7 @@ fn word(outcome: CallOutcome) -> &'static str {
     }
 }
 
-/// One line: how it ended, how long it took, and by which decision.
+/// One line: outcome, duration and decision.
 pub(crate) fn summary(reply: &CallReply) -> String {
     let (symbol, tone) = symbol(reply.outcome);
     let mut text = format!(
@@ -60,7 +60,7 @@ pub(crate) fn summary(reply: &CallReply) -> String {
     text
 }
 
-/// The result, fit for a terminal: nothing in it can move the cursor.
+/// The result as printable text.
 pub(crate) fn result(content: &[Content]) -> String {
     let texts: Vec<Value> = content
         .iter()
@@ -73,7 +73,7 @@ pub(crate) fn result(content: &[Content]) -> String {
     for part in content {
         let piece = match part {
             Content::Text { text } => tollgate::text::printable(text, MAX_RESULT),
-            // Tools repeat structured data as text for models that read nothing else.
+            // Tools repeat structured data as text, for models that only read text.
             Content::Structured(value) if texts.contains(value) => continue,
             Content::Structured(value) => {
                 let pretty = serde_json::to_string_pretty(value).unwrap_or_default();
@@ -112,7 +112,7 @@ pub(crate) fn preview(content: &[Content], columns: usize) -> String {
     line(&flat, columns)
 }
 
-/// Why there is no result, and what to do next.
+/// The reason of a refusal, and the next step.
 pub(crate) fn refusal(reply: &CallReply, columns: usize, indent: &str) -> String {
     let mut text = String::new();
     let mut say = |words: &str, tone: Tone| {

@@ -1,4 +1,4 @@
-//! Approvals: what waits, and precisely what will happen.
+//! Approvals: the list, and one with everything that will happen.
 
 use tollgate_model::{decision::Severity, life::ApprovalState, time::Timestamp};
 
@@ -9,7 +9,7 @@ use crate::{
     units::{duration, moment},
 };
 
-/// How severe, in a word.
+/// The severity.
 pub(crate) fn severity(severity: Severity) -> Cell {
     match severity {
         Severity::Low => Cell::new("low", Tone::Weak),
@@ -74,7 +74,7 @@ fn why(view: &ApprovalView) -> String {
     each.collect::<Vec<_>>().join(" ")
 }
 
-/// What is asked about: a tool, or what its component asks for in mid-call.
+/// The tool, or the effect inside a call, that needs the approval.
 fn what(view: &ApprovalView) -> String {
     let tool = line(&view.tool, 80);
     let mut text = match &view.capability {
@@ -92,7 +92,7 @@ fn what(view: &ApprovalView) -> String {
     text
 }
 
-/// The canonical arguments, whole. They are escaped already; laid out where that changes nothing.
+/// The complete canonical arguments. They are escaped already, and indented if that keeps their contents.
 fn arguments(text: &str) -> String {
     match serde_json::from_str::<serde_json::Value>(text) {
         Ok(value) => serde_json::to_string_pretty(&value).unwrap_or_else(|_| text.to_owned()),
@@ -125,7 +125,7 @@ pub(crate) fn whole(view: &ApprovalView, columns: usize) -> String {
     text
 }
 
-/// Who asked, until when, and who has answered: names and values.
+/// Requester, expiry and answers, as names and values.
 fn fields(view: &ApprovalView) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         ("asked by", who(view)),

@@ -1,4 +1,4 @@
-//! A run as a case: context, actions, signals, enforcement; and what evidence is missing.
+//! A run as an incident report: context, actions, signals, enforcement, and missing evidence.
 
 use tollgate_model::{decision::Outcome, entity::Uid};
 use tollgate_trace::{
@@ -11,9 +11,9 @@ use crate::{
     units::{amount, count, duration, moment},
 };
 
-/// Columns of what stands on the left.
+/// The width of the left column.
 const LEFT: usize = 12;
-/// How much of a name from outside is shown.
+/// The longest shown part of a foreign name.
 const MAX_NAME: usize = 120;
 
 /// Text in sections, with names on the left.
@@ -153,7 +153,7 @@ fn actions(page: &mut Page, view: &CaseView) {
     }
 }
 
-/// Where a run's failure lies, in a line.
+/// The phase of a run's failure, in one line.
 pub(crate) fn verdict(verdict: &Verdict) -> String {
     let tool = verdict.tool.as_deref();
     let tool = tool.map_or_else(String::new, |tool| format!(" in {}", line(tool, MAX_NAME)));
@@ -164,7 +164,7 @@ pub(crate) fn verdict(verdict: &Verdict) -> String {
     )
 }
 
-/// The slowest step, in a line.
+/// The slowest step, in one line.
 pub(crate) fn slowest(findings: &Findings) -> Option<String> {
     let slowest = findings.slowest.as_ref()?;
     let mut words = format!(

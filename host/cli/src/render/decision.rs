@@ -1,4 +1,4 @@
-//! Decisions, and what operators did, across runs.
+//! Decisions and acts of operators.
 
 use tollgate_model::{
     decision::ShadowFlip,
@@ -24,7 +24,7 @@ fn tone(outcome: &str) -> (&'static str, Tone) {
     }
 }
 
-/// A list, as it comes.
+/// A list, in the given order.
 pub(crate) fn list(entries: &[Entry]) -> String {
     let rows: Vec<[Cell; 7]> = entries
         .iter()
@@ -65,7 +65,7 @@ pub(crate) fn list(entries: &[Entry]) -> String {
     )
 }
 
-/// Everything about one decision. `files` says where its policies stand now.
+/// Everything about one decision. `files` has the present position of its policies.
 pub(crate) fn whole(
     index: u64,
     record: &Record,
@@ -142,7 +142,7 @@ pub(crate) fn whole(
     text
 }
 
-/// The policies that determined it, with where they stand now, and what went wrong.
+/// The determining policies with their present positions, and errors.
 fn decided_by(
     decision: &DecisionRecord,
     files: impl Fn(&str) -> Option<String>,
@@ -192,7 +192,7 @@ fn decided_by(
     text
 }
 
-/// What a flip is of.
+/// The kind of a shadow flip.
 pub(super) fn watched(flip: &ShadowFlip) -> &'static str {
     if flip.candidate {
         "the candidate"
@@ -218,7 +218,7 @@ pub(crate) const COLUMNS: [&str; 13] = [
     "approval",
 ];
 
-/// A line of CSV. A cell that a spreadsheet would run as a formula is quoted with an apostrophe.
+/// A line of CSV. A cell that a spreadsheet would evaluate as a formula gets a leading apostrophe.
 pub(crate) fn cells(entry: &Entry) -> [String; 13] {
     let text = |value: Option<String>| value.unwrap_or_default();
     [

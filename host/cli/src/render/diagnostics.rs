@@ -1,4 +1,4 @@
-//! Places in files, drawn like a compiler's diagnostics.
+//! Positions in files, shown like a compiler's diagnostics.
 
 use std::{collections::HashMap, fmt, fs, path::Path};
 
@@ -9,7 +9,7 @@ use miette::{
 
 use crate::error::{Place, shown};
 
-/// One place with its source, as miette wants it.
+/// One position with its source, for miette.
 struct Report<'a> {
     place: &'a Place,
     source: Option<NamedSource<String>>,
@@ -81,7 +81,7 @@ fn offset(text: &str, line: usize, column: usize) -> Option<usize> {
     Some(before + within)
 }
 
-/// How much of `text` to point at: what is at fault as far as it is on one line, or the word there.
+/// The span to mark: the error as far as it is on one line, or the word at that position.
 fn extent(text: &str, offset: usize, length: usize) -> (usize, usize) {
     let offset = text.floor_char_boundary(offset.min(text.len().saturating_sub(1)));
     let rest = text.get(offset..).unwrap_or_default();
@@ -93,7 +93,7 @@ fn extent(text: &str, offset: usize, length: usize) -> (usize, usize) {
     (offset, length.max(1))
 }
 
-/// The places with the lines that they speak of.
+/// The positions with their lines.
 pub(crate) fn render(places: &[Place]) -> String {
     let mut files: HashMap<&str, Option<String>> = HashMap::new();
     let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode())

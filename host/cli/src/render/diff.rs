@@ -1,17 +1,17 @@
-//! Two runs side by side, down to where they part.
+//! Two runs side by side.
 
 use tollgate_trace::run::{AlignedStep, Difference, DifferenceKind, RunDiff, RunSteps, Step};
 
 use crate::style::{Tone, line, pad, paint, width};
 
-/// Columns that a side takes at least, and at most.
+/// The smallest and largest width of a side.
 const SIDE: (usize, usize) = (24, 60);
-/// Steps that are alike and shown around those that are not.
+/// Equal steps that are shown around different ones.
 const AROUND: usize = 2;
-/// How much of a value is shown.
+/// The longest shown part of a value.
 const MAX_VALUE: usize = 160;
 
-/// The comparison of `a` and `b`, in lines of at most `columns`. `full` shows steps that are alike, too.
+/// The comparison of `a` and `b`, in lines of at most `columns`. `full` shows equal steps as well.
 pub(crate) fn diff(
     found: &RunDiff,
     a: &RunSteps,

@@ -1,4 +1,4 @@
-//! What happens, one line each, as it happens.
+//! Records as lines, for `runs tail`.
 
 use tollgate_model::{
     decision::Outcome,
@@ -12,12 +12,12 @@ use crate::{
     units::{duration, size},
 };
 
-/// How much of a name from outside is shown.
+/// The longest shown part of a foreign name.
 const MAX_NAME: usize = 120;
-/// Columns of a run's id.
+/// The width of a run's id.
 const RUN: usize = 16;
 
-/// A record as a line; nothing for what another record tells.
+/// A record as a line; `None` if another record has the same information.
 pub(crate) fn happened(index: u64, record: &Record) -> Option<String> {
     let (mark, tone, words) = described(index, record)?;
     let time = record.time.to_string();

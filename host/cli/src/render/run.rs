@@ -1,4 +1,4 @@
-//! Runs: the list, and what stands above a tree.
+//! Runs: the list, and the header of a tree.
 
 use tollgate_ledger::RunRow;
 use tollgate_model::record::{Origin, RunOutcome};
@@ -43,7 +43,7 @@ pub(crate) fn list(runs: &[RunRow]) -> String {
                 }
             };
             [
-                // The first twelve digits are the time in milliseconds, which tells runs apart.
+                // The first twelve digits are the time in milliseconds, which is usually unique.
                 Cell::new(
                     run.id.to_string().chars().take(16).collect::<String>(),
                     Tone::Name,
@@ -88,7 +88,7 @@ fn who(run: &RunRow) -> String {
     }
 }
 
-/// Tokens and cost of a run, as they were reported; empty where nothing was.
+/// Reported tokens and cost of a run; empty if nothing was reported.
 pub(crate) fn usage(usage: &Usage, currency: &str) -> String {
     if usage.input_tokens == 0 && usage.output_tokens == 0 {
         return String::new();
@@ -98,7 +98,7 @@ pub(crate) fn usage(usage: &Usage, currency: &str) -> String {
     format!("{} {}\n", paint("reported", Tone::Weak), told.join(" · "))
 }
 
-/// What stands above a run's tree.
+/// The header of a run's tree.
 pub(crate) fn header(run: &RunRow, origin: &Origin) -> String {
     let (state, tone) = state(run);
     let mut counts = vec![count(run.calls, "call")];
@@ -153,7 +153,7 @@ pub(crate) fn header(run: &RunRow, origin: &Origin) -> String {
     text
 }
 
-/// Other runs of its conversation: the agents between which the work went.
+/// Other runs of its conversation.
 pub(crate) fn together(run: &RunRow, others: &[RunRow]) -> String {
     let mut text = String::new();
     for other in others {
@@ -173,7 +173,7 @@ pub(crate) fn together(run: &RunRow, others: &[RunRow]) -> String {
     text
 }
 
-/// What a run's steps say, below its header: the slowest one, and where a failure lies.
+/// The findings below the header: the slowest step, and the phase of a failure.
 pub(crate) fn findings(findings: &Findings) -> String {
     let mut text = String::new();
     let mut add = |name: &str, words: &str, tone| {
@@ -192,7 +192,7 @@ pub(crate) fn findings(findings: &Findings) -> String {
     text
 }
 
-/// What stands above two runs that are compared.
+/// The header of a comparison.
 pub(crate) fn pair(a: &RunRow, b: &RunRow) -> String {
     let each = |mark: &str, run: &RunRow| {
         let (state, tone) = state(run);

@@ -13,18 +13,17 @@ use crate::{
     units::duration,
 };
 
-/// How deep spans are indented at most.
+/// The deepest indentation.
 const MAX_DEPTH: usize = 12;
-/// Columns of an attribute's name.
+/// The width of an attribute's name.
 const NAME: usize = 34;
-/// How much of a value is shown.
+/// The longest shown part of a value.
 const MAX_VALUE: usize = 400;
 
-/// Logs of one span that are shown.
+/// The most logs of one span that are shown.
 const MAX_LOGS: usize = 200;
 
-/// The gate's spans, in the order in which they began, and then those that were reported; each with the
-/// logs that were reported of it.
+/// The gate's spans in order of their start, then the reported ones, each with its reported logs.
 pub(crate) fn spans(views: &[SpanView], merged: &MergedTrace) -> String {
     let mut logs: HashMap<Option<SpanId>, Vec<&StoredLog>> = HashMap::new();
     for log in merged.logs() {

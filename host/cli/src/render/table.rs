@@ -2,10 +2,10 @@
 
 use crate::style::{Tone, line, pad, paint, width};
 
-/// How much of a text stands in a cell.
+/// The longest text of a cell, in bytes.
 const MAX_CELL: usize = 4096;
 
-/// One cell: one line of text without styles, and what it means. Nothing in it moves the cursor.
+/// One cell: one printable line of text without styles, and its tone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Cell {
     text: String,
@@ -28,7 +28,7 @@ impl<T: Into<String>> From<T> for Cell {
     }
 }
 
-/// `rows` below `header`, the last column as long as it likes.
+/// `rows` below `header`. The width of the last column is not limited.
 pub(crate) fn table<const N: usize>(header: [&str; N], rows: &[[Cell; N]]) -> String {
     let head = header.map(|text| Cell::new(text, Tone::Weak));
     let all = || std::iter::once(&head).chain(rows);

@@ -1,4 +1,4 @@
-//! Tools: what agents see of them, and what the operator said about them.
+//! Tools: their definitions and configuration.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -38,7 +38,7 @@ pub(crate) struct ToolView {
 struct LimitsView {
     time_micros: u64,
     output_bytes: u64,
-    /// Of what runs in the sandbox.
+    /// Limits; only for tools in the sandbox.
     #[serde(flatten)]
     sandbox: Option<SandboxLimitsView>,
 }
@@ -51,7 +51,7 @@ struct SandboxLimitsView {
     cpu_micros: u64,
 }
 
-/// A policy that speaks of a tool.
+/// A policy that names a tool, its label or its component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct MentionView {
     /// Its `@id`.
@@ -60,7 +60,7 @@ pub(crate) struct MentionView {
     pub(crate) owner: String,
     /// The file and line.
     pub(crate) place: String,
-    /// What it names: the tool, or a label, its component.
+    /// The named entity: the tool, its label or its component.
     pub(crate) by: String,
 }
 
@@ -69,7 +69,7 @@ fn micros(duration: std::time::Duration) -> u64 {
 }
 
 impl ToolView {
-    /// What is shown of a tool.
+    /// The view of a tool.
     pub(crate) fn new(
         tool: &Tool,
         component: Option<&LoadedComponent>,
@@ -197,7 +197,7 @@ pub(crate) fn whole(tool: &ToolView, columns: usize) -> String {
     text
 }
 
-/// What the tool's author says of it: its description, hints and schemas.
+/// The author's definition: description, hints and schemas.
 fn author_says(tool: &ToolView, columns: usize) -> String {
     let hints = [
         (tool.annotations.read_only, "read-only"),

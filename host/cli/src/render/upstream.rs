@@ -1,6 +1,6 @@
-//! Upstream servers: what was accepted of them, and how that differs from what they offer.
+//! Upstream servers: their definitions compared with the accepted ones.
 //!
-//! A person accepts what is shown here, so nothing is left out: definitions are compared line by line, in a
+//! An operator accepts what is shown here, so nothing is left out: definitions are compared line by line, in a
 //! form that does not depend on the order in which the server writes the members of a schema.
 
 use serde::Serialize;
@@ -18,7 +18,7 @@ use crate::{
     units::count,
 };
 
-/// Lines that are the same around those that differ.
+/// Equal lines that are shown around different ones.
 const CONTEXT: usize = 3;
 
 /// A server as programs read it.
@@ -60,7 +60,7 @@ pub(crate) fn list(servers: &[ServerView]) -> String {
     )
 }
 
-/// How what a server offers differs from what was accepted.
+/// The differences of one server.
 pub(crate) fn difference(name: &str, difference: &Difference) -> String {
     let mut text = heading(name, difference);
     for tool in &difference.added {
@@ -114,7 +114,7 @@ fn heading(name: &str, difference: &Difference) -> String {
     text
 }
 
-/// All of a definition, a line for each thing that can differ.
+/// A complete definition, with one line per property.
 fn definition(tool: &Definition) -> String {
     let mut text = String::new();
     let mut part = |name: &str, value: &str| {
@@ -146,7 +146,7 @@ fn sorted(schema: &Value) -> String {
     serde_json::to_string_pretty(&ordered).unwrap_or_default()
 }
 
-/// The lines that differ, with some around them.
+/// The different lines, with context.
 fn lines(before: &str, now: &str) -> String {
     let diff = TextDiff::from_lines(before, now);
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! The files of this repository that the binary carries.
+//! Files of this repository that are part of the binary.
 
 /// A file, by its path from the top of the repository.
 macro_rules! file {
@@ -11,14 +11,14 @@ macro_rules! file {
 pub(super) const WORKSPACE: &str = file!("guest/Cargo.toml");
 /// Its lock file.
 pub(super) const LOCK: &str = file!("guest/Cargo.lock");
-/// What its lints allow in tests.
+/// Its settings of clippy.
 pub(super) const CLIPPY: &str = file!("guest/clippy.toml");
 /// The manifest of the first tool.
 pub(super) const MANIFEST: &str = file!("guest/template/Cargo.toml");
 /// The first tool.
 pub(super) const TOOL: &str = file!("guest/template/src/lib.rs");
 
-/// The SDK, by path in its folder. `wit/` is a link there, and a folder where it is written.
+/// The SDK, by path in its folder. `wit/` is a link in the repository, and a folder in a new project.
 pub(super) const SDK: [(&str, &str); 37] = [
     ("Cargo.toml", file!("guest/sdk/Cargo.toml")),
     ("macros/Cargo.toml", file!("guest/sdk/macros/Cargo.toml")),

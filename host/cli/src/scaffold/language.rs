@@ -1,4 +1,4 @@
-//! The languages that a tool can be begun in.
+//! The languages of new tools.
 
 use std::path::Path;
 
@@ -48,7 +48,7 @@ impl Language {
         Ok(sources)
     }
 
-    /// What the operator adds to the configuration.
+    /// The table for the configuration.
     pub(crate) fn table(self, name: &str) -> String {
         let (settings, tools): (_, &[&str]) = match self {
             Self::Rust => (

@@ -1,8 +1,7 @@
-//! The sources of a first tool, with the SDK and the WIT that it needs, out of this binary.
+//! The sources of a new tool, with SDK and WIT, from this binary.
 //!
-//! They are the very files of this repository, so what `tollgate init` writes is what is tested here. It
-//! builds with nothing but a Rust compiler and the crate registry. This module only says which files there are; it
-//! writes none.
+//! They are files of this repository, so `tollgate init` writes tested sources. Building them needs a Rust compiler
+//! and the crate registry. This module only lists the files; it writes none.
 
 mod embedded;
 mod language;
@@ -21,9 +20,9 @@ pub(crate) type Source = (PathBuf, Cow<'static, str>);
 pub(crate) const FOLDER: &str = "tools";
 /// The name that the tool has in this repository.
 const TEMPLATE: &str = "hello";
-/// The longest name of a component that leaves room for its tools' names.
+/// The longest name of a tool's component, so that the names of its tools fit.
 const LONGEST: usize = 40;
-/// Names of folders next to the tool's.
+/// Reserved names of folders in the workspace.
 const TAKEN: [&str; 2] = ["sdk", "target"];
 
 const HEAD: &str = "\
@@ -47,7 +46,7 @@ pub(crate) fn tool_sources(name: &str) -> Result<Vec<Source>, InvalidName> {
     checked(name)?;
     let mut sources: Vec<Source> = vec![
         at("Cargo.toml", workspace(name)),
-        // The versions that are tested here; cargo drops what the new workspace does not use.
+        // The tested versions; cargo removes unused entries.
         at("Cargo.lock", embedded::LOCK),
         at("clippy.toml", embedded::CLIPPY),
         at(".gitignore", "target/\n*.wasm\n"),
@@ -91,7 +90,7 @@ fn at(path: &str, text: impl Into<Cow<'static, str>>) -> Source {
     (PathBuf::from(FOLDER).join(path), text.into())
 }
 
-/// The guests' workspace, with this tool as its only one.
+/// The manifest of the workspace, with this tool as the only member.
 fn workspace(name: &str) -> String {
     let mut text = HEAD.to_owned();
     for line in embedded::WORKSPACE
@@ -140,7 +139,7 @@ mod tests {
         for entry in fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();
             let name = format!("{below}{}", path.file_name().unwrap().to_str().unwrap());
-            // Through the link to wit/.
+            // Follows the link to wit/.
             if path.is_dir() {
                 walk(&path, &format!("{name}/"), found);
             } else {

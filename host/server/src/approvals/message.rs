@@ -1,5 +1,5 @@
-//! What is said of an approval: as data, and in Slack's words. Never its arguments; but what a component asks
-//! for in mid-call, in short, is said, and the agent may have chosen it.
+//! The text of notifications about approvals, as JSON and in Slack's format. Arguments are never included. For
+//! an effect inside a call there is a summary, which may contain text that the agent chose.
 
 use serde_json::json;
 use tollgate::{config::WebhookFormat, text::printable};
@@ -10,7 +10,7 @@ use crate::reply::ApprovalView;
 /// What happened to an approval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ApprovalChange {
-    /// It is asked for.
+    /// It is requested.
     Requested,
     /// It was not answered in time, so more roles may answer it.
     Escalated,
@@ -46,7 +46,7 @@ pub(super) fn body(
     serde_json::to_vec(&value).unwrap_or_default()
 }
 
-/// Slack's mark-up; what others have named cannot add to it.
+/// Slack's mark-up. Names from outside are escaped, so they cannot add mark-up.
 fn slack(what: ApprovalChange, view: &ApprovalView) -> String {
     let asked = match &view.capability {
         Some(capability) => format!("{} within {}", code(capability), code(&view.tool)),
@@ -117,7 +117,7 @@ fn plain(text: &str) -> String {
     escaped(text).replace("://", ": //")
 }
 
-/// One line, with Slack's three characters escaped, and what would be bold, struck or code taken out.
+/// One line, with Slack's three special characters escaped, and the characters for bold, strike and code removed.
 fn escaped(text: &str) -> String {
     printable(text, 500)
         .replace(['\n', '\t'], " ")

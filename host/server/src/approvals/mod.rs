@@ -13,22 +13,22 @@ use tollgate::gate::Gate;
 
 pub use webhook::{Delivery, Webhook};
 
-/// How often it is looked whether there is something to do.
+/// The interval of checks.
 const TICK: Duration = Duration::from_millis(500);
 
-/// Let approvals expire, ask second groups, and tell of both, until `leaving`.
+/// Expires and escalates approvals, and sends notifications, until `leaving`.
 pub async fn attend(gate: Gate, leaving: impl Future<Output = ()>) {
     let mut webhook = Webhook::new(gate.clone());
     let passing = async {
         let mut ticks = ticks();
         loop {
             ticks.tick().await;
-            // A store that takes no records denies every call, which is how people learn of it; here it
+            // If the store accepts no records, every call is denied, which operators notice; here it
             // is tried again.
             let _ = gate.pass_time().await;
         }
     };
-    // At the same time, not afterwards: a receiver may be slow, and time passes.
+    // Notifications are sent concurrently, because a slow receiver must not delay expiry.
     let telling = async {
         let mut ticks = ticks();
         loop {

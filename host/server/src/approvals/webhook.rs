@@ -1,7 +1,7 @@
-//! Notifications: at least once, in the order of the records, from a cursor that survives restarts.
+//! Delivery of notifications: at least once, in the order of the records, from a cursor in the store.
 //!
-//! Signed as Standard Webhooks 1.0 says: HMAC-SHA-256 over id, time and body. One that fails is tried again
-//! later; after the last attempt it is given up, which is recorded, and the next one follows.
+//! Requests are signed as in Standard Webhooks 1.0: HMAC-SHA-256 over id, time and body. A failed delivery is
+//! retried; after the last attempt it is abandoned, which is recorded, and the next one follows.
 
 use std::{ops::ControlFlow, time::Duration};
 
@@ -26,14 +26,14 @@ use crate::{
 
 /// The name of the cursor.
 const CURSOR: &str = "webhook";
-/// How long the receiver may take.
+/// The timeout of one request.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How often one is tried.
+/// Attempts for one notification.
 const MAX_ATTEMPTS: u32 = 16;
 /// The pause after the first failure, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
-/// Records that are looked through at once.
+/// Records that are read at a time.
 const PAGE: usize = 4096;
 /// Records without a notification after which the cursor is written.
 const STRIDE: u64 = 4096;
@@ -41,29 +41,29 @@ const STRIDE: u64 = 4096;
 /// The outcome of one delivery attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// There is nothing to tell.
+    /// There is no notification to send.
     Idle,
-    /// The receiver took one.
+    /// The receiver accepted one.
     Sent,
-    /// The receiver did not take it; it is tried again later.
+    /// The receiver did not accept it; it is retried later.
     Failed,
-    /// It was tried too often and is left out, which is recorded.
+    /// All attempts failed; the notification is abandoned, which is recorded.
     GivenUp,
-    /// It is not time yet to try again.
+    /// The pause before the next attempt is not over.
     Later,
 }
 
-/// Tells the configured receiver.
+/// The webhook of a gate.
 #[derive(Debug)]
 pub struct Webhook {
     gate: Gate,
-    /// Where to look next; nothing is known before the cursor is read.
+    /// The index of the next record; `None` before the cursor is read.
     next: Option<u64>,
     backoff: Backoff,
     not_before: Timestamp,
 }
 
-/// Something to tell.
+/// A notification to send.
 struct Notification {
     index: u64,
     what: ApprovalChange,
@@ -73,7 +73,7 @@ struct Notification {
 }
 
 impl Webhook {
-    /// What tells the receiver of this gate's configuration.
+    /// The webhook that the configuration of `gate` names.
     #[must_use]
     pub fn new(gate: Gate) -> Self {
         Self {
@@ -84,7 +84,7 @@ impl Webhook {
         }
     }
 
-    /// Tell of the next thing there is to tell, if it is time.
+    /// Sends the next notification, if there is one and its pause is over.
     pub async fn deliver(&mut self) -> Delivery {
         let ruleset = self.gate.ruleset();
         let Some(config) = &ruleset.config.approvals.webhook else {
@@ -125,7 +125,7 @@ impl Webhook {
         }
     }
 
-    /// The next thing to tell. The first time there is a receiver, what was before is not told.
+    /// The next notification. When a receiver is configured for the first time, earlier records are skipped.
     async fn due(&mut self) -> Result<Option<Notification>, tollgate_ledger::LedgerError> {
         let ledger = self.gate.ledger();
         let size = ledger.size();
@@ -262,7 +262,7 @@ fn signature(key: &[u8], id: &str, seconds: &str, body: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    /// The example of Standard Webhooks' reference libraries.
+    /// The example of the reference libraries of Standard Webhooks.
     #[test]
     fn signatures_are_the_standard_ones() {
         let signature = signature(

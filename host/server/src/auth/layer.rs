@@ -1,4 +1,4 @@
-//! Each request has its caller, or the answer that says how to become one (RFC 6750, section 3).
+//! The middleware that authenticates requests. A refusal says how to authenticate (RFC 6750, section 3).
 
 use axum::{
     Router,
@@ -14,8 +14,8 @@ use super::{
 };
 use crate::problem::Problem;
 
-/// `router`, whose every request is authenticated: handlers find [`super::AuthenticatedCaller`] and [`Auth`]
-/// among its extensions.
+/// Adds authentication to every route of `router`. Handlers find [`super::AuthenticatedCaller`] and [`Auth`]
+/// among the extensions of a request.
 pub fn protect(router: Router, auth: Auth) -> Router {
     router.layer(from_fn_with_state(auth, check))
 }
@@ -91,7 +91,7 @@ pub(super) fn refused(auth: &Auth, error: &AuthError) -> Response {
     response
 }
 
-/// The answer to a peer of the owner's socket: no other credentials would help, so none are asked for.
+/// The answer to a peer of the owner's socket. It asks for no credentials, because none would help.
 fn refused_peer(error: &PeerError) -> Response {
     let (status, code) = match error {
         PeerError::OtherUser { .. } => (StatusCode::FORBIDDEN, "other_user"),
@@ -109,7 +109,7 @@ fn refused_peer(error: &PeerError) -> Response {
     .into_response()
 }
 
-/// What a quoted string of a header may hold.
+/// `text` as the contents of a quoted string in a header.
 fn quotable(text: &str) -> String {
     text.chars()
         .map(|c| match c {

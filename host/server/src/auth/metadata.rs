@@ -16,7 +16,7 @@ use crate::problem::Problem;
 /// RFC 9728, section 3.
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
-/// Where a resource's metadata are: the well-known path before its own (RFC 9728, section 3.1).
+/// The URL of a resource's metadata: the well-known path before the resource's path (RFC 9728, section 3.1).
 pub(super) fn url(resource: &Url) -> Url {
     let mut url = resource.clone();
     let path = resource.path().trim_end_matches('/');
@@ -24,8 +24,7 @@ pub(super) fn url(resource: &Url) -> Url {
     url
 }
 
-/// The metadata, at the well-known path with and without the resource's own. 404 where no issuer is
-/// configured.
+/// The route of the metadata, with and without the path of the resource. 404 if no issuer is configured.
 pub fn router(gate: &Gate) -> Router {
     Router::new()
         .route(WELL_KNOWN, get(metadata))

@@ -1,5 +1,5 @@
-//! Who calls, over HTTP: OAuth 2.1 access tokens, the gate's own tokens, and over the owner's Unix socket the
-//! credentials of the peer. Identity comes from here alone, never from what a client says about itself.
+//! Authentication over HTTP: OAuth 2.1 access tokens, the gate's own tokens, and on the owner's Unix socket the
+//! credentials of the peer. Claims of clients about themselves are ignored.
 //!
 //! Nothing here decides what a caller may do. No error and no log line shows a token.
 
@@ -32,20 +32,20 @@ use self::{
     peer::{PeerCredentials, PeerError},
 };
 
-/// The longest credential that is looked at, in bytes.
+/// The longest accepted credential, in bytes.
 const MAX_CREDENTIAL: usize = 16 << 10;
 
-/// Who calls, as their credentials prove. An extension of each request that [`protect`] lets in.
+/// The authenticated caller: an extension of every request behind [`protect`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthenticatedCaller {
     /// The caller.
     pub caller: Caller,
-    /// Whose gate the caller may use.
+    /// The caller's tenant.
     pub tenant: String,
 }
 
 impl AuthenticatedCaller {
-    /// The person, if it is a person who calls: only people administer.
+    /// The caller if it is a user, not an agent. Only users administer.
     #[must_use]
     pub fn user(&self) -> Option<Uid> {
         match &self.caller {
@@ -62,7 +62,7 @@ pub enum AuthError {
     /// There is no credential.
     #[error("there is no credential; send `Authorization: Bearer TOKEN`")]
     Missing,
-    /// The credential is not in the form that RFC 6750 gives it.
+    /// The credential does not have the form of RFC 6750.
     #[error("the credential is malformed: {0}")]
     Malformed(&'static str),
     /// The token is not valid.
@@ -77,7 +77,7 @@ pub enum AuthError {
     /// The peer of the owner's socket is not let in.
     #[error(transparent)]
     Peer(#[from] PeerError),
-    /// It cannot be checked now.
+    /// The credential cannot be checked now.
     #[error("credentials cannot be checked now: {0}; try again later")]
     Unavailable(String),
 }
@@ -94,7 +94,7 @@ pub fn required_for(address: SocketAddr) -> bool {
     !address.ip().to_canonical().is_loopback()
 }
 
-/// What checks credentials. Clones are the same.
+/// Checks credentials. Cheap to clone.
 #[derive(Clone)]
 pub struct Auth(Arc<Inner>);
 
@@ -102,9 +102,9 @@ struct Inner {
     gate: Gate,
     /// Whether only this machine reaches the listener.
     local: bool,
-    /// As whom callers without credentials are let in.
+    /// The identity of callers without credentials.
     anonymous: Option<Caller>,
-    /// Who is let in by the credentials of the peer; absent for TCP, where a connection has none.
+    /// The accepted peer; absent for TCP, where connections have no peer credentials.
     owner: Option<PeerCredentials>,
     oauth: Mutex<Option<Arc<Oauth>>>,
     rate: Arc<Rate>,
@@ -117,10 +117,10 @@ impl std::fmt::Debug for Auth {
 }
 
 impl Auth {
-    /// What checks the credentials of callers at `address`, as the gate's configuration says at the
-    /// time, and counts their requests in `rate`. On loopback a caller without credentials is
-    /// `anonymous`, if there is one, for as long as nothing says that callers have credentials or come
-    /// from elsewhere: no `[serve.oauth]`, no `hosts`, and no agent's token.
+    /// Authentication for a listener at `address`, by the current configuration of the gate. Requests are
+    /// counted in `rate`. On loopback a caller without credentials is `anonymous`, unless callers are
+    /// expected to have credentials or to come from other machines: that is if there is `[serve.oauth]`,
+    /// `hosts`, or a token of an agent.
     #[must_use]
     pub fn new(
         gate: &Gate,
@@ -138,8 +138,7 @@ impl Auth {
         }))
     }
 
-    /// What checks the callers of the owner's socket: a peer is let in if its user id is that of this
-    /// process, and no other user is.
+    /// Authentication for the owner's socket. Only peers with the user id of this process are accepted.
     #[must_use]
     pub fn of_owner(gate: &Gate, rate: Arc<Rate>) -> Self {
         Self(Arc::new(Inner {
@@ -158,12 +157,12 @@ impl Auth {
         self.0.local
     }
 
-    /// The answer to a caller who is not let in.
+    /// The response to a request that is not authenticated.
     pub(crate) fn refuse(&self, error: &AuthError) -> axum::response::Response {
         layer::refused(self, error)
     }
 
-    /// Who calls with these headers.
+    /// The caller of a request with these headers.
     ///
     /// # Errors
     /// [`AuthError`].
@@ -198,8 +197,8 @@ impl Auth {
         Ok(AuthenticatedCaller { caller, tenant })
     }
 
-    /// Who sends a request with these headers from this peer: the user with the peer's login, or the user
-    /// that a header names and whose token is sent.
+    /// The caller of a request with these headers from this peer: the user with the peer's login, or the user
+    /// that a header names, with that user's token.
     ///
     /// # Errors
     /// [`AuthError`]; for every peer but the owner, and for a listener that has no peers.
@@ -214,7 +213,7 @@ impl Auth {
             return match named {
                 Ok(named) if named.caller == Caller::User(user.into()) => Ok(named),
                 Err(error @ AuthError::Unavailable(_)) => Err(error),
-                // The same words whether the user, the token or both are wrong.
+                // The same text for a wrong user and a wrong token, so that neither can be probed.
                 Ok(_) | Err(_) => Err(PeerError::OtherToken { user: user.into() }.into()),
             };
         }
@@ -229,7 +228,7 @@ impl Auth {
         })
     }
 
-    /// As whom a caller without credentials is let in now.
+    /// The identity of a caller without credentials, by the current configuration.
     fn anonymous(&self) -> Result<Option<Caller>, LedgerError> {
         let Inner {
             gate, anonymous, ..
@@ -239,7 +238,7 @@ impl Auth {
         };
         let ruleset = gate.ruleset();
         let serve = &ruleset.config.serve;
-        // Where other machines call through something on this one, all of it looks like this one.
+        // Behind a proxy on this machine, requests of other machines look like local ones.
         if serve.oauth.is_some() || !serve.hosts.is_empty() {
             return Ok(None);
         }
@@ -251,7 +250,7 @@ impl Auth {
         Ok((!of_agents).then(|| caller.clone()))
     }
 
-    /// That the configuration still names the principal of the credential.
+    /// Checks that the configuration still has the principal of the credential.
     fn known(&self, caller: &Caller) -> Result<(), AuthError> {
         let ruleset = self.0.gate.ruleset();
         let config = &ruleset.config;
@@ -274,7 +273,7 @@ impl Auth {
         )))
     }
 
-    /// The resource server that is configured now.
+    /// The resource server of the current configuration.
     fn oauth(&self) -> Option<Arc<Oauth>> {
         let ruleset = self.0.gate.ruleset();
         let config = ruleset.config.serve.oauth.as_ref()?;
@@ -289,10 +288,10 @@ impl Auth {
         }
     }
 
-    /// Count a request of this caller that may cost the ledger a record.
+    /// Counts a request that may add a record to the ledger.
     ///
     /// # Errors
-    /// [`RateExceeded`]: it asks more often than it may. Nothing was recorded.
+    /// [`RateExceeded`] if the caller exceeds its rate. Nothing was recorded.
     pub fn admit(&self, caller: &Caller) -> Result<(), RateExceeded> {
         self.0.rate.count(&self.0.gate, caller)
     }

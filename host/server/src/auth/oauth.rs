@@ -1,5 +1,5 @@
 //! The gate as an OAuth 2.1 resource server: JSON Web Tokens of one issuer (RFC 9068), checked against the
-//! issuer's keys (RFC 7517), which are read again when they are old or a token names another.
+//! issuer's keys (RFC 7517). The keys are fetched again when they are old, or when a token names an unknown one.
 
 use std::{
     collections::BTreeSet,
@@ -18,15 +18,16 @@ use tollgate_model::time::Timestamp;
 
 use super::AuthError;
 
-/// Bytes of a key set at most.
+/// The largest key set, in bytes.
 const MAX_KEYS_SIZE: usize = 256 << 10;
-/// Keys of a set at most.
+/// The most keys in a set.
 const MAX_KEYS: usize = 64;
-/// How long its source may take.
+/// The timeout for fetching the key set.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Microseconds between two attempts to read the keys, however many unknown ones are named meanwhile.
+/// The least time between two fetches, in microseconds, however many unknown keys are named in between.
 const PAUSE: u64 = 10_000_000;
-/// Microseconds for which keys count whose source is away: one that was withdrawn must end some time.
+/// How long keys are accepted while their source is unavailable, in microseconds. Limited, because a key may
+/// have been revoked.
 const STALE: u64 = 24 * 3600 * 1_000_000;
 /// Bytes of the smallest RSA modulus (RFC 7518, section 3.3).
 const MIN_RSA: usize = 256;
@@ -35,18 +36,18 @@ const MIN_RSA: usize = 256;
 pub(super) struct Oauth {
     config: OauthConfig,
     keys: Mutex<Keys>,
-    /// Held while the keys are read.
+    /// Held while keys are fetched.
     reading: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Default)]
 struct Keys {
     set: Vec<Arc<Key>>,
-    /// When they were read.
+    /// When the keys were fetched.
     read: Option<Timestamp>,
-    /// When reading was last tried.
+    /// The last attempt to fetch them.
     tried: Option<Timestamp>,
-    /// Why that failed, if it did.
+    /// The error of that attempt, if it failed.
     problem: Option<String>,
 }
 
@@ -70,7 +71,7 @@ impl Oauth {
         self.config == *config
     }
 
-    /// Who calls with this token.
+    /// The caller that this token identifies.
     pub(super) async fn caller(
         self: &Arc<Self>,
         gate: &Gate,
@@ -102,7 +103,8 @@ impl Oauth {
         self.named(gate, &claims)
     }
 
-    /// What the library checks: signature, algorithm, issuer and audience. Times are ours to check.
+    /// The checks of the library: signature, algorithm, issuer and audience. Times are checked here, by the gate's
+    /// clock.
     fn validation(&self, algorithm: Algorithm) -> Validation {
         let mut validation = Validation::new(algorithm);
         validation.set_issuer(&[&self.config.issuer]);
@@ -149,7 +151,7 @@ impl Oauth {
         missing.map_or(Ok(()), |scope| Err(AuthError::Scope(scope.clone())))
     }
 
-    /// Whom the claims name, in the configuration's names.
+    /// The caller that the claims name, mapped by the configuration.
     fn named(&self, gate: &Gate, claims: &Value) -> Result<Caller, AuthError> {
         let OauthConfig {
             claims: names,
@@ -194,13 +196,12 @@ impl Oauth {
                 .get(client)
                 .cloned()
                 .unwrap_or_else(|| client.to_owned()),
-            // A program that has a token for itself is its own subject.
+            // In a token without a user, the subject is the program itself.
             on_behalf_of: subject.filter(|subject| *subject != client).map(user),
         })
     }
 
-    /// The keys that this token may be signed with. A caller whose key is known does not wait for an attempt to
-    /// read others.
+    /// The keys that this token may be signed with. A request with a known key does not wait for a fetch.
     async fn candidates(
         self: &Arc<Self>,
         gate: &Gate,
@@ -223,14 +224,14 @@ impl Oauth {
         if begins {
             let (oauth, gate) = (Arc::clone(self), gate.clone());
             let reading = Arc::clone(&self.reading).lock_owned().await;
-            // Continues after the caller that caused it has gone.
+            // A task of its own, so that it continues if the request that caused it is dropped.
             let read = tokio::spawn(async move {
                 oauth.refresh(&gate).await;
                 drop(reading);
             });
             drop(read.await);
         } else if known.is_empty() {
-            // What is being read just now may have it.
+            // A fetch in progress may bring the key.
             drop(self.reading.lock().await);
         } else {
             return Ok(known);
@@ -249,7 +250,7 @@ impl Oauth {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Read the keys. The old ones count for a while if that fails.
+    /// Fetches the keys. If that fails, the old ones are accepted for a limited time.
     async fn refresh(&self, gate: &Gate) {
         let set = self.read(gate).await;
         let now = gate.now();
@@ -286,7 +287,7 @@ impl Oauth {
 }
 
 impl Keys {
-    /// Keys that fit: by their id where the token names one, else the only one of its family.
+    /// The matching keys: by key id if the token has one, else the only key of the algorithm family.
     fn fitting(&self, algorithm: Algorithm, id: Option<&str>) -> Vec<Arc<Key>> {
         let name = format!("{algorithm:?}");
         let fits = |key: &&Arc<Key>| {
@@ -311,7 +312,7 @@ fn family(algorithm: Algorithm) -> AlgorithmFamily {
     }
 }
 
-/// The keys of a set that signatures are checked with; others in it are left out.
+/// The keys of a set that can verify signatures; all others are ignored.
 fn parse(bytes: &[u8]) -> Result<Vec<Arc<Key>>, String> {
     let no_set = || "the issuer's keys are not a JSON Web Key Set".to_owned();
     if bytes.len() > MAX_KEYS_SIZE {
@@ -343,7 +344,7 @@ fn usable(jwk: Jwk) -> Option<Key> {
         AlgorithmParameters::RSA(rsa) => URL_SAFE_NO_PAD
             .decode(&rsa.n)
             .is_ok_and(|modulus| modulus.len() >= MIN_RSA),
-        // Anyone who knows a shared secret can sign with it.
+        // Shared secrets are refused: every holder could sign tokens.
         _ => false,
     };
     let key = DecodingKey::from_jwk(&jwk)

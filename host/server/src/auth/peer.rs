@@ -1,7 +1,7 @@
-//! The owner's Unix socket: who calls is what the operating system says of the connection.
+//! Authentication on the owner's Unix socket, by the peer credentials of the connection.
 //!
-//! Only the user who owns the gate's process gets in. Which configured user that is, the login says. A
-//! caller who acts as another user has that user's token, and names the user in a header.
+//! Only the operating system's user who owns the gate's process is accepted. The `login` of `[users]` maps it to
+//! a configured user. To act as another user, a request names that user in a header and has the user's token.
 
 use std::{io, path::PathBuf};
 
@@ -15,8 +15,8 @@ use super::AuthError;
 /// The header that names the user whose token is sent. The token must be of this user.
 pub const USER_HEADER: &str = "tollgate-user";
 
-/// What the operating system says of the process at the other end of a Unix socket. An extension of each
-/// request that arrives there; no request over TCP has it.
+/// The credentials of the process at the other end of a Unix socket. An extension of each request that arrives
+/// there; requests over TCP do not have it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerCredentials {
     /// The user id.
@@ -24,7 +24,7 @@ pub struct PeerCredentials {
 }
 
 impl PeerCredentials {
-    /// Those of this process.
+    /// The credentials of this process.
     #[must_use]
     pub fn own() -> Self {
         Self {
@@ -32,7 +32,7 @@ impl PeerCredentials {
         }
     }
 
-    /// Check that the peer is the owner.
+    /// Checks that the peer is the owner.
     ///
     /// # Errors
     /// [`PeerError::OtherUser`] for every other user id.
@@ -44,7 +44,7 @@ impl PeerCredentials {
     }
 }
 
-/// Why the peer of a Unix socket is not let in.
+/// Why the peer of a Unix socket is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PeerError {
@@ -61,7 +61,7 @@ pub enum PeerError {
     System {
         /// The user id.
         uid: u32,
-        /// What the system said.
+        /// The error of the operating system.
         reason: String,
     },
     /// The configuration has no user with this login.
@@ -84,7 +84,7 @@ pub enum PeerError {
         /// The login.
         login: String,
     },
-    /// The token is not one of the named user's.
+    /// The token does not belong to the named user.
     #[error("this is not the token of `{user}`")]
     OtherToken {
         /// The user that the header names.
@@ -93,7 +93,7 @@ pub enum PeerError {
 }
 
 impl PeerError {
-    /// What to do about it.
+    /// Advice for the user.
     #[must_use]
     pub fn help(&self) -> Option<String> {
         match self {
@@ -110,7 +110,7 @@ impl PeerError {
     }
 }
 
-/// What the operating system calls the user with this id: the name, or the number where there is none.
+/// The login name of a user id; the number if it has none.
 ///
 /// # Errors
 /// [`PeerError::System`].

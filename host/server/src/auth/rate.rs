@@ -16,7 +16,7 @@ use crate::problem::Problem;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many requests; wait {} s before the next", .retry_after.as_secs())]
 pub struct RateExceeded {
-    /// When the next one is let in; whole seconds, at least one.
+    /// The time until the next request is accepted: whole seconds, at least one.
     pub retry_after: Duration,
 }
 
@@ -32,7 +32,7 @@ pub struct Rate(Mutex<HashMap<Uid, Bucket>>);
 
 #[derive(Debug)]
 struct Bucket {
-    /// Millionths of a request that are left.
+    /// Remaining requests, in millionths.
     left: u64,
     at: Timestamp,
 }
@@ -40,10 +40,10 @@ struct Bucket {
 const REQUEST: u64 = 1_000_000;
 
 impl Rate {
-    /// Count a request of `caller` that may cost the ledger of `gate` a record.
+    /// Counts a request that may add a record to the ledger of `gate`.
     ///
     /// # Errors
-    /// [`RateExceeded`]: it asks more often than it may. Nothing was recorded.
+    /// [`RateExceeded`] if the caller exceeds its rate. Nothing was recorded.
     pub fn count(&self, gate: &Gate, caller: &Caller) -> Result<(), RateExceeded> {
         let config = gate.ruleset().config.serve.rate;
         self.admit(&caller.principal(), config, gate.now())
@@ -62,7 +62,7 @@ impl Rate {
             left: full,
             at: now,
         });
-        // A microsecond brings back `per_second` millionths.
+        // Each microsecond adds `per_second` millionths.
         let passed = now.since(bucket.at).saturating_mul(per_second);
         bucket.left = bucket.left.saturating_add(passed).min(full);
         bucket.at = bucket.at.max(now);
@@ -101,7 +101,7 @@ mod tests {
         now.0 += 500_000;
         rate.admit(&loud, config, now).unwrap();
         rate.admit(&loud, config, now).unwrap_err();
-        // However long it was quiet, no more than the burst comes back; a clock that goes back brings none.
+        // After a long pause the bucket holds no more than the burst. A clock that goes back adds nothing.
         now.0 += 3_600_000_000;
         for _ in 0..3 {
             rate.admit(&loud, config, now).unwrap();

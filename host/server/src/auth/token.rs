@@ -19,14 +19,14 @@ use crate::problem::Problem;
 /// Tells a token from other secrets, for people and for scanners.
 pub const PREFIX: &str = "tollgate_";
 
-/// The name of the tokens by which users name themselves at another's command line.
+/// The name of tokens for `--as USER` on the command line.
 pub const CLI: &str = "cli";
 
-/// Why there is no new token.
+/// Why a token could not be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// The operating system.
+    /// The operating system gave no random bytes.
     #[error("the operating system gives no randomness; try again")]
     Randomness,
     /// The store.
@@ -46,17 +46,17 @@ impl From<TokenError> for Problem {
 /// What a new token is for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Purpose {
-    /// Whose: an agent or a user.
+    /// The agent or user that the token identifies.
     pub principal: Uid,
     /// The user for whom an agent acts; absent: its operator.
     pub on_behalf_of: Option<String>,
-    /// In its maker's words.
+    /// A name for the list of tokens.
     pub name: String,
-    /// When it becomes worthless; absent: never.
+    /// When it expires; absent: never.
     pub expires: Option<Timestamp>,
 }
 
-/// Make a token, which is worthless until it is stored. The text is shown this once.
+/// Makes a token, which is valid once it is stored. The returned text is not stored anywhere.
 ///
 /// # Errors
 /// [`TokenError::Randomness`].
@@ -83,10 +83,10 @@ pub fn mint(gate: &Gate, purpose: Purpose) -> Result<(Token, String), TokenError
     Ok((token, text))
 }
 
-/// Store a token. With `instead`, it takes the place of the principal's tokens of the same name.
+/// Stores a token. With `instead`, it replaces the principal's tokens of the same name.
 ///
 /// # Errors
-/// [`TokenError`]; then there is none.
+/// [`TokenError`]; then no token exists.
 pub async fn store(gate: &Gate, token: Token, instead: bool) -> Result<(), TokenError> {
     let earlier = match instead {
         true => SameName::Replace,
@@ -96,10 +96,10 @@ pub async fn store(gate: &Gate, token: Token, instead: bool) -> Result<(), Token
     Ok(())
 }
 
-/// Make a token and store it.
+/// Makes a token and stores it.
 ///
 /// # Errors
-/// [`TokenError`]; then there is none.
+/// [`TokenError`]; then no token exists.
 pub async fn create(
     gate: &Gate,
     purpose: Purpose,
@@ -116,8 +116,7 @@ fn random<const N: usize>() -> Result<[u8; N], TokenError> {
         .ok_or(TokenError::Randomness)
 }
 
-/// The token that this text is, unless it has expired. Takes as long for a wrong one as for the right
-/// one.
+/// The stored token with this text, unless it has expired. Compares in constant time.
 ///
 /// # Errors
 /// [`LedgerError`] if the store cannot be read.
@@ -166,7 +165,7 @@ fn is_over(token: &Token, now: Timestamp) -> bool {
     token.expires.is_some_and(|expires| expires <= now)
 }
 
-/// Who calls with this token.
+/// The caller that this token identifies.
 #[must_use]
 pub fn caller(token: &Token) -> Caller {
     let name = token.principal.id.clone();

@@ -1,6 +1,6 @@
-//! Connections: how many there are at once, and for how long one may be there for nothing.
+//! Limits of connections: their number, and the time without a request.
 //!
-//! Also one that never says which protocol it speaks, and one of HTTP/2, of which the library has no
+//! The time limit also covers connections before the first request, and HTTP/2, for which the library has no
 //! timeout.
 
 use std::{
@@ -20,12 +20,12 @@ use tokio::{
 };
 use tower::Layer as _;
 
-/// How long a connection may be without a request, and its client without reading an answer.
+/// How long a connection may be without a request, or a client may not read its response.
 const IDLE: Duration = Duration::from_secs(60);
-/// Connections at once, where the system lets the process have as many files.
+/// The most connections, if the limit of open files allows it.
 const MAX_CONNECTIONS: usize = 8192;
 
-/// Accepts as many connections as there is room for; others are closed at once.
+/// Accepts a limited number of connections and closes all others immediately.
 #[derive(Clone)]
 pub(super) struct ConnectionLimit<A> {
     inner: A,
@@ -77,11 +77,11 @@ where
     }
 }
 
-/// Requests of a connection that are being answered, and when that was last so.
+/// The number of requests in flight on a connection, and the time of the last change.
 pub(super) struct Usage(Mutex<(usize, Instant)>);
 
 impl Usage {
-    /// A request, until what comes back is dropped.
+    /// Counts a request as in flight until the returned value is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> InUse {
         self.change(|requests| requests.saturating_add(1));
         InUse(Arc::clone(self))
@@ -101,7 +101,7 @@ impl Usage {
     }
 }
 
-/// A request that is being answered.
+/// A request in flight.
 pub(super) struct InUse(Arc<Usage>);
 
 impl Drop for InUse {
@@ -110,13 +110,13 @@ impl Drop for InUse {
     }
 }
 
-/// A stream that ends once its connection has been there for nothing for too long.
+/// A stream that ends when its connection is idle for too long.
 pub(super) struct IdleTimeout<S> {
     stream: S,
     usage: Arc<Usage>,
     idle: Duration,
     unused: Pin<Box<Sleep>>,
-    /// Runs while the client takes nothing of what is written.
+    /// Runs while the client reads nothing of the response.
     unread: Option<Pin<Box<Sleep>>>,
     _permit: OwnedSemaphorePermit,
 }

@@ -52,7 +52,7 @@ use crate::{
 pub use crate::limits::MAX_BODY;
 /// How often a stream that is silent says that it is there; so a client that has gone is noticed.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
-/// Where MCP is spoken.
+/// The path of MCP.
 const MCP: &str = "/mcp";
 
 /// Why the gate is not served over HTTP.
@@ -70,13 +70,13 @@ pub enum HttpError {
     Address {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the operating system.
         reason: io::Error,
     },
-    /// The system gives no randomness.
+    /// The operating system gave no random bytes.
     #[error("the operating system gives no randomness")]
     Randomness,
-    /// What agents report has no place.
+    /// The trace store cannot be opened.
     #[error(transparent)]
     Trace(#[from] StoreError),
 }
@@ -97,15 +97,14 @@ pub fn listen(address: SocketAddr, authenticated: bool) -> Result<TcpListener, H
     bound.map_err(|reason| HttpError::Address { address, reason })
 }
 
-/// What every request passes.
+/// Checks of every request.
 struct Guard {
     gate: Gate,
-    /// Where the listener is.
+    /// The address of the listener.
     ip: IpAddr,
 }
 
-/// The routes, for a listener at `address`: MCP at `/mcp`, REST at `/v1`, OTLP, `/metrics`, and what is
-/// public.
+/// The routes of a listener at `address`: MCP at `/mcp`, REST at `/v1`, OTLP, `/metrics`, and public routes.
 ///
 /// # Errors
 /// [`HttpError::Randomness`], [`HttpError::Trace`].
@@ -116,7 +115,7 @@ pub fn router(server: &mcp::Server, auth: Auth, address: SocketAddr) -> Result<R
         .with_sse_keep_alive(Some(KEEP_ALIVE))
         .with_max_request_body_bytes(MAX_BODY)
         .with_cancellation_token(server.closed().clone())
-        // Host and Origin are looked at below, for all routes.
+        // Host and Origin are checked by `guarded`, for all routes.
         .disable_allowed_hosts();
     let clients = server.clone();
     let open = Arc::new(LocalSessionManager::default());
@@ -154,10 +153,11 @@ pub fn router(server: &mcp::Server, auth: Auth, address: SocketAddr) -> Result<R
         .layer(middleware::from_fn_with_state(guard, guarded)))
 }
 
-/// Serve `router`, by TLS if there is any, until `until` is cancelled; what is being answered then may take `patience`.
+/// Serves `router`, with TLS if configured, until `until` is cancelled. Requests in flight then have `patience` to
+/// end.
 ///
 /// # Errors
-/// What the system says.
+/// The error of the operating system.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -212,8 +212,7 @@ fn busy() -> Response {
 }
 
 impl Guard {
-    /// Whether the request is for this server, and from no foreign page: the page's origin where it is one
-    /// that may call.
+    /// Checks that Host is this server, and that Origin is absent or allowed. Returns an allowed origin.
     fn admits(&self, request: &Request) -> Result<Option<HeaderValue>, Response> {
         let authority = match request.headers().get(header::HOST) {
             Some(host) => host.to_str().ok().and_then(|host| host.parse().ok()),
@@ -276,8 +275,7 @@ async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Next) 
     response.map(|body| GuardedBody::with(body, in_use))
 }
 
-/// The answer to a browser that asks whether a page of a known origin may call (Fetch standard, "CORS-preflight
-/// request"). It has no credentials.
+/// The response to a CORS preflight request of an allowed origin (Fetch standard). It has no credentials.
 fn preflight(request: &Request) -> Option<Response> {
     let asked = request.headers();
     if request.method() != Method::OPTIONS
@@ -296,7 +294,7 @@ fn preflight(request: &Request) -> Option<Response> {
     Some((StatusCode::NO_CONTENT, answer).into_response())
 }
 
-/// A response's body, and what is kept until it has ended or its client has gone.
+/// A response's body, with guards that are dropped when the body ends or the client disconnects.
 struct GuardedBody<T> {
     body: Body,
     _kept: T,

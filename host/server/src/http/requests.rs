@@ -1,7 +1,7 @@
-//! Requests of those who are known: how many are answered at once, and their bodies.
+//! Limits of authenticated requests: concurrency, and size and time of bodies.
 //!
-//! One agent takes a part of what there is for agents, and agents take nothing of what there is for people:
-//! a person who wants to reject or to halt gets through.
+//! Agents and users have separate capacity, and each agent has a limit of its own. So agents cannot keep a user
+//! from rejecting or halting.
 
 use std::sync::Arc;
 
@@ -29,12 +29,12 @@ use crate::{
     otlp,
 };
 
-/// Requests of agents that are answered at once, and as many of people.
+/// Concurrent requests of agents, and as many of users.
 const MAX_REQUESTS: usize = 1024;
-/// Those of one principal among them.
+/// Concurrent requests of one principal.
 const MAX_OF_ONE: usize = 256;
 
-/// Requests that are answered at the moment.
+/// The requests in flight.
 pub(super) struct Requests {
     agents: Semaphore,
     people: Semaphore,
@@ -50,7 +50,7 @@ impl Requests {
         })
     }
 
-    /// One more of this caller, until what comes back is dropped; nothing if there are too many.
+    /// Takes a slot for a request of this caller until the result is dropped. `None` if a limit is reached.
     fn enter(&self, caller: &Caller) -> Option<(CallSlot, SemaphorePermit<'_>)> {
         let all = match caller {
             Caller::User(_) => &self.people,
@@ -60,7 +60,7 @@ impl Requests {
     }
 }
 
-/// Who has come this far is known: only now is a body read, and a place taken.
+/// Takes a slot and reads the body. Comes after authentication, so strangers take neither.
 pub(super) async fn admitted(
     State(requests): State<Arc<Requests>>,
     request: Request,
@@ -72,7 +72,7 @@ pub(super) async fn admitted(
     };
     let (mut parts, body) = request.into_parts();
     if otlp::is_otlp(parts.uri.path()) {
-        // Its body is larger, and there is room for fewer of them.
+        // OTLP has its own limits: larger bodies, and fewer of them.
         return next.run(Request::from_parts(parts, body)).await;
     }
     let body = match tokio::time::timeout(SLOWEST, whole(body)).await {
@@ -85,7 +85,7 @@ pub(super) async fn admitted(
     };
     let gone = CancellationToken::new();
     parts.extensions.insert(Connection(gone.clone()));
-    // Dropped with the request while it is answered, and with the body of the response after that.
+    // Dropped with the request while it is answered, later with the body of the response.
     let connection = gone.drop_guard();
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
     response.map(|body| GuardedBody::with(body, connection))

@@ -1,4 +1,4 @@
-//! Sessions of MCP before 2026-07-28: whose they are, and how many there are.
+//! Sessions of MCP before 2026-07-28: their owners and limits.
 
 use std::{
     borrow::Cow,
@@ -27,18 +27,18 @@ use crate::{
     problem::Problem,
 };
 
-/// Sessions at once; one in which nothing happens for five minutes ends.
+/// The most sessions. A session ends after five idle minutes.
 const MAX_SESSIONS: usize = 10_000;
-/// Those of one principal among them.
+/// The most sessions of one principal.
 const MAX_OF_ONE: usize = 2_500;
 /// The header that names a session.
 const SESSION: &str = "mcp-session-id";
 
-/// Sessions, and who began them.
+/// The sessions and their owners.
 pub(super) struct Sessions {
     open: Arc<LocalSessionManager>,
     of: Mutex<HashMap<Uid, HashSet<SessionId>>>,
-    /// Signs sessions for the caller that began them.
+    /// The key that signs session ids.
     key: Vec<u8>,
 }
 
@@ -51,7 +51,7 @@ impl Sessions {
         })
     }
 
-    /// Whether there may be one more of this principal.
+    /// Whether this principal may begin another session.
     async fn has_room(&self, principal: &Uid) -> bool {
         let open = self.open.sessions.read().await;
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
@@ -67,7 +67,7 @@ impl Sessions {
         }
     }
 
-    /// The session of an id, for the caller that began it only.
+    /// The signature of a session id for a caller.
     fn signature(&self, id: &str, whose: &AuthenticatedCaller) -> Option<String> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).ok()?;
         mac.update(id.as_bytes());
@@ -104,7 +104,7 @@ pub(super) async fn session(
     ) else {
         return refused(StatusCode::UNAUTHORIZED, "Unauthorized");
     };
-    // It was read before: see `super::requests`.
+    // The body is in memory already: see `super::requests`.
     let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
         return refused(StatusCode::BAD_REQUEST, "Bad Request: the body ended early");
     };
@@ -169,7 +169,7 @@ fn initializes(body: &[u8]) -> bool {
     })
 }
 
-/// A protocol error for which there is no message to answer (JSON-RPC 2.0, section 5).
+/// A JSON-RPC error without a request id (JSON-RPC 2.0, section 5).
 fn protocol_error(code: i32, message: &str) -> Response {
     let body = json!({"jsonrpc": "2.0", "id": null, "error": {"code": code, "message": message}});
     (StatusCode::BAD_REQUEST, axum::Json(body)).into_response()

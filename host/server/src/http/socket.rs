@@ -1,7 +1,7 @@
-//! The owner's Unix socket: the REST router, for the user who owns the gate's process.
+//! The owner's Unix socket: the REST router for the user who owns the gate's process.
 //!
-//! A connection has one request. One that was accepted gets its answer, also while the process leaves. One
-//! that was not accepted is reset, so its client knows that nothing was done.
+//! A connection has one request. An accepted connection gets its answer, even while the process stops. A
+//! connection that was not accepted is reset, so its client knows that nothing was done.
 
 use std::{
     fs, io,
@@ -31,19 +31,19 @@ use crate::{
 
 /// How long a request may take to arrive.
 const REQUEST: Duration = Duration::from_secs(5);
-/// How long streams of MCP may take to end once nothing is answered any more.
+/// How long streams of MCP may take to end at shutdown.
 const STREAMS: Duration = Duration::from_secs(2);
-/// How long until the next attempt where a connection cannot be accepted.
+/// The pause after an error of accept.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Where the owner of the store at `store` listens.
+/// The path of the socket of the store at `store`.
 #[must_use]
 pub fn path(store: &Path) -> PathBuf {
     store.with_file_name("gate.sock")
 }
 
-/// A file in a directory by a short name: a socket's address has room for some hundred bytes, a path for
-/// more.
+/// A short path to a file in a directory, through `/proc/self/fd`: the address of a socket has about a hundred
+/// bytes, and a path may be longer.
 #[derive(Debug)]
 pub struct ShortPath {
     _dir: OwnedFd,
@@ -51,7 +51,7 @@ pub struct ShortPath {
 }
 
 impl ShortPath {
-    /// The file `name` in `dir`. The path is good for as long as this is kept.
+    /// The file `name` in `dir`. The path is valid while this value lives.
     ///
     /// # Errors
     /// The directory cannot be opened.
@@ -74,7 +74,7 @@ impl ShortPath {
     }
 }
 
-/// The routes of the owner's socket: REST, and MCP as stdio has it. A request without the owner's
+/// The routes of the owner's socket: REST, and a stream of MCP. A request without the owner's
 /// [`PeerCredentials`] among its extensions is refused.
 pub fn router(server: &mcp::Server) -> Router {
     let auth = Auth::of_owner(server.gate(), std::sync::Arc::clone(server.rate()));
@@ -91,8 +91,8 @@ pub struct OwnerSocket {
 }
 
 impl OwnerSocket {
-    /// Serve the owner's user, next to the store. Where there can be no socket the owner works alone, and
-    /// others learn so by the lock.
+    /// Listens next to the store. If the socket cannot be made, the owner works without it, and other processes
+    /// get an error from the lock.
     #[must_use]
     pub fn start(server: &mcp::Server, router: Router) -> Self {
         let path = path(&server.gate().ruleset().config.store.path);
@@ -109,13 +109,13 @@ impl OwnerSocket {
         }
     }
 
-    /// Accept no more connections.
+    /// Stops accepting connections.
     pub fn close(&self) {
         self.stop.cancel();
     }
 
-    /// Answer what was accepted, and end. Must come before the ledger is given up: the next owner's socket
-    /// has the same name.
+    /// Answers accepted requests, and ends. Call it before the ledger is closed, because the next owner's socket
+    /// has the same path.
     pub async fn stop(self) {
         self.close();
         if let Some(serving) = self.serving {
@@ -128,7 +128,7 @@ impl OwnerSocket {
     }
 }
 
-/// A socket that only its owner's user can reach, put in place whole.
+/// Binds a socket with mode 0600 under a temporary name and renames it, so that no other mode is ever visible.
 fn listen(path: &Path) -> io::Result<UnixListener> {
     let dir = path.parent().unwrap_or(Path::new("."));
     let private = tempfile::Builder::new()
@@ -150,7 +150,7 @@ async fn serve(listener: UnixListener, router: Router, until: CancellationToken)
             () = until.cancelled() => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => drop(answering.spawn(answer(stream, router.clone()))),
-                // Out of descriptors, for example: others finish meanwhile.
+                // Out of descriptors, for example; some are released soon.
                 Err(_) => tokio::time::sleep(PAUSE).await,
             },
             Some(_) = answering.join_next() => {}
@@ -160,8 +160,8 @@ async fn serve(listener: UnixListener, router: Router, until: CancellationToken)
     while answering.join_next().await.is_some() {}
 }
 
-/// Answer the one request of a connection. Who goes away is not waited for; a call that has begun ends all
-/// the same, because the gate owns it.
+/// Answers the one request of a connection. If the client disconnects, this ends; a call that has begun continues,
+/// because the gate owns it.
 async fn answer(stream: UnixStream, router: Router) {
     let Ok(credentials) = stream.peer_cred() else {
         return;
@@ -181,7 +181,7 @@ async fn answer(stream: UnixStream, router: Router) {
     let connection = builder
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
-    // The client has gone, or speaks something else.
+    // An error means that the client has gone, or does not speak HTTP.
     drop(connection.await);
 }
 
@@ -194,7 +194,7 @@ mod tests {
 
     use super::*;
 
-    /// A path that no socket address has room for.
+    /// A path that is too long for the address of a socket.
     fn deep(dir: &tempfile::TempDir) -> PathBuf {
         let deep = dir.path().join("a".repeat(120));
         fs::create_dir(&deep).unwrap();

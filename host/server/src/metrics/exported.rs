@@ -1,4 +1,4 @@
-//! How far the exporters have come: from the file in which each of them keeps it.
+//! Metrics of the exporters, from their state file.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use tollgate_trace::export;
 
 use super::{Sample, Source, number};
 
-/// The exporters of a gate.
+/// Metrics of the exporters of a gate.
 pub struct ExporterMetrics(Gate);
 
 impl fmt::Debug for ExporterMetrics {
@@ -17,7 +17,7 @@ impl fmt::Debug for ExporterMetrics {
 }
 
 impl ExporterMetrics {
-    /// Those of this gate.
+    /// Metrics of the exporters of this gate.
     #[must_use]
     pub fn of(gate: &Gate) -> Self {
         Self(gate.clone())

@@ -1,5 +1,4 @@
-//! `/metrics`, for Prometheus: sums of all that the ledger holds, so that a restart resets none, and what
-//! the process has underway.
+//! `/metrics` for Prometheus: sums over the whole ledger, so that a restart resets none, and gauges of the process.
 //!
 //! Labels are tools, policies and outcomes, in bounded number; never an argument, a run or a person.
 //! Nothing here decides, and no decision waits for it.
@@ -31,31 +30,31 @@ pub use reported::TraceMetrics;
 use self::scrape::{Scrape, number};
 use crate::{auth::Auth, problem::Problem};
 
-/// The form of what is served (OpenMetrics 1.0, section 4.1).
+/// The content type (OpenMetrics 1.0, section 4.1).
 const FORMAT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// A number of another part of the process, such as how far an exporter lags behind.
+/// A value of another part of the process, such as the lag of an exporter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
     /// Its name, with the unit, without `_total`.
     pub name: &'static str,
-    /// What it says.
+    /// The help text.
     pub help: &'static str,
-    /// Whether it only grows.
+    /// Whether it is a counter; else a gauge.
     pub counter: bool,
     /// Names and values of labels, in bounded number.
     pub labels: Vec<(&'static str, String)>,
-    /// The number.
+    /// The value.
     pub value: f64,
 }
 
-/// Another part of the process that has numbers. Asked at each scrape, on a thread that may block.
+/// Another part of the process with metrics. Called at each scrape, on a thread that may block.
 pub trait Source: Send + Sync {
-    /// Its numbers now.
+    /// The present values.
     fn samples(&self) -> Vec<Sample>;
 }
 
-/// Counts what the ledger holds.
+/// Counts the records of the ledger.
 pub struct Metrics {
     gate: Gate,
     counted: Mutex<ScrapeState>,
@@ -75,7 +74,7 @@ impl fmt::Debug for Metrics {
     }
 }
 
-/// Why there are no metrics now.
+/// Why a scrape failed.
 #[derive(Debug, thiserror::Error)]
 enum ScrapeError {
     #[error("the ledger is still being counted; try again in a moment")]
@@ -111,7 +110,7 @@ impl Metrics {
         };
         counted.catch_up(&self.gate)?;
         let totals = counted.totals.clone();
-        // Others may count while the sources are asked.
+        // Other scrapes may count while the sources are read.
         drop(counted);
         let now = Scrape {
             totals,
@@ -184,7 +183,7 @@ struct MetricsRoute {
     auth: Auth,
 }
 
-/// The route `/metrics`: on loopback for everybody, elsewhere for people and what has a person's token.
+/// The route `/metrics`: on loopback without credentials, elsewhere with a user's token.
 pub fn router(metrics: Metrics, auth: Auth) -> Router {
     let metrics = Arc::new(metrics);
     let first = Arc::clone(&metrics);

@@ -1,4 +1,4 @@
-//! What one scrape tells, in OpenMetrics.
+//! One scrape in the OpenMetrics format.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -12,7 +12,7 @@ use tollgate_model::decision::Outcome;
 
 use super::Sample;
 
-/// What one scrape tells.
+/// The values of one scrape.
 #[derive(Debug)]
 pub(super) struct Scrape {
     pub(super) totals: Totals,
@@ -25,7 +25,7 @@ const NONE: [(&str, String); 0] = [];
 
 type Told = Result<(), fmt::Error>;
 
-/// Numbers of one name, each with its labels.
+/// The samples of one metric, each with its labels.
 type Family<const N: usize> = Vec<([(&'static str, String); N], u64)>;
 
 impl Collector for Scrape {
@@ -94,7 +94,7 @@ fn tell_calls(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> Told {
     )
 }
 
-/// Calls that ended in one of these ways, by tool.
+/// Calls with one of these outcomes, by tool.
 fn calls_ended(totals: &Totals, ways: &[&str]) -> Family<1> {
     let mut by_tool: BTreeMap<&String, u64> = BTreeMap::new();
     for ((tool, how), n) in &totals.calls {
@@ -150,7 +150,7 @@ fn tell_plain_counts(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> To
     Ok(())
 }
 
-/// Used up budgets, and what policies forbade.
+/// Exhausted budgets, and attempts that policies denied.
 fn tell_refusals(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> Told {
     let exhausted = totals.exhausted.iter();
     let exhausted = exhausted.map(|(budget, n)| one("budget", budget, *n));
@@ -182,7 +182,7 @@ fn tell_ended_runs(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> Told
 }
 
 impl Scrape {
-    /// Numbers of other parts, those of one name together.
+    /// Samples of other parts of the process, grouped by name.
     fn samples(&self, encoder: &mut DescriptorEncoder<'_>) -> Told {
         let mut by_name: BTreeMap<&str, Vec<&Sample>> = BTreeMap::new();
         for sample in &self.samples {
@@ -211,7 +211,7 @@ impl Scrape {
     }
 }
 
-/// What an outcome does, as `tollgate.decision.action` has it.
+/// The value of `tollgate.decision.action` for an outcome.
 fn action(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Allow => "executed",

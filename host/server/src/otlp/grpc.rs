@@ -1,6 +1,6 @@
 //! OTLP/gRPC: one message in, one message out (gRPC over HTTP/2, "Requests" and "Responses").
 //!
-//! Spoken by hand, because a message must be measured before it is read.
+//! Implemented here, because the weight of a message must be checked before it is decoded.
 
 use std::{
     pin::Pin,
@@ -17,7 +17,7 @@ use tollgate_trace::ingest::{Encoding, Format};
 use super::{ExportSignal, Intake, IntakeError, RequestBody};
 use crate::auth::AuthenticatedCaller;
 
-/// The statuses that are answered here (gRPC's "Status codes and their use").
+/// The status codes that are used here (gRPC's "Status codes and their use").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Code {
     InvalidArgument = 3,
@@ -65,7 +65,7 @@ fn code_of(error: &IntakeError) -> Code {
     }
 }
 
-/// The one message of a request, and how it is packed.
+/// The message of a request, and its encoding.
 fn unframed(
     headers: &HeaderMap,
     mut body: Bytes,
@@ -133,7 +133,7 @@ fn failed(code: Code, why: &str) -> Response {
     response
 }
 
-/// An error in the letters that a header may have; the rest, and `%`, in hexadecimal digits.
+/// An error text for the header `grpc-message`, percent-encoded.
 fn told(error: &IntakeError) -> String {
     let mut told = String::new();
     for byte in error.to_string().bytes() {
@@ -145,7 +145,7 @@ fn told(error: &IntakeError) -> String {
     told
 }
 
-/// A response's one message, and the status behind it.
+/// The body of a response: one message, and the status in the trailers.
 struct Message {
     framed: Option<Bytes>,
     trailers: Option<HeaderMap>,

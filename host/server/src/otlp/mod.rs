@@ -1,7 +1,7 @@
-//! OTLP comes in: traces and logs that agents report about themselves, over HTTP and gRPC.
+//! OTLP intake: traces and logs that agents report about themselves, over HTTP and gRPC.
 //!
-//! The sender is the caller that [`crate::auth`] has authenticated, and what it sends is kept under its name, as its word. What
-//! is acknowledged is on the disk; what is not kept is said, with the reason.
+//! The sender is the caller that [`crate::auth`] has authenticated. Its reports are stored under its name and are
+//! not trusted. Acknowledged data is durable. Data that is not stored is counted in the answer, with the reason.
 
 mod grpc;
 mod spending;
@@ -32,29 +32,29 @@ use self::spending::Spending;
 pub use self::spending::recall;
 use crate::{auth::AuthenticatedCaller, limits::SLOWEST};
 
-/// Where traces and logs are sent to, by HTTP (OTLP specification, "OTLP/HTTP Request").
+/// The paths for traces and logs over HTTP (OTLP specification, "OTLP/HTTP Request").
 const TRACES: &str = "/v1/traces";
 const LOGS: &str = "/v1/logs";
 const METRICS: &str = "/v1/metrics";
-/// And by gRPC.
+/// The paths over gRPC.
 const GRPC_TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 const GRPC_LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
 const GRPC_METRICS: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 
-/// How often what is too old is looked for.
+/// The interval of the deletion of old reports.
 const HOUR: Duration = Duration::from_secs(3600);
-/// Requests at once, from their bodies until they are stored: each may take a hundred times the memory of its
-/// body.
+/// Concurrent requests, from reading the body until it is stored. Each may take a hundred times the memory of
+/// its body.
 const MAX_REQUESTS: usize = 8;
-/// Bytes of a body as it is sent.
+/// The largest body as sent, in bytes.
 const MAX_BODY: usize = ingest::MAX_BODY;
 
-/// Whether a request goes to one of these routes.
+/// Whether a path is one of these routes.
 pub(crate) fn is_otlp(path: &str) -> bool {
     [TRACES, LOGS, METRICS, GRPC_TRACES, GRPC_LOGS, GRPC_METRICS].contains(&path)
 }
 
-/// Where what comes in goes.
+/// The state of the handlers.
 #[derive(Debug)]
 struct Intake {
     gate: Gate,
@@ -63,7 +63,7 @@ struct Intake {
     spending: Arc<Spending>,
 }
 
-/// A request's body, and the leave to keep it in memory.
+/// A request's body, and the permit to hold it in memory.
 struct RequestBody {
     bytes: Bytes,
     permit: OwnedSemaphorePermit,
@@ -87,7 +87,7 @@ pub fn routes(gate: &Gate, store: &Store) -> Router {
         .with_state(intake)
 }
 
-/// Why a request is not stored.
+/// Why a request was not stored.
 #[derive(Debug, thiserror::Error)]
 enum IntakeError {
     #[error(transparent)]
@@ -122,15 +122,15 @@ impl IntakeError {
     }
 }
 
-/// Something that is sent, and how it is answered.
+/// A signal of OTLP with its response.
 trait ExportSignal: Signal + 'static {
-    /// The field of the answer that counts what was refused, in JSON.
+    /// The JSON field of the response that counts rejected items.
     const REJECTED: &'static str;
 
-    /// What is to be stored of it; it may take a while.
+    /// Converts the message for storing. This may take long.
     fn read(self, intake: &Intake, sender: &Sender, now: Timestamp) -> IngestBatch;
 
-    /// The answer as a message.
+    /// The response as a protobuf message.
     fn answer(answer: PartialSuccess) -> Vec<u8>;
 }
 
@@ -178,18 +178,17 @@ impl ExportSignal for MetricsRequest {
     }
 
     fn answer(answer: PartialSuccess) -> Vec<u8> {
-        // The answers of all signals have the same fields on the wire.
+        // The responses of all signals have the same wire format.
         <ExportLogsServiceRequest as ExportSignal>::answer(answer)
     }
 }
 
-/// What was not kept; nothing where everything was.
+/// The partial success, if anything was not stored.
 fn partial(answer: PartialSuccess) -> Option<PartialSuccess> {
     (answer != PartialSuccess::default()).then_some(answer)
 }
 
-/// Forget what was reported longer ago than the tenant keeps payloads, now and every hour, for as long as
-/// this is polled.
+/// Deletes reports that are older than the retention of the tenant, now and every hour, while this is polled.
 pub async fn retain(gate: Gate, store: Store) {
     loop {
         let (tenant, retention) = {
@@ -201,7 +200,7 @@ pub async fn retain(gate: Gate, store: Store) {
         if let Some(retention) = retention {
             let micros = i64::try_from(retention.as_micros()).unwrap_or(i64::MAX);
             let before = Timestamp(gate.now().0.saturating_sub(micros));
-            // What fails now is tried again in an hour.
+            // After an error, the next attempt is in an hour.
             drop(store.forget(&tenant, before).await);
         }
         tokio::time::sleep(HOUR).await;

@@ -62,7 +62,7 @@ fn answered<S: ExportSignal>(answer: PartialSuccess, format: Format) -> Response
                 None => json!({}),
                 Some(answer) => {
                     let mut said = serde_json::Map::new();
-                    // 64-bit numbers are text in protobuf's JSON.
+                    // 64-bit numbers are strings in protobuf's JSON.
                     let rejected = Value::String(answer.rejected.to_string());
                     said.insert(S::REJECTED.into(), rejected);
                     said.insert("errorMessage".into(), answer.message.into());

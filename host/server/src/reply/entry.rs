@@ -1,4 +1,4 @@
-//! What happened, one flat line each: decisions, and what operators did.
+//! Decisions and acts of operators as flat entries.
 
 use serde::Serialize;
 use tollgate_model::{
@@ -10,7 +10,7 @@ use tollgate_model::{
 };
 use utoipa::ToSchema;
 
-/// One thing that happened, flat: a line of a list, of CSV, or of JSON.
+/// One entry: a line of a list, of CSV, or of JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Entry {
     /// Index of the record.
@@ -18,26 +18,26 @@ pub struct Entry {
     /// Such as `dec-12`; only for decisions.
     #[schema(value_type = Option<String>)]
     pub id: Option<DecisionId>,
-    /// When.
+    /// The time, as RFC 3339.
     pub time: String,
     /// `decision`, `approval_answered`, `approval_escalated`, `approval_resolved`, `call_invalid`, `bundle_activated`,
     /// `halted`, `resumed`, `run_ended`, `administered`.
     pub kind: &'static str,
-    /// The answer; for other kinds what was done.
+    /// The outcome of the decision; for other kinds, the act.
     pub outcome: String,
-    /// Who.
+    /// The principal.
     pub principal: String,
     /// On whose behalf.
     pub on_behalf_of: Option<String>,
-    /// To do what.
+    /// The action.
     pub action: String,
-    /// With what.
+    /// The resource.
     pub resource: String,
     /// Policies that determined it.
     pub policies: Vec<String>,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// In which run.
+    /// The run.
     #[schema(value_type = Option<String>)]
     pub run: Option<RunId>,
     /// The approval that it asked for, used or answered.
@@ -46,7 +46,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// What a record says, if it belongs into the list.
+    /// The entry of a record; `None` if the record is not in the list.
     #[must_use]
     pub fn of(index: u64, record: &Record) -> Option<Self> {
         let mut entry = Self {
@@ -164,7 +164,7 @@ impl Entry {
         );
     }
 
-    /// A halt, or its end; both have the same form.
+    /// Fills in a halt or its end.
     fn tell_halt(&mut self, halt: &Halt, kind: &'static str, action: &str) {
         let scope = format!("{} {}", halt.scope.as_str(), halt.name);
         self.kind = kind;
@@ -193,7 +193,7 @@ impl Entry {
     }
 }
 
-/// `n` things.
+/// `n` with a noun, in the plural if needed.
 fn count(n: u64, what: &str) -> String {
     if n == 1 {
         format!("1 {what}")

@@ -1,5 +1,5 @@
-//! What is answered as JSON: by REST, and by the command line with `--json`.
-//! These shapes are stable: fields are added, never renamed or removed. Times are microseconds since 1970.
+//! The JSON that REST returns and the command line prints with `--json`. It is stable: fields are added, never
+//! renamed or removed. Times are microseconds since 1970.
 
 mod entry;
 mod operation;
@@ -47,7 +47,7 @@ pub struct CallReply {
     /// The call's span.
     #[schema(value_type = String)]
     pub call: SpanId,
-    /// The decision about it; absent if it was not decided.
+    /// The decision; absent if the call was not decided.
     #[schema(value_type = Option<String>)]
     pub decision: Option<DecisionId>,
     /// Policies that determined that decision. Empty for a released result.
@@ -58,7 +58,7 @@ pub struct CallReply {
     /// The result.
     #[schema(value_type = Vec<Object>)]
     pub content: Vec<Content>,
-    /// Whether policy redacted anything in it.
+    /// Whether policy redacted a part of the result.
     pub redacted: bool,
     /// The approval that it waits for.
     #[schema(value_type = Option<Object>)]
@@ -87,7 +87,7 @@ pub fn exit(outcome: CallOutcome) -> u8 {
 }
 
 impl CallReply {
-    /// What is shown of an answer to a call of `tool`.
+    /// The reply to a call of `tool`.
     #[must_use]
     pub fn new(tool: String, answer: Answer, micros: u64) -> Self {
         let message = answer.message();
@@ -118,11 +118,11 @@ impl CallReply {
 pub struct AuthorizeReply {
     /// The tool.
     pub tool: String,
-    /// Whether it may be executed now. Nothing else in this answer permits anything.
+    /// Whether the caller may execute it now. Only this field permits anything.
     pub allowed: bool,
     /// Who executes it: always `external`, outside the sandbox.
     pub execution: String,
-    /// Why not, in a word; absent where it is allowed.
+    /// Why it is not allowed; absent if it is.
     #[schema(value_type = Option<String>)]
     pub outcome: Option<CallOutcome>,
     /// The run; absent if the caller is not known.
@@ -131,15 +131,15 @@ pub struct AuthorizeReply {
     /// The call's span, by which its outcome is reported.
     #[schema(value_type = String)]
     pub call: SpanId,
-    /// The decision about it; absent if it was not decided.
+    /// The decision; absent if the call was not decided.
     #[schema(value_type = Option<String>)]
     pub decision: Option<DecisionId>,
-    /// The canonical arguments that were decided; absent where it is not allowed.
+    /// The canonical arguments that were decided; absent if it is not allowed.
     pub arguments: Option<String>,
-    /// Policies that determined the decision, where it is not allowed.
+    /// Policies that determined the decision, if it is not allowed.
     #[schema(value_type = Vec<Object>)]
     pub policies: Vec<PolicyView>,
-    /// What the caller may read, where it is not allowed.
+    /// A message for the caller, if it is not allowed.
     pub message: Option<String>,
     /// The approval that it waits for.
     #[schema(value_type = Option<Object>)]
@@ -147,7 +147,7 @@ pub struct AuthorizeReply {
 }
 
 impl AuthorizeReply {
-    /// What is shown of the answer about a call of `tool`.
+    /// The reply about a call of `tool`.
     #[must_use]
     pub fn new(tool: String, authorized: Result<AuthorizedCall, Answer>) -> Self {
         let mut reply = Self {
@@ -186,7 +186,7 @@ impl AuthorizeReply {
     }
 }
 
-/// An approval, with its arguments where the reader may answer it.
+/// An approval; with its arguments if the reader may answer it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ApprovalView {
     /// Its id.
@@ -200,25 +200,25 @@ pub struct ApprovalView {
     pub severity: Severity,
     /// The tool.
     pub tool: String,
-    /// What its component asks for in mid-call, in short; absent where the call itself is asked about.
+    /// A summary of the effect that needs the approval; absent if the call itself needs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capability: Option<String>,
     /// Components through which the call is made, outermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub via: Vec<String>,
-    /// The canonical arguments whole, escaped; absent once it is resolved, and for those who may not
+    /// The complete canonical arguments, escaped; absent once it is resolved, and for readers who may not
     /// answer it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arguments: Option<String>,
     /// Digest of tool and arguments: what an answer is bound to.
     pub digest: String,
-    /// Who asks.
+    /// The principal that made the call.
     #[schema(value_type = Object)]
     pub principal: Uid,
-    /// On whose behalf.
+    /// The user for whom it acts.
     #[schema(value_type = Object)]
     pub on_behalf_of: Uid,
-    /// The run that asks.
+    /// The run of the call.
     #[schema(value_type = String)]
     pub run: RunId,
     /// The call's span.
@@ -234,28 +234,28 @@ pub struct ApprovalView {
     pub needs: String,
     /// Who approved so far, with the roles that they hold.
     pub approvers: Vec<ApproverView>,
-    /// Every answer, the rejections and those that came too late as well.
+    /// All answers, including rejections and late ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<AnswerRow>,
     /// Roles that were added because no one answered in time.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub escalated_to: BTreeSet<String>,
-    /// When it was asked for.
+    /// When it was requested.
     #[schema(value_type = i64)]
     pub requested: Timestamp,
     /// When it expires.
     #[schema(value_type = i64)]
     pub expires: Timestamp,
-    /// How many approvals this very call has asked for.
+    /// The number of approvals that this call has requested so far.
     pub round: u32,
 }
 
 /// A user who approved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ApproverView {
-    /// Who.
+    /// The user.
     pub user: String,
-    /// Roles that they held.
+    /// Roles that the user held.
     pub roles: BTreeSet<String>,
 }
 
@@ -349,7 +349,7 @@ impl From<enforce::ApprovalView> for ApprovalView {
 /// The result of an approval or rejection.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AnswerOutcome {
-    /// Which approval.
+    /// The approval.
     #[schema(value_type = String)]
     pub id: ApprovalId,
     /// Its state now.
@@ -364,23 +364,23 @@ pub struct AnswerOutcome {
     pub by: String,
 }
 
-/// A token, without itself.
+/// A token without its text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TokenView {
-    /// By what it is revoked.
+    /// The id, by which it can be revoked.
     #[schema(value_type = String)]
     pub id: TokenId,
-    /// Whose: an agent or a user.
+    /// The agent or user that it identifies.
     #[schema(value_type = Object)]
     pub principal: Uid,
     /// The user for whom an agent acts; absent: its operator.
     pub on_behalf_of: Option<String>,
-    /// What it is for.
+    /// Its name in the list.
     pub name: String,
     /// When it was made.
     #[schema(value_type = i64)]
     pub created: Timestamp,
-    /// When it becomes worthless; absent: never.
+    /// When it expires; absent: never.
     #[schema(value_type = Option<i64>)]
     pub expires: Option<Timestamp>,
 }

@@ -1,4 +1,4 @@
-//! What operators' acts come to.
+//! Replies to operations of users.
 
 use std::path::PathBuf;
 
@@ -10,10 +10,10 @@ use utoipa::ToSchema;
 
 use super::TokenView;
 
-/// What a halt has stopped.
+/// The effect of a halt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HaltReply {
-    /// Running calls that end.
+    /// Running calls that were signalled to stop.
     pub calls: usize,
     /// Approvals that were cancelled.
     pub approvals: usize,
@@ -32,9 +32,9 @@ pub struct PromotionReply {
 /// A new token.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NewTokenReply {
-    /// What is kept of it.
+    /// Its stored properties.
     pub token: TokenView,
-    /// The token itself, shown this once.
+    /// The text of the token. It is returned only here.
     pub text: String,
 }
 
@@ -61,7 +61,7 @@ pub struct BackupReply {
 /// Days whose keys were destroyed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ForgetReply {
-    /// How many.
+    /// The number of days.
     pub days: u64,
 }
 
@@ -76,7 +76,7 @@ pub struct DecisionArguments {
     pub arguments: Value,
 }
 
-/// What a decision was made from.
+/// The request and facts of a decision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DecisionFacts {
     /// The decision.
@@ -87,7 +87,7 @@ pub struct DecisionFacts {
     pub facts: FactsView,
 }
 
-/// The hash that stands for a person or a resource in a file.
+/// The keyed hash that replaces an entity in an exported file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EntityHash {
     /// The entity.

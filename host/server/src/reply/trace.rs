@@ -1,4 +1,4 @@
-//! A run's spans, projected from its records as the ledger does it.
+//! A run's spans, projected from its records in the same way as in the ledger.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,7 +40,7 @@ pub struct Span<'a> {
     pub closed: Vec<&'a Indexed>,
 }
 
-/// A run's spans and what else its records say.
+/// A run's spans, approvals, logs and outcomes.
 #[derive(Debug, Default)]
 pub struct Trace<'a> {
     spans: Vec<Span<'a>>,
@@ -107,11 +107,11 @@ impl<'a> Trace<'a> {
             if Some(span.id) == root {
                 continue;
             }
-            // What people read has an effect with the decision that allowed it.
+            // For people, an effect is shown with the decision that allowed it.
             if let Event::Effect(effect) = &span.opened.1.event {
                 span.parent = Some(effect.parent);
             }
-            // A parent that is not among the records is the agent's own span: it hangs below the root.
+            // A parent outside the records is the agent's own span, so the root is used instead.
             span.parent = span
                 .parent
                 .filter(|parent| places.contains_key(parent))
@@ -188,7 +188,7 @@ impl<'a> Trace<'a> {
         self.spans.iter().find(|s| s.kind == SpanKind::InvokeAgent)
     }
 
-    /// What is directly below a span, in order.
+    /// The children of a span, in order.
     pub fn below(&self, span: SpanId) -> impl Iterator<Item = &Span<'a>> {
         self.below
             .get(&span)
@@ -207,7 +207,7 @@ impl<'a> Trace<'a> {
         self.judged.get(&id).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Where an approval is.
+    /// The state of an approval.
     pub fn approval_state(&self, id: ApprovalId) -> ApprovalState {
         if self.consumed.contains(&id) {
             return ApprovalState::Consumed;
@@ -280,7 +280,7 @@ pub fn views(records: &[Indexed]) -> Vec<SpanView> {
     let root = root.map(|root| root.id);
     let view = |s: span::Span| SpanView {
         span: s.id,
-        // A parent that is not among the records is the agent's own span: it hangs below the root.
+        // A parent outside the records is the agent's own span, so the root is used instead.
         parent: match s.kind {
             SpanKind::InvokeAgent => None,
             _ => s.parent.filter(|parent| known.contains(parent)).or(root),

@@ -1,4 +1,4 @@
-//! Approvals: what waits, most severe first, and people's answers.
+//! Approvals: the list, most severe first, and answers of users.
 
 #![expect(
     unused_qualifications,
@@ -26,7 +26,7 @@ use crate::{
     reply::{self, AnswerOutcome, ApprovalView},
 };
 
-/// How answers came in, as records name it: over TCP, and over the owner's socket, which is the command line's.
+/// The channel of answers in records: over TCP, and over the owner's socket, which the command line uses.
 const CHANNEL: &str = "rest";
 const CHANNEL_OF_OWNER: &str = "cli";
 
@@ -44,10 +44,10 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ApprovalsQuery {
-    /// Also those that were answered, used, or have expired.
+    /// Also approvals that were answered or used, or have expired.
     #[serde(default)]
     all: bool,
-    /// At most so many; 1000 at most.
+    /// The most approvals to return; at most 1000.
     #[serde(default = "most")]
     limit: u64,
 }
@@ -93,7 +93,7 @@ pub(super) async fn list(
     Ok(Json(views.await?))
 }
 
-/// Show precisely what will happen if it is approved.
+/// Show exactly what happens if it is approved.
 #[utoipa::path(get, path = "/v1/approvals/{id}", tag = "approvals", params(("id" = String, Path)), responses(
     (status = 200, description = "With the arguments, for those who may answer it", body = ApprovalView),
     (status = 401, description = "No credential that counts", body = Problem),
@@ -129,30 +129,30 @@ fn found(gate: &Gate, who: &Requester, id: &str) -> Result<ApprovalRow, Problem>
         .ok_or_else(|| unknown(id))
 }
 
-/// An approver's yes.
+/// An approval by a user.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ApprovalGrant {
     /// The `digest` of the call that the approver was shown.
     digest: String,
-    /// What to record with it.
+    /// A note to record.
     #[serde(default)]
     note: Option<String>,
 }
 
-/// An approver's no.
+/// A rejection by a user.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rejection {
     /// The `digest` of the call that the approver was shown.
     #[serde(default)]
     digest: Option<String>,
-    /// What to record with it.
+    /// A note to record.
     #[serde(default)]
     note: Option<String>,
 }
 
-/// Let exactly this call happen, once.
+/// Approve exactly this call, once.
 #[utoipa::path(post, path = "/v1/approvals/{id}/approve", tag = "approvals", params(("id" = String, Path)),
     request_body = ApprovalGrant, responses(
     (status = 200, description = "It was taken; `needs` says what is still missing", body = AnswerOutcome),
@@ -170,7 +170,7 @@ pub(super) async fn approve(
     answer(&rest, &who, &id, true, Some(body.digest), body.note).await
 }
 
-/// Keep this call from happening.
+/// Reject this call.
 #[utoipa::path(post, path = "/v1/approvals/{id}/reject", tag = "approvals", params(("id" = String, Path)),
     request_body = Rejection, responses(
     (status = 200, description = "It was taken", body = AnswerOutcome),
@@ -198,7 +198,7 @@ async fn answer(
 ) -> Result<Json<AnswerOutcome>, Problem> {
     let user = who.user()?;
     who.admit()?;
-    // Who may not answer hears so by a decision, which is recorded, even where they do not see it.
+    // A user who may not answer gets a recorded denial, even for an approval that they cannot see.
     let id = parse(id)?;
     let gate = &rest.gate;
     let answered = gate

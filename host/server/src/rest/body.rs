@@ -1,4 +1,4 @@
-//! What a request brings: who makes it, and its body, read strictly and within limits.
+//! Extractors: the requester, and query and body, parsed strictly and within limits.
 
 use std::time::Duration;
 
@@ -20,14 +20,14 @@ use crate::{
     problem::Problem,
 };
 
-/// Bytes of a body at most.
+/// The largest body, in bytes.
 pub(super) const MAX_BODY: usize = 1 << 20;
-/// Bytes of a body at most, over the owner's socket.
+/// The largest body over the owner's socket, in bytes.
 const MAX_BODY_OF_OWNER: usize = 64 << 20;
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Who makes the request.
+/// The sender of a request.
 pub(super) struct Requester {
     pub(super) authenticated: AuthenticatedCaller,
     auth: Auth,
@@ -43,8 +43,8 @@ impl Requester {
         })
     }
 
-    /// Count a request that may cost the ledger a record. The owner's are not counted: they
-    /// can fill the disk of the store in other ways.
+    /// Counts a request that may add a record to the ledger. Requests of the owner are not counted, because the
+    /// owner can fill the disk in other ways.
     pub(super) fn admit(&self) -> Result<(), Problem> {
         if self.is_owner {
             return Ok(());
@@ -57,7 +57,7 @@ impl Requester {
         self.is_owner
     }
 
-    /// That the request came over the owner's socket: it names files of this machine.
+    /// Checks that the request came over the owner's socket. Needed for requests that name files of this machine.
     pub(super) fn owner(&self) -> Result<(), Problem> {
         match self.is_owner {
             true => Ok(()),
@@ -69,9 +69,9 @@ impl Requester {
         }
     }
 
-    /// Who calls: the caller, or the agent for which a person speaks. Speaking for an agent is its operator's
-    /// act, or, over the owner's socket, an administrator's: an approval of the call does not know who spoke,
-    /// so over TCP only the operator speaks for an agent.
+    /// The caller of a tool: the requester, or the agent that the requester names. The operator of the agent may
+    /// do that, and over the owner's socket an administrator. An approval of the call does not show who made the
+    /// request, so over TCP only the operator may.
     pub(super) async fn acting(
         &self,
         gate: &Gate,
@@ -93,8 +93,8 @@ impl Requester {
         Ok(Caller::Spoken { agent, by: by.id })
     }
 
-    /// Decide, and record where it is not the operator, that `user` may speak for an agent. An agent that does
-    /// not exist is for the gate to refuse.
+    /// Decides whether `user` may call as an agent, and records it unless the user is its operator. Unknown agents
+    /// are refused by the gate.
     pub(super) async fn permit_impersonation(
         &self,
         gate: &Gate,
@@ -210,7 +210,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             Ok(Ok(bytes)) => bytes,
         };
         serde_json::from_slice(&bytes).map(Self).map_err(|error| {
-            // What is wrong and where, without what was sent.
+            // The error and its position, without the contents of the body.
             let text = error.to_string();
             let detail = match error.classify() {
                 serde_json::error::Category::Data => tollgate::text::printable(&text, 300),

@@ -1,4 +1,4 @@
-//! Calls, and the tools that there are.
+//! Calls and the list of tools.
 
 use std::{
     collections::BTreeSet,
@@ -33,7 +33,7 @@ use crate::{
     reply::{CallOutcome, CallReply},
 };
 
-/// How long a request may hold a call that waits for a human, in milliseconds.
+/// The longest `wait_ms`, in milliseconds.
 const MAX_WAIT: u64 = 60_000;
 
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
@@ -46,22 +46,21 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
 pub(super) struct NewCall {
     /// The tool, as `/v1/tools` names it.
     tool: String,
-    /// The arguments: an object. Kept as it was written, so that the gate sees what a parser would hide.
+    /// The arguments: an object. Not parsed here, so that the gate sees duplicate keys and large numbers.
     #[serde(default)]
     #[schema(value_type = Object)]
     arguments: Option<Box<RawValue>>,
-    /// The arguments as JSON in a text, instead of `arguments`: the gate says what is wrong with them.
+    /// The arguments as a string of JSON, instead of `arguments`. If they are not valid, the gate says why.
     #[serde(default)]
     arguments_json: Option<String>,
-    /// The agent for which a person calls: for its operator, and over the owner's socket for those who
-    /// may administer.
+    /// The agent as which a user calls. The agent's operator may, and over the owner's socket also users who
+    /// may `administer`.
     #[serde(default)]
     agent: Option<String>,
     /// The run: a name of the caller's choice, or one of its own by its id.
     #[serde(default)]
     run: Option<String>,
-    /// How long to hold on where a human is needed, in milliseconds; at most 60000, and over the owner's
-    /// socket as long as is wanted.
+    /// How long to wait for an approval, in milliseconds: at most 60000, over the owner's socket without limit.
     #[serde(default)]
     wait_ms: u64,
 }
@@ -143,7 +142,7 @@ impl RepeatableCall for RestCall<'_> {
     async fn report(&mut self, _: ApprovalId, _: Duration, _: Duration) {}
 }
 
-/// The text of the arguments, given as JSON or as a text.
+/// The JSON text of the arguments, from either member.
 pub(super) fn arguments(
     json: Option<Box<RawValue>>,
     text: Option<String>,
@@ -158,7 +157,7 @@ pub(super) fn arguments(
     }
 }
 
-/// Where a call belongs: in the run that the body names, else in that of the headers.
+/// The run of a call: the one that the body names, else that of the headers.
 pub(super) fn place(
     rest: &Rest,
     who: &Requester,
@@ -166,7 +165,7 @@ pub(super) fn place(
     headers: &HeaderMap,
     named: Option<String>,
 ) -> Result<(RunKey, CallOptions), Problem> {
-    // At the owner's command line any text names a run.
+    // The owner's command line may use any text as the name of a run.
     if !who.is_owner() && named.as_deref().is_some_and(|name| !origin::is_name(name)) {
         return Err(Problem::invalid(format!("`run` is {}", origin::NO_NAME)));
     }
@@ -191,11 +190,11 @@ pub(super) fn place(
 /// A tool.
 #[derive(Serialize, ToSchema)]
 pub(super) struct ToolView {
-    /// By what it is called.
+    /// Its name.
     name: String,
     /// A name for people.
     title: Option<String>,
-    /// For the model. Its author wrote it.
+    /// The description for the model, by the author of the tool.
     description: String,
     /// JSON Schema of the arguments.
     #[schema(value_type = Object)]
@@ -203,7 +202,7 @@ pub(super) struct ToolView {
     /// JSON Schema of structured content.
     #[schema(value_type = Option<Object>)]
     output_schema: Option<Value>,
-    /// Hints, never grounds for a decision.
+    /// Hints; policies do not see them.
     #[schema(value_type = Object)]
     annotations: tollgate::tool::Annotations,
     /// Labels that the operator gave it.

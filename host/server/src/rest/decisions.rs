@@ -1,4 +1,4 @@
-//! What was decided, and what operators did: for people.
+//! Decisions and acts of operators, for users.
 
 #![expect(
     unused_qualifications,
@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{problem::Problem, reply::Entry};
 
-/// Records that one request looks through at most.
+/// The most records that one request reads.
 const MAX_LOOKED: usize = 100_000;
 
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
@@ -45,20 +45,20 @@ pub(super) struct DecisionsQuery {
     /// Only this outcome, such as `deny`.
     #[serde(default)]
     outcome: Option<String>,
-    /// Only what this policy determined.
+    /// Only decisions that this policy determined.
     #[serde(default)]
     policy: Option<String>,
-    /// Only what this agent, user or component asked for.
+    /// Only requests of this agent, user or component.
     #[serde(default)]
     principal: Option<String>,
-    /// Only those of this run.
+    /// Only entries of this run.
     #[serde(default)]
     #[param(value_type = Option<String>)]
     run: Option<RunId>,
-    /// Only those whose `index` is less: for the next page.
+    /// Only entries with a smaller `index`: `next` of the previous page.
     #[serde(default)]
     before: Option<u64>,
-    /// At most so many; 500 at most.
+    /// The most entries to return; at most 500.
     #[serde(default = "most")]
     limit: usize,
 }
@@ -144,12 +144,12 @@ pub(super) struct DecisionView {
     run: Option<RunId>,
     /// Microseconds since 1970.
     time: i64,
-    /// As the ledger holds it; arguments and facts only as digests.
+    /// The record; arguments and facts are digests.
     #[schema(value_type = Object)]
     decision: Box<DecisionRecord>,
 }
 
-/// Show everything about one decision. That a person reads it is decided, and recorded.
+/// Show everything about one decision. Reading it is decided and recorded.
 #[utoipa::path(get, path = "/v1/decisions/{id}", tag = "decisions", params(("id" = String, Path)), responses(
     (status = 200, description = "The decision", body = DecisionView),
     (status = 401, description = "No credential that counts", body = Problem),

@@ -1,4 +1,4 @@
-//! The OpenAPI document, made from the handlers. Public: it holds nothing that a release does not.
+//! The OpenAPI document, generated from the handlers. It is public.
 
 use axum::{
     Json,
@@ -21,7 +21,7 @@ use super::{
 
 /// The media type of errors (RFC 9457).
 const PROBLEM: &str = "application/problem+json";
-/// Where the schema of errors stands.
+/// The reference to the schema of errors.
 const PROBLEM_SCHEMA: &str = "#/components/schemas/Problem";
 
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
@@ -58,7 +58,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
 )]
 struct Api;
 
-/// Every operation but the public ones takes a bearer token.
+/// The bearer token of all operations except public ones.
 struct Bearer;
 
 impl Modify for Bearer {
@@ -73,7 +73,7 @@ impl Modify for Bearer {
     }
 }
 
-/// A name of its own for every operation, and the errors that every operation has.
+/// Adds unique operation ids, and the errors that all operations have.
 struct CommonParts;
 
 impl Modify for CommonParts {
@@ -93,7 +93,7 @@ impl Modify for CommonParts {
     }
 }
 
-/// Handlers of several modules have the same name; operations do not.
+/// Prefixes the operation id with the tag, because handlers of several modules have the same name.
 fn name_by_tag(operation: &mut Operation) {
     let tag = operation.tags.iter().flatten().next();
     if let (Some(tag), Some(id)) = (tag, &operation.operation_id) {
@@ -102,7 +102,7 @@ fn name_by_tag(operation: &mut Operation) {
 }
 
 fn add_errors(operation: &mut Operation) {
-    // The public ones say that they take no credentials.
+    // Public operations declare that they need no credentials.
     if operation.security.is_some() {
         return;
     }
@@ -136,7 +136,7 @@ fn add_errors(operation: &mut Operation) {
     }
 }
 
-/// Give problems their own media type.
+/// Sets the media type of problem details.
 fn type_problem(response: &mut RefOr<Response>) {
     let RefOr::T(response) = response else {
         return;

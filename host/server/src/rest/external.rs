@@ -1,4 +1,4 @@
-//! Calls that their caller executes: decided and recorded before, and their outcome recorded after.
+//! Calls that their caller executes: decided and recorded before, with the outcome recorded afterwards.
 
 use std::time::Instant;
 
@@ -42,11 +42,11 @@ pub(super) struct Intent {
     #[serde(default)]
     #[schema(value_type = Object)]
     arguments: Option<Box<RawValue>>,
-    /// The arguments as JSON in a text, instead of `arguments`: the gate says what is wrong with them.
+    /// The arguments as a string of JSON, instead of `arguments`. If they are not valid, the gate says why.
     #[serde(default)]
     arguments_json: Option<String>,
-    /// The agent for which a person asks: for its operator, and over the owner's socket for those who
-    /// may administer.
+    /// The agent as which a user asks. The agent's operator may, and over the owner's socket also users who
+    /// may `administer`.
     #[serde(default)]
     agent: Option<String>,
     /// The run: a name of the caller's choice, or one of its own by its id.
@@ -57,8 +57,8 @@ pub(super) struct Intent {
     reference: Option<String>,
 }
 
-/// Decide a call that the caller executes itself, and record it. Only where `allowed` is true may it be
-/// executed, once, with exactly the returned arguments; then report its outcome.
+/// Decide a call that the caller executes itself, and record it. Execute it only if `allowed` is true: once, with
+/// exactly the returned arguments. Then report its outcome.
 #[utoipa::path(post, path = "/v1/authorize", tag = "external", request_body = Intent, responses(
     (status = 200, description = "Whether it may be executed", body = AuthorizeReply),
     (status = 400, description = "The request makes no sense", body = Problem),
@@ -106,16 +106,16 @@ pub(super) struct Outcome {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     call: Option<SpanId>,
-    /// Or its `reference`.
+    /// The `reference` of the authorization, instead of `call`.
     #[serde(default)]
     reference: Option<String>,
-    /// The agent for which a person reports: as it was authorized.
+    /// The agent that the authorization named.
     #[serde(default)]
     agent: Option<String>,
     /// Whether it failed.
     #[serde(default)]
     failed: bool,
-    /// What came back: what the model is to see.
+    /// The result that the model is to see.
     content: String,
 }
 
@@ -142,7 +142,7 @@ pub(super) async fn outcomes(
             ));
         }
     };
-    // What has happened is recorded, however often its caller asks.
+    // Not rate-limited: an outcome must always be recorded.
     let outcome = ReportedOutcome {
         failed: body.failed,
         content: body.content,

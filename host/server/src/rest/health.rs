@@ -1,4 +1,4 @@
-//! Whether the process lives, and whether it can decide. Public; says nothing else.
+//! Health and readiness. Public, so they reveal nothing else.
 
 use axum::{
     Json,
@@ -16,13 +16,13 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     vec![("/healthz", get(health)), ("/readyz", get(ready))]
 }
 
-/// How it is.
+/// The state of the process.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Health {
     status: &'static str,
 }
 
-/// Whether the process lives.
+/// Whether the process is alive.
 #[utoipa::path(get, path = "/healthz", tag = "health", security(()), responses(
     (status = 200, description = "It lives", body = Health),
 ))]

@@ -1,11 +1,10 @@
 //! The REST surface, `/v1`: calls of agents without MCP, approvals, runs.
 //!
-//! The caller is the one that [`crate::auth`] has authenticated. People administer, agents call: an agent's token never
-//! answers an approval, operates the gate or reads what is another's. What people may do is decided by
-//! policy, as everywhere; nothing here decides.
+//! [`crate::auth`] authenticates the caller. An agent's token can never answer an approval, operate the gate or
+//! read data of other principals. Policies decide what users may do; nothing here decides.
 //!
-//! The same routes are served over TCP and over the owner's Unix socket. What names files of this machine
-//! is for the socket alone.
+//! The same routes are served over TCP and over the owner's Unix socket. Requests that name files of this
+//! machine are accepted over the socket only.
 
 mod approvals;
 mod body;
@@ -40,16 +39,16 @@ use self::body::Requester;
 pub use self::stdio::UPGRADE;
 use crate::{mcp, problem::Problem};
 
-/// Reads of one principal at once, which may take long: more of them wait, and others' do not.
+/// Concurrent reads of one principal, which may take long. Further ones wait and do not delay other principals.
 const MAX_READS: usize = 4;
 
-/// What handlers work with.
+/// The state of the handlers.
 #[derive(Clone, Debug)]
 struct Rest {
     gate: Gate,
-    /// Which takes calls, and has the trace store; absent for what is public.
+    /// The server, which makes calls and has the trace store; absent for public routes.
     server: Option<mcp::Server>,
-    /// Each principal's turns to read. There are as many as the configuration has names.
+    /// The reads of each principal. Bounded, because only configured principals get here.
     turns: Arc<Mutex<HashMap<Uid, Arc<Semaphore>>>>,
 }
 
@@ -62,7 +61,7 @@ impl Rest {
         }
     }
 
-    /// The server, and that it takes a call of this caller.
+    /// The server, and a slot for a call of this caller.
     fn take(&self, who: &Requester) -> Result<(&mcp::Server, mcp::AcceptedCall), Problem> {
         let server = self.server()?;
         let caller = &who.authenticated.caller;
@@ -80,12 +79,12 @@ impl Rest {
         })
     }
 
-    /// Notes, sets and feedback, and what agents report of their runs. Opened when it is first asked for.
+    /// The trace store, opened on first use.
     fn trace(&self) -> Result<Store, Problem> {
         Ok(self.server()?.trace()?)
     }
 
-    /// Read the ledger without holding up others, when it is the caller's turn.
+    /// Reads the ledger on a blocking thread, when the caller has a free slot.
     async fn read<T: Send + 'static>(
         &self,
         who: &Requester,
@@ -104,7 +103,7 @@ impl Rest {
         let gate = self.gate.clone();
         let reading = tokio::task::spawn_blocking(move || {
             let read = read(&gate, gate.ledger().reader());
-            // Also if the caller has gone by now.
+            // Held until the read has ended, even if the client has gone.
             drop(turn);
             read
         });
@@ -112,7 +111,7 @@ impl Rest {
     }
 }
 
-/// Routes that take credentials, by path.
+/// Routes that need credentials, by path.
 fn protected_routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     [
         calls::routes(),
@@ -133,12 +132,12 @@ fn protected_routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     .collect()
 }
 
-/// Routes of the owner's socket alone, by path.
+/// Routes of the owner's socket only, by path.
 fn owner_routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     stdio::routes()
 }
 
-/// Routes that take none, by path.
+/// Routes without credentials, by path.
 fn public_routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     health::routes()
         .into_iter()
@@ -154,18 +153,18 @@ fn of(rest: Rest, routes: Vec<(&'static str, MethodRouter<Rest>)>) -> Router {
     router.with_state(rest)
 }
 
-/// What takes credentials: for [`crate::auth::protect`].
+/// The routes that need credentials, for [`crate::auth::protect`].
 pub fn protected(server: &mcp::Server) -> Router {
     of(Rest::of(server), protected_routes())
 }
 
-/// What the owner's socket serves: the same, and a stream of MCP. For [`crate::auth::protect`].
+/// The routes of the owner's socket: the same, and a stream of MCP. For [`crate::auth::protect`].
 pub fn of_owner(server: &mcp::Server) -> Router {
     let routes = protected_routes().into_iter().chain(owner_routes());
     of(Rest::of(server), routes.collect())
 }
 
-/// What takes none: health, and the document that describes the rest.
+/// The public routes: health, and the OpenAPI document.
 pub fn public(gate: &Gate) -> Router {
     let rest = Rest {
         gate: gate.clone(),

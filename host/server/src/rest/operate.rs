@@ -1,4 +1,4 @@
-//! What operators do, and what is in force: for people.
+//! Operations of users, and the policies in force.
 
 use axum::{
     Json,
@@ -31,10 +31,10 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     ]
 }
 
-/// What is in force.
+/// The active bundle.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Bundle {
-    /// Its digest: what every decision names.
+    /// Its digest, which every decision names.
     bundle: String,
     policies: Vec<Policy>,
 }
@@ -51,9 +51,9 @@ pub(super) struct Policy {
     /// Its `@severity`: `low`, `medium`, `high`, `critical`.
     #[schema(value_type = String)]
     severity: Value,
-    /// Whether it counts, or is only tried: `enforce` or `shadow`.
+    /// `enforce` or `shadow`.
     mode: &'static str,
-    /// Where it stands: file and line.
+    /// Its file and line.
     place: String,
 }
 
@@ -91,12 +91,12 @@ fn bundle(rest: &Rest) -> Bundle {
     }
 }
 
-/// Nothing.
+/// An empty object.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EmptyBody {}
 
-/// Load configuration, policies and tools again, as one.
+/// Load configuration, policies and tools again. If anything is wrong, nothing changes.
 #[utoipa::path(post, path = "/v1/reload", tag = "operating", request_body = EmptyBody, responses(
     (status = 200, description = "What is in force now", body = Bundle),
     (status = 401, description = "No credential that counts", body = Problem),
@@ -118,12 +118,12 @@ pub(super) async fn reload(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Promotion {
-    /// A policy in shadow mode, by its `@id`; absent for the whole set that is watched.
+    /// The `@id` of a policy in shadow mode; absent for the whole shadow set.
     #[serde(default)]
     policy: Option<String>,
 }
 
-/// Put a policy in shadow mode, or the whole set that is watched, into force.
+/// Put a policy in shadow mode, or the whole shadow set, into force.
 #[utoipa::path(post, path = "/v1/policies/promote", tag = "operating", request_body = Promotion, responses(
     (status = 200, description = "What is in force now", body = PromotionReply),
     (status = 401, description = "No credential that counts", body = Problem),
@@ -167,7 +167,7 @@ pub(super) async fn halts(
     Ok(Json(Halts { halts }))
 }
 
-/// What is halted.
+/// A halt to add.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewHalt {
@@ -177,14 +177,15 @@ pub(super) struct NewHalt {
     /// Its name; empty for everything.
     #[serde(default)]
     name: String,
-    /// Why.
+    /// The reason.
     reason: String,
-    /// Whether also what is not there: a tool that is not loaded now, a name that nothing has yet.
+    /// Whether to halt an unknown name as well, such as a tool that is not loaded now.
     #[serde(default)]
     force: bool,
 }
 
-/// Halt something: no new call of it starts, running tools end, approvals that wait are void.
+/// Halt an agent, tool, component, tenant or everything. No new call starts, running components are ended, and
+/// pending approvals are voided.
 #[utoipa::path(post, path = "/v1/halts", tag = "operating", request_body = NewHalt, responses(
     (status = 200, description = "It is halted: what that has stopped", body = HaltReply),
     (status = 400, description = "A name for everything, or none for something", body = Problem),
@@ -229,7 +230,7 @@ fn named(scope: HaltScope, name: &str) -> Result<(), Problem> {
     }
 }
 
-/// Which halt.
+/// The halt to lift.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Lift {

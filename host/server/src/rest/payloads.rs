@@ -1,5 +1,5 @@
-//! Payloads: what decisions were made from, arguments, tokens of traces, and the export of a run. For people;
-//! whether they may see them is decided, and recorded.
+//! Payloads, for users: facts of decisions, arguments, tokens of traces, and the export of a run. Each access is
+//! decided and recorded.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,10 +36,10 @@ use crate::{
     reply::{DecisionArguments, DecisionFacts, EntityHash},
 };
 
-/// How many decisions one request asks about at most.
+/// The most decisions in one request.
 const MAX_DECISIONS: usize = 500;
 
-/// Bytes of the facts from which an answer is made.
+/// The most bytes of facts that one request reads.
 const MAX_ARGUMENTS: usize = 16 << 20;
 
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
@@ -52,7 +52,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     ]
 }
 
-/// Show what a decision was made from.
+/// Show the request and facts of a decision.
 #[utoipa::path(get, path = "/v1/decisions/{id}/facts", tag = "decisions", params(("id" = String, Path)), responses(
     (status = 200, description = "{request, facts}", body = Object),
     (status = 401, description = "No credential that counts", body = Problem),
@@ -73,7 +73,7 @@ pub(super) async fn facts(
     Ok(Json(rest.gate.facts(&user, id).await?))
 }
 
-/// Show what each decision of a run was made from, without those of which nothing is kept.
+/// Show the request and facts of each decision of a run, as far as they can still be read.
 #[utoipa::path(get, path = "/v1/runs/{id}/facts", tag = "runs", params(("id" = String, Path)), responses(
     (status = 200, description = "By decision", body = [DecisionFacts]),
     (status = 401, description = "No credential that counts", body = Problem),
@@ -93,7 +93,7 @@ pub(super) async fn run_facts(
     Ok(Json(all.collect()))
 }
 
-/// Calls whose arguments are wanted.
+/// The calls whose arguments to return.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ArgumentsQuery {
@@ -102,8 +102,8 @@ pub(super) struct ArgumentsQuery {
     decisions: Vec<DecisionId>,
 }
 
-/// Show the arguments of calls, without those that the caller may not see and those that are no longer kept.
-/// Whether the caller may see them is decided once for each run.
+/// Show the arguments of calls. Arguments that the caller may not see, or that cannot be read any more, are left
+/// out. The access is decided once for each run.
 #[utoipa::path(post, path = "/v1/decisions/arguments", tag = "decisions", request_body = ArgumentsQuery, responses(
     (status = 200, description = "By decision", body = [DecisionArguments]),
     (status = 401, description = "No credential that counts", body = Problem),
@@ -143,14 +143,14 @@ pub(super) async fn arguments(
     Ok(Json(found.await?))
 }
 
-/// A decision of which the facts are kept.
+/// A decision with sealed facts.
 struct KeptCall {
     decision: DecisionId,
     run: RunId,
     facts: Sha256Digest,
 }
 
-/// These decisions, each once, without those of which nothing is kept.
+/// These decisions without duplicates and without those that have no facts.
 fn kept_calls(reader: &LedgerReader, decisions: Vec<DecisionId>) -> Result<Vec<KeptCall>, Problem> {
     let mut seen = BTreeSet::new();
     let mut calls = Vec::new();
@@ -170,7 +170,7 @@ fn kept_calls(reader: &LedgerReader, decisions: Vec<DecisionId>) -> Result<Vec<K
     Ok(calls)
 }
 
-/// Their arguments, without those that are no longer kept.
+/// Their arguments, as far as they can still be read.
 fn unsealed_arguments(gate: &Gate, calls: &[KeptCall]) -> Result<Vec<DecisionArguments>, Problem> {
     let mut found = Vec::new();
     let mut bytes = 0;
@@ -208,7 +208,7 @@ async fn may_read(gate: &Gate, user: &Uid, run: RunId) -> Result<bool, Problem> 
     }
 }
 
-/// The arguments in sealed facts; nothing where they are not those of a call.
+/// The arguments in facts; `None` if the decision is not about a call.
 fn call_arguments(facts: &[u8]) -> Option<Value> {
     let (request, _): (Request, IgnoredAny) = serde_json::from_slice(facts).ok()?;
     match request.context {
@@ -217,7 +217,7 @@ fn call_arguments(facts: &[u8]) -> Option<Value> {
     }
 }
 
-/// Decide, and record, that a run leaves as a file. The answer has the hashes that stand for whom it names.
+/// Decide and record that a run is exported to a file. Returns the keyed hashes of the entities in it.
 #[utoipa::path(post, path = "/v1/runs/{id}/export", tag = "runs", params(("id" = String, Path)), responses(
     (status = 200, description = "It may be exported", body = [EntityHash]),
     (status = 401, description = "No credential that counts", body = Problem),
@@ -249,11 +249,11 @@ pub(super) async fn export(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TraceToken {
-    /// As it stands in the trace.
+    /// The token, as in the trace.
     token: String,
 }
 
-/// Turn a token of a trace back into what it stands for.
+/// Return the value behind a token of a trace.
 #[utoipa::path(post, path = "/v1/reveal", tag = "decisions", request_body = TraceToken, responses(
     (status = 200, description = "{run, value}", body = Object),
     (status = 401, description = "No credential that counts", body = Problem),

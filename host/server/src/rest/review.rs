@@ -1,4 +1,4 @@
-//! Notes, self-reports and feedback on runs, and how two runs differ.
+//! Notes, self-reports and feedback on runs, and the comparison of two runs.
 
 use axum::{
     Json,
@@ -72,7 +72,7 @@ impl From<ReviewError> for Problem {
     }
 }
 
-/// Keep a note of the caller's.
+/// Stores an annotation of the caller.
 pub(super) async fn keep(
     rest: &Rest,
     who: &Requester,
@@ -88,7 +88,7 @@ pub(super) async fn keep(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RunReport {
-    /// The call that it is about; absent where it is about the run.
+    /// The call that the report is about; absent for the run as a whole.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     call: Option<SpanId>,
@@ -98,7 +98,7 @@ pub(super) struct RunReport {
     report: Value,
 }
 
-/// Report something about a run: untrusted, at most 4 KiB each, and no part of any decision.
+/// Add self-reports to a run. They are not trusted, have at most 4 KiB each, and do not influence decisions.
 #[utoipa::path(post, path = "/v1/runs/{id}/self-report", tag = "runs", params(("id" = String, Path)), request_body = RunReport,
     responses(
     (status = 200, description = "It is kept, as far as the capture policy lets it be", body = Object),
@@ -121,7 +121,7 @@ pub(super) async fn self_report(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Note {
-    /// Such as goal, context, decision, guardrail, stop_reason.
+    /// A label such as goal, context, decision, guardrail or stop_reason.
     label: String,
     /// A comment.
     #[serde(default)]
@@ -132,7 +132,7 @@ pub(super) struct Note {
     span: Option<SpanId>,
 }
 
-/// Put a note on a run.
+/// Add a note to a run.
 #[utoipa::path(post, path = "/v1/runs/{id}/notes", tag = "runs", params(("id" = String, Path)), request_body = Note,
     responses(
     (status = 200, description = "The note, with its number", body = Object),
@@ -158,7 +158,7 @@ pub(super) async fn annotate(
     keep(&rest, &who, note).await
 }
 
-/// Take a note back.
+/// Remove a note.
 #[utoipa::path(delete, path = "/v1/runs/{id}/notes/{note}", tag = "runs",
     params(("id" = String, Path), ("note" = u64, Path)), responses(
     (status = 200, description = "{run, removed}", body = Object),
@@ -178,7 +178,7 @@ pub(super) async fn remove_note(
     keep(&rest, &who, RunNote::RemoveNote { run, note }).await
 }
 
-/// Say afterwards how good a run was: {kind, value, label, comment, span}.
+/// Rate a run afterwards: {kind, value, label, comment, span}.
 #[utoipa::path(post, path = "/v1/runs/{id}/feedback", tag = "runs", params(("id" = String, Path)),
     request_body = Object, responses(
     (status = 200, description = "The feedback, with its number", body = Object),
@@ -197,7 +197,7 @@ pub(super) async fn feedback(
     keep(&rest, &who, RunNote::Feedback { run, given }).await
 }
 
-/// A run that the caller may read; of people that is decided, and recorded.
+/// A run that the caller may read. For users that is decided and recorded.
 async fn readable(rest: &Rest, who: &Requester, id: &str) -> Result<RunRow, Problem> {
     let run = found(&rest.gate, who, id)?;
     who.admit()?;
@@ -210,7 +210,7 @@ async fn readable(rest: &Rest, who: &Requester, id: &str) -> Result<RunRow, Prob
     Ok(run)
 }
 
-/// Show a run as a case: context, actions, signals, enforcement, and what evidence is missing.
+/// Show a run as an incident report: context, actions, signals, enforcement, and missing evidence.
 #[utoipa::path(get, path = "/v1/runs/{id}/case", tag = "runs", params(("id" = String, Path)), responses(
     (status = 200, description = "{context, actions, signals, enforcement, missing}", body = Object),
     (status = 401, description = "No credential that counts", body = Problem),
@@ -235,10 +235,10 @@ pub(super) async fn case(
 /// Two runs, step by step.
 #[derive(Serialize, ToSchema)]
 pub(super) struct RunComparison {
-    /// The steps of the one.
+    /// The first run.
     #[schema(value_type = Object)]
     a: RunSteps,
-    /// The steps of the other.
+    /// The second run.
     #[schema(value_type = Object)]
     b: RunSteps,
     /// {steps [{a, b, differs [{what, a, b}]}], first, first_decision, runs}.
@@ -246,7 +246,7 @@ pub(super) struct RunComparison {
     diff: RunDiff,
 }
 
-/// Compare two runs step by step: arguments and results by their digests only.
+/// Compare two runs step by step. Arguments and results are compared by their digests.
 #[utoipa::path(get, path = "/v1/runs/{a}/diff/{b}", tag = "runs", params(("a" = String, Path), ("b" = String, Path)),
     responses(
     (status = 200, description = "In what they differ, and where first", body = RunComparison),

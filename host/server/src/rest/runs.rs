@@ -1,4 +1,4 @@
-//! Runs: whose they are, what happened in them, and how they end.
+//! Runs: the list, one run with its spans, and its end.
 
 #![expect(
     unused_qualifications,
@@ -32,9 +32,9 @@ use crate::{
     reply::{SpanView, views},
 };
 
-/// Runs that are read at once while looking for those that the caller sees.
+/// Runs that are read at a time while filtering.
 const PAGE: u64 = 200;
-/// Runs that one request looks through at most.
+/// The most runs that one request reads.
 const MAX_LOOKED: u64 = 10_000;
 /// The most reported spans, and logs, in an answer about a run.
 const REPORTED: Part = Part {
@@ -56,47 +56,47 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RunsQuery {
-    /// Only those that are open, or only those that have ended.
+    /// Only runs that are open (`true`), or that have ended (`false`).
     #[serde(default)]
     open: Option<bool>,
-    /// Only those whose `opened` is less: for the next page.
+    /// Only runs with a smaller `opened`: `next` of the previous page.
     #[serde(default)]
     before: Option<u64>,
-    /// At most so many; 200 at most.
+    /// The most runs to return; at most 200.
     #[serde(default = "most")]
     limit: usize,
-    /// Only those that ended like this: success, failed, denied, abandoned, budget_exhausted, cancelled.
+    /// Only runs with this outcome: success, failed, denied, abandoned, budget_exhausted, cancelled.
     #[serde(default)]
     #[param(value_type = Option<String>)]
     outcome: Option<RunOutcome>,
-    /// Only those of this agent or user.
+    /// Only runs of this agent or user.
     #[serde(default)]
     agent: Option<String>,
-    /// Only those in which this tool was called.
+    /// Only runs in which this tool was called.
     #[serde(default)]
     tool: Option<String>,
-    /// Only those in which this policy determined a decision.
+    /// Only runs in which this policy determined a decision.
     #[serde(default)]
     policy: Option<String>,
-    /// Only those of this conversation.
+    /// Only runs of this conversation.
     #[serde(default)]
     conversation: Option<String>,
-    /// Only those in whose words this occurs; three letters at least.
+    /// Only runs whose self-reports, notes or reported spans contain this text; at least three letters.
     #[serde(default)]
     text: Option<String>,
-    /// Only those of this set.
+    /// Only runs in this set.
     #[serde(default)]
     set: Option<String>,
-    /// Only those that began at or after this time: microseconds since 1970.
+    /// Only runs that began at or after this time: microseconds since 1970.
     #[serde(default)]
     since: Option<i64>,
-    /// Only those that began before this time.
+    /// Only runs that began before this time.
     #[serde(default)]
     until: Option<i64>,
 }
 
 impl RunsQuery {
-    /// Whether it asks for what only the trace store knows.
+    /// Whether a filter needs the trace store.
     fn searches(&self) -> bool {
         let words = [
             &self.agent,
@@ -156,9 +156,9 @@ pub(super) async fn list(
             until: query.until.map(Timestamp),
             before: query.before,
             limit: Some(PAGE),
-            // An agent sees no other principal's.
+            // An agent sees only its own runs.
             principal: asks.user().is_none().then(|| asks.caller.principal()),
-            // Whether people see other tenants' runs is for policy to say.
+            // Policies decide whether users see runs of other tenants.
             tenant: asks
                 .user()
                 .is_none()
@@ -195,7 +195,7 @@ pub(super) async fn list(
     Ok(Json(found.await?))
 }
 
-/// Runs by what is in them.
+/// Runs that match filters of the trace store.
 async fn searched(
     rest: &Rest,
     who: &Requester,
@@ -244,26 +244,27 @@ async fn searched(
 /// A run with its spans.
 #[derive(Serialize, ToSchema)]
 pub(super) struct RunView {
-    /// As in the list.
+    /// The run, as in the list.
     #[schema(value_type = Object)]
     run: RunRow,
     /// In the order in which they began, with OpenTelemetry's names where it has one.
     spans: Vec<SpanView>,
     /// Spans that were reported of the run, each marked `origin: reported` and with its reporter. Their
-    /// content is not verified. 1,000 at most. The agent of the run sees only those that it reported.
+    /// content is not verified. At most 1,000. The agent of the run sees only those that it reported.
     #[schema(value_type = Vec<Object>)]
     reported: Vec<StoredSpan>,
-    /// Logs that were reported of it; 1,000 at most.
+    /// Logs that were reported of the run; at most 1,000.
     #[schema(value_type = Vec<Object>)]
     logs: Vec<StoredLog>,
-    /// Tokens and cost, as its principal has reported them.
+    /// Tokens and cost that the run's principal reported.
     #[schema(value_type = Object)]
     usage: Usage,
-    /// Whether more was reported than is here.
+    /// Whether more spans or logs were reported than are returned.
     more_reported: bool,
 }
 
-/// Show a run with its spans, and what was reported of it. That a person reads another's run is decided, and recorded.
+/// Show a run with its spans, and the reported spans and logs. Reading the run of another principal is decided and
+/// recorded.
 #[utoipa::path(get, path = "/v1/runs/{id}", tag = "runs", params(("id" = String, Path)), responses(
     (status = 200, description = "The run", body = RunView),
     (status = 401, description = "No credential that counts", body = Problem),
@@ -276,7 +277,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
 ) -> Result<Json<RunView>, Problem> {
     let run = found(&rest.gate, &who, &id)?;
-    // By right of whose run it is one sees what one has reported; the rest is for policy to allow.
+    // The owner of a run sees its own reports without a decision; all others need one.
     let own = rest.gate.is_own_run(&who.authenticated.caller, &run);
     who.admit()?;
     if !own {
@@ -304,7 +305,7 @@ pub(super) async fn show(
     Ok(Json(shown.await?))
 }
 
-/// The run of this id. An agent only finds its own.
+/// The run with this id. An agent finds only its own runs.
 pub(super) fn found(gate: &Gate, who: &Requester, id: &str) -> Result<RunRow, Problem> {
     let nothing = || {
         let id = tollgate::text::printable(id, 64);
@@ -323,13 +324,13 @@ pub(super) fn found(gate: &Gate, who: &Requester, id: &str) -> Result<RunRow, Pr
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum EndedAs {
-    /// It did what it was for.
+    /// It reached its goal.
     Success,
-    /// It did not.
+    /// It did not reach its goal.
     Failed,
     /// A denial ended it.
     Denied,
-    /// A budget was spent.
+    /// A budget was used up.
     BudgetExhausted,
 }
 
@@ -337,15 +338,16 @@ pub(super) enum EndedAs {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct End {
-    /// How it ended; absent: what its last call was refused for, or success.
+    /// The outcome. If absent, it follows from the last call: `budget_exhausted` or `denied` if that was refused for
+    /// it, else `success`.
     #[serde(default)]
     outcome: Option<EndedAs>,
-    /// Why, in a few words.
+    /// The reason, in a few words.
     #[serde(default)]
     reason: String,
 }
 
-/// End a run that is over.
+/// End a run.
 #[utoipa::path(post, path = "/v1/runs/{id}/end", tag = "runs", params(("id" = String, Path)), request_body = End,
     responses(
     (status = 204, description = "It has ended"),
@@ -375,15 +377,15 @@ pub(super) async fn end(
     Ok(http::StatusCode::NO_CONTENT)
 }
 
-/// Why a run is stopped.
+/// The cancellation of a run.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Cancel {
-    /// In a few words.
+    /// The reason, in a few words.
     reason: String,
 }
 
-/// Stop a run at once: nothing more of it starts, its running tools end, its approvals are void.
+/// Stop a run immediately. No further call starts, running components are ended, and pending approvals are voided.
 #[utoipa::path(post, path = "/v1/runs/{id}/cancel", tag = "runs", params(("id" = String, Path)),
     request_body = Cancel, responses(
     (status = 204, description = "It is stopped"),

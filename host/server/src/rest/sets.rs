@@ -1,4 +1,4 @@
-//! Named collections of runs: for people.
+//! Named sets of runs, for users.
 
 use axum::{
     Json,
@@ -32,7 +32,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
 pub(super) struct NewSet {
     /// Its name.
     set: String,
-    /// What it is for.
+    /// The purpose of the set.
     #[serde(default)]
     about: String,
 }
@@ -52,7 +52,7 @@ pub(super) async fn create(
     keep(&rest, &who, RunNote::MakeSet { set, about }).await
 }
 
-/// Remove a set; its runs stay. A set of another person takes the permission `administer`.
+/// Remove a set. Its runs are kept. Removing another user's set needs the permission `administer`.
 #[utoipa::path(delete, path = "/v1/sets/{set}", tag = "sets", params(("set" = String, Path)), responses(
     (status = 200, description = "{set, removed}", body = Object),
     (status = 401, description = "No credential that counts", body = Problem),

@@ -1,5 +1,5 @@
-//! MCP as stdio has it, on a connection to the owner's socket: one JSON-RPC message a line, after an HTTP
-//! upgrade. This is how `tollgate serve --stdio` reaches the process that serves the gate.
+//! MCP on a connection to the owner's socket: one JSON-RPC message per line, after an HTTP upgrade.
+//! `tollgate serve --stdio` uses it to reach the process that serves the gate.
 
 use axum::{
     extract::{Path, Request, State},
@@ -25,7 +25,8 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     vec![("/v1/agents/{agent}/stdio", get(stdio))]
 }
 
-/// Speak MCP as an agent: its operator may, and those who may administer. Over the owner's socket alone.
+/// Open a stream of MCP as an agent. Its operator may, and users who may `administer`. Over the owner's socket
+/// only.
 #[utoipa::path(get, path = "/v1/agents/{agent}/stdio", tag = "mcp", params(
     ("agent" = String, Path),
     ("Upgrade" = String, Header, description = "mcp-stdio"),
@@ -71,7 +72,7 @@ pub(super) async fn stdio(
     Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())
 }
 
-/// The agent, where its operator starts the client; else the person who speaks for it.
+/// The caller: the agent, and the user for whom it acts.
 fn caller(rest: &Rest, agent: String, user: Uid) -> Caller {
     let ruleset = rest.gate.ruleset();
     let config = ruleset.config.agents.get(&agent);
@@ -84,13 +85,13 @@ fn caller(rest: &Rest, agent: String, user: Uid) -> Caller {
     Caller::Spoken { agent, by: user.id }
 }
 
-/// Serve the client in a task, for as long as it stays and the server answers.
+/// Serves the client in a task until it disconnects or the server stops.
 fn serve(server: &mcp::Server, caller: Caller, upgrade: OnUpgrade) {
     let session = tollgate::ids::random(16).map(|bytes| hex(&bytes));
     let client = server.client(Some(caller), session);
     let until = server.closed().clone();
     server.streams().spawn(async move {
-        // A client that goes away before the upgrade, or speaks something else, hears nothing.
+        // If the upgrade fails, the client has gone.
         if let Ok(upgraded) = upgrade.await {
             let (read, write) = tokio::io::split(TokioIo::new(upgraded));
             drop(mcp::serve_lines(client, read, write, until).await);

@@ -1,4 +1,4 @@
-//! The store: copies, and what is to be forgotten.
+//! The store: backup, restore, and destruction of payload keys.
 
 use std::path::PathBuf;
 
@@ -45,7 +45,7 @@ fn absolute(file: &std::path::Path) -> Result<(), Problem> {
     }
 }
 
-/// Write a copy of the store. Over the owner's socket alone.
+/// Write a copy of the store. Over the owner's socket only.
 #[utoipa::path(post, path = "/v1/store/backup", tag = "store", request_body = Copy, responses(
     (status = 200, description = "The copy", body = BackupReply),
     (status = 400, description = "The path is not absolute", body = Problem),
@@ -73,8 +73,8 @@ pub(super) async fn backup(
     }))
 }
 
-/// Decide whether a person may restore the store from a copy. Over the owner's socket alone. What is
-/// recorded here would be lost with the store: the restored one records who did it.
+/// Decide whether a user may restore the store from a copy. Over the owner's socket only. A record of this would be
+/// lost with the replaced store, so the restored store records who did it.
 #[utoipa::path(post, path = "/v1/store/permit-restore", tag = "store", request_body = Copy, responses(
     (status = 204, description = "They may"),
     (status = 400, description = "The path is not absolute", body = Problem),
@@ -98,18 +98,18 @@ pub(super) async fn permit_restore(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Days to forget.
+/// The days whose keys to destroy.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Forget {
     /// The tenant; absent: all of them.
     #[serde(default)]
     tenant: Option<String>,
-    /// Days that ended before: microseconds since 1970.
+    /// Days that ended before this time: microseconds since 1970.
     before: i64,
 }
 
-/// Destroy the keys of whole days: what was sealed on them can never be read again.
+/// Destroy the keys of whole days. Data that was sealed on these days can never be read again.
 #[utoipa::path(post, path = "/v1/store/forget", tag = "store", request_body = Forget, responses(
     (status = 200, description = "How many days", body = ForgetReply),
     (status = 401, description = "No credential that counts", body = Problem),

@@ -1,4 +1,4 @@
-//! Tokens by which agents and users name themselves: for people who may administer.
+//! Tokens of agents and users, for users who may `administer`.
 
 use axum::{
     Json,
@@ -26,7 +26,7 @@ use crate::{
     reply::NewTokenReply,
 };
 
-/// Bytes of the name of a token.
+/// The longest name of a token, in bytes.
 const MAX_NAME: usize = 100;
 
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
@@ -50,18 +50,18 @@ pub(super) struct NewToken {
     /// The user for whom the agent acts; absent: its operator.
     #[serde(default)]
     on_behalf_of: Option<String>,
-    /// What it is for, in its maker's words.
+    /// A name for the list of tokens.
     #[serde(default)]
     name: String,
-    /// After how many microseconds it becomes worthless; absent: never.
+    /// How long it is valid, in microseconds; absent: without end.
     #[serde(default)]
     lasts: Option<u64>,
-    /// Whether it takes the place of those with the same name.
+    /// Whether it replaces the principal's tokens of the same name.
     #[serde(default)]
     replace: bool,
 }
 
-/// Make a token. Its text is in this answer alone.
+/// Make a token. Its text is returned only here.
 #[utoipa::path(post, path = "/v1/tokens", tag = "tokens", request_body = NewToken, responses(
     (status = 200, description = "The token", body = NewTokenReply),
     (status = 400, description = "It names no agent and no user, or both, or its name is too long", body = Problem),
@@ -111,7 +111,7 @@ fn principal(agent: Option<String>, user: Option<String>) -> Result<Uid, Problem
     }
 }
 
-/// That what a token is for is said briefly: records name it.
+/// Checks the length of a name, because records contain it.
 fn check_name(name: &str) -> Result<(), Problem> {
     match name.len() <= MAX_NAME {
         true => Ok(()),
@@ -121,7 +121,7 @@ fn check_name(name: &str) -> Result<(), Problem> {
     }
 }
 
-/// That the configuration names this agent or user.
+/// Checks that the configuration has this agent or user.
 pub(super) fn known(gate: &Gate, principal: &Uid) -> Result<(), Problem> {
     if principal.kind == Kind::User {
         gate.user(&principal.id)?;
@@ -140,7 +140,7 @@ pub(super) fn known(gate: &Gate, principal: &Uid) -> Result<(), Problem> {
     })
 }
 
-/// Make a token worthless.
+/// Revoke a token.
 #[utoipa::path(delete, path = "/v1/tokens/{id}", tag = "tokens", params(("id" = String, Path)), responses(
     (status = 204, description = "It is worthless from now on"),
     (status = 401, description = "No credential that counts", body = Problem),
@@ -179,11 +179,11 @@ pub(super) struct TokensByName {
     /// The user whose tokens they are.
     #[serde(default)]
     user: Option<String>,
-    /// What they are for.
+    /// The name of the tokens.
     name: String,
 }
 
-/// Make the tokens of a principal with one name worthless.
+/// Revoke all tokens of a principal with one name.
 #[utoipa::path(post, path = "/v1/tokens/revoke", tag = "tokens", request_body = TokensByName, responses(
     (status = 204, description = "They are worthless from now on"),
     (status = 400, description = "It names no agent and no user, or both, or its name is too long", body = Problem),

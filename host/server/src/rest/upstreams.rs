@@ -1,4 +1,4 @@
-//! MCP servers outside the sandbox: what was accepted of them.
+//! Acceptance of the definitions of upstream MCP servers.
 
 use std::collections::BTreeMap;
 
@@ -17,34 +17,34 @@ use super::{
 };
 use crate::problem::Problem;
 
-/// How many servers one request accepts at most.
+/// The most servers in one request.
 const MAX_OFFERS: usize = 64;
 
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     vec![("/v1/upstreams/accept", post(accept))]
 }
 
-/// What was looked at.
+/// The definitions to accept.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Acceptance {
-    /// Each server with the digest of the offer that was shown.
+    /// Each server, with the digest of the definitions that were shown.
     offers: Vec<Offer>,
 }
 
-/// The offer of a server.
+/// The definitions of a server.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Offer {
     /// The server, as the configuration names it.
     name: String,
-    /// Digest of what it offers.
+    /// The digest of its definitions.
     #[schema(value_type = String)]
     digest: Sha256Digest,
 }
 
-/// Accept what upstream servers offer, if they still offer what was shown, and put it into force. Where the
-/// configuration or the policies differ from what is in force, that takes the permission to activate policies too.
+/// Accept the definitions of upstream servers, if they still offer those that were shown, and put them into force.
+/// If configuration or policies differ from those in force, the permission `activate_policies` is needed as well.
 #[utoipa::path(post, path = "/v1/upstreams/accept", tag = "operating", request_body = Acceptance, responses(
     (status = 204, description = "It is accepted, and in force"),
     (status = 400, description = "It names no server, or too many", body = Problem),
@@ -64,7 +64,7 @@ pub(super) async fn accept(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Each offer once; of a server no two different ones.
+/// The offers without duplicates; two different offers of one server are refused.
 fn distinct(offers: Vec<Offer>) -> Result<Vec<(String, Sha256Digest)>, Problem> {
     if offers.is_empty() || offers.len() > MAX_OFFERS {
         return Err(Problem::invalid(format!(

@@ -1,4 +1,4 @@
-//! When to try again after a failure: exponentially later, and not before the collector asks for it.
+//! Exponential backoff, and not earlier than `Retry-After` of the collector.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use tollgate_model::{backoff::Backoff as Pauses, time::Timestamp};
 
 /// The first pause.
 const FIRST: Duration = Duration::from_millis(500);
-/// The longest.
+/// The longest pause.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// When to try again.
+/// The time of the next attempt.
 #[derive(Debug, Clone)]
 pub(super) struct Backoff {
     pauses: Pauses,
@@ -24,7 +24,7 @@ impl Backoff {
         }
     }
 
-    /// Whether it is time.
+    /// Whether the next attempt is due.
     pub(super) fn allows(&self, now: Timestamp) -> bool {
         now >= self.not_before
     }
@@ -33,7 +33,7 @@ impl Backoff {
         *self = Self::new();
     }
 
-    /// It failed. `random` spreads the retries; `retry_after` is how long the collector asks to be left alone.
+    /// Notes a failure. `random` is for jitter; `retry_after` is the pause that the collector requested.
     pub(super) fn failed(&mut self, now: Timestamp, random: u64, retry_after: Option<Duration>) {
         let pause = self.pauses.fail_with_jitter(random);
         let least = retry_after.unwrap_or_default().min(LONGEST);

@@ -1,5 +1,5 @@
-//! From records to finished spans. Runs whose spans are open are kept in memory, and read again from the
-//! ledger where they are not.
+//! Builds finished spans from records. Runs with open spans are cached, and read again from the ledger if they are
+//! not in the cache.
 
 use std::{cell::RefCell, collections::HashMap, ops::ControlFlow};
 
@@ -17,21 +17,21 @@ use super::{Source, state::Roots};
 
 /// Records of one page.
 pub(super) const PAGE: u64 = 4096;
-/// Runs that are kept in memory.
+/// The most runs in the cache.
 const MAX_RUNS: usize = 65_536;
-/// Open spans, and what later ones may refer to, that they have together.
+/// The most open spans, and data to which later spans may refer, in all cached runs.
 const MAX_KEPT: usize = 1 << 18;
-/// Hashes that are kept in memory.
+/// The most cached hashes.
 const MAX_HASHES: usize = 16_384;
 
-/// What a page of records has ended.
+/// The spans that a page of records has ended.
 #[derive(Debug, Default)]
 pub(super) struct Page {
     /// The first record after it.
     pub(super) next: u64,
     /// When its last record was written.
     pub(super) last: Option<Timestamp>,
-    /// In the order in which they ended.
+    /// The spans, in the order of their ends.
     pub(super) spans: Vec<(RunId, Span)>,
     pub(super) roots: Roots,
 }
@@ -41,24 +41,24 @@ struct OpenCall {
     used: u64,
 }
 
-/// Puts spans together.
+/// Builds spans from pages of records.
 #[derive(Default)]
 pub(super) struct Builder {
     runs: HashMap<RunId, OpenCall>,
     hashes: RefCell<HashMap<(String, Uid), KeyedDigest>>,
     uses: u64,
-    /// What the runs keep together.
+    /// The sum over all cached runs.
     kept: usize,
 }
 
 impl Builder {
-    /// Forget what is open: it is read again from the ledger when it is needed.
+    /// Empties the cache. Open spans are read again from the ledger when needed.
     pub(super) fn clear(&mut self) {
         self.runs.clear();
         self.kept = 0;
     }
 
-    /// The next page. A page that cannot be read whole leaves nothing behind: it is read again.
+    /// The next page. If a page cannot be read completely, the cache is emptied and the page is read again.
     pub(super) fn page(&mut self, source: &Source, from: u64) -> Result<Page, LedgerError> {
         let page = self.pages(source, from);
         if page.is_err() {
@@ -142,7 +142,7 @@ impl Builder {
         Ok(())
     }
 
-    /// Have the run in memory, as it is before the record at `index`.
+    /// The cached run, in its state before the record at `index`.
     fn held(
         &mut self,
         source: &Source,
@@ -173,7 +173,7 @@ impl Builder {
         Ok(())
     }
 
-    /// The run's spans that are open before the record at `index`.
+    /// Reads the run's spans that are open before the record at `index`.
     fn rebuilt(&self, source: &Source, run: RunId, index: u64) -> Result<RunSpans, LedgerError> {
         let mut spans = RunSpans::new(run);
         for (earlier, record) in source.ledger.records_of_run(run)? {
@@ -187,7 +187,7 @@ impl Builder {
         Ok(spans)
     }
 
-    /// The root of a run in which nothing has happened since `before`, as far as the page goes.
+    /// The root of a run that has been idle since `before`, judged by the records up to this page.
     pub(super) fn idle_root(
         &self,
         source: &Source,
@@ -200,7 +200,7 @@ impl Builder {
             Err(LedgerError::NotFound { .. }) => return Ok(PendingRoot::Gone),
             Err(error) => return Err(error),
         };
-        // Where the page is not the ledger's end, the run's last record may be behind it.
+        // If the page does not reach the end of the ledger, the run may have later records.
         let behind = page.next < source.ledger.size()?.records
             && page.last.is_none_or(|last| row.last >= last);
         if row.last >= before || behind {
@@ -223,8 +223,8 @@ impl Builder {
     }
 }
 
-/// Make of the root of a run that is part of the caller's own trace a span that says how the run ended: the
-/// run's span there is the caller's.
+/// Turns the root of a run in the caller's own trace into a span `end_run`, because in that trace the run's span is
+/// the caller's.
 fn end_of_run(root: &mut Span) {
     root.kind = SpanKind::EndRun;
     root.name = SpanKind::EndRun.as_str().into();
@@ -233,13 +233,13 @@ fn end_of_run(root: &mut Span) {
         .retain(|(name, _)| *name != a::OPERATION_NAME);
 }
 
-/// What is known of a root that is not exported yet.
+/// The state of a root that is not exported yet.
 pub(super) enum PendingRoot {
     /// Its run has not ended.
     GoesOn,
-    /// Nothing happens in its run any more.
+    /// Its run is over or idle.
     Over(Box<Span>),
-    /// It is exported already, or never was.
+    /// It is exported already, or does not exist.
     Gone,
 }
 

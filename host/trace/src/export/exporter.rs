@@ -1,4 +1,4 @@
-//! One exporter: one step at a time. The caller says what time it is.
+//! One exporter, as a state machine of steps. The caller passes the time.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -23,23 +23,23 @@ use super::{
     wire,
 };
 
-/// Bytes of one request's spans; collectors take 4 MiB by gRPC unless told otherwise.
+/// The most bytes of spans in one request. Collectors accept 4 MiB over gRPC by default.
 const MAX_BYTES: usize = 3 << 20;
-/// How often it is looked for runs in which nothing happens any more.
+/// The interval of searching for idle runs, in microseconds.
 const ROOTS_EVERY: u64 = 60_000_000;
-/// How many of them are looked at.
+/// The most roots per search.
 const ROOTS_AT_ONCE: u32 = 1000;
 
 /// The result of one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// There is nothing to send.
+    /// Nothing to send.
     Idle,
-    /// The exporter has come further.
+    /// The exporter has made progress.
     Sent,
-    /// The collector did not take it; it is sent again later.
+    /// The collector did not accept it; it is sent again later.
     Failed,
-    /// It is not time yet to try again.
+    /// The pause before the next attempt is not over.
     Later,
 }
 
@@ -50,33 +50,33 @@ pub struct Exporter {
     export: ExportConfig,
     sender: Option<Sender>,
     pace: Backoff,
-    /// Away while a page is read.
+    /// `None` while a task reads a page.
     disk: Option<Disk>,
     state: State,
-    /// What is to be sent before the cursor moves.
+    /// Spans to send before the cursor moves.
     pending: VecDeque<OtlpSpan>,
-    /// Where it moves then, and what that does to the roots.
+    /// The next position of the cursor, and the changes of open roots.
     goal: Option<(u64, Roots)>,
-    /// Spans of one request: fewer while something in it is refused.
+    /// The most spans in one request; smaller while a refusal is bisected.
     most: usize,
-    /// Requests that were taken.
+    /// Accepted requests.
     taken: u64,
-    /// Whether one was since the cursor moved.
+    /// Whether a request was accepted since the cursor moved.
     answered: bool,
-    /// Spans that were refused alone when an empty request was refused, too, and how many requests had been
-    /// taken by then.
+    /// Spans that were refused alone while an empty request was refused as well, and the number of accepted requests
+    /// at that time.
     doubted: HashMap<Vec<u8>, u64>,
-    /// The last look at open roots.
+    /// The last search for idle roots.
     looked: Look,
 }
 
-/// A look at the roots that are open.
+/// A search for idle roots.
 #[derive(Debug, Clone, Copy)]
 struct Look {
     at: Timestamp,
-    /// Whether there were no new records then: those before it are in the list of roots.
+    /// Whether there were no new records then, so that the list of roots was complete.
     at_the_end: bool,
-    /// Where the next one begins.
+    /// The run after which the next search begins.
     after: Option<RunId>,
 }
 
@@ -89,13 +89,13 @@ impl std::fmt::Debug for Exporter {
     }
 }
 
-/// What reads and writes files.
+/// Access to files.
 struct Disk {
     states: States,
     builder: Builder,
 }
 
-/// What there is to send next.
+/// The next spans to send.
 struct Read {
     next: u64,
     spans: Vec<OtlpSpan>,
@@ -104,7 +104,7 @@ struct Read {
 }
 
 impl Exporter {
-    /// The exporter of this name in the source's configuration, from where it was.
+    /// The exporter with this name in the configuration of `source`, at its stored position.
     ///
     /// # Errors
     /// [`ExportError`] if there is none, or its state cannot be read.
@@ -155,25 +155,25 @@ impl Exporter {
         })
     }
 
-    /// Why the collector takes nothing now, if it does not.
+    /// The error of the collector, if it accepts nothing now.
     #[must_use]
     pub fn failing(&self) -> Option<&str> {
         self.state.failing.as_deref()
     }
 
-    /// The first record that it has not been through.
+    /// The index of the first record that is not processed.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.state.next
     }
 
-    /// Spans that were acknowledged, and spans that were refused for good.
+    /// Acknowledged spans, and finally rejected spans.
     #[must_use]
     pub fn counts(&self) -> (u64, u64) {
         (self.state.sent, self.state.rejected)
     }
 
-    /// Read what there is to send, or send some of it.
+    /// Reads the next spans, or sends some of them.
     ///
     /// # Errors
     /// [`ExportError`] if the ledger or the state cannot be read, or a secret cannot.
@@ -221,7 +221,7 @@ impl Exporter {
         }
     }
 
-    /// The next spans that go into one request.
+    /// The spans of the next request.
     fn chunk(&mut self) -> Vec<OtlpSpan> {
         let (mut chunk, mut bytes) = (Vec::new(), 0);
         while let Some(span) = self.pending.front() {
@@ -247,7 +247,7 @@ impl Exporter {
         self.pace.succeeded();
     }
 
-    /// The collector says that it will never take this: find out which span it means, if it means one.
+    /// The collector refused a request finally: bisects to find the refused span, if there is one.
     async fn refused(
         &mut self,
         sender: Sender,
@@ -265,7 +265,7 @@ impl Exporter {
                 return Ok(Step::Sent);
             }
         };
-        // One that refuses an empty request, too, does not mean this span: it refuses everything.
+        // A collector that also refuses an empty request refuses everything, not this span.
         let nothing = wire::request(Vec::new(), &self.source, &self.export);
         let means_it = match sender.send(nothing, 0).await {
             Answer::Accepted { .. } => {
@@ -273,7 +273,7 @@ impl Exporter {
                 true
             }
             Answer::Refused(_) => {
-                // Or it takes no empty requests: it does mean the span if it has taken others meanwhile.
+                // Or it only refuses empty requests: then the span is rejected if others were accepted since.
                 let before = self.doubted.insert(span.span_id.clone(), self.taken);
                 before.is_some_and(|before| before < self.taken)
             }
@@ -284,7 +284,7 @@ impl Exporter {
         };
         self.sender = Some(sender);
         if !means_it {
-            // Another one is tried first, so that one span holds up no other.
+            // Other spans are tried first, so that one span does not block them.
             self.pending.push_back(span);
             let why = format!("{why}, for an empty request as well");
             return self.failed(now, &why, None).await;
@@ -303,7 +303,7 @@ impl Exporter {
         after: Option<Duration>,
     ) -> Result<Step, ExportError> {
         let mut random = [0; 8];
-        // Without randomness the pauses are as long, and only less spread.
+        // Without random bytes the pauses only have no jitter.
         let _ = getrandom::fill(&mut random);
         self.pace.failed(now, u64::from_le_bytes(random), after);
         if self.state.failing.as_deref() != Some(why) {
@@ -315,8 +315,8 @@ impl Exporter {
         Ok(Step::Failed)
     }
 
-    /// Everything up to the goal was acknowledged, or there was nothing: move the cursor. Where that cannot
-    /// be written, nothing has moved, and it is tried again.
+    /// Everything up to the goal was acknowledged, or there was nothing: moves the cursor. If that cannot be written,
+    /// the cursor stays and the write is tried again.
     async fn arrived(&mut self, now: Timestamp) -> Result<Step, ExportError> {
         let Some((next, roots)) = self.goal.clone() else {
             return Ok(Step::Idle);
@@ -335,7 +335,7 @@ impl Exporter {
         Ok(Step::Sent)
     }
 
-    /// Be in this state, once it is written.
+    /// Writes a state, then takes it on.
     async fn save(&mut self, state: State, roots: Roots) -> Result<(), ExportError> {
         let (name, written) = (self.name.clone(), state.clone());
         self.on_disk(move |disk| disk.states.save(&name, &written, &roots))
@@ -344,7 +344,7 @@ impl Exporter {
         Ok(())
     }
 
-    /// Do something with files, off the threads that serve calls.
+    /// Accesses files on a blocking thread.
     async fn on_disk<T: Send + 'static>(
         &mut self,
         work: impl FnOnce(&mut Disk) -> Result<T, ExportError> + Send + 'static,
@@ -359,7 +359,7 @@ impl Exporter {
         done
     }
 
-    /// Read the next page; whether there is anything in it.
+    /// Reads the next page. Returns whether it has spans.
     async fn read(&mut self, now: Timestamp) -> Result<bool, ExportError> {
         let (source, from) = (Arc::clone(&self.source), self.state.next);
         let (name, profile) = (self.name.clone(), self.export.profile);
@@ -368,7 +368,7 @@ impl Exporter {
             .on_disk(move |disk| {
                 let mut page = disk.builder.page(&source, from)?;
                 let read = looked(disk, &source, &name, now, last, &mut page);
-                // A page that is not sent is read again, and so must be what it has changed.
+                // After an error the page is read again, so the cache that it changed must be emptied.
                 let looked = read.inspect_err(|_| disk.builder.clear())?;
                 let spans = page.spans.into_iter();
                 Ok(Read {
@@ -391,8 +391,8 @@ impl Exporter {
     }
 }
 
-/// Look for roots of runs in which nothing happens any more, if it is time for that: a run that is never ended
-/// would have none in the collector.
+/// Searches for roots of idle runs, if that is due. Without it, a run that is never ended would have no root in
+/// the collector.
 fn looked(
     disk: &mut Disk,
     source: &Source,

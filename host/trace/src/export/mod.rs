@@ -1,19 +1,18 @@
 //! OTLP out: the gate's spans, sent to collectors at least once.
 //!
-//! An exporter is a cursor over the ledger. It reads records behind the decisions, puts whole spans
-//! together, and moves on when the collector has acknowledged them; a collector that is down, hangs, or
-//! answers nonsense costs time and nothing else. Nothing here is awaited by a call, and nothing here writes
-//! to the ledger. What is sent has of arguments and results what capture keeps, and names principals and
-//! resources by keyed hashes.
+//! An exporter is a cursor over the ledger. It reads records, builds finished spans, and advances when the collector
+//! has acknowledged them. A collector that is down, hangs or answers nonsense causes delay and nothing else. No call
+//! waits for an export, and exports do not write to the ledger. Arguments and results are sent only as far as capture
+//! keeps them; principals and resources are keyed hashes.
 //!
-//! | file | what it settles |
+//! | file | contents |
 //! |---|---|
 //! | `source` | what an exporter reads: records, keys, secrets, descriptions of tools |
-//! | `build` | from records to finished spans, and what is remembered of open ones |
-//! | `wire` | from spans to OTLP, by profile |
-//! | `send` | HTTP and gRPC, and what an answer means |
-//! | `backoff` | when to try again |
-//! | `state` | how far each exporter has come |
+//! | `build` | records to finished spans, and the cache of open ones |
+//! | `wire` | spans to OTLP, by profile |
+//! | `send` | HTTP and gRPC, and the meaning of answers |
+//! | `backoff` | pauses between attempts |
+//! | `state` | the stored position of each exporter |
 //! | `exporter` | one step of one exporter |
 
 mod backoff;
@@ -38,7 +37,7 @@ pub(crate) use source::PURPOSE;
 pub use source::{ExportSettings, Keyholder, Source, ValueFuture};
 pub use state::state_file;
 
-/// How often new records are looked for.
+/// The interval of polling for new records.
 const TICK: Duration = Duration::from_millis(250);
 
 /// Why an exporter stopped.
@@ -48,7 +47,7 @@ pub enum ExportError {
     /// The ledger.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// The file in which it is kept how far exporters have come.
+    /// The file with the positions of exporters.
     #[error("{path}: {reason}")]
     State {
         /// The file.
@@ -59,7 +58,7 @@ pub enum ExportError {
     /// Another process exports.
     #[error("another process exports from this ledger; see `tollgate export status`")]
     Busy,
-    /// A task of this process ended before its time.
+    /// A task of this process was cancelled.
     #[error("the exporter was stopped")]
     Stopped,
     /// Its configuration.
@@ -67,36 +66,36 @@ pub enum ExportError {
     Setup(String),
 }
 
-/// How far an exporter has come.
+/// The progress of an exporter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Status {
     /// Its name in the configuration.
     pub name: String,
     /// The collector.
     pub url: String,
-    /// By which protocol.
+    /// The protocol.
     pub protocol: ExportProtocol,
-    /// For whom.
+    /// The profile of attributes.
     pub profile: ExportProfile,
-    /// The ledger's records that it has been through.
+    /// Processed records of the ledger.
     pub position: u64,
-    /// The ledger's records.
+    /// All records of the ledger.
     pub records: u64,
-    /// How many it is behind.
+    /// The difference of both.
     pub lag: u64,
     /// Spans that the collector has acknowledged.
     pub sent: u64,
-    /// Spans that it refused for good; they stay in the ledger.
+    /// Spans that it finally rejected; they stay in the ledger.
     pub rejected: u64,
-    /// When it last acknowledged any.
+    /// The last acknowledgement.
     pub acknowledged: Option<Timestamp>,
-    /// Why it does not now, if it does not.
+    /// The current error, if there is one.
     pub failing: Option<String>,
-    /// Since when.
+    /// Since when there is an error.
     pub failing_since: Option<Timestamp>,
 }
 
-/// How far exporters have come through the `records` records of the ledger at `store`.
+/// The progress of the exporters of the ledger at `store`, which has `records` records.
 ///
 /// # Errors
 /// [`ExportError`] if the state cannot be read.
@@ -135,14 +134,14 @@ pub fn status(
     Ok(all)
 }
 
-/// Whose turn it is to export from a ledger: one process's, for as long as it keeps this.
+/// The right to export from a ledger, which one process has at a time.
 #[derive(Debug)]
 pub struct ExportLease {
     _file: std::fs::File,
 }
 
 impl ExportLease {
-    /// Take it.
+    /// Takes the lease.
     ///
     /// # Errors
     /// [`ExportError::Busy`] if another process has it.
@@ -163,8 +162,8 @@ impl ExportLease {
     }
 }
 
-/// Run every exporter of the source, for as long as this is polled. `now` is the time. `told` hears what each
-/// exporter cannot do, and when it can again.
+/// Runs every exporter of the source while this is polled. `now` returns the time. `told` is called when an exporter
+/// fails, and when it works again.
 pub async fn run_all(
     source: Arc<Source>,
     now: impl Fn() -> Timestamp,

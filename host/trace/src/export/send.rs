@@ -1,7 +1,7 @@
-//! HTTP and gRPC, and what a collector's answer means.
+//! Sends requests by HTTP and gRPC, and interprets the answers.
 //!
-//! Only an answer that OTLP knows as one acknowledges anything. After any other answer, and after
-//! none in time, what was sent is sent again.
+//! Only a valid OTLP response is an acknowledgement. After any other answer, and after a timeout, the request is sent
+//! again.
 
 use std::{io, io::Write as _, sync::Arc, time::Duration};
 
@@ -23,26 +23,26 @@ use tonic::{
 
 use super::{ExportError, Source};
 
-/// Bytes of an answer.
+/// The largest answer, in bytes.
 const MAX_ANSWER: usize = 64 << 10;
-/// The media type of both ways.
+/// The media type of OTLP/HTTP.
 const PROTOBUF: &str = "application/x-protobuf";
 
-/// What a collector made of a request.
+/// A collector's answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// It has what it was sent, except so many spans, which it will never take.
+    /// Accepted, except `rejected` spans, which it will never accept.
     Accepted {
-        /// How many.
+        /// The number of rejected spans.
         rejected: u64,
     },
-    /// It will never take this, as it is.
+    /// It will never accept this request.
     Refused(String),
-    /// It may take it later.
+    /// It may accept the request later.
     Unavailable {
-        /// Why it does not now. Holds nothing that the collector has said.
+        /// The reason, without text of the collector.
         why: String,
-        /// How long it wants to be left alone.
+        /// The requested pause.
         after: Option<Duration>,
     },
 }
@@ -56,7 +56,7 @@ impl Answer {
     }
 }
 
-/// The way to one collector.
+/// The client for one collector.
 pub(super) struct Sender {
     way: Way,
     gzip: bool,
@@ -154,7 +154,7 @@ impl Sender {
     }
 }
 
-/// What an answer says about `count` spans.
+/// The meaning of a response to `count` spans.
 fn acknowledged(answer: &ExportTraceServiceResponse, count: u64) -> Answer {
     let rejected = answer.partial_success.as_ref();
     let rejected = rejected.map_or(0, |partial| partial.rejected_spans);
@@ -164,8 +164,8 @@ fn acknowledged(answer: &ExportTraceServiceResponse, count: u64) -> Answer {
     }
 }
 
-/// What a status other than OK means. Only one that is about this very body is for good: anything else that is
-/// wrong can be put right, here or there.
+/// The meaning of a status other than OK. Only a status about this body is final; any other error can be corrected
+/// at the collector or in the configuration.
 fn refusal(status: StatusCode, after: Option<Duration>) -> Answer {
     let why = format!("it answers with status {}", status.as_u16());
     match status {
@@ -241,7 +241,7 @@ fn grpc(
     let encrypted = export.url.scheme() == "https";
     let origin = format!("{}://{host}:{port}", export.url.scheme());
     let origin: Uri = origin.parse().map_err(|_| no_address())?;
-    // The connection below is encrypted by this gate's own trust, which the transport knows nothing of.
+    // The URL is `http`, because TLS is done by the connector below, with the gate's own trust.
     let plain = format!("http://{host}:{port}");
     let endpoint = Endpoint::from_shared(plain).map_err(|_| no_address())?;
     let endpoint = endpoint
@@ -306,7 +306,7 @@ fn grpc_refusal(status: &Status) -> Answer {
     let after = retry_info(status.details());
     match status.code() {
         Code::InvalidArgument | Code::OutOfRange => Answer::Refused(why),
-        // Too large as it is, unless it says when to come again (OTLP specification, "OTLP/gRPC Throttling").
+        // The request is too large, unless the status has a retry delay (OTLP specification, "OTLP/gRPC Throttling").
         Code::ResourceExhausted if after.is_none() => Answer::Refused(why),
         Code::Unavailable if std::error::Error::source(status).is_some() => {
             Answer::later("cannot connect")
@@ -323,7 +323,7 @@ fn grpc_refusal(status: &Status) -> Answer {
     }
 }
 
-/// What a gRPC status says beyond its code (`google.rpc.Status`).
+/// The details of a gRPC status (`google.rpc.Status`).
 #[derive(Clone, PartialEq, prost::Message)]
 struct Details {
     #[prost(message, repeated, tag = "3")]
@@ -355,7 +355,7 @@ struct Delay {
     nanos: i32,
 }
 
-/// How long a collector wants to be left alone, if a status with these details says that.
+/// The pause that a status with these details requests.
 fn retry_info(details: &[u8]) -> Option<Duration> {
     let details = Details::decode(details).ok()?.details;
     let info = details
@@ -414,7 +414,7 @@ mod tests {
             let answer = refused(Code::ResourceExhausted, &[detail]);
             assert_eq!(after(answer), Some(Duration::ZERO));
         }
-        // Without that it is too large as it is.
+        // Without a retry delay the request is too large.
         let other = detail("google.rpc.BadRequest", RetryInfo::default());
         for details in [&[][..], &[other]] {
             let answer = refused(Code::ResourceExhausted, details);

@@ -1,4 +1,4 @@
-//! What an exporter reads, and what of it may leave.
+//! The inputs of an exporter: ledger, keys, secrets, settings; and what may be exported of them.
 
 use std::{
     borrow::Cow,
@@ -27,10 +27,10 @@ use crate::{
     store::{Reader, StoreOptions},
 };
 
-/// What the hash of a principal or resource is made of, besides its type and id.
+/// The domain separator of hashes of principals and resources.
 pub(crate) const PURPOSE: &[u8] = b"trace";
 
-/// What agents tell of their runs that stands on the runs' roots.
+/// Self-reports that are attributes of the roots of runs.
 const TOLD: &[(SelfReportTopic, &str)] = &[
     (SelfReportTopic::TaskType, a::RUN_TASK_TYPE),
     (SelfReportTopic::AgentVersion, a::AGENT_VERSION),
@@ -38,10 +38,10 @@ const TOLD: &[(SelfReportTopic, &str)] = &[
     (SelfReportTopic::PromptVersion, a::PROMPT_VERSION),
 ];
 
-/// The bytes of a configured value, or why there are none.
+/// The bytes of a configured value, or the error.
 pub type ValueFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'a>>;
 
-/// Has the keys and secrets that an exporter needs: the gate, or its files where no gate runs.
+/// The keys and secrets that an exporter needs, from a running gate or from its files.
 pub trait Keyholder: Redactor {
     /// The keyed digest of these parts, for a tenant.
     ///
@@ -49,17 +49,17 @@ pub trait Keyholder: Redactor {
     /// [`LedgerError`] if the key cannot be read.
     fn digest(&self, tenant: &str, parts: &[&[u8]]) -> Result<KeyedDigest, LedgerError>;
 
-    /// What capture keeps of a payload that the record at `index` refers to.
+    /// The captured form of a payload to which the record at `index` refers.
     ///
     /// # Errors
     /// [`LedgerError::Sealed`] once its day's key was destroyed.
     fn payload(&self, index: u64, kept: PayloadRef) -> Result<Option<String>, LedgerError>;
 
-    /// The bytes that a configured value stands for, with the value of its secret.
+    /// The bytes of a configured value, with its secret inserted.
     fn value<'a>(&'a self, value: &'a ConfigValue) -> ValueFuture<'a>;
 }
 
-/// What an exporter needs of the configuration.
+/// The configuration of exporters.
 #[derive(Debug, Clone)]
 pub struct ExportSettings {
     /// The ledger's file. The exporters' state and the trace store are in the same directory.
@@ -68,22 +68,22 @@ pub struct ExportSettings {
     pub service: String,
     /// The resource's `deployment.environment.name`.
     pub environment: String,
-    /// After how long without a call a run is over.
+    /// The idle time after which a run is over.
     pub run_idle_timeout: Duration,
-    /// By the exporter's name.
+    /// The exporters by name.
     pub exports: BTreeMap<String, ExportConfig>,
-    /// What authors say about their tools, without secrets, by the tool's name.
+    /// Descriptions of tools by their authors, without secrets, by the name of the tool.
     pub descriptions: BTreeMap<String, String>,
-    /// The certificates that collectors are trusted by.
+    /// The TLS settings with trusted certificates.
     pub tls: Arc<ClientConfig>,
 }
 
-/// What an exporter reads: the ledger's records, its keys, the configuration's secrets, and what agents tell.
+/// The inputs of an exporter: records, keys, secrets, and self-reports.
 pub struct Source {
     pub(super) ledger: LedgerReader,
     keyholder: Box<dyn Keyholder>,
     pub(super) settings: ExportSettings,
-    /// The trace store, once there is one.
+    /// The trace store, once it exists.
     told: OnceLock<Reader>,
 }
 
@@ -94,7 +94,7 @@ impl fmt::Debug for Source {
 }
 
 impl Source {
-    /// A ledger, and what its records are read and sent with.
+    /// The source of a ledger.
     #[must_use]
     pub fn new(
         ledger: LedgerReader,
@@ -115,14 +115,14 @@ impl Source {
         &self.ledger
     }
 
-    /// The keyed hash that stands for a principal, resource or person.
+    /// The keyed hash of a principal, resource or user.
     pub(super) fn hash(&self, tenant: &str, who: &Uid) -> Option<KeyedDigest> {
         let parts: [&[u8]; 3] = [PURPOSE, who.kind.name().as_bytes(), who.id.as_bytes()];
         self.keyholder.digest(tenant, &parts).ok()
     }
 
-    /// What capture keeps of a payload that the record at `index` refers to; nothing where it keeps
-    /// nothing, or no longer can.
+    /// The captured form of a payload to which the record at `index` refers; `None` if there is none, or if its key was
+    /// destroyed.
     pub(super) fn payload(&self, index: u64, kept: PayloadRef) -> Option<String> {
         kept.payload?;
         self.keyholder.payload(index, kept).ok().flatten()
@@ -133,8 +133,8 @@ impl Source {
         self.keyholder.redact(text)
     }
 
-    /// Say on the root of a run what its agent has told of it by now. The export does not wait for an agent, so what
-    /// cannot be read now is left out.
+    /// Adds the self-reports of a run to its root. The export does not wait for an agent, so later self-reports are not
+    /// included.
     pub(super) fn tell(&self, tenant: &str, run: RunId, root: &mut Span) {
         let store = match self.told.get() {
             Some(store) => store,

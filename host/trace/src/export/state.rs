@@ -1,7 +1,6 @@
-//! How far each exporter has come: a small SQLite file next to the ledger's.
+//! The positions of exporters, in a small SQLite file next to the ledger's.
 //!
-//! Losing the end of it sends some spans again. Losing all of it sends all of them again: nothing is
-//! missed in any case.
+//! If the last commits are lost, some spans are sent again; if the file is lost, all of them. No span is ever missed.
 
 use std::{
     path::{Path, PathBuf},
@@ -16,7 +15,7 @@ use tollgate_model::{ids::RunId, time::Timestamp};
 
 use super::ExportError;
 
-/// Losing the last commits costs nothing but a repetition, so it need not sync each.
+/// Commits are not synced, because a lost one only repeats some spans.
 const WRITING: WriteOptions = WriteOptions {
     synchronous: Synchronous::Normal,
     cache_kib: 2048,
@@ -42,16 +41,16 @@ CREATE TABLE IF NOT EXISTS roots (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// Where exporters keep how far they have come: in the directory of the ledger's file.
+/// The path of the file: in the directory of the ledger.
 #[must_use]
 pub fn state_file(store: &Path) -> PathBuf {
     store.with_file_name("export.db")
 }
 
-/// How far one exporter has come.
+/// The position and counts of one exporter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct State {
-    /// The first record that it has not been through.
+    /// The index of the first record that is not processed.
     pub(super) next: u64,
     pub(super) sent: u64,
     pub(super) rejected: u64,
@@ -60,7 +59,7 @@ pub(super) struct State {
     pub(super) failing_since: Option<Timestamp>,
 }
 
-/// What a page of records does to the roots that are open.
+/// The changes of open roots by a page of records.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Roots {
     pub(super) begun: Vec<RunId>,

@@ -22,7 +22,7 @@ use tollgate_model::{
 
 use super::Source;
 
-/// Bytes of a text.
+/// The longest text, in bytes.
 const MAX_TEXT: usize = 8 << 10;
 /// Attributes with text from outside, which could contain a secret.
 const WORDS: &[&str] = &[
@@ -47,12 +47,12 @@ const WORDS: &[&str] = &[
     a::VALIDATION_POINTERS,
     a::WORKFLOW_VERSION,
 ];
-/// Sampled, and it is known whether the span above is remote (`SpanFlags`).
+/// Sampled, and it is known whether the parent is remote (`SpanFlags`).
 const FLAGS: u32 = 0x101;
-/// The span above is remote.
+/// The parent is remote.
 const REMOTE: u32 = 0x200;
 
-/// A finished span as OTLP has it.
+/// A finished span in OTLP.
 pub(super) fn span(run: RunId, span: Span, source: &Source, profile: ExportProfile) -> OtlpSpan {
     let kind = match span.otel {
         OtelKind::Internal => OtlpKind::Internal,
@@ -174,7 +174,7 @@ fn any_of(value: &Value) -> AnyValue {
         Value::String(text) => V::StringValue(cut(text)),
         Value::Number(number) => match number.as_i64() {
             Some(whole) => V::IntValue(whole),
-            // Larger than any whole number of OTLP.
+            // Beyond the range of integers in OTLP.
             None => V::DoubleValue(number.as_f64().unwrap_or_default()),
         },
         Value::Array(items) => V::ArrayValue(ArrayValue {
@@ -195,7 +195,7 @@ fn cut(text: &str) -> String {
     text.get(..end).unwrap_or_default().to_owned()
 }
 
-/// Spans with who they are of.
+/// A request with spans and their resource.
 pub(super) fn request(
     spans: Vec<OtlpSpan>,
     source: &Source,

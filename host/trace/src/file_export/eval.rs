@@ -1,5 +1,5 @@
-//! A run as an evaluation case: what was asked, and the path and the outcome that are expected of another
-//! run with the same task. Arguments are in it only where the person who exports it may see them.
+//! A run as an evaluation case: the input, and the path and outcome that are expected of another run with the same
+//! task. Arguments are included only if the user who exports it may see them.
 
 use std::collections::BTreeMap;
 
@@ -22,23 +22,23 @@ use crate::{
 pub struct EvalCase {
     /// The run that it was made from.
     pub run: RunId,
-    /// What was asked and selected, as the agent told it; only with payloads.
+    /// Request and context, as self-reported; only with payloads.
     pub input: BTreeMap<&'static str, Vec<String>>,
-    /// Versions and names that the agent told.
+    /// Versions and names, as self-reported.
     pub versions: BTreeMap<&'static str, String>,
     /// The tool calls that are expected, in order.
     pub expected_path: Vec<ExpectedStep>,
     /// Digests of the policies that decided.
     pub policies: Vec<Sha256Digest>,
-    /// How the run ended, where it has.
+    /// The outcome of the run, if it has ended.
     pub expected_outcome: Option<&'static str>,
     /// The phase of its failure, if it failed.
     pub failed_in: Option<&'static str>,
-    /// What was answered, as the agent told it; only with payloads.
+    /// The result, as self-reported; only with payloads.
     pub expected_result: Option<String>,
-    /// Labels of the notes on it, with the words where payloads are exported.
+    /// Labels of its notes; with payloads also their texts.
     pub labels: Vec<(String, Option<String>)>,
-    /// What people said about it.
+    /// Feedback about it.
     pub feedback: Vec<Feedback>,
 }
 
@@ -47,14 +47,14 @@ pub struct EvalCase {
 pub struct ExpectedStep {
     /// The tool.
     pub tool: String,
-    /// How many calls it is made within.
+    /// The nesting depth of the call.
     pub depth: u32,
     /// Keyed digest of tool and arguments.
     pub arguments_digest: Option<KeyedDigest>,
-    /// The arguments; only with payloads, and as long as they are kept.
+    /// The arguments; only with payloads, and while they can be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arguments: Option<Value>,
-    /// What was decided in the end.
+    /// The outcome of the last decision.
     pub decision: Option<&'static str>,
     /// Policies that determined it.
     pub policies: Vec<String>,
@@ -62,7 +62,7 @@ pub struct ExpectedStep {
     pub outcome: StepOutcome,
 }
 
-/// The case of a run. `arguments` are those of decisions on calls: without any, no payload is in it.
+/// The case of a run. `arguments` are those of decisions about calls; if there are none, the case has no payloads.
 #[must_use]
 pub fn eval(
     run: RunId,

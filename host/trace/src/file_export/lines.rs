@@ -1,11 +1,11 @@
-//! One span a line, as JSON.
+//! One span per line, as JSON.
 
 use crate::store::StoredSpan;
 
-/// The spans, each on a line of its own.
+/// The spans, one per line.
 ///
 /// # Errors
-/// If a span has no JSON; none is like that.
+/// A span cannot be serialized, which does not happen.
 pub fn lines(spans: &[StoredSpan]) -> Result<String, serde_json::Error> {
     let mut text = String::new();
     for span in spans {

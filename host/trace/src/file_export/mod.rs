@@ -1,11 +1,11 @@
 //! A run as a file that other programs read. Nothing here reads the store or writes a file.
 //!
-//! | file | what it writes |
+//! | file | contents |
 //! |---|---|
 //! | `own` | the gate's own spans, without names of people |
 //! | `otlp` | OTLP's JSON encoding |
-//! | `lines` | one span a line, as JSON |
-//! | `parquet` | one span a row, as Apache Parquet |
+//! | `lines` | one span per line, as JSON |
+//! | `parquet` | one span per row, as Apache Parquet |
 //! | `eval` | the run as an evaluation case |
 
 mod eval;

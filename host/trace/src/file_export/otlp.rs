@@ -6,11 +6,10 @@ use tollgate_model::time::Timestamp;
 
 use crate::store::{Attributes, StoredSpan};
 
-/// How deep values nest at most; what is deeper is text.
+/// The deepest nesting of values; deeper values become text.
 const MAX_DEPTH: usize = 16;
 
-/// The spans as an `ExportTraceServiceRequest`. Spans of one resource and scope that follow each other stand
-/// together.
+/// The spans as an `ExportTraceServiceRequest`. Consecutive spans of one resource and scope are grouped.
 #[must_use]
 pub fn otlp(spans: &[StoredSpan]) -> Value {
     let mut resources: Vec<Value> = Vec::new();
@@ -53,7 +52,7 @@ fn span(span: &StoredSpan) -> Value {
         put("traceState", span.body.state.clone().into());
     }
     put("name", span.name.clone().into());
-    // Span.SpanKind of opentelemetry/proto/trace/v1/trace.proto; what the gate's own spans stand for is in
+    // Span.SpanKind of opentelemetry/proto/trace/v1/trace.proto. The kinds of the gate's own spans are in
     // their attributes.
     let kind = match span.kind.as_str() {
         "server" => 2,

@@ -1,5 +1,4 @@
-//! The gate's own spans of a run, for files: who is in them is named by keyed hashes, as in what the gate
-//! sends to collectors.
+//! The gate's own spans of a run, for files. Entities are keyed hashes, as in exports to collectors.
 
 use std::{cell::RefCell, collections::BTreeSet};
 
@@ -16,13 +15,13 @@ use crate::{
     store::{Attributes, Body, SpanOrigin, StoredSpan},
 };
 
-/// What the keyed hash of a principal, resource or person is made of.
+/// The inputs of the keyed hash of an entity.
 #[must_use]
 pub fn hash_parts(who: &Uid) -> [&[u8]; 3] {
     [PURPOSE, who.kind.name().as_bytes(), who.id.as_bytes()]
 }
 
-/// Everybody whom the spans of these records, which are a run's, in order, would name.
+/// All entities in the spans of a run's records, which are in order.
 #[must_use]
 pub fn named(run: RunId, records: &[(u64, Record)]) -> BTreeSet<Uid> {
     let names = RefCell::new(BTreeSet::new());
@@ -33,7 +32,7 @@ pub fn named(run: RunId, records: &[(u64, Record)]) -> BTreeSet<Uid> {
     names.into_inner()
 }
 
-/// The spans of these records, which are a run's, in order. Whom `hashed` knows no hash of is left out.
+/// The spans of a run's records, which are in order. Entities without a hash in `hashed` are left out.
 #[must_use]
 pub fn own(
     run: RunId,

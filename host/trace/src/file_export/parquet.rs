@@ -1,4 +1,4 @@
-//! One span a row, as Apache Parquet, uncompressed. Attributes are one column of JSON.
+//! One span per row, as Apache Parquet, uncompressed. Attributes are one column of JSON.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use parquet::{
 
 use crate::store::{SpanOrigin, StoredSpan};
 
-/// Rows of a group.
+/// Rows per row group.
 const GROUP: usize = 65_536;
 
 /// The columns. Times are microseconds since 1970; cost is in billionths of the currency.
@@ -32,13 +32,13 @@ const SCHEMA: &str = "message span {
     REQUIRED BYTE_ARRAY attributes (JSON);
 }";
 
-/// Why there is no file.
+/// Why a file cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum ParquetError {
-    /// The writer refused.
+    /// The writer failed.
     #[error("the Parquet file cannot be written: {0}")]
     Writer(#[from] parquet::errors::ParquetError),
-    /// Attributes have no JSON.
+    /// Attributes cannot be serialized.
     #[error("attributes cannot be written as JSON: {0}")]
     Attributes(#[from] serde_json::Error),
 }
@@ -138,7 +138,7 @@ fn bytes_of(text: String) -> ByteArray {
     ByteArray::from(text.into_bytes())
 }
 
-/// Values that are there, and for each row whether one is: Parquet's definition levels.
+/// The present values, and for each row whether it has one (Parquet's definition levels).
 fn present<T>(rows: &[StoredSpan], value: impl Fn(&StoredSpan) -> Option<T>) -> (Vec<T>, Vec<i16>) {
     let mut values = Vec::new();
     let mut levels = Vec::with_capacity(rows.len());

@@ -1,7 +1,7 @@
-//! Calls of models that coding agents report as log events instead of spans.
+//! Model calls that coding agents report as log events instead of spans.
 //!
-//! Such an event becomes a span as well, so that tokens, cost, errors and durations count like any other. An
-//! event that belongs to a span is left alone: the span says the same.
+//! Such an event becomes a span as well, so that its tokens, cost, errors and duration count. An event that belongs
+//! to a span does not, because the span has the same information.
 
 use opentelemetry_proto::tonic::{
     common::v1::{AnyValue, KeyValue, any_value::Value},
@@ -13,24 +13,24 @@ use tollgate_model::{
     settings::PricesConfig,
 };
 
-/// How one kind of event spells what it says.
+/// The attribute names of one kind of event.
 struct ModelEvent {
     /// The value of `event.name`.
     name: &'static str,
-    /// An attribute and the value that it must have.
+    /// A condition: an attribute and its value.
     only_if: Option<(&'static str, &'static str)>,
     provider: &'static str,
     input: &'static str,
     output: &'static str,
     cached: &'static str,
     cache_write: &'static str,
-    /// In US dollars.
+    /// The cost in US dollars.
     cost: &'static str,
-    /// The attribute with the error's text: the event stands for a call that failed.
+    /// The attribute with the error's text; set for events of failed calls.
     error: Option<&'static str>,
 }
 
-/// Attributes that all of them have.
+/// The attribute with the model, the same for all.
 const MODEL: &str = "model";
 const DURATION: &str = "duration_ms";
 
@@ -97,7 +97,7 @@ const SESSIONS: &[&str] = &[
     "gen_ai.conversation.id",
     "thread.id",
 ];
-/// Bytes of a session's name.
+/// The longest name of a session, in bytes.
 const MAX_SESSION: usize = 256;
 
 /// The session that attributes name.
@@ -106,7 +106,7 @@ pub(super) fn session(attributes: &[KeyValue]) -> Option<&str> {
     named.find(|name| !name.is_empty() && name.len() <= MAX_SESSION)
 }
 
-/// The name of the event that a log record stands for.
+/// The event name of a log record.
 pub(super) fn event_name(record: &LogRecord) -> &str {
     match record.event_name.as_str() {
         "" => text(&record.attributes, "event.name").unwrap_or_default(),
@@ -114,7 +114,7 @@ pub(super) fn event_name(record: &LogRecord) -> &str {
     }
 }
 
-/// The call of a model that a log record stands for, as a span of `trace`.
+/// The model call of a log record, as a span of `trace`.
 pub(super) fn model_call(
     record: &LogRecord,
     trace: RunId,
@@ -132,7 +132,7 @@ pub(super) fn model_call(
     })?;
     let model = text(attributes, MODEL).unwrap_or_default();
     let count = |name| whole(attributes, name);
-    // An agent's own counts of what it read leave out what came from a cache, where it says so of writes.
+    // If an agent counts cache writes, its input tokens do not include cached tokens.
     let (cached, written) = (count(event.cached), count(event.cache_write));
     let input = count(event.input).map(|input| match event.cache_write.is_empty() {
         true => input,
@@ -156,7 +156,7 @@ pub(super) fn model_call(
     let numbers = numbers
         .into_iter()
         .filter_map(|(name, n)| Some(attribute(name, Value::IntValue(i64::try_from(n?).ok()?))));
-    // Agents know what a call costs in dollars.
+    // Agents report the cost in dollars.
     let in_dollars = matches!(prices.currency.as_str(), "" | "USD");
     let cost = number(attributes, event.cost)
         .filter(|_| in_dollars)
@@ -213,7 +213,7 @@ fn text<'a>(attributes: &'a [KeyValue], name: &str) -> Option<&'a str> {
     }
 }
 
-/// A number, which agents also write as text.
+/// A number; agents also send it as text.
 fn number(attributes: &[KeyValue], name: &str) -> Option<f64> {
     match value(attributes, name)? {
         Value::DoubleValue(n) => Some(*n),
@@ -224,7 +224,7 @@ fn number(attributes: &[KeyValue], name: &str) -> Option<f64> {
     }
 }
 
-/// A count, which agents also write as text.
+/// A count; agents also send it as text.
 fn whole(attributes: &[KeyValue], name: &str) -> Option<u64> {
     match value(attributes, name)? {
         Value::IntValue(n) => u64::try_from(*n).ok(),
@@ -245,7 +245,7 @@ mod tests {
 
     use super::*;
 
-    /// A number as agents write it.
+    /// A number in the form that an agent sends.
     fn written(n: u64, as_text: bool) -> Value {
         match as_text {
             true => Value::StringValue(n.to_string()),

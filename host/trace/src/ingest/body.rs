@@ -1,25 +1,25 @@
-//! The body of an OTLP/HTTP request, unpacked within bounds.
+//! Decompression of bodies, within limits.
 
 use std::io::Read as _;
 
 use flate2::read::MultiGzDecoder;
 
-/// Bytes of a body as it is sent.
+/// The largest body as sent, in bytes.
 pub const MAX_BODY: usize = 16 << 20;
-/// Bytes of a message once it is unpacked.
+/// The largest message after decompression, in bytes.
 pub const MAX_MESSAGE: usize = 64 << 20;
 
-/// How a body is packed.
+/// The compression of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
-    /// Not at all.
+    /// None.
     Identity,
     /// RFC 1952.
     Gzip,
 }
 
 impl Encoding {
-    /// As `Content-Encoding` names it; nothing for those that are not unpacked here.
+    /// The encoding of a `Content-Encoding`; `None` if it is not supported.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         match name.trim().to_ascii_lowercase().as_str() {
@@ -30,19 +30,19 @@ impl Encoding {
     }
 }
 
-/// Why a body is not read.
+/// Why a body cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BodyError {
-    /// More than any sender needs.
+    /// It is larger than the limit.
     #[error("unpacked, a message has at most {MAX_MESSAGE} bytes; send less at once")]
     TooLarge,
-    /// It is not what `Content-Encoding` says.
+    /// It does not have the form of `Content-Encoding`.
     #[error("the body is not gzip, or is truncated")]
     Damaged,
 }
 
-/// The body, unpacked.
+/// The decompressed body.
 ///
 /// # Errors
 /// [`BodyError`].

@@ -1,4 +1,4 @@
-//! A request's message, read: how much memory it takes is known before any of it is taken.
+//! Decodes the message of a request. Its memory use is bounded before anything is allocated.
 
 use opentelemetry_proto::tonic::collector::{
     logs::v1::ExportLogsServiceRequest, trace::v1::ExportTraceServiceRequest,
@@ -11,12 +11,12 @@ use super::{
     weight_limit::{self, MAX_GROUPS, MessageKind},
 };
 
-/// Objects and lists that a JSON message has at most: three bytes of text become some hundred in memory.
+/// The most objects and lists in a JSON message: three bytes of text become about a hundred in memory.
 const MAX_OBJECTS: usize = 600_000;
-/// And elements of those, of which each may take as much as a value does.
+/// The most elements of those, each of which may take as much memory as a value.
 const MAX_ELEMENTS: usize = 4_000_000;
 
-/// How a message is written.
+/// The format of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// Protocol Buffers.
@@ -26,7 +26,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// As `Content-Type` names it.
+    /// The format of a `Content-Type`.
     #[must_use]
     pub fn from_content_type(name: &str) -> Option<Self> {
         let name = name.split(';').next().unwrap_or_default().trim();
@@ -38,17 +38,17 @@ impl Format {
     }
 }
 
-/// What is sent in a request.
+/// A signal of OTLP: the message type of a request.
 pub trait Signal: Message + DeserializeOwned + Default {
-    /// What the outermost message is.
+    /// The type of the outermost message.
     #[doc(hidden)]
     const KIND: MessageKind;
 
-    /// The JSON member that holds everything.
+    /// The outermost JSON member.
     #[doc(hidden)]
     const MEMBER: &'static str;
 
-    /// Resources and scopes.
+    /// The number of resources and scopes.
     #[doc(hidden)]
     fn groups(&self) -> usize;
 }
@@ -73,10 +73,10 @@ impl Signal for ExportLogsServiceRequest {
     }
 }
 
-/// Read a message.
+/// Decodes a message.
 ///
 /// # Errors
-/// [`DecodeError`]: it will never be read, so trying again is of no use.
+/// [`DecodeError`], which is final: a retry has the same result.
 pub fn decode<S: Signal>(message: &[u8], format: Format) -> Result<S, DecodeError> {
     match format {
         Format::Protobuf => {
@@ -93,7 +93,7 @@ pub fn decode<S: Signal>(message: &[u8], format: Format) -> Result<S, DecodeErro
         Format::Json => {
             let spelling = measure(message)?;
             let read = match (spelling, serde_json::from_slice::<S>(message)) {
-                // One without any groups may be of another kind.
+                // A message without groups may be one of another signal.
                 (Spelling::AsSpecified, Ok(read)) if read.groups() > 0 => read,
                 _ => mended(message)?,
             };
@@ -105,7 +105,7 @@ pub fn decode<S: Signal>(message: &[u8], format: Format) -> Result<S, DecodeErro
     }
 }
 
-/// Read a JSON message that is not written as the specification says.
+/// Decodes a JSON message that deviates from the specification.
 fn mended<S: Signal>(message: &[u8]) -> Result<S, DecodeError> {
     let mended = lenient::read::<S>(message).map_err(|why| DecodeError::Malformed("JSON", why))?;
     let is_known = mended.members.iter().any(|member| member == S::MEMBER);
@@ -118,16 +118,16 @@ fn mended<S: Signal>(message: &[u8]) -> Result<S, DecodeError> {
     }
 }
 
-/// How the members of a JSON message are spelled.
+/// The spelling of members in a JSON message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Spelling {
-    /// In `lowerCamelCase`, with the names of today.
+    /// `lowerCamelCase`, with current names.
     AsSpecified,
-    /// Otherwise, so that a reader would skip them.
+    /// Any other spelling, which the decoder would skip.
     Otherwise,
 }
 
-/// Check that a JSON message does not have too many parts, including those that its reader would skip.
+/// Checks that a JSON message does not have too many parts, including those that the decoder would skip.
 fn measure(message: &[u8]) -> Result<Spelling, DecodeError> {
     let (mut objects, mut elements) = (0_usize, 0_usize);
     let mut spelling = Spelling::AsSpecified;
@@ -154,7 +154,7 @@ fn measure(message: &[u8]) -> Result<Spelling, DecodeError> {
     }
 }
 
-/// The inside of a string whose opening quote was read, and what follows its closing quote.
+/// The contents of a string after its opening quote, and the rest after its closing quote.
 fn string(bytes: &[u8]) -> (&[u8], &[u8]) {
     let mut end = 0;
     while let Some(byte) = bytes.get(end) {
@@ -353,7 +353,7 @@ mod tests {
             })
         }
 
-        /// The ways in which senders differ from the specification.
+        /// Deviations of senders from the specification.
         #[derive(Debug, Clone, Copy)]
         struct Style {
             snake_case: bool,

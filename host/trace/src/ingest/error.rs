@@ -1,26 +1,26 @@
-//! Why a message is not read.
+//! Errors of decoding.
 
-/// Why a message is not read. Without what was sent.
+/// Why a message cannot be decoded. Contains no data of the sender.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// More than any sender needs at once.
+    /// It has too many parts.
     #[error("the message has too many parts; send less at once")]
     TooMany,
     /// It is not a message of this signal.
     #[error("the body is not an OTLP message in {0}: {1}")]
     Malformed(&'static str, String),
-    /// It is a JSON message of another kind.
+    /// It is a JSON message of another signal.
     #[error("the message has no `{expected}`, but `{found}`{}", hint(found))]
     Unexpected {
-        /// The member that a message of this kind has.
+        /// The outermost member of this signal.
         expected: &'static str,
-        /// A member that it has.
+        /// The member that was found.
         found: String,
     },
 }
 
-/// Where a message with this member belongs.
+/// The path for a message with this member.
 fn hint(member: &str) -> &'static str {
     match member {
         "resourceSpans" => "; send it to /v1/traces",

@@ -1,8 +1,8 @@
-//! OTLP's JSON as senders write it, made what the specification says.
+//! Repairs JSON messages that deviate from the OTLP specification.
 //!
-//! Senders leave out what is empty or write `null` for it, write `snake_case` members, names of enum values,
-//! Base64 ids (all of which protobuf's own JSON mapping does), numbers as text, and members of earlier
-//! protocol versions. One such value must not cost the sender its whole request.
+//! Senders omit empty values or write `null`, use `snake_case` members, names of enum values and Base64 ids (as
+//! protobuf's own JSON mapping does), numbers as text, and members of earlier protocol versions. One such value must
+//! not cause the whole request to be refused.
 
 use base64::{
     Engine as _, alphabet,
@@ -20,7 +20,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
-/// The same with the alphabet for URLs.
+/// The same with the URL-safe alphabet.
 const BASE64_URL: GeneralPurpose = GeneralPurpose::new(
     &alphabet::URL_SAFE,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -32,16 +32,16 @@ const RENAMED: &[(&str, &str)] = &[
     ("instrumentationLibraryLogs", "scopeLogs"),
     ("instrumentationLibrary", "scope"),
 ];
-/// Members that hold an id, with its bytes.
+/// Members with an id, and its length in bytes.
 const IDS: &[(&str, usize)] = &[("traceId", 16), ("spanId", 8), ("parentSpanId", 8)];
-/// Members that hold a 64-bit number, which the reader takes as text.
+/// Members with a 64-bit number, which the decoder expects as text.
 const LARGE: &[&str] = &[
     "startTimeUnixNano",
     "endTimeUnixNano",
     "timeUnixNano",
     "observedTimeUnixNano",
 ];
-/// Members that hold a 32-bit number.
+/// Members with a 32-bit number.
 const SMALL: &[&str] = &[
     "flags",
     "droppedAttributesCount",
@@ -49,14 +49,14 @@ const SMALL: &[&str] = &[
     "droppedLinksCount",
 ];
 
-/// What a message became.
+/// A repaired message.
 pub(super) struct RepairedMessage<S> {
     pub(super) message: S,
-    /// The members of the outermost object, as they are spelled now.
+    /// The members of the outermost object, after the repair.
     pub(super) members: Vec<String>,
 }
 
-/// Read a message once it is mended.
+/// Repairs and decodes a message.
 ///
 /// # Errors
 /// The JSON pointer to the first value that cannot be used.
@@ -75,7 +75,7 @@ pub(super) fn read<S: DeserializeOwned>(message: &[u8]) -> Result<RepairedMessag
     }
 }
 
-/// Mend a value and all within it; it is as deep as [`serde_json`] reads values.
+/// Repairs a value recursively. The depth is limited by [`serde_json`].
 fn mend(value: &mut Value) {
     match value {
         Value::Array(all) => all.iter_mut().for_each(mend),
@@ -98,7 +98,7 @@ fn mend(value: &mut Value) {
     }
 }
 
-/// Members in `snake_case`, and those of earlier versions. A member that is there under its right name stays.
+/// Renames members in `snake_case` and those of earlier versions. A member with the correct name has precedence.
 fn rename(object: &mut Map<String, Value>) {
     let wrong = |name: &String| name.contains('_') || RENAMED.iter().any(|(old, _)| old == name);
     if !object.keys().any(wrong) {
@@ -131,7 +131,7 @@ fn camel_case(name: &str) -> String {
     camel
 }
 
-/// The value of a member that has another form in other JSON mappings.
+/// Converts the value of a member from another JSON mapping.
 fn scalar(name: &str, value: &mut Value) {
     if let Some((_, bytes)) = IDS.iter().find(|(id, _)| *id == name) {
         if let Some(id) = value.as_str().and_then(|text| id(text, *bytes)) {
@@ -153,7 +153,7 @@ fn scalar(name: &str, value: &mut Value) {
     }
 }
 
-/// The number of an enum's value, which may be written as text, too.
+/// The number of an enum value, given by name or as text.
 fn enumerated(member: &str, text: &str) -> Option<i32> {
     let number = match member {
         "kind" => SpanKind::from_str_name(text).map(|kind| kind as i32),
@@ -164,7 +164,7 @@ fn enumerated(member: &str, text: &str) -> Option<i32> {
     number.or_else(|| text.parse().ok())
 }
 
-/// A number that has no fraction; `1e3` is one.
+/// An integer; `1e3` is one.
 fn whole(number: &serde_json::Number) -> Option<u64> {
     let float = || {
         let float = number
@@ -180,7 +180,7 @@ fn whole(number: &serde_json::Number) -> Option<u64> {
     number.as_u64().or_else(float)
 }
 
-/// An id of so many bytes in hexadecimal digits, if `text` is its Base64 form.
+/// The hexadecimal form of an id of `bytes` bytes, if `text` is its Base64 form.
 fn id(text: &str, bytes: usize) -> Option<String> {
     if text.is_empty() || text.len() == 2 * bytes {
         return None;
@@ -193,7 +193,7 @@ fn id(text: &str, bytes: usize) -> Option<String> {
     (decoded.len() == bytes).then(|| decoded.iter().map(hex).collect())
 }
 
-/// Numbers that are written as text.
+/// Converts numbers that are texts.
 fn number(value: &mut Map<String, Value>) {
     if let Some(Value::Number(int)) = value.get("intValue")
         && let (None, Some(whole)) = (int.as_i64(), whole(int))
@@ -214,7 +214,7 @@ fn number(value: &mut Map<String, Value>) {
     value.insert(name.into(), number);
 }
 
-/// The JSON pointer to the first member whose value cannot be what it has to be.
+/// The JSON pointer to the first member with a value of the wrong type.
 fn first_problem(value: &Value, path: &mut String) -> Option<String> {
     let length = path.len();
     match value {
@@ -238,7 +238,7 @@ fn first_problem(value: &Value, path: &mut String) -> Option<String> {
     }
 }
 
-/// What the value of a member must be, where it is something else. Only names of OTLP's own messages.
+/// The expected type of a member, if its value has another one. Only for members of OTLP's own messages.
 fn expected(name: &str, value: &Value) -> Option<&'static str> {
     let hex = |bytes: usize| {
         value.as_str().is_some_and(|text| {

@@ -22,26 +22,26 @@ use crate::{
     store::{Attributes, NewLog, Source},
 };
 
-/// Bytes of an event's name, and of a severity's.
+/// The longest name of an event or severity, in bytes.
 const MAX_NAME: usize = 256;
 
-/// A log as it is stored.
+/// The stored form of a log.
 #[derive(Serialize)]
 struct LogBody {
     body: Value,
     attributes: Attributes,
 }
 
-/// What a log record becomes.
+/// The result of reading a log record.
 pub(super) struct ReadLog {
     pub(super) log: NewLog,
-    /// The call of a model that it stands for, where no span says the same.
+    /// The model call that it describes, unless a span describes the same.
     pub(super) model_call: Option<Span>,
-    /// Whether something was left out.
+    /// Whether a part was left out.
     pub(super) cut: bool,
 }
 
-/// What log records of one resource and scope have in common.
+/// The resource and scope of log records.
 pub(super) struct LogContext<'a> {
     pub(super) tenant: &'a str,
     pub(super) source: &'a Source,
@@ -51,7 +51,7 @@ pub(super) struct LogContext<'a> {
     pub(super) now: Timestamp,
 }
 
-/// The log, or why it is refused. One without a trace id is of the trace of its session.
+/// The log, or why it is refused. A log without a trace id belongs to the trace of its session.
 pub(super) fn read(
     record: LogRecord,
     context: &LogContext<'_>,
@@ -136,8 +136,7 @@ fn severity(bounded: &mut SizeLimiter<'_>, record: &LogRecord) -> String {
     }
 }
 
-/// Identifies a log that is sent again: half a SHA-256 of what was sent and by whom. The time of arrival does
-/// not count.
+/// Identifies a log that is sent again: 16 bytes of SHA-256 over contents and sender, without the time of arrival.
 fn digest(source: &Source, span: &[u8], sent: [u64; 2], words: [&str; 3]) -> [u8; 16] {
     let mut hash = Sha256::new();
     hash.update(source.digest());

@@ -1,5 +1,5 @@
-//! Metrics that agents send. They are read far enough to be counted, and not stored: what a run has used
-//! comes from its spans and logs.
+//! Metrics of agents. They are decoded far enough to be counted, and not stored: the usage of a run comes from its
+//! spans and logs.
 
 use prost::Message;
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
@@ -28,7 +28,7 @@ struct ScopeMetrics {
     metrics: Vec<Metric>,
 }
 
-/// A metric has one of these.
+/// The data of a metric, by type.
 #[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Metric {
@@ -47,7 +47,7 @@ struct Metric {
 #[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Points {
-    /// Only how many there are.
+    /// Empty messages, which are only counted.
     #[prost(message, repeated, tag = "1")]
     #[serde(deserialize_with = "count")]
     data_points: Vec<()>,

@@ -1,8 +1,7 @@
-//! What OTLP senders report (OpenTelemetry Protocol 1.x), made fit to be stored.
+//! Converts OTLP reports (OpenTelemetry Protocol 1.x) for storing.
 //!
-//! Nothing in it is believed: it is kept as reported, within bounds, and what is left out is said in
-//! the answer's partial success. What cannot be stored once cannot be stored later either, so such spans
-//! are refused and not asked for again.
+//! Reports are not trusted: they are marked as reported, and limited in size. The partial success of the answer names
+//! what was left out. Spans that cannot be stored are rejected finally, because a retry would have the same result.
 
 mod agent_events;
 mod body;
@@ -41,9 +40,9 @@ use crate::store::{Counts, Report, Source, Store, StoreError};
 /// The sender of a report, as its credentials prove.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sender {
-    /// To whom it reports.
+    /// The tenant of the gate.
     pub tenant: String,
-    /// Who it is, such as `Tollgate::Agent::"support"`.
+    /// The principal, such as `Tollgate::Agent::"support"`.
     pub name: String,
 }
 
@@ -52,7 +51,7 @@ pub struct Sender {
 pub struct PartialSuccess {
     /// Spans or logs that are not stored.
     pub rejected: i64,
-    /// Why, and what else was left out; empty where everything is as it was sent.
+    /// The reasons, and what else was left out; empty if everything was stored.
     pub message: String,
 }
 
@@ -61,12 +60,12 @@ const METRICS: &str = "metrics are not stored: tokens, cost and errors of a run 
 const OWN_SCOPE: &str = "this is the gate's own export";
 const CUT: &str = "kept without what is too long or too much";
 
-/// Spans and logs of one request, ready to be stored, and what of them was left out.
+/// Spans and logs of one request for storing, and counts of what was left out.
 #[derive(Debug, Default)]
 pub struct IngestBatch {
-    /// One for each source.
+    /// One report per source.
     reports: Vec<Report>,
-    /// Where the report of a source is.
+    /// The index of the report of each source.
     places: HashMap<[u8; 32], usize>,
     refused: Counts,
     cut: u64,
@@ -99,14 +98,14 @@ impl IngestBatch {
     }
 }
 
-/// A resource, written out once for all of its scopes.
+/// A resource, serialized once for all of its scopes.
 struct ResourceContext<'a> {
     reporter: &'a str,
     service: Option<Value>,
     written: Arc<str>,
 }
 
-/// Read the spans of a request.
+/// Converts the spans of a request.
 #[must_use]
 pub fn spans(
     request: ExportTraceServiceRequest,
@@ -139,13 +138,13 @@ pub fn spans(
         }
     }
     for report in &mut received.reports {
-        // The order of those of one trace stays, so that the latest version comes last.
+        // A stable sort, so that the latest version of a span comes last.
         report.spans.sort_by_key(|span| span.trace);
     }
     received
 }
 
-/// Read the log records of a request. One without a trace id belongs to the trace of its session.
+/// Converts the log records of a request. A record without a trace id belongs to the trace of its session.
 #[must_use]
 pub fn logs(
     request: ExportLogsServiceRequest,
@@ -201,7 +200,7 @@ pub fn logs(
     received
 }
 
-/// Count the metrics of a request as refused.
+/// Counts the metrics of a request as rejected.
 #[must_use]
 pub fn metrics(request: &MetricsRequest) -> IngestBatch {
     let mut received = IngestBatch::default();
@@ -209,10 +208,10 @@ pub fn metrics(request: &MetricsRequest) -> IngestBatch {
     received
 }
 
-/// Store what came in.
+/// Stores a batch.
 ///
 /// # Errors
-/// [`StoreError`] where the sender may try again; nothing is stored then.
+/// [`StoreError`] if the sender may retry; then nothing was stored.
 pub async fn keep(
     store: &Store,
     received: IngestBatch,
@@ -271,8 +270,7 @@ fn resource<'a>(
     }
 }
 
-/// Where so many spans or logs come from; nothing if there are none, or if they are this gate's own export that
-/// comes back.
+/// The source of spans or logs; `None` if there are none, or if they come from this gate's own export.
 fn source(
     received: &mut IngestBatch,
     resource: &ResourceContext<'_>,

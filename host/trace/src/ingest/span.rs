@@ -22,31 +22,31 @@ use crate::{
     usage,
 };
 
-/// Events of one span, and as many links.
+/// The most events of one span, and the most links.
 const MAX_EVENTS: usize = 128;
-/// Bytes of a span's name.
+/// The longest name of a span, in bytes.
 const MAX_NAME: usize = 1 << 10;
-/// Bytes of a conversation's id.
+/// The longest id of a conversation, in bytes.
 const MAX_CONVERSATION: usize = 256;
 
-/// A trace's id (W3C Trace Context, section 3.2.2.3): all zeros is none.
+/// A trace id (W3C Trace Context, section 3.2.2.3); `None` for all zeros.
 pub(super) fn trace_id(bytes: &[u8]) -> Option<RunId> {
     let id: [u8; 16] = bytes.try_into().ok()?;
     (id != [0; 16]).then(|| RunId::from_bytes(id))
 }
 
-/// A span's id (section 3.2.2.4).
+/// A span id (section 3.2.2.4).
 pub(super) fn span_id(bytes: &[u8]) -> Option<SpanId> {
     let id: [u8; 8] = bytes.try_into().ok()?;
     (id != [0; 8]).then(|| SpanId::from_bytes(id))
 }
 
-/// Microseconds, as everything here has them.
+/// Nanoseconds as a time in microseconds.
 pub(super) fn micros(nanos: u64) -> Timestamp {
     Timestamp(i64::try_from(nanos / 1_000).unwrap_or(i64::MAX))
 }
 
-/// What [`crate::store::Body`] reads.
+/// The JSON form of [`crate::store::Body`].
 #[derive(Serialize)]
 struct SpanBody<'a> {
     attributes: &'a Attributes,
@@ -78,7 +78,7 @@ struct LinkBody {
     attributes: Attributes,
 }
 
-/// The span, and whether something was left out; or why it is refused.
+/// The span, and whether a part was left out; or why it is rejected.
 pub(super) fn read(
     span: Span,
     service: Option<&Value>,
@@ -202,7 +202,7 @@ fn links(bounded: &mut SizeLimiter<'_>, links: Vec<span::Link>) -> Vec<LinkBody>
     kept
 }
 
-/// What an exception event says (OpenTelemetry semantic conventions, "Exceptions on spans").
+/// An exception event (OpenTelemetry semantic conventions, "Exceptions on spans").
 #[derive(Debug, Clone, Copy)]
 struct Exception<'a> {
     class: Option<&'a str>,
@@ -226,7 +226,7 @@ fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 
-/// What a trace is found by because of one span.
+/// The search terms that one span adds to its trace.
 struct SearchTerms<'a> {
     facts: &'a Facts<'a>,
     name: &'a str,

@@ -1,4 +1,4 @@
-//! OTLP's values as JSON, within bounds.
+//! Converts values of OTLP to JSON, within limits.
 
 use std::borrow::Cow;
 
@@ -9,33 +9,33 @@ use tollgate_model::capture::AttributeFilter;
 
 use crate::{capture, store::Attributes};
 
-/// Attributes of one span, event, link, resource or log.
+/// The most attributes of one span, event, link, resource or log.
 const MAX_ATTRIBUTES: usize = 128;
-/// Bytes of an attribute's name.
+/// The longest name of an attribute, in bytes.
 const MAX_NAME: usize = 256;
-/// Bytes of a text.
+/// The longest text, in bytes.
 const MAX_TEXT: usize = 32 << 10;
-/// Bytes of all values of one span or log.
+/// The most bytes of all values of one span or log.
 const MAX_ALL: usize = 256 << 10;
-/// Bytes of all values of a resource or scope: many spans have them in common.
+/// The most bytes of all values of a resource or scope, which many spans share.
 const MAX_SHARED: usize = 16 << 10;
-/// Bytes beyond a cut in which secrets are looked for: one that begins before the cut is found whole.
+/// Bytes beyond a cut that are searched for secrets as well, so that a secret across the cut is found.
 const LOOKED_BEYOND: usize = 16 << 10;
-/// Elements of a list, and entries of a map.
+/// The most elements of a list, and entries of a map.
 const MAX_ELEMENTS: usize = 1_000;
-/// How deep values are nested.
+/// The deepest nesting of values.
 const MAX_DEPTH: usize = 8;
 
-/// What is left of a span's or log's room, and how much did not fit.
+/// The remaining size of a span or log, and the number of dropped parts.
 pub(super) struct SizeLimiter<'a> {
     filter: &'a dyn AttributeFilter,
     left: usize,
-    /// Attributes, elements and texts that are not there, or not whole.
+    /// Attributes, elements and texts that were dropped or cut.
     pub(super) dropped: u64,
 }
 
 impl<'a> SizeLimiter<'a> {
-    /// All of the room of a span or log.
+    /// The full size of a span or log.
     pub(super) fn new(filter: &'a dyn AttributeFilter) -> Self {
         Self {
             filter,
@@ -44,7 +44,7 @@ impl<'a> SizeLimiter<'a> {
         }
     }
 
-    /// All of the room of a resource or scope.
+    /// The full size of a resource or scope.
     pub(super) fn shared(filter: &'a dyn AttributeFilter) -> Self {
         Self {
             left: MAX_SHARED,
@@ -52,7 +52,7 @@ impl<'a> SizeLimiter<'a> {
         }
     }
 
-    /// The first `most` bytes of a text without its secrets.
+    /// The first `most` bytes of a text, without secrets.
     fn cut(&self, text: &str, most: usize) -> String {
         if text.is_empty() {
             return String::new();
@@ -77,13 +77,13 @@ impl<'a> SizeLimiter<'a> {
         }
     }
 
-    /// A name of at most `max` bytes, as it is kept.
+    /// A name of at most `max` bytes, without secrets.
     pub(super) fn name(&mut self, name: &str, max: usize) -> String {
         self.dropped += u64::from(name.len() > max);
         self.cut(name, max)
     }
 
-    /// A log's body, as it is kept.
+    /// The body of a log, without secrets.
     pub(super) fn body(&mut self, body: Option<AnyValue>) -> Value {
         let body = self.value(body, MAX_DEPTH);
         self.filter
@@ -91,7 +91,7 @@ impl<'a> SizeLimiter<'a> {
             .unwrap_or(Value::Null)
     }
 
-    /// Attributes, as they are kept.
+    /// Attributes, filtered and limited.
     pub(super) fn attributes(&mut self, given: Vec<KeyValue>) -> Attributes {
         let mut attributes = Attributes::new();
         for KeyValue { key, value, .. } in given {
@@ -110,7 +110,7 @@ impl<'a> SizeLimiter<'a> {
         capture::reported(attributes, self.filter)
     }
 
-    /// A text, cut where it is too long.
+    /// A text, cut if it is too long.
     fn text(&mut self, mut text: String) -> String {
         let most = MAX_TEXT.min(self.left);
         if text.len() > most {
@@ -175,7 +175,7 @@ impl<'a> SizeLimiter<'a> {
                 }
                 Value::String(self.text(STANDARD.encode(bytes.get(..end).unwrap_or_default())))
             }
-            // An index into a table that only profiles have.
+            // An index into a table that only the signal profiles has.
             V::StringValueStrindex(_) => Value::Null,
         }
     }

@@ -8,10 +8,10 @@ use super::DecodeError;
 const MAX_WEIGHT: usize = 2_000_000;
 /// The most resources and scopes in a message. Their attributes are stored once for each of them.
 pub(super) const MAX_GROUPS: usize = 4_000;
-/// How deep values are nested; what reads them goes as deep.
+/// The deepest nesting of values, which is also that of the decoder.
 const MAX_DEPTH: usize = 64;
 
-/// What a message is.
+/// The type of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageKind {
     /// A request with spans.
@@ -56,14 +56,14 @@ pub enum MessageKind {
     List,
     /// A list of attributes.
     Map,
-    /// What a resource is about.
+    /// An entity of a resource.
     Entity,
-    /// One of a list of texts.
+    /// An element of a list of texts.
     Text,
 }
 
 impl MessageKind {
-    /// What the field of this number holds, if that is a message (opentelemetry/proto/*.proto).
+    /// The message type of a field, if it holds a message (opentelemetry/proto/*.proto).
     fn field(self, number: u64) -> Option<Self> {
         use MessageKind as K;
         Some(match (self, number) {
@@ -110,10 +110,10 @@ impl MessageKind {
     }
 }
 
-/// That a message is not too much.
+/// Checks the weight of a message.
 ///
 /// # Errors
-/// [`DecodeError::TooMany`]; or [`DecodeError::Malformed`] if it is none.
+/// [`DecodeError::TooMany`]; [`DecodeError::Malformed`] if it is not protobuf.
 pub(super) fn measure(message: &[u8], kind: MessageKind) -> Result<(), DecodeError> {
     let mut left = MAX_WEIGHT;
     walk(message, kind, MAX_DEPTH, &mut left)
@@ -139,7 +139,7 @@ fn walk(
             1 => 8,
             2 => varint(&mut bytes).ok_or_else(broken)?,
             5 => 4,
-            // Groups have been gone from protobuf for long.
+            // Groups are deprecated in protobuf, and OTLP does not use them.
             _ => return Err(broken()),
         };
         let length = usize::try_from(length).map_err(|_| broken())?;
@@ -149,7 +149,7 @@ fn walk(
             *left = left
                 .checked_sub(inner.weight())
                 .ok_or(DecodeError::TooMany)?;
-            // What is text may look like anything.
+            // A text may look like a message.
             if inner != MessageKind::Text {
                 walk(field, inner, deeper, left)?;
             }
@@ -158,7 +158,7 @@ fn walk(
     Ok(())
 }
 
-/// A number in groups of seven bits, the lowest first.
+/// A varint: groups of seven bits, the lowest first.
 fn varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0_u64;
     for shift in (0..64).step_by(7) {
@@ -198,7 +198,7 @@ mod tests {
             let mut left = MOST;
             walk(message, kind, MAX_DEPTH, &mut left)
         };
-        // Each list, as it is nested, and that it is full with so many empty elements.
+        // Each list with its nesting, and the number of empty elements that reaches the limit.
         let lists: &[(&str, MessageKind, &[u8], u8, usize)] = &[
             ("resources", MessageKind::Traces, &[], 1, MOST / 500),
             ("scopes", MessageKind::Traces, &[1], 2, MOST / 500),
@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn text_is_not_taken_for_messages() {
-        // As a message this would break off.
+        // As a message this would be truncated.
         let key = within(&[1, 1, 3, 3], b"\x0a\xff");
         assert_eq!(measure(&key, MessageKind::Traces), Ok(()));
     }

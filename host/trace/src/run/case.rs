@@ -21,14 +21,14 @@ use crate::{
     store::{Reader, Scope, StoreError, total},
 };
 
-/// What is known of a run evidence its records.
+/// Facts about a run from the trace store, in addition to its records.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RunEvidence {
     /// Self-reports.
     pub self_reports: Vec<SelfReport>,
-    /// Spans of models that were reported: `chat` and the like.
+    /// Reported spans of model calls, such as `chat`.
     pub model_spans: u64,
-    /// Tokens that were reported.
+    /// Reported tokens.
     pub tokens: Option<u64>,
     /// Cost, in billionths of the price table's currency.
     pub cost_nano: Option<u64>,
@@ -37,40 +37,40 @@ pub struct RunEvidence {
 /// A run as an incident report.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CaseView {
-    /// What it was for, and what it knew.
+    /// Its goal, context and principal.
     pub context: CaseContext,
-    /// What was done: the agent's own calls and those within them, in order.
+    /// The agent's own calls and nested ones, in order.
     pub actions: Vec<ActionSummary>,
     /// What needs attention.
     pub signals: Signals,
-    /// What was decided, by whom.
+    /// Decisions, approvals and withheld results.
     pub enforcement: Enforcement,
-    /// What evidence is missing.
+    /// Missing evidence.
     pub missing: Vec<Gap>,
 }
 
-/// What a run was for, and what it knew.
+/// Goal, context and principal of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CaseContext {
-    /// Who.
+    /// The principal.
     pub principal: Option<Uid>,
-    /// On whose behalf.
+    /// The user for whom it acts.
     pub on_behalf_of: Option<Uid>,
-    /// The conversation that it is part of, as the caller says.
+    /// The conversation, as stated by the caller.
     pub conversation: Option<String>,
     /// The session of the protocol.
     pub session: Option<String>,
     /// When it began.
     pub started: Option<Timestamp>,
-    /// When it ended, or last did something.
+    /// When it ended, or the time of its last record.
     pub until: Option<Timestamp>,
-    /// How it ended.
+    /// Its outcome.
     pub outcome: Option<&'static str>,
     /// Why it stopped.
     pub stop_reason: Option<String>,
     /// Labels that it began with.
     pub inherited: BTreeSet<String>,
-    /// Self-reports about it; untrusted.
+    /// Self-reports about it, which are not trusted.
     pub self_reports: Vec<SelfReport>,
     /// Policies in force, in order of first use.
     pub bundles: Vec<Sha256Digest>,
@@ -78,14 +78,14 @@ pub struct CaseContext {
     pub tools: BTreeMap<String, Vec<Sha256Digest>>,
 }
 
-/// One call, in short.
+/// A summary of one call.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ActionSummary {
     /// Its span.
     pub call: SpanId,
     /// The tool.
     pub tool: String,
-    /// How many calls it is made within.
+    /// The nesting depth.
     pub depth: u32,
     /// Microseconds since the run began.
     pub at: u64,
@@ -93,76 +93,76 @@ pub struct ActionSummary {
     pub outcome: StepOutcome,
     /// Whether anything ran.
     pub ran: bool,
-    /// World-changing effects that were begun.
+    /// Started effects that change the world.
     pub effects: u64,
-    /// Self-reports about it; untrusted.
+    /// Self-reports about it, which are not trusted.
     pub self_reports: Vec<SelfReport>,
 }
 
 /// What needs attention.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Signals {
-    /// The slowest step, failures, recoveries, repeats, and where a failure lies.
+    /// The slowest step, failures, recoveries and repeats.
     #[serde(flatten)]
     pub findings: Findings,
-    /// Labels that came into the run, with the tool that brought each first.
+    /// Labels that the run acquired, with the first tool of each.
     pub labels: BTreeMap<String, String>,
-    /// Lines that components logged as warnings or errors.
+    /// Warnings and errors in the logs of components.
     pub warnings: u64,
-    /// Calls that shadow policies would have decided otherwise.
+    /// Decisions that shadow policies would have changed.
     pub shadow: Vec<DecisionId>,
-    /// What components asked for and did not get.
+    /// Refused effects of components.
     pub refused_effects: Vec<DecisionId>,
-    /// Tokens that were reported.
+    /// Reported tokens.
     pub tokens: Option<u64>,
     /// Cost, in billionths of the price table's currency.
     pub cost_nano: Option<u64>,
 }
 
-/// What was decided, by whom.
+/// Decisions, approvals and withheld results.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Enforcement {
     /// Decisions, by outcome.
     pub decisions: BTreeMap<&'static str, u64>,
     /// Decisions that did not allow, in order.
     pub refused: Vec<DecisionSummary>,
-    /// Approvals that were asked for.
+    /// Requested approvals.
     pub approvals: Vec<ApprovalSummary>,
-    /// Results that policy kept back or cut.
+    /// Results that policy withheld or redacted.
     pub withheld: Vec<SpanId>,
-    /// Policies that determined a decision, with how many.
+    /// Determining policies, with the number of decisions.
     pub policies: BTreeMap<String, u64>,
 }
 
-/// An approval, in short.
+/// A summary of an approval.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ApprovalSummary {
     /// Its id.
     pub id: String,
     /// The tool that waited.
     pub tool: String,
-    /// Where it is.
+    /// Its state.
     pub state: &'static str,
-    /// What would lift it.
+    /// The roles and number of approvals that it needs.
     pub needs: String,
-    /// Who answered, and whether they approved.
+    /// The users who answered, and whether they approved.
     pub by: Vec<(String, bool)>,
-    /// Microseconds that it took.
+    /// Its duration in microseconds.
     pub waited: Option<u64>,
 }
 
-/// Evidence that is missing.
+/// One piece of missing evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Gap {
-    /// What is missing, in a word that does not change.
+    /// A stable name of what is missing.
     pub what: &'static str,
-    /// What that means, and how it comes to be there next time.
+    /// What that means, and how to provide it.
     pub why: String,
 }
 
 impl RunEvidence {
-    /// What the trace store has of a run: of tokens and cost what its principal has reported itself, in the
-    /// caller's own trace where it has one.
+    /// Reads the facts about a run from the trace store. Tokens and cost are those that its principal reported, in the
+    /// caller's own trace if there is one.
     ///
     /// # Errors
     /// [`StoreError`] if it cannot be read.
@@ -193,7 +193,7 @@ impl RunEvidence {
 }
 
 impl CaseView {
-    /// The view of a run.
+    /// The incident report of a run.
     #[must_use]
     pub fn of(run: &RunSteps, evidence: &RunEvidence) -> Self {
         let findings = findings(run);
@@ -319,7 +319,7 @@ fn enforcement(run: &RunSteps) -> Enforcement {
     }
 }
 
-/// What evidence is missing.
+/// Missing evidence.
 fn gaps(run: &RunSteps, evidence: &RunEvidence) -> Vec<Gap> {
     let mut gaps = Vec::new();
     if run.started.is_none() {

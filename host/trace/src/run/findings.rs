@@ -1,12 +1,9 @@
-//! What a run's steps say about it: the slowest one, and where a failure lies.
+//! Findings from a run's steps: the slowest step, and the phase of a failure.
 //!
-//! Where it lies is read off the steps alone:
-//!
-//! - **planning**: what was asked for was wrong. Arguments did not match, a policy or a person said no, or a
-//!   component was asked for something that policy does not allow it.
-//! - **execution**: what was asked for was allowed, and failed.
-//! - **recovery**: something had failed before, and what the agent made of that failed too: it repeated the
-//!   very same call, or tried the tool again and again without success.
+//! - **planning**: the request was wrong. Arguments did not match, a policy or a user refused it, or a component was
+//!   made to request something that policy does not allow it.
+//! - **execution**: the request was allowed, and failed.
+//! - **recovery**: after a failure, the same call failed again, or the tool failed three times.
 
 use std::collections::HashMap;
 
@@ -18,31 +15,31 @@ use tollgate_model::{
 
 use super::{RunSteps, Step, StepOutcome};
 
-/// What a run's steps say about it.
+/// The findings of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Findings {
-    /// The agent's own call that took the longest, if one is over.
+    /// The longest of the agent's own calls that have ended.
     pub slowest: Option<SlowestStep>,
-    /// What failed among the agent's own calls, in order.
+    /// Failures of the agent's own calls, in order.
     pub failed: Vec<StepFailure>,
     /// Failures after which the same tool succeeded.
     pub recovered: u64,
     /// Calls that repeat an earlier one with the same arguments.
     pub repeats: u64,
-    /// Where the run's failure lies; absent where nothing failed for good.
+    /// The failure of the run; absent if nothing failed finally.
     pub verdict: Option<Verdict>,
 }
 
-/// The agent's own call that took the longest.
+/// The longest of the agent's own calls.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SlowestStep {
     /// Its span.
     pub call: SpanId,
     /// The tool.
     pub tool: String,
-    /// Microseconds.
+    /// Its duration in microseconds.
     pub micros: u64,
-    /// Of those it waited for a person.
+    /// The part of it in which an approval was pending, in microseconds.
     pub waited: u64,
 }
 
@@ -55,7 +52,7 @@ pub struct StepFailure {
     pub tool: String,
     /// Its outcome.
     pub outcome: StepOutcome,
-    /// Where its failure lies, for itself.
+    /// The phase of its failure, regardless of other steps.
     pub phase: Phase,
     /// Why, in a few words.
     pub why: String,
@@ -63,20 +60,20 @@ pub struct StepFailure {
     pub recovered_by: Option<SpanId>,
 }
 
-/// Where a failure lies.
+/// The phase of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// What was asked for was wrong.
+    /// The request was wrong.
     Planning,
-    /// What was asked for was allowed, and failed.
+    /// The request was allowed, and failed.
     Execution,
-    /// What was made of an earlier failure failed.
+    /// The reaction to an earlier failure failed.
     Recovery,
 }
 
 impl Phase {
-    /// As it is spelled.
+    /// Its name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -87,12 +84,12 @@ impl Phase {
     }
 }
 
-/// Where a run's failure lies.
+/// The failure of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verdict {
-    /// In what.
+    /// Its phase.
     pub phase: Phase,
-    /// The call that shows it; absent where every call succeeded.
+    /// The call that shows it; absent if every call succeeded.
     pub call: Option<SpanId>,
     /// Its tool.
     pub tool: Option<String>,
@@ -100,14 +97,14 @@ pub struct Verdict {
     pub why: String,
 }
 
-/// What the steps say.
+/// The findings of a run.
 #[must_use]
 pub fn findings(run: &RunSteps) -> Findings {
     let own: Vec<&Step> = run.own().collect();
     let slowest = own
         .iter()
         .filter_map(|step| Some((step, step.took()?)))
-        // Of equals, the first.
+        // The first of equal ones.
         .reduce(|a, b| if b.1 > a.1 { b } else { a })
         .map(|(step, micros)| SlowestStep {
             call: step.call,
@@ -151,7 +148,7 @@ fn repeats(own: &[&Step]) -> u64 {
     seen.values().map(|n| n.saturating_sub(1)).sum()
 }
 
-/// Where one step's failure lies, for itself.
+/// The phase and reason of one step's failure, regardless of other steps.
 fn phase(run: &RunSteps, step: &Step) -> (Phase, String) {
     let refused = || {
         let last = step.decisions.iter().rev();
@@ -206,7 +203,7 @@ fn phase(run: &RunSteps, step: &Step) -> (Phase, String) {
     }
 }
 
-/// What a step's component, or one that it calls, was not allowed: what, and by which policies.
+/// The first refused effect of a step or of its nested calls, with the policies that refused it.
 fn refused_within(run: &RunSteps, step: &Step) -> Option<(String, Option<String>)> {
     let mut within = vec![step.call];
     for inner in &run.steps {

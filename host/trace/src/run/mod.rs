@@ -3,12 +3,12 @@
 //! Everything here is a pure function of a run's records. It holds digests and names, never an argument or
 //! a result.
 //!
-//! | file | what it settles |
+//! | file | contents |
 //! |---|---|
 //! | `steps` | records to steps |
-//! | `findings` | the slowest step; where a failure lies |
-//! | `diff` | two runs, step by step |
-//! | `case` | context, actions, signals, enforcement; what evidence is missing |
+//! | `findings` | the slowest step, and the phase of a failure |
+//! | `diff` | comparison of two runs |
+//! | `case` | the incident report: context, actions, signals, enforcement, missing evidence |
 
 mod case;
 mod diff;
@@ -37,7 +37,7 @@ pub use case::{
 pub use diff::{AlignedStep, Difference, DifferenceKind, RunDiff, diff};
 pub use findings::{Findings, Phase, SlowestStep, StepFailure, Verdict, findings};
 
-/// A record with its place in the ledger.
+/// A record with its index in the ledger.
 pub type IndexedRecord = (u64, Record);
 
 /// A run, read from its records.
@@ -45,9 +45,9 @@ pub type IndexedRecord = (u64, Record);
 pub struct RunSteps {
     /// When it began; absent where that record is missing.
     pub started: Option<Timestamp>,
-    /// Who, and on whose behalf.
+    /// The principal.
     pub principal: Option<Uid>,
-    /// On whose behalf.
+    /// The user for whom it acts.
     pub on_behalf_of: Option<Uid>,
     /// The root span.
     pub root: Option<SpanId>,
@@ -61,8 +61,7 @@ pub struct RunSteps {
     pub last: Option<Timestamp>,
     /// Every bundle that decided, in order of first use.
     pub bundles: Vec<Sha256Digest>,
-    /// Tool calls in the order in which they began; one that a component makes comes after the one that it
-    /// is made in.
+    /// Tool calls in the order of their starts; a nested call comes after its enclosing call.
     pub steps: Vec<Step>,
 }
 
@@ -71,9 +70,9 @@ pub struct RunSteps {
 pub struct RunEnd {
     /// When.
     pub at: Timestamp,
-    /// How.
+    /// The outcome.
     pub outcome: RunOutcome,
-    /// Why.
+    /// The reason.
     pub stop_reason: String,
     /// Who ended it.
     pub by: String,
@@ -86,21 +85,21 @@ pub struct Step {
     pub call: SpanId,
     /// The tool.
     pub tool: String,
-    /// The call that its component makes it in; absent for the agent's own.
+    /// The enclosing call; absent for the agent's own calls.
     pub within: Option<SpanId>,
-    /// How many calls it is made within.
+    /// The nesting depth.
     pub depth: u32,
     /// When it arrived.
     pub started: Timestamp,
-    /// When it was over; absent while it is not.
+    /// When it ended; absent while it is open.
     pub ended: Option<Timestamp>,
     /// Its outcome.
     pub outcome: StepOutcome,
-    /// What was wrong with it before any policy: `invalid_arguments` and the like.
+    /// Why it was refused before any policy, such as `invalid_arguments`.
     pub problem: Option<String>,
-    /// JSON pointers to what was wrong; no values.
+    /// JSON pointers to the errors, without values.
     pub pointers: Vec<String>,
-    /// Keyed digest of tool and arguments: equal calls have equal ones.
+    /// Keyed digest of tool and arguments; equal for equal calls.
     pub arguments: Option<KeyedDigest>,
     /// Bytes of the arguments.
     pub arguments_size: Option<u64>,
@@ -108,11 +107,11 @@ pub struct Step {
     pub version: Option<Sha256Digest>,
     /// Decisions on the call itself, in order.
     pub decisions: Vec<DecisionSummary>,
-    /// Approvals that it asked for.
+    /// Approvals that it requested.
     pub approvals: Vec<ApprovalRequest>,
-    /// Each time that it ran.
+    /// Its executions.
     pub attempts: Vec<Attempt>,
-    /// What its component asked for, with what was decided on it.
+    /// Effects that its component requested, with their decisions.
     pub effects: Vec<EffectRequest>,
     /// The decision on its result.
     pub released: Option<DecisionSummary>,
@@ -140,30 +139,30 @@ pub enum StepOutcome {
     Denied,
     /// It could not be decided, which denies.
     Undecidable,
-    /// A person said no.
+    /// A user rejected it.
     Rejected,
     /// No one answered in time.
     Expired,
-    /// It was given up while it waited.
+    /// It was withdrawn while it was pending.
     Cancelled,
-    /// It ran, and policy kept its result back.
+    /// It ran, and policy withheld its result.
     Withheld,
-    /// It ran, and the tool says that it failed.
+    /// It ran, and the tool reported an error.
     ToolError,
-    /// It ran, and its guest trapped, or was out of time, fuel or memory.
+    /// It ran, and the guest trapped, or exceeded its time, fuel or memory.
     Failed,
     /// A halt ended it.
     Halted,
     /// It was started, and its outcome is not known.
     Indeterminate,
-    /// It waits for a person.
+    /// It waits for an approval.
     Waiting,
-    /// It runs, or has not been decided to the end.
+    /// It runs, or is being decided.
     Open,
 }
 
 impl StepOutcome {
-    /// As lists spell it.
+    /// Its name in lists.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -184,41 +183,41 @@ impl StepOutcome {
         }
     }
 
-    /// Whether it did not do what it was for, and will not.
+    /// Whether it failed finally.
     #[must_use]
     pub fn is_failure(self) -> bool {
         !matches!(self, Self::Ok | Self::Waiting | Self::Open)
     }
 }
 
-/// A decision, without what it was made from.
+/// A decision without its facts.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DecisionSummary {
     /// Its id.
     pub id: DecisionId,
     /// The answer.
     pub outcome: Outcome,
-    /// Who asked.
+    /// The principal.
     pub principal: Uid,
-    /// To do what: the tool's name, or such as `read_file`.
+    /// The action: the name of the tool, or an operation such as `read_file`.
     pub action: String,
-    /// With what.
+    /// The resource.
     pub resource: Uid,
     /// Policies that determined it.
     pub policies: Vec<String>,
-    /// Their reasons, or why there is no answer.
+    /// Their reasons, or the error.
     pub reason: String,
     /// The bundle that decided.
     pub bundle: Sha256Digest,
-    /// What shadow policies would have made of it.
+    /// The outcome with the shadow policies, if it differs.
     pub shadow: Option<Outcome>,
-    /// Whether what it was made from is sealed, so that it can be decided again.
+    /// Whether its facts are sealed, so that it can be replayed.
     pub has_facts: bool,
     /// When.
     pub at: Timestamp,
 }
 
-/// A time that a step ran.
+/// One execution of a step.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Attempt {
     /// Its span.
@@ -233,7 +232,7 @@ pub struct Attempt {
     pub started: Timestamp,
     /// When it ended.
     pub ended: Option<Timestamp>,
-    /// How.
+    /// The status.
     pub status: Option<Status>,
     /// World-changing effects that were begun.
     pub effects: u64,
@@ -242,42 +241,42 @@ pub struct Attempt {
 /// An effect that a component requested, and its outcome.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EffectRequest {
-    /// Such as `read_file`.
+    /// The operation, such as `read_file`.
     pub operation: String,
-    /// On what: a path within a grant, a URL without its query, a secret's name.
+    /// The target: a path within a grant, a URL without its query, or the name of a secret.
     pub target: String,
-    /// The decision on it; absent where it was not decided by itself.
+    /// The decision about it; absent if it has no decision of its own.
     pub decision: Option<DecisionSummary>,
-    /// Whether it was carried out, or tried.
+    /// Whether it was performed or tried.
     pub done: bool,
     /// Why it failed, as the guest saw it.
     pub error: Option<String>,
 }
 
-/// An approval that a step asked for.
+/// An approval that a step requested.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ApprovalRequest {
     /// Its id.
     pub id: ApprovalId,
     /// The roles and number of approvals that it needs, as text.
     pub needs: String,
-    /// When it was asked for.
+    /// When it was requested.
     pub requested: Timestamp,
-    /// When it was settled.
+    /// When it was resolved.
     pub resolved: Option<Timestamp>,
-    /// Where it is.
+    /// Its state.
     pub state: ApprovalState,
     /// Who answered in time, and whether they approved.
     pub answers: Vec<(Uid, bool)>,
 }
 
 impl RunSteps {
-    /// The agent's own calls: those that no component makes.
+    /// The agent's own calls, without nested ones.
     pub fn own(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter().filter(|step| step.within.is_none())
     }
 
-    /// Every decision within the run's calls, in order of their ids.
+    /// All decisions of the run's calls, by id.
     #[must_use]
     pub fn decisions(&self) -> Vec<&DecisionSummary> {
         let mut all: Vec<&DecisionSummary> =
@@ -288,7 +287,7 @@ impl RunSteps {
 }
 
 impl Step {
-    /// Every decision that belongs to it: on the call, on what its component asked for, on its result.
+    /// All decisions of the step: about the call, its effects and its result.
     pub fn all_decisions(&self) -> impl Iterator<Item = &DecisionSummary> {
         let effects = self.effects.iter().filter_map(|e| e.decision.as_ref());
         self.decisions
@@ -297,13 +296,13 @@ impl Step {
             .chain(self.released.as_ref())
     }
 
-    /// Microseconds that it took; absent while it is open.
+    /// Its duration in microseconds; absent while it is open.
     #[must_use]
     pub fn took(&self) -> Option<u64> {
         Some(self.ended?.since(self.started))
     }
 
-    /// Microseconds of those in which it waited for a person.
+    /// The part of it in which an approval was pending, in microseconds.
     #[must_use]
     pub fn waited(&self) -> u64 {
         let waits = self.approvals.iter();
@@ -311,7 +310,7 @@ impl Step {
         waits.fold(0, u64::saturating_add)
     }
 
-    /// What a component asked for and policy did not allow.
+    /// Effects that policy did not allow.
     pub fn refused_effects(&self) -> impl Iterator<Item = &EffectRequest> {
         self.effects.iter().filter(|effect| {
             effect

@@ -1,4 +1,4 @@
-//! Records to steps.
+//! Builds steps from records.
 
 use std::collections::HashMap;
 
@@ -20,8 +20,8 @@ use super::{
 };
 
 impl RunSteps {
-    /// The steps that these records make: a run's, in order. Records that do not fit together, as those of
-    /// a damaged run, make fewer or shorter steps.
+    /// The steps of a run, whose records are in order. Inconsistent records, as of a damaged run, give fewer or shorter
+    /// steps.
     #[must_use]
     pub fn of(records: &[IndexedRecord]) -> Self {
         let mut reading = Reading::default();
@@ -33,15 +33,15 @@ impl RunSteps {
     }
 }
 
-/// What has been read so far.
+/// The state while reading records.
 #[derive(Default)]
 struct Reading {
     run: RunSteps,
-    /// Where the step of a call is.
+    /// The index of the step of each call.
     places: HashMap<SpanId, usize>,
-    /// The call that an execution belongs to.
+    /// The call of each execution.
     calls: HashMap<SpanId, SpanId>,
-    /// Where what a decision's span allows stands in its step.
+    /// For the span of each decision about an effect: the indexes of step and effect.
     asked: HashMap<SpanId, (usize, usize)>,
     approvals: HashMap<ApprovalId, SpanId>,
 }
@@ -161,7 +161,7 @@ impl Reading {
             | ApprovalState::Approved
             | ApprovalState::Consumed => return,
         };
-        // What has ended a call stays true.
+        // The outcome of a call that has ended is not changed.
         for call in resolved.enclosing_calls.iter().chain([&resolved.call]) {
             let step = self.known(*call);
             if let Some(step) = step.filter(|step| step.ended.is_none()) {
@@ -297,7 +297,7 @@ impl Reading {
             .find(|asked| asked.id == id)
     }
 
-    /// The step of a call; a new one where it is new.
+    /// The step of a call, which is added if it is new.
     fn step(
         &mut self,
         call: SpanId,

@@ -1,5 +1,4 @@
-//! What people say about runs: notes and labels on their spans, sets of runs to review, and feedback on
-//! how good a run was.
+//! Annotations of users about runs: notes and labels, sets of runs, and feedback.
 
 use rusqlite::{OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
@@ -10,16 +9,16 @@ use tollgate_model::{
 
 use super::{Facet, Reader, Store, StoreError, key, nat, span_of, writer::Writer};
 
-/// Bytes of a label, of a set's name, and of a kind of feedback.
+/// The longest label, name of a set, and kind of feedback, in bytes.
 const MAX_NAME: usize = 64;
-/// Bytes of a note or comment.
+/// The longest note or comment, in bytes.
 const MAX_TEXT: usize = 16 << 10;
-/// Notes, and pieces of feedback, of one run.
+/// The most notes, and the most feedback entries, of one run.
 const MAX_OF_RUN: u64 = 1_000;
-/// Runs of one set.
+/// The most runs of one set.
 const MAX_OF_SET: u64 = 10_000;
 
-/// A note or label to be put on a run, or on one span of it.
+/// A note or label for a run, or for one span of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewNote {
     /// The run.
@@ -28,7 +27,7 @@ pub struct NewNote {
     pub span: Option<SpanId>,
     /// Such as `goal`, `context`, `decision`, `guardrail`, `stop_reason`.
     pub label: String,
-    /// In its writer's words; may be empty.
+    /// The text; may be empty.
     pub note: String,
     /// Who wrote it.
     pub by: String,
@@ -37,7 +36,7 @@ pub struct NewNote {
 /// A note on a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
-    /// By what it is removed.
+    /// Its id.
     pub id: u64,
     /// When it was written.
     pub time: Timestamp,
@@ -46,12 +45,12 @@ pub struct Note {
     pub note: NewNote,
 }
 
-/// A named collection of runs.
+/// A named set of runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunSet {
     /// Its name.
     pub name: String,
-    /// What it is for.
+    /// The purpose of the set.
     pub about: String,
     /// Who made it.
     pub by: String,
@@ -71,13 +70,13 @@ pub struct NewFeedback {
     /// Such as `correction`, `business_outcome`, `edit_distance`, `citation_correctness`,
     /// `no_evidence_answer`, `wrong_tool`.
     pub kind: String,
-    /// A number, where the kind has one.
+    /// A number, if the kind has one.
     pub value: Option<f64>,
-    /// A word, where the kind has one.
+    /// A word, if the kind has one.
     pub label: Option<String>,
     /// A comment.
     pub comment: Option<String>,
-    /// Who says so.
+    /// The user who gave it.
     pub by: String,
 }
 
@@ -149,10 +148,10 @@ impl Writer {
 }
 
 impl Store {
-    /// IngestReport a note on a run.
+    /// Adds a note to a run.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`] if it is too long or one too many; [`StoreError`] if it cannot be stored.
+    /// [`StoreError::Invalid`] if it is too long, or if the run has too many; [`StoreError`] if it cannot be stored.
     pub async fn note(
         &self,
         tenant: &str,
@@ -181,7 +180,7 @@ impl Store {
             );
             writer.sql(inserted)?;
             let id = nat(writer.conn.last_insert_rowid());
-            // The run is found by its notes, too.
+            // Notes are facets of the run.
             let found_by = (|| {
                 let mut open = writer.opened(&tenant, note.run, now, now)?;
                 writer.add_gate_facet(open.id, Facet::Label, &note.label)?;
@@ -203,7 +202,7 @@ impl Store {
     /// Remove a note.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if there is none of this number.
+    /// [`StoreError::NotFound`] if no note has this id.
     pub async fn remove_note(&self, tenant: &str, id: u64) -> Result<(), StoreError> {
         let tenant = tenant.to_owned();
         self.write(move |writer| {
@@ -254,7 +253,7 @@ impl Store {
         .await
     }
 
-    /// Remove a set; its runs stay.
+    /// Removes a set. Its runs are kept.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] if there is none.
@@ -268,7 +267,7 @@ impl Store {
         .await
     }
 
-    /// IngestReport runs into a set; how many were new to it.
+    /// Adds runs to a set. Returns how many were new.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] if there is no such set; [`StoreError::Invalid`] if it would have too many.
@@ -333,10 +332,10 @@ impl Store {
         .await
     }
 
-    /// Keep feedback on a run.
+    /// Adds feedback to a run.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`] if it is too long, no number, or one too many.
+    /// [`StoreError::Invalid`] if it is too long or not a number, or if the run has too many.
     pub async fn give_feedback(
         &self,
         tenant: &str,
@@ -439,7 +438,7 @@ impl Reader {
         })
     }
 
-    /// The runs of a set, in the order in which they were put there.
+    /// The runs of a set, in the order in which they were added.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] if there is no such set.

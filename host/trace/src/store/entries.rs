@@ -1,4 +1,4 @@
-//! What the writer remembers of rows while it changes them.
+//! Rows in memory while the writer changes them.
 
 use tollgate_model::time::Timestamp;
 
@@ -15,19 +15,19 @@ pub(crate) struct TraceEntry {
     pub(in crate::store) seen: i64,
     pub(in crate::store) reported: u64,
     pub(in crate::store) logs: u64,
-    /// Bytes that were reported.
+    /// Reported bytes.
     pub(in crate::store) bytes: u64,
     pub(in crate::store) changed: bool,
 }
 
 impl TraceEntry {
-    /// Something came in at `now`.
+    /// Notes that something arrived at `now`.
     pub(crate) fn mark_seen(&mut self, now: Timestamp) {
         self.seen = self.seen.max(now.0);
         self.changed = true;
     }
 
-    /// Something was reported for this span of time. Of a run only the gate's own times count.
+    /// Extends the time range by a reported span. The range of a run has the gate's own times only.
     pub(in crate::store) fn extend_time_range(
         &mut self,
         start: Timestamp,
@@ -42,18 +42,18 @@ impl TraceEntry {
     }
 }
 
-/// How much one reporter has stored of one trace.
+/// Totals of one reporter in one trace.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ReporterTotals {
     pub(in crate::store) spans: u64,
     pub(in crate::store) logs: u64,
-    /// Bytes of the bodies of those.
+    /// The bytes of their bodies.
     pub(in crate::store) bytes: u64,
-    /// Values by which the trace is found because of this reporter.
+    /// Facets that this reporter has added.
     pub(crate) facets: u64,
 }
 
-/// A source by its number in the tables.
+/// The row ids of a source and its reporter.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SourceId {
     pub(in crate::store) source: i64,

@@ -1,20 +1,20 @@
-//! In what respect values describe traces.
+//! The kinds of searchable values of traces.
 
 use serde::{Deserialize, Serialize};
 
-/// In what respect a value describes a trace.
+/// The kind of a searchable value of a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Facet {
-    /// The agent, as the gate knows it or as it calls itself.
+    /// The agent: the principal, or a reported name.
     Agent,
     /// A tool that was called.
     Tool,
     /// A policy that determined a decision.
     Policy,
-    /// What was decided: `allow`, `deny`, ..
+    /// The outcome of a decision: `allow`, `deny`, ..
     Decision,
-    /// How the run ended.
+    /// The outcome of the run.
     Outcome,
     /// An `error.type`.
     Error,
@@ -26,7 +26,7 @@ pub enum Facet {
     Version,
     /// The name of a span.
     Name,
-    /// Other words that it is searched by.
+    /// Other searchable text.
     Text,
     /// The label of a note.
     Label,

@@ -1,16 +1,16 @@
-//! What traces are found by: each value once for each trace, however many spans have it.
+//! Searchable values of traces. Each value is stored once per trace.
 
 use rusqlite::{OptionalExtension as _, params};
 
 use super::{Facet, entries::ReporterTotals, writer::Writer};
 
-/// Values of one reporter by which a trace is found; more are not searched.
+/// The most facets of one reporter in a trace; further ones are not searchable.
 const MAX_FACETS: u64 = 2_000;
-/// Bytes of a value that are searched.
+/// The longest searchable part of a value, in bytes.
 const MAX_VALUE: usize = 512;
 
 impl Writer {
-    /// Have a trace found by a value that a reporter sends; only [`MAX_FACETS`] of each reporter count.
+    /// Adds a facet from a reporter. Only the first [`MAX_FACETS`] of each reporter are stored.
     pub(crate) fn add_facet(
         &mut self,
         trace: i64,
@@ -24,7 +24,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Have a trace found by a value that the gate knows it has; whether that is new.
+    /// Adds a facet from the gate. Returns whether it is new.
     pub(crate) fn add_gate_facet(
         &mut self,
         trace: i64,

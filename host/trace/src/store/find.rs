@@ -1,4 +1,4 @@
-//! Searches: which traces have all of what is asked for.
+//! Search for traces that match all filters.
 
 use rusqlite::{params_from_iter, types::Value};
 use tollgate_model::{ids::RunId, time::Timestamp};
@@ -8,39 +8,39 @@ use super::{
     read::{TRACE, trace_row},
 };
 
-/// Which traces a list has, newest first.
+/// Filters of a search.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TraceFilter {
-    /// Whose.
+    /// The tenant.
     pub tenant: String,
-    /// Only those that the gate knows a run of.
+    /// Only traces with a run of the gate.
     pub runs: bool,
-    /// Only this principal's, such as `Agent::"support"`.
+    /// Only traces of this principal, such as `Agent::"support"`.
     pub principal: Option<String>,
-    /// Only those of this conversation.
+    /// Only traces of this conversation.
     pub conversation: Option<String>,
-    /// Only those that have each of these, exactly.
+    /// Only traces that have all of these facets.
     pub has: Vec<(Facet, String)>,
-    /// Only those in whose words this occurs; three letters at least.
+    /// Only traces whose texts contain this; at least three letters.
     pub text: Option<String>,
-    /// Only those that began at or after this time.
+    /// Only traces that began at or after this time.
     pub since: Option<Timestamp>,
-    /// Only those that began before this time; for the next page the `started` of the last.
+    /// Only traces that began before this time; for the next page, `started` of the last entry.
     pub until: Option<Timestamp>,
     /// Only runs of this set.
     pub set: Option<String>,
-    /// At most so many.
+    /// The most traces to return.
     pub limit: Option<u64>,
 }
 
-/// Letters that a search for text has at least, because words are found by three letters of theirs.
+/// The least letters of a text search, because the index has trigrams.
 const MIN_TEXT: usize = 3;
 
 impl Reader {
     /// Traces, newest first.
     ///
-    /// Each value is looked up in `facets_by_text`, text in `text_parts`; where neither is asked for,
-    /// `traces_by_time` is followed, and `traces_by_start` for runs.
+    /// Facets use the index `facets_by_text`, and text uses `text_parts`. Without both, `traces_by_time` is used, and
+    /// `traces_by_start` for runs.
     ///
     /// # Errors
     /// [`StoreError`] if the text is too short, or the store cannot be read.
@@ -74,7 +74,7 @@ impl Reader {
                     "a search for text needs {MIN_TEXT} letters at least"
                 )));
             }
-            // In quotation marks it is searched for as it is.
+            // Quotation marks make it a literal phrase.
             let phrase = format!("\"{}\"", text.replace('"', "\"\""));
             and(
                 "t.id IN (SELECT f.trace FROM text_parts p CROSS JOIN facets f INDEXED BY facets_by_text \
@@ -106,7 +106,7 @@ impl Reader {
         })
     }
 
-    /// The values that a trace has in one respect.
+    /// The values of one facet of a trace.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be read.

@@ -1,16 +1,16 @@
-//! Retention: deletes old traces with all that was reported of them. Annotations, sets and feedback stay.
+//! Retention: deletes old traces with all their reports. Annotations, sets and feedback are kept.
 
 use rusqlite::{OptionalExtension as _, Row, params, params_from_iter};
 use tollgate_model::time::Timestamp;
 
 use super::{Store, StoreError, writer::Writer};
 
-/// Rows that are deleted in one transaction: others wait no longer for it than for a report.
+/// Rows to delete per transaction, so that it takes no longer than storing a report.
 const AT_ONCE: usize = 5_000;
-/// Rows that are looked at in one transaction, whether anything still needs them.
+/// Shared rows to check per transaction.
 const LOOKED_AT: i64 = 2_000;
 
-/// How rows of a trace are deleted, so many at once: `?1` is its number, `?2` how many.
+/// Statements that delete rows of a trace: `?1` is its row id, `?2` the limit.
 const OF_TRACE: &[&str] = &[
     "DELETE FROM spans WHERE id IN (SELECT id FROM spans WHERE trace = ?1 LIMIT ?2)",
     "DELETE FROM logs WHERE id IN (SELECT id FROM logs WHERE trace = ?1 LIMIT ?2)",
@@ -20,27 +20,27 @@ const OF_TRACE: &[&str] = &[
     "DELETE FROM usage WHERE (trace, source, model) IN (SELECT trace, source, model FROM usage WHERE trace = ?1 LIMIT ?2)",
     "DELETE FROM trace_reporters WHERE (trace, reporter) IN (SELECT trace, reporter FROM trace_reporters WHERE trace = ?1 LIMIT ?2)",
     "DELETE FROM trace_sources WHERE (trace, source) IN (SELECT trace, source FROM trace_sources WHERE trace = ?1 LIMIT ?2)",
-    // Last, so that what is left of the rest is found again.
+    // Last, so that remaining rows of an interrupted deletion are found again.
     "DELETE FROM traces WHERE id IN (SELECT id FROM traces WHERE id = ?1 LIMIT ?2)",
 ];
 
-/// What traces have in common.
+/// Rows that several traces share.
 #[derive(Debug, Clone, Copy)]
 enum SharedRow {
-    /// Words that traces are found by.
+    /// Texts of facets.
     Texts,
-    /// From where something was reported.
+    /// Sources of reports.
     Sources,
-    /// Self-reports from before this time about traces that are gone.
+    /// Self-reports from before this time about deleted traces.
     SelfReports(Timestamp),
 }
 
 impl Store {
-    /// Forget the traces of `tenant` in which nothing has happened since `before`, and what no other trace
-    /// needs of what they had; how many there were.
+    /// Deletes the traces of `tenant` that have been idle since `before`, and shared rows that no other trace uses.
+    /// Returns the number of traces.
     ///
     /// # Errors
-    /// [`StoreError`]; what was forgotten before stays so.
+    /// [`StoreError`]; traces that were deleted before the error stay deleted.
     pub async fn forget(&self, tenant: &str, before: Timestamp) -> Result<u64, StoreError> {
         let mut forgotten = 0;
         let mut begun = false;
@@ -69,7 +69,7 @@ impl Store {
         Ok(forgotten)
     }
 
-    /// Delete what no trace needs any more.
+    /// Deletes shared rows that no trace uses.
     async fn sweep(&self, shared: SharedRow) -> Result<(), StoreError> {
         let mut after = Some(0);
         while let Some(last) = after {
@@ -77,7 +77,7 @@ impl Store {
                 .write(move |writer| {
                     let done = writer.sweep(shared, last);
                     writer.forget();
-                    // What was deleted is to go from the log, too.
+                    // A checkpoint removes the deleted data from the write-ahead log.
                     writer.checkpoint = 0;
                     done.map_err(|e| writer.failed(&e))
                 })
@@ -88,7 +88,7 @@ impl Store {
 }
 
 impl Writer {
-    /// Delete some of what is too old: of how many traces that was the last, or nothing if there are none.
+    /// Deletes some rows of old traces. Returns the number of completed traces; `None` if there are none left.
     fn forget_some(&mut self, tenant: &str, before: Timestamp) -> rusqlite::Result<Option<u64>> {
         let (mut left, mut forgotten) = (AT_ONCE, 0);
         while left > 0 {
@@ -125,7 +125,7 @@ impl Writer {
         Ok(Some(forgotten))
     }
 
-    /// Delete some of what no trace needs, from the row after `after` on; the last row that was looked at.
+    /// Deletes some unused shared rows after row `after`. Returns the last checked row.
     fn sweep(&mut self, shared: SharedRow, after: i64) -> rusqlite::Result<Option<i64>> {
         let mut given = vec![after, LOOKED_AT];
         let sql = match shared {
@@ -151,7 +151,7 @@ impl Writer {
             .query_map(params_from_iter(given), row)?
             .collect::<rusqlite::Result<_>>()?;
         let delete: &[&str] = match shared {
-            // The index has no text of its own, so it needs the deleted text.
+            // The full-text index is contentless, so a deletion needs the text.
             SharedRow::Texts => &[
                 "INSERT INTO text_parts (text_parts, rowid, text) SELECT 'delete', id, text FROM texts WHERE id = ?1",
                 "DELETE FROM texts WHERE id = ?1",

@@ -1,19 +1,18 @@
 //! The trace store: one SQLite file next to the ledger's, with a writer and a quota of its own.
 //!
-//! What the writer has acknowledged is on the disk. Spans of the gate and spans that were reported lie
-//! side by side and never replace each other, and so do spans of different senders; the same sender's later
-//! version of a span replaces its earlier one.
+//! Acknowledged data is durable. Spans of the gate, and reported spans of different senders, never replace each other.
+//! A later version of a span from the same sender replaces the earlier one.
 //!
-//! | file | what it settles |
+//! | file | contents |
 //! |---|---|
-//! | `writer` | one thread, one transaction for all who wait |
-//! | `ingest` | what spans and logs do to the tables |
-//! | `source` | who reports, and from where |
-//! | `facets` | what traces are found by |
+//! | `writer` | the writer thread, with group commit |
+//! | `ingest` | storing of spans and logs |
+//! | `source` | reporters, resources and scopes |
+//! | `facets` | searchable values of traces |
 //! | `read`, `find`, `usage` | [`Reader`]: traces, searches, sums |
-//! | `forget` | what is too old |
+//! | `forget` | retention |
 //! | `annotations` | notes, sets and feedback |
-//! | `self_report` | what agents tell about their own runs |
+//! | `self_report` | self-reports of agents |
 //! | `schema` | the tables |
 
 mod annotations;
@@ -70,13 +69,13 @@ const BUSY: Duration = Duration::from_secs(5);
 pub struct StoreOptions {
     /// The database file.
     pub path: PathBuf,
-    /// Bytes that it may have; what agents report beyond that is refused.
+    /// The largest size in bytes; reports beyond it are rejected.
     pub quota: u64,
     /// Spans that one reporter may store in one trace, and as many logs.
     pub trace_limit: u64,
-    /// Bytes of those.
+    /// The most bytes of those.
     pub trace_bytes: u64,
-    /// Whether every commit is synced to the disk; anything else is for measurements.
+    /// Whether every commit is synced to the disk; `false` is for measurements.
     pub sync: bool,
 }
 
@@ -103,7 +102,7 @@ pub enum StoreError {
     File {
         /// The file.
         path: String,
-        /// What it said, and what to do.
+        /// The error, and what to do.
         reason: String,
     },
     /// Written by a newer version.
@@ -124,15 +123,15 @@ pub enum StoreError {
     /// Its queue is full.
     #[error("the trace store is busy; try again in a second")]
     Busy,
-    /// Nothing has this name.
+    /// It does not exist.
     #[error("there is no {what} `{name}`")]
     NotFound {
-        /// What was looked for.
+        /// The kind of thing.
         what: &'static str,
         /// Its name.
         name: String,
     },
-    /// What is asked for cannot be.
+    /// The request is not valid.
     #[error("{0}")]
     Invalid(String),
     /// The store is closing.
@@ -158,7 +157,7 @@ impl StoreError {
     }
 }
 
-/// Whose word a span is.
+/// The origin of a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SpanOrigin {
@@ -201,7 +200,7 @@ pub struct NewSpan {
     pub trace: RunId,
     /// Its id.
     pub span: SpanId,
-    /// The span above.
+    /// The parent.
     pub parent: Option<SpanId>,
     /// Its name.
     pub name: String,
@@ -217,11 +216,11 @@ pub struct NewSpan {
     pub model: Option<String>,
     /// Tokens and cost of that call.
     pub usage: Option<Usage>,
-    /// Whether these are added to the trace's: what an agent's span sums up is not counted again.
+    /// Whether these are added to the trace's sums. A span of an agent is a sum itself and is not added again.
     pub counts: bool,
-    /// The conversation that it says it is part of.
+    /// The reported conversation.
     pub conversation: Option<String>,
-    /// What its trace is found by.
+    /// Facets for its trace.
     pub facets: Vec<(Facet, String)>,
     /// Attributes, events and links, as [`Body`] has them in JSON.
     pub body: String,
@@ -240,26 +239,26 @@ pub struct NewLog {
     pub severity: String,
     /// The event's name.
     pub event: Option<String>,
-    /// The session that the trace stands for, where the log has no trace id.
+    /// The session of the trace, if the log has no trace id.
     pub conversation: Option<String>,
     /// `{"body": .., "attributes": {..}}`.
     pub body: String,
-    /// By what it is the same log when it is sent again.
+    /// Identifies the log when it is sent again.
     pub digest: [u8; 16],
 }
 
-/// What one sender reports at once, from one source.
+/// Spans and logs of one request from one source.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Where it comes from.
+    /// The source.
     pub source: Source,
-    /// Of each span the latest version last. Spans of one trace that follow each other cost less.
+    /// Spans; of each the latest version last. Grouping by trace is cheaper.
     pub spans: Vec<NewSpan>,
-    /// Those of one trace that follow each other cost less.
+    /// Logs; grouping by trace is cheaper.
     pub logs: Vec<NewLog>,
 }
 
-/// What only some spans have.
+/// The attributes, events and links of a span.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Body {
     /// Its attributes.
@@ -277,7 +276,7 @@ pub struct Body {
     /// The sender's `tracestate`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub state: String,
-    /// Attributes, events and links that are not here, because the sender or the gate left them out.
+    /// Attributes, events and links that the sender or the gate has dropped.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub dropped: u64,
 }
@@ -286,18 +285,18 @@ fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 
-/// A span as it is stored.
+/// A stored span.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StoredSpan {
     /// Its trace.
     pub trace: RunId,
     /// Its id.
     pub span: SpanId,
-    /// The span above.
+    /// The parent.
     pub parent: Option<SpanId>,
-    /// Whose word it is.
+    /// Its origin.
     pub origin: SpanOrigin,
-    /// Whose credentials brought it; empty: the gate itself.
+    /// The authenticated sender; empty for the gate itself.
     pub reporter: String,
     /// Its name, as the sender wrote it.
     pub name: String,
@@ -324,14 +323,14 @@ pub struct StoredSpan {
     pub body: Body,
 }
 
-/// A log record as it is stored.
+/// A stored log record.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StoredLog {
     /// Its trace.
     pub trace: RunId,
     /// The span that it belongs to.
     pub span: Option<SpanId>,
-    /// Whose credentials brought it.
+    /// The authenticated sender.
     pub reporter: String,
     /// When.
     pub time: Timestamp,
@@ -348,15 +347,15 @@ pub struct StoredLog {
 /// A trace, as searches find it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TraceRow {
-    /// Its id: the run's, where the gate knows one.
+    /// Its id, which is the run's if there is a run.
     pub trace: RunId,
     /// Its tenant.
     pub tenant: String,
-    /// Whether the gate knows a run of this id.
+    /// Whether there is a run with this id.
     pub run: bool,
-    /// The caller's own trace, where the run has another id.
+    /// The caller's own trace, if the run has another id.
     pub caller: Option<RunId>,
-    /// Whose run it is.
+    /// The principal of the run.
     pub principal: Option<String>,
     /// The conversation that it is part of.
     pub conversation: Option<String>,
@@ -370,7 +369,7 @@ pub struct TraceRow {
     pub logs: u64,
 }
 
-/// How much a store holds.
+/// The size of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Size {
     /// Traces.
@@ -395,10 +394,10 @@ struct Inner {
 }
 
 impl Store {
-    /// Open a store, or begin one.
+    /// Opens a store, or creates one.
     ///
     /// # Errors
-    /// [`StoreError`] if there is something else in its place, or the disk refuses.
+    /// [`StoreError`] if the file is not a trace store, or an error of the disk.
     pub fn open(options: StoreOptions) -> Result<Self, StoreError> {
         let conn = begin(&options)?;
         let reader = Reader::of(&options.path);
@@ -412,7 +411,7 @@ impl Store {
         &self.0.reader
     }
 
-    /// Finish what was handed in, and close.
+    /// Finishes queued work, and closes.
     pub async fn close(&self) {
         self.0.queue.close().await;
     }
@@ -459,12 +458,12 @@ fn begin(options: &StoreOptions) -> Result<Connection, StoreError> {
     Ok(conn)
 }
 
-/// A span's id as a column has it.
+/// The column value of a span id.
 pub(crate) fn key(span: SpanId) -> i64 {
     i64::from_be_bytes(*span.as_bytes())
 }
 
-/// The span whose id a column has.
+/// The span id of a column value.
 pub(crate) fn span_of(key: i64) -> SpanId {
     SpanId::from_bytes(key.to_be_bytes())
 }

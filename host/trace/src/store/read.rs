@@ -1,4 +1,4 @@
-//! The reading side: connections that never write, usable next to the writer and in other processes.
+//! Readers: connections that never write, usable concurrently with the writer and in other processes.
 
 use std::{
     collections::HashMap,
@@ -18,9 +18,9 @@ use super::{
     nat, schema, span_of,
 };
 
-/// Logs of one trace that are read at once.
+/// The most logs of one trace that are read.
 pub const MAX_LOGS: u32 = 10_000;
-/// Connections that are kept for the next one who asks.
+/// The most idle connections in the pool.
 const IDLE: usize = 4;
 
 /// A reader of a trace store. Clones share their connections.
@@ -56,12 +56,12 @@ const SPAN: &str = "SELECT s.span, s.parent, s.origin, s.source, s.name, s.kind,
 /// The columns of a log, for [`log_row`].
 const LOG: &str = "SELECT l.span, r.reporter, l.time, l.severity, l.event, l.body";
 
-/// How much of a trace is read.
+/// Limits of reading a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
-    /// Spans, or logs.
+    /// The most spans, or logs.
     pub rows: u64,
-    /// Bytes of their attributes and words, the last one's aside.
+    /// The most bytes of their bodies; the last one may exceed it.
     pub bytes: u64,
 }
 
@@ -83,10 +83,10 @@ pub(super) fn trace_row(row: &Row<'_>) -> rusqlite::Result<TraceRow> {
 }
 
 impl Reader {
-    /// Read the store at `path`, which any process may write; `None` where there is none yet.
+    /// Opens the store at `path`, which another process may write; `None` if it does not exist yet.
     ///
     /// # Errors
-    /// [`StoreError`] if it is none of ours, or a newer one.
+    /// [`StoreError`] if it is not a trace store, or has a newer format.
     pub fn open(path: &Path) -> Result<Option<Self>, StoreError> {
         if !path.exists() {
             return Ok(None);
@@ -120,7 +120,7 @@ impl Reader {
         Ok(conn)
     }
 
-    /// Do something with a connection that sees one state of the store throughout.
+    /// Runs `work` in a read transaction, which sees one state of the store.
     pub(super) fn with<T>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -156,7 +156,7 @@ impl Reader {
         })
     }
 
-    /// The spans of a trace, by when they began; only those of `origin`, if it is given.
+    /// The spans of a trace, by start; only those of `origin`, if it is given.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be read.
@@ -183,8 +183,8 @@ impl Reader {
         })
     }
 
-    /// The first reported spans of a trace, by when they began; only those that `reporter` has reported, if
-    /// it is given. And whether there are more.
+    /// The first reported spans of a trace, by start, and whether there are more; only those of `reporter`, if it is
+    /// given.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be read.
@@ -196,7 +196,7 @@ impl Reader {
         most: Part,
     ) -> Result<(Vec<StoredSpan>, bool), StoreError> {
         self.with(|conn| {
-            // The order is found without the spans' bodies.
+            // Sorts ids only, not the bodies of the spans.
             let mut order = conn.prepare_cached(
                 "SELECT s.id FROM traces t JOIN spans s ON s.trace = t.id AND s.origin = 1 \
                  JOIN sources r ON r.id = s.source WHERE t.tenant = ?1 AND t.trace = ?2 \
@@ -222,8 +222,8 @@ impl Reader {
         })
     }
 
-    /// The first reported logs of a trace, by time; only those that `reporter` has reported, if it is given.
-    /// And whether there are more.
+    /// The first reported logs of a trace, by time, and whether there are more; only those of `reporter`, if it is
+    /// given.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be read.
@@ -260,8 +260,7 @@ impl Reader {
         })
     }
 
-    /// The reported logs of a trace, by time; of very many the first [`MAX_LOGS`]. How many there are is
-    /// [`TraceRow::logs`].
+    /// The first [`MAX_LOGS`] reported logs of a trace, by time. [`TraceRow::logs`] is the number of all.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be read.
@@ -277,7 +276,7 @@ impl Reader {
         })
     }
 
-    /// How far something has been followed: the next index to look at.
+    /// The position of a cursor: the next index to read.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be read.
@@ -291,7 +290,7 @@ impl Reader {
         })
     }
 
-    /// How much the store holds.
+    /// The size of the store.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be read.

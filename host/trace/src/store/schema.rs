@@ -1,8 +1,8 @@
-//! The tables, and how a store comes from one version to the next.
+//! The tables and migrations.
 
 use tollgate_ledger::sqlite::Format;
 
-/// Marks a SQLite file as a trace store of ours: `Tolt`.
+/// The application id of a trace store: `Tolt`.
 pub(super) const FORMAT: Format = Format {
     application: 0x546f_6c74,
     migrations: &[
@@ -22,7 +22,7 @@ mod tests {
     use super::*;
     use crate::store::{Store, StoreOptions};
 
-    /// What a store of version 2 has: a trace of which a span and a log were reported, and a span of the gate.
+    /// A store of version 2, with a reported span, a reported log, and a span of the gate.
     const OLD: &str = r#"
         INSERT INTO sources VALUES (1, zeroblob(32), '', '{"resource":{},"scope":{}}');
         INSERT INTO sources VALUES (2, randomblob(32), 'Agent::"a"', '{"resource":{"k":1},"scope":{}}');
@@ -63,7 +63,7 @@ mod tests {
         let conn = Connection::open(&options.path).unwrap();
         let one = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!(one("PRAGMA user_version"), FORMAT.newest());
-        // In bytes, not in letters.
+        // Bytes, not characters.
         assert_eq!(one("SELECT bytes FROM traces"), 10 + 10);
         assert_eq!(one("SELECT reporter FROM spans WHERE origin = 0"), 0);
         assert_eq!(one("SELECT count(*) FROM trace_sources"), 2);

@@ -1,4 +1,4 @@
-//! Self-reports: what agents send about their own runs.
+//! Storing and reading of self-reports.
 
 use rusqlite::params;
 use tollgate_model::{ids::RunId, time::Timestamp};
@@ -6,18 +6,17 @@ use tollgate_model::{ids::RunId, time::Timestamp};
 use super::{Facet, Reader, Store, StoreError, key, nat, span_of, writer::Writer};
 use crate::self_report::{SelfReport, SelfReportTopic};
 
-/// Self-reports of one run.
+/// The most self-reports of one run.
 const MAX_OF_RUN: u64 = 20_000;
 
 /// The reporter id of self-reports in `trace_reporters`.
 const SELF: i64 = 0;
 
 impl Store {
-    /// Store what an agent reports of its own run. Of a name, a state or a result the latest counts; all
-    /// are kept.
+    /// Stores self-reports. All are kept; of a name, a state or a result the latest is used.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`] if the run would have too many; [`StoreError`] if it cannot be stored.
+    /// [`StoreError::Invalid`] if the run would have too many; [`StoreError`] if they cannot be stored.
     pub async fn add_self_reports(
         &self,
         tenant: &str,
@@ -112,7 +111,7 @@ impl Reader {
                 let topic: String = row.get(0)?;
                 let (text, call) = (row.get(1)?, row.get::<_, Option<i64>>(2)?.map(span_of));
                 let at = Timestamp(row.get(3)?);
-                // A topic that only a newer version knows is left out.
+                // A topic of a newer version is left out.
                 Ok(SelfReportTopic::from_name(&topic).map(|topic| SelfReport {
                     topic,
                     text,

@@ -1,4 +1,4 @@
-//! Who reports, and from where: the same for many spans, so kept once.
+//! Sources of reports: reporter, resource and scope, stored once for many spans.
 
 use std::sync::Arc;
 
@@ -7,8 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Attributes, entries::SourceId, writer::Writer};
 
-/// Who reported something, and from where. Written out and digested when it is made, so that the writer need
-/// not.
+/// A source of reports. It is serialized and hashed when it is made, so that the writer need not do it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     reporter: String,
@@ -18,8 +17,8 @@ pub struct Source {
 }
 
 impl Source {
-    /// A source: whose credentials it has, such as `Agent::"support"` (empty: the gate itself), the
-    /// resource's attributes as [`Self::written`], and name, version and attributes of the instrumentation.
+    /// A source: the authenticated sender, such as `Agent::"support"` (empty for the gate itself), the resource's
+    /// attributes from [`Self::written`], and name, version and attributes of the instrumentation.
     #[must_use]
     pub fn new(reporter: &str, resource: Arc<str>, scope: &Attributes) -> Self {
         let scope = Self::written(scope).as_ref().to_owned();
@@ -45,13 +44,13 @@ impl Source {
             .into()
     }
 
-    /// Whose credentials it has.
+    /// The authenticated sender.
     #[must_use]
     pub fn reporter(&self) -> &str {
         &self.reporter
     }
 
-    /// By what it is known: SHA-256 of all of it.
+    /// SHA-256 over all of it.
     #[must_use]
     pub fn digest(&self) -> &[u8; 32] {
         &self.digest
@@ -73,7 +72,7 @@ impl Default for Source {
 }
 
 impl Writer {
-    /// The numbers of a source and of who reports.
+    /// The row ids of a source and its reporter.
     pub(crate) fn source(&mut self, source: &Source) -> rusqlite::Result<SourceId> {
         if let Some(known) = self.sources.get(&source.digest) {
             return Ok(*known);
@@ -111,7 +110,7 @@ impl Writer {
         Ok(numbered)
     }
 
-    /// That a trace has something from a source.
+    /// Links a trace to a source.
     pub(crate) fn add_source(&mut self, trace: i64, source: SourceId) -> rusqlite::Result<()> {
         if self.origins.insert((trace, source.source)) {
             self.conn

@@ -1,5 +1,5 @@
-//! Tokens and cost, summed: of a run, a conversation, an agent, a tenant. All of it is reported: the gate
-//! has seen none of it happen.
+//! Sums of tokens and cost of a run, a conversation, an agent or a tenant. All of them are reported; the gate cannot
+//! verify them.
 
 use std::collections::BTreeSet;
 
@@ -9,16 +9,16 @@ use tollgate_model::{ids::RunId, time::Timestamp};
 
 use super::{Reader, StoreError, Usage, nat};
 
-/// Of what tokens and cost are summed.
+/// The scope of a sum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
     /// One run or trace.
     Run(RunId),
-    /// What one sender reported of a run: `Agent::"support"`.
+    /// Reports of one sender about a run, such as `Agent::"support"`.
     RunOf(RunId, String),
     /// The runs of one conversation.
     Conversation(String),
-    /// What one sender reported.
+    /// Reports of one sender.
     Agent(String),
     /// Everything.
     Tenant,
@@ -27,9 +27,9 @@ pub enum Scope {
 /// A sum for one model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UsageRow {
-    /// The model; empty where the sender did not say.
+    /// The model; empty if it is unknown.
     pub model: String,
-    /// Calls of it.
+    /// Its calls.
     pub calls: u64,
     /// Those of them without a known price; they are not part of the cost.
     pub unpriced: u64,
@@ -38,7 +38,7 @@ pub struct UsageRow {
     pub usage: Usage,
 }
 
-/// The sum of several models' sums.
+/// The sum over several models.
 #[must_use]
 pub fn total(rows: &[UsageRow]) -> UsageRow {
     let mut sum = UsageRow {
@@ -56,7 +56,7 @@ pub fn total(rows: &[UsageRow]) -> UsageRow {
 }
 
 impl Usage {
-    /// Both together.
+    /// The sum of both.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
         Self {
@@ -74,17 +74,17 @@ impl Usage {
     }
 }
 
-/// A run, when it began, and what was reported of it.
+/// A run, its start, and its reported usage.
 pub type RunSum = (RunId, Timestamp, UsageRow);
 
 /// The most runs of one sender whose sums are returned.
 const MAX_RUNS: i64 = 10_000;
 
-// Where the costs of very many traces no longer fit, `sum` fails and `total` does not.
+// `total` is used for costs, because `sum` fails on overflow.
 const SUMS: &str = "sum(u.calls), sum(u.unpriced), sum(u.input), sum(u.output), sum(u.cached), sum(u.cache_write), \
      CAST(min(total(u.cost), 9e18) AS INTEGER)";
 
-/// The sums of the runs in `runs r` of the tenant ?1, each of what its own principal reported.
+/// SQL of the sums of the runs in `runs r` of the tenant ?1, each over the reports of its own principal.
 fn run_sums(runs: &str, and: &str) -> String {
     format!(
         "SELECT r.trace, r.started, {SUMS} FROM {runs} JOIN traces t ON t.tenant = r.tenant \
@@ -117,7 +117,7 @@ fn sum_row(row: &Row<'_>, first: usize, model: String) -> rusqlite::Result<Usage
 }
 
 impl Reader {
-    /// What the principal of runs has reported itself of those with these traces.
+    /// The usage that the principal reported of its own runs with these traces.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be read.
@@ -143,7 +143,7 @@ impl Reader {
         })
     }
 
-    /// What the principal of runs has reported itself of its latest ones.
+    /// The usage that the principal reported of its own latest runs.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be read.
@@ -207,8 +207,8 @@ impl Reader {
 /// Microseconds of an hour.
 const HOUR: i64 = 3_600_000_000;
 
-/// A span is of the hour in which it began, as far as the gate knows its run to have gone on then: the
-/// times of reported spans are their senders' own.
+/// A span counts in the hour of its start, limited to the time of its run, because the times of reported spans are
+/// not trusted.
 const HOUR_SUMS: &str = "WITH own AS MATERIALIZED (SELECT t.id, t.seen, (SELECT min(r.started) FROM traces r \
      WHERE r.tenant = t.tenant AND r.run = 1 AND r.principal = ?2 AND (r.trace = t.trace OR r.caller = t.trace) \
      AND coalesce(r.caller, r.trace) = t.trace) AS began FROM traces t WHERE t.tenant = ?1 AND t.seen >= ?3) \
@@ -219,7 +219,7 @@ const HOUR_SUMS: &str = "WITH own AS MATERIALIZED (SELECT t.id, t.seen, (SELECT 
      GROUP BY hour HAVING hour >= ?3 / ?4";
 
 impl Reader {
-    /// What the principal of runs has reported itself, by the hour, named by its beginning; since `since`.
+    /// The usage that the principal reported of its own runs since `since`, by the start of each hour.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be read.

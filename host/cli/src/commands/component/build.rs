@@ -1,4 +1,4 @@
-//! `tollgate component build`: a component from the sources of a tool.
+//! `tollgate component build`: builds a component from the sources of a tool.
 
 use std::io::Write as _;
 use std::path::PathBuf;

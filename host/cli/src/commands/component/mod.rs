@@ -1,4 +1,4 @@
-//! `tollgate component`: from a crate to a component that the gate accepts.
+//! `tollgate component`: build, register and accept components.
 
 mod build;
 pub(crate) mod register;

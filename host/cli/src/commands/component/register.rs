@@ -1,4 +1,4 @@
-//! Registering components: look into a file, add it to the configuration, take it out again.
+//! Components of the configuration: inspect a file, add it, remove it.
 //!
 //! A component file is not trusted, so another process inspects it, never this one.
 
@@ -26,10 +26,10 @@ use crate::{
     units::size,
 };
 
-/// The longest name of a component: tools are called after it.
+/// The longest name of a component, which is the prefix of its tools.
 const MAX_NAME: usize = 40;
 
-/// What stands above the proposals for the tools of a component.
+/// The heading of the proposed settings for the tools of a component.
 const PROPOSALS: &str = "\n# What its tools are (labels) and what their results add to a run (taints). One that says \
                          nothing\n# counts as everything.\n";
 
@@ -98,8 +98,7 @@ impl File {
     }
 }
 
-/// Compile the configured components, or the one named, so that none is accepted that the gate would not
-/// run.
+/// Compiles the configured components, or the named one, so that only components that can run are accepted.
 pub(super) fn compile(
     config: &Config,
     only: Option<&str>,
@@ -236,7 +235,7 @@ pub(super) fn remove(name: &str, cx: &Context<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// A component's name, after its file.
+/// The name of a component, derived from its file.
 fn name_of(path: &Path) -> String {
     let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned());
     let letter = |c: char| match c {
@@ -246,7 +245,7 @@ fn name_of(path: &Path) -> String {
     stem.unwrap_or_default().chars().map(letter).collect()
 }
 
-/// The path as the configuration writes it: relative to its own folder where it lies below.
+/// The path for the configuration: relative to its folder if it is below that.
 fn relative(config: &Config, path: &Path) -> String {
     let absolute = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let base = config
@@ -267,8 +266,8 @@ fn parsed(text: &str) -> Result<DocumentMut, Failure> {
         .map_err(|e: toml_edit::TomlError| Failure::plain(format!("tollgate.toml: {e}")))
 }
 
-/// The configuration with one component more. Only the operator knows what its tools touch: so
-/// there is a comment for each.
+/// The configuration with one more component, and a comment for the labels of each of its tools, which only the
+/// operator can know.
 fn added(
     text: &str,
     name: &str,
@@ -319,7 +318,7 @@ fn removed(text: &str, name: &str, tools: &[String]) -> Result<String, Failure> 
     Ok(without_proposals(&document.to_string(), name))
 }
 
-/// `text` without what [`added`] proposes in comments for the tools of a component.
+/// `text` without the comments that [`added`] wrote for the tools of a component.
 fn without_proposals(text: &str, name: &str) -> String {
     let head = format!("# [tools.{name}__");
     let mut kept = String::new();
@@ -332,7 +331,7 @@ fn without_proposals(text: &str, name: &str) -> String {
         }
     }
     match kept.contains("\n# [tools.") {
-        // Of other components.
+        // A proposal of another component.
         true => kept,
         false => kept.replace(PROPOSALS, ""),
     }

@@ -1,7 +1,7 @@
-//! The call that the gate decides, made of the call that a coding agent is about to run.
+//! Converts the call of a coding agent into the call that the gate decides.
 //!
-//! Paths are in resolved form, a tool that the preset does not declare is one of two that it does declare
-//! (`mcp` and `other`), and `hook` says where and by whom it is called.
+//! Paths are resolved. A tool that the preset does not declare becomes `mcp` or `other`, which it declares. The
+//! member `hook` has the working directory, subagent and permission mode.
 
 use std::collections::BTreeSet;
 
@@ -15,14 +15,14 @@ use super::{
 };
 use crate::error::Failure;
 
-/// The member that holds what is known of the caller. The preset declares it for each of its tools.
+/// The member with facts about the caller. The preset declares it for each of its tools.
 pub(super) const CALLER: &str = "hook";
-/// The tool that stands for those of MCP servers.
+/// The tool for all tools of MCP servers.
 const MCP: &str = "mcp";
-/// The tool that stands for those of which nothing is known.
+/// The tool for all unknown tools.
 const OTHER: &str = "other";
 
-/// What an executor declares.
+/// The declared tools of an [external] section.
 #[derive(Debug)]
 pub(super) struct ToolSet {
     /// Its tools, by name.
@@ -38,7 +38,7 @@ pub(super) struct Call {
     pub(super) tool: String,
     /// The arguments, as JSON.
     pub(super) arguments: String,
-    /// What the coding agent was about to execute.
+    /// The original arguments.
     written: Value,
 }
 
@@ -53,7 +53,7 @@ impl Call {
         declared: &ToolSet,
     ) -> Result<Self, Failure> {
         let Ok(written) = canonical::parse(&tool_use.arguments) else {
-            // Ambiguous, such as a key that occurs twice: the gate refuses and records it.
+            // Ambiguous JSON, such as a duplicate key, is passed on: the gate refuses and records it.
             return Ok(Self {
                 tool: tool_use.tool.clone(),
                 arguments: tool_use.arguments.clone(),
@@ -87,10 +87,10 @@ impl Call {
         })
     }
 
-    /// What the coding agent must execute instead of what it was about to, given what was decided.
+    /// The arguments that the coding agent must execute instead of the original ones, from the decided ones.
     ///
     /// # Errors
-    /// What was decided is not readable.
+    /// The decided arguments are not valid JSON.
     pub(super) fn replacement(&self, decided: Option<&str>) -> Result<Option<Value>, Failure> {
         let unreadable = || Failure::plain("the gate's answer holds no arguments");
         let decided = canonical::parse(decided.unwrap_or_default()).map_err(|_| unreadable())?;

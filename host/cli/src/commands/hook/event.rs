@@ -1,4 +1,4 @@
-//! What a coding agent tells its hook, in the same terms for all of them.
+//! The event that a coding agent passes to its hook, in one form for all coding agents.
 
 use serde_json::{Map, Value, value::RawValue};
 use tollgate_model::canonical::Sha256Digest;
@@ -6,7 +6,7 @@ use tollgate_model::canonical::Sha256Digest;
 use super::preset::Preset;
 use crate::error::Failure;
 
-/// Characters of a name from outside that are shown.
+/// The longest part of a foreign name that is shown, in characters.
 const MAX_NAME: usize = 64;
 
 /// An event.
@@ -14,16 +14,16 @@ const MAX_NAME: usize = 64;
 pub(super) struct HookEvent {
     /// Its name, as the coding agent spells it.
     pub(super) name: String,
-    /// What it is about.
+    /// Its kind.
     pub(super) moment: Moment,
-    /// The call, where a tool is about to run or has run.
+    /// The call, for events before and after a tool.
     pub(super) tool_use: Option<ToolUse>,
 }
 
-/// What an event is about.
+/// The kind of an event.
 #[derive(Debug, PartialEq)]
 pub(super) enum Moment {
-    /// A tool is about to run: the one moment at which it can be kept from running.
+    /// Before a tool runs. Only then it can be blocked.
     BeforeTool,
     /// A tool has run.
     AfterTool {
@@ -32,7 +32,7 @@ pub(super) enum Moment {
         /// What it returned, as text.
         content: String,
     },
-    /// Anything else.
+    /// Any other event.
     Other,
 }
 
@@ -41,17 +41,17 @@ pub(super) enum Moment {
 pub(super) struct ToolUse {
     /// The tool, as the coding agent names it.
     pub(super) tool: String,
-    /// The arguments as they were written, so that the gate sees a key that occurs twice.
+    /// The unparsed arguments, so that the gate sees duplicate keys.
     pub(super) arguments: String,
-    /// The session: the gate has a run for each.
+    /// The session, for which the gate has a run.
     pub(super) session: String,
-    /// By what the events before and after the call are known to be of one call.
+    /// The id that the events before and after one call share.
     pub(super) reference: String,
-    /// Where and by whom it is called.
+    /// Facts about the caller.
     pub(super) caller: Caller,
 }
 
-/// Where a tool is called, and by which agent of the session.
+/// The working directory and the agent within the session.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Caller {
     /// The working directory.
@@ -60,11 +60,11 @@ pub(super) struct Caller {
     pub(super) agent_id: Option<String>,
     /// The kind of subagent.
     pub(super) agent_type: Option<String>,
-    /// How the coding agent itself asks for permission.
+    /// The permission mode of the coding agent.
     pub(super) permission_mode: Option<String>,
 }
 
-/// Whether `text` is surely an event that decides nothing. Text that cannot be read may be any event.
+/// Whether `bytes` are certainly an event that cannot block. Unreadable input may be any event.
 pub(super) fn decides_nothing(preset: &Preset, bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     let event = serde_json::from_str::<Value>(&text).ok();
@@ -81,7 +81,7 @@ impl HookEvent {
     /// Read an event.
     ///
     /// # Errors
-    /// It is not JSON, or lacks what an event of its name has.
+    /// It is not JSON, or lacks a member that its kind requires.
     pub(super) fn parse(preset: &Preset, bytes: &[u8]) -> Result<Self, Failure> {
         let text = std::str::from_utf8(bytes).map_err(|e| {
             Failure::plain(format!(
@@ -117,7 +117,7 @@ impl HookEvent {
     }
 }
 
-/// The members of an event, each as it was written.
+/// The members of an event, unparsed.
 struct Members<'a>(std::collections::BTreeMap<String, &'a RawValue>);
 
 impl<'de: 'a, 'a> serde::Deserialize<'de> for Members<'a> {
@@ -201,7 +201,7 @@ impl Members<'_> {
             }
         };
         let reference = self.text(fields.call).unwrap_or_else(|| {
-            // Without an id of the call, the latest one that was the same is meant.
+            // Without a call id, events belong to the latest identical call.
             let same: Value = serde_json::from_str(&arguments).unwrap_or_default();
             Sha256Digest::of(format!("{session}\n{tool}\n{same}").as_bytes()).to_string()
         });
@@ -220,7 +220,7 @@ impl Members<'_> {
     }
 }
 
-/// A name from outside, fit for a message.
+/// A foreign name, made printable and short.
 pub(super) fn shown(name: &str) -> String {
     tollgate::text::printable(name, MAX_NAME)
 }

@@ -1,5 +1,5 @@
-//! What ends the hook when nothing else does: with the exit code that blocks, for as long as the event
-//! may be one that must be blocked.
+//! Ends the hook on a timeout, signal or panic. The exit code blocks the call, until it is known that the event
+//! cannot be blocked.
 
 use std::{
     io,
@@ -15,7 +15,7 @@ use signal_hook::{consts::SIGALRM, flag::register_conditional_shutdown};
 
 use crate::exit_code::Exit;
 
-/// How long after the time limit the alarm ends the process, which says nothing of why.
+/// How long after the time limit the alarm kills the process, without a message.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Signals and panics end the process with [`Guard::exit`].
@@ -26,7 +26,7 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    /// Arm it. It needs no thread, no file descriptor and no runtime.
+    /// Sets the alarm and handlers. Needs no thread, file descriptor or runtime.
     pub(super) fn arm(limit: Duration) -> io::Result<Self> {
         let blocks = Arc::new(AtomicBool::new(true));
         let passes = Arc::new(AtomicBool::new(false));
@@ -51,18 +51,18 @@ impl Guard {
         })
     }
 
-    /// The event is known, and nothing of it can be blocked.
+    /// From now on failures do not block, because the event cannot be blocked.
     pub(super) fn pass(&self) {
         self.passes.store(true, Ordering::SeqCst);
         self.blocks.store(false, Ordering::SeqCst);
     }
 
-    /// How a failure ends the process now.
+    /// The exit code for a failure now.
     pub(super) fn exit(&self) -> Exit {
         exit(&self.blocks)
     }
 
-    /// How much time is left.
+    /// The remaining time.
     pub(super) fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }

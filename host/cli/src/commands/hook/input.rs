@@ -11,9 +11,9 @@ use rustix::{
 use super::guard::Guard;
 use crate::error::Failure;
 
-/// Bytes of a hook's input at most.
+/// The largest input of a hook, in bytes.
 const MAX_INPUT: usize = 8 << 20;
-/// `/dev/null`, which the standard library opens where standard output is closed.
+/// The device number of `/dev/null`, which the standard library opens if standard output is closed.
 const NULL_DEVICE: (u32, u32) = (1, 3);
 
 /// All of standard input.
@@ -49,7 +49,7 @@ pub(super) fn read(guard: &Guard) -> Result<Vec<u8>, Failure> {
     }
 }
 
-/// Not decided within the time limit.
+/// The failure after the time limit.
 pub(super) fn late() -> Failure {
     Failure::plain("it was not decided in time").help("see whether `tollgate serve` answers")
 }
@@ -61,7 +61,7 @@ fn unreadable(error: rustix::io::Errno) -> Failure {
     ))
 }
 
-/// Whether nothing that is printed can reach a reader.
+/// Whether standard output is closed or `/dev/null`.
 pub(super) fn output_is_discarded() -> bool {
     fstat(stdout()).map_or(true, |stat| {
         let device = (
@@ -72,7 +72,7 @@ pub(super) fn output_is_discarded() -> bool {
     })
 }
 
-/// Print all of it. Unlike the standard library's stream, a closed descriptor is an error.
+/// Writes all bytes to standard output. Unlike in the standard library, a closed descriptor is an error.
 pub(super) fn write_all(mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match rustix::io::write(stdout(), bytes) {

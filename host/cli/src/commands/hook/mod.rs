@@ -30,7 +30,7 @@ use self::{
 };
 use crate::{client::ApiRequest, context::Context, error::Failure, exit_code::Exit, trust};
 
-/// Whose hook.
+/// The coding agent.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Hook {
     /// The hook of Claude Code.
@@ -47,7 +47,7 @@ pub(crate) enum Hook {
     Cursor(HookArgs),
 }
 
-/// What the hook of every coding agent takes.
+/// The arguments of every hook.
 #[derive(Debug, Args)]
 pub(crate) struct HookArgs {
     /// The agent; default: `agent` under [serve].
@@ -76,7 +76,7 @@ impl Hook {
     }
 }
 
-/// Run `tollgate hook`. It builds its own runtime, of one thread, once the guard is armed.
+/// Run `tollgate hook`. It builds its own single-threaded runtime, after the guard is armed.
 pub(crate) fn run(hook: &Hook, cx: &Context<'_>) -> Exit {
     let (preset, args) = hook.parts();
     let limit = Duration::from_secs(u64::from(args.timeout));
@@ -112,12 +112,12 @@ fn answer(
         let asking = ask(preset, args, &event, tool_use, cx);
         tokio::time::timeout(limit, asking).await
     });
-    // What is still waited for must not keep this process.
+    // Pending tasks must not keep this process alive.
     runtime.shutdown_background();
     answer.unwrap_or_else(|_| Err(input::late()))
 }
 
-/// Ask the process that serves the gate.
+/// Sends the call to the process that serves the gate.
 async fn ask(
     preset: &Preset,
     args: &HookArgs,
@@ -168,8 +168,8 @@ async fn ask(
     }
 }
 
-/// The configuration that was named, or the project's. Never one that is looked for from where the agent
-/// stands: that may be a directory into which it writes.
+/// The configuration of `--config`, else the project's. It is never searched from the agent's working directory,
+/// where the agent could write one.
 fn config(preset: &Preset, cx: &Context<'_>) -> Result<Config, Failure> {
     if let Some(file) = cx.named_config() {
         return Ok(Config::read(file)?);
@@ -187,7 +187,7 @@ fn config(preset: &Preset, cx: &Context<'_>) -> Result<Config, Failure> {
     Ok(Config::read(&file)?)
 }
 
-/// The executor that declares the tools of this coding agent, and what it declares.
+/// The [external] section of this coding agent, and its tools.
 fn executor(
     preset: &Preset,
     args: &HookArgs,
@@ -234,7 +234,7 @@ fn executor(
 /// The answer to the coding agent.
 #[derive(Debug, PartialEq)]
 struct HookAnswer {
-    /// As it reads it on standard output.
+    /// The JSON for standard output.
     json: serde_json::Value,
     /// Why the call must not run as it is; for agents that ignore standard output.
     blocks: Option<String>,
@@ -265,7 +265,7 @@ impl HookAnswer {
         }
     }
 
-    /// After a tool has run.
+    /// The answer after a tool has run.
     fn after(preset: &Preset, event: &HookEvent, reply: CallReply) -> Self {
         Self::after_outcome(preset, event, reply.outcome, reply.redacted, reply.message)
     }
@@ -289,7 +289,7 @@ impl HookAnswer {
     }
 }
 
-/// Print the answer. One that must be read, and cannot be, blocks by exit code instead.
+/// Prints the answer. If a blocking answer cannot be printed, the exit code blocks instead.
 fn deliver(answer: &HookAnswer) -> Result<Exit, Failure> {
     match &answer.blocks {
         Some(reason) if input::output_is_discarded() => Err(Failure::usage(reason.clone())),

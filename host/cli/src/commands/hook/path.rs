@@ -1,5 +1,5 @@
-//! Paths in resolved form: absolute, without `.`, `..`, doubled separators and links, so that one rule of a
-//! policy catches every spelling of a file.
+//! Resolves paths: absolute, without `.`, `..`, doubled separators and links, so that one rule of a policy
+//! covers every spelling of a file.
 
 use std::{
     fs, io,
@@ -8,10 +8,10 @@ use std::{
 
 use crate::error::Failure;
 
-/// The resolved form of `path`, relative to `cwd`. What is not there yet is resolved as far as it is.
+/// Resolves `path`, relative to `cwd`. Of a path that does not exist, the existing part is resolved.
 ///
 /// # Errors
-/// A link leads nowhere, so what would be written cannot be said; or the path is relative to nothing.
+/// A dangling link, whose target could be created; or a relative path without `cwd`.
 pub(super) fn resolve(path: &str, cwd: Option<&str>) -> Result<String, Failure> {
     let unknown = |why: String| Failure::plain(format!("the path `{}`: {why}", shown(path)));
     let whole = match cwd {
@@ -33,7 +33,7 @@ pub(super) fn resolve(path: &str, cwd: Option<&str>) -> Result<String, Failure> 
                     Err(error) if is_link(&resolved) => {
                         return Err(unknown(format!("a link in it cannot be followed: {error}")));
                     }
-                    // Not there yet, or not for this user to look into.
+                    // It does not exist yet, or this user may not read it.
                     Err(error) if is_absence(&error) => {}
                     Err(error) => return Err(unknown(error.to_string())),
                 }

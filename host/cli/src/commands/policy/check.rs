@@ -63,7 +63,7 @@ enum Format {
     Sarif,
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Serialize)]
 struct CheckReport {
     ok: bool,

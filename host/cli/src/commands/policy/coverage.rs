@@ -1,4 +1,4 @@
-//! `tollgate policy coverage`: what policies did in live traffic.
+//! `tollgate policy coverage`: decisions of each policy in live traffic.
 
 use clap::Args;
 use tollgate::{
@@ -30,7 +30,7 @@ time since when they are in force.
 
 With --json: [{id, file, mode, decisions, last, last_time, since}].";
 
-/// Of which policies.
+/// Filters.
 #[derive(Debug, Args)]
 pub(crate) struct Coverage {
     /// Only policies that never determined a decision.

@@ -1,4 +1,4 @@
-//! `tollgate policy explain`: why a decision was made, and what would have turned it.
+//! `tollgate policy explain`: the reasons of a decision, and what would have changed it.
 
 use std::path::PathBuf;
 
@@ -40,7 +40,7 @@ of a case of `tollgate policy test`, as JSON.
 With --json: {answer, policies [{id, file, line, permits, mode, determined, verdict, ..}],
 changes [[FACT]]}.";
 
-/// What is to be explained.
+/// The decision or request to explain.
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
     /// A decision, such as dec-37.
@@ -162,7 +162,7 @@ async fn hypothetical(args: &Explain, config: &Config) -> Result<(Pdp, Request, 
     };
     let mut case = case;
     if let Some(members) = case.as_object_mut() {
-        // What it is compared with does not matter here.
+        // The expected answer is not used here.
         members
             .entry("name")
             .or_insert_with(|| "hypothetical".into());

@@ -26,7 +26,7 @@ is not formatted.
 
 With --json: {files, changed [FILE]}.";
 
-/// Which files.
+/// The files to format.
 #[derive(Debug, Args)]
 pub(crate) struct Fmt {
     /// Only list the files that are not formatted.
@@ -93,7 +93,7 @@ pub(super) fn run(args: &Fmt, cx: &Context<'_>) -> Result<Exit, Failure> {
     })
 }
 
-/// The text as it should be.
+/// The formatted text.
 fn pretty(text: &str) -> Result<String, String> {
     if let Some(problem) = tollgate_policy::policy::too_deep(text) {
         return Err(format!("it is not formatted: {problem}"));
@@ -105,7 +105,7 @@ fn pretty(text: &str) -> Result<String, String> {
         line_width: 100,
         indent_width: 2,
     };
-    // Cedar's formatter would join what is said of the file to what is said of its first policy.
+    // Cedar's formatter would join the comments of the file with those of its first policy.
     let (about, policies) = text.split_at(end_of_header(text));
     policies_str_to_pretty(policies, &style)
         .map(|pretty| format!("{about}{}\n", pretty.trim_end()))
@@ -114,7 +114,7 @@ fn pretty(text: &str) -> Result<String, String> {
         })
 }
 
-/// Where the comments that speak of the whole file end: they stand at its top, before a blank line.
+/// The end of the comments about the whole file: those at its top, before a blank line.
 fn end_of_header(text: &str) -> usize {
     let (mut end, mut at) = (0, 0);
     for line in text.split_inclusive('\n') {
@@ -125,7 +125,7 @@ fn end_of_header(text: &str) -> usize {
             _ => return end,
         }
     }
-    // Nothing but comments: there is nothing to format.
+    // Only comments: nothing to format.
     0
 }
 

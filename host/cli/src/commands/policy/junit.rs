@@ -8,15 +8,15 @@ use crate::error::Failure;
 
 /// The result of a case.
 pub(super) struct CaseResult<'a> {
-    /// The file that it stands in.
+    /// Its file.
     pub(super) file: &'a Path,
     /// Its name.
     pub(super) name: &'a str,
-    /// Each thing in which the answer is not the expected one; empty if it passed.
+    /// Differences from the expected answer; empty if it passed.
     pub(super) wrong: &'a [String],
 }
 
-/// The report, one suite a file.
+/// The report, with one suite per file.
 ///
 /// # Errors
 /// The XML cannot be written.

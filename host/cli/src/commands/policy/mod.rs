@@ -1,4 +1,4 @@
-//! `tollgate policy`: are the policies right, what do they do, and what would others do?
+//! `tollgate policy`: check, test, explain, replay and promote policies.
 
 mod check;
 mod coverage;

@@ -1,4 +1,4 @@
-//! `tollgate policy promote`: shadow policies, put into force.
+//! `tollgate policy promote`: puts shadow policies into force.
 
 use clap::Args;
 use serde_json::json;
@@ -25,7 +25,7 @@ load, nothing changes.
 
 With --json: {bundle, files}.";
 
-/// What is put into force.
+/// The policy or set to promote.
 #[derive(Debug, Args)]
 pub(crate) struct Promote {
     /// A policy in shadow mode.

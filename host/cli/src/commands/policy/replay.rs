@@ -1,4 +1,4 @@
-//! `tollgate policy replay`: recorded requests, decided again with other policies.
+//! `tollgate policy replay`: decides recorded requests again with other policies.
 
 use std::{num::NonZero, path::PathBuf, thread};
 
@@ -27,7 +27,7 @@ left out).
 With --json: {compared, flipped, flips [{from, to, policies, count, decisions, runs}],
 not_comparable {WHY: COUNT}}.";
 
-/// What to decide again.
+/// The requests and policies.
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
     /// The directory of the other policies (.cedar files).
@@ -47,7 +47,7 @@ pub(crate) struct Replay {
     threshold: Threshold,
 }
 
-/// How many flips may be.
+/// The most accepted flips.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Threshold {
     Count(u64),

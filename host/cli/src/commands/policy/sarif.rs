@@ -39,7 +39,7 @@ fn result(place: &Place, base: &Path) -> Value {
         None => place.message.clone(),
     };
     let file = Path::new(&place.file);
-    // Relative to the configuration, as code hosts know files.
+    // Relative to the configuration, as code hosts expect it.
     let uri = file.strip_prefix(base).unwrap_or(file);
     let uri: Vec<String> = uri
         .components()

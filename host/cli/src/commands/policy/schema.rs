@@ -1,4 +1,4 @@
-//! `tollgate policy schema`: what policies are written against, what changed in it, and what that breaks.
+//! `tollgate policy schema`: the schema, its changes, and the policies that they break.
 
 use std::{
     collections::BTreeMap,
@@ -44,7 +44,7 @@ schema is written there, for editors.
 With --json: {digest, schema}; --diff: {digest, added, removed, changed [{tool, gone, new}],
 broken [DIAGNOSTIC]}.";
 
-/// Of which tools.
+/// The tools of the schema.
 #[derive(Debug, Args)]
 pub(crate) struct Schema {
     /// Show the changes since the schema was last written, and the policies that they break.
@@ -58,7 +58,7 @@ pub(crate) struct Schema {
     prefix: Option<String>,
 }
 
-/// What changed.
+/// The changes.
 #[derive(Serialize)]
 struct Difference {
     digest: Sha256Digest,
@@ -79,12 +79,12 @@ struct TypeChange {
 pub(super) async fn run(args: &Schema, cx: &Context<'_>) -> Result<Exit, Failure> {
     let config = match (&args.from, cx.config()) {
         (_, Ok(config)) => Some(config),
-        // A list of tools needs no gate.
+        // With --from, no configuration is needed.
         (Some(_), Err(_)) if !args.diff => None,
         (_, Err(error)) => return Err(error),
     };
     let mut bundle = match &config {
-        // What breaks is seen among all tools.
+        // --diff needs the schema of all tools.
         Some(config) if args.from.is_none() || args.diff => {
             load::bundle_without_validation(config, Some(compiler())).await?
         }
@@ -120,12 +120,12 @@ pub(super) async fn run(args: &Schema, cx: &Context<'_>) -> Result<Exit, Failure
     Ok(Exit::Ok)
 }
 
-/// Where the schema is kept for editors.
+/// The file of the schema for editors.
 fn kept(config: &Config) -> PathBuf {
     config.store.path.with_file_name("tollgate.cedarschema")
 }
 
-/// Keep the schema where an editor's Cedar extension finds it. What cannot be kept is only remarked on.
+/// Writes the schema for editors. A failure is only a remark.
 pub(super) fn keep_for_editors(
     config: &Config,
     bundle: &Bundle,
@@ -156,7 +156,7 @@ fn text(bundle: &Bundle) -> Result<String, Failure> {
     schema::text(&inputs).map_err(|e| Failure::plain(e.to_string()))
 }
 
-/// Put the tools of an MCP `tools/list` result into a bundle.
+/// Adds the tools of an MCP `tools/list` result to a bundle.
 fn listed(file: &Path, prefix: Option<&str>, bundle: &mut Bundle) -> Result<(), Failure> {
     let failed = |reason: String| {
         Failure::plain(format!("{}: {reason}", file.display()))
@@ -202,7 +202,7 @@ fn listed(file: &Path, prefix: Option<&str>, bundle: &mut Bundle) -> Result<(), 
     Ok(())
 }
 
-/// The lines of each tool's action, by its name.
+/// The lines of the schema for each tool, by name.
 fn actions(text: &str) -> BTreeMap<String, Vec<String>> {
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut within: Option<String> = None;

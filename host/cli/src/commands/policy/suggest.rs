@@ -1,7 +1,7 @@
-//! `tollgate policy suggest`: permits for what was called, and no more, from the ledger.
+//! `tollgate policy suggest`: writes permits that cover exactly the calls in the ledger.
 //!
-//! A suggestion is a proposal for a person: what was called is not what should be. It is validated with the
-//! policies and tools that are loaded before it is printed.
+//! A person must review them: not every recorded call should be allowed. Each permit is validated with the loaded
+//! policies and tools before it is printed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -39,18 +39,18 @@ permits have no conditions.
 
 With --json: {calls, unread, policies [{id, principal, tool, calls, read, fixed, open}], text}.";
 
-/// Values that an argument may have and still be called fixed.
+/// The most different values of an argument that becomes a condition.
 const MAX_VALUES: usize = 5;
-/// Bytes of such a value.
+/// The longest such value, in bytes.
 const MAX_VALUE: usize = 100;
-/// How often each value must have come, on average.
+/// How often each value must occur, on average.
 const REPEATS: usize = 2;
-/// Of how many calls the arguments are asked for at once.
+/// Calls per request for arguments.
 const AT_ONCE: usize = 500;
-/// The file that is validated.
+/// The name of the validated file, in messages.
 const FILE: &str = "suggested.cedar";
 
-/// Which calls.
+/// The calls to read.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Suggest {
@@ -71,18 +71,18 @@ pub(crate) struct Suggest {
     owner: String,
 }
 
-/// A call that was allowed.
+/// An allowed call.
 struct Call {
     principal: Uid,
     tool: String,
     decision: DecisionId,
 }
 
-/// What was called by one principal with one tool.
+/// The calls of one tool by one principal.
 #[derive(Debug, Default)]
 struct Group {
     calls: usize,
-    /// The arguments that could be read.
+    /// Readable arguments.
     inputs: Vec<Value>,
 }
 
@@ -93,9 +93,9 @@ struct Permit {
     principal: String,
     tool: String,
     calls: usize,
-    /// Arguments that always had one of these values.
+    /// Arguments that become conditions, with their values.
     fixed: BTreeMap<String, BTreeSet<String>>,
-    /// Arguments that may have any value, with how many were seen.
+    /// Arguments without a condition, with the number of different values.
     open: BTreeMap<String, usize>,
     /// Calls whose arguments were read.
     read: usize,
@@ -105,7 +105,7 @@ struct Permit {
     owner: String,
 }
 
-/// What was suggested, as programs read it.
+/// The output for programs.
 #[derive(Serialize)]
 struct Suggestion<'a> {
     calls: usize,
@@ -185,7 +185,7 @@ pub(super) async fn run(args: &Suggest, cx: &Context<'_>) -> Result<Exit, Failur
     Ok(Exit::Ok)
 }
 
-/// The arguments of calls, as far as the caller may see them.
+/// The arguments of calls that the user may read.
 async fn arguments(
     config: Config,
     decisions: &[DecisionId],
@@ -210,7 +210,7 @@ async fn arguments(
     Ok(found)
 }
 
-/// A permit for each principal and tool, each valid with what is loaded.
+/// A permit for each principal and tool, validated with the loaded policies and tools.
 fn permits(
     ruleset: &Ruleset,
     owner: &str,
@@ -230,7 +230,7 @@ fn permits(
         };
         let mut permit = Permit::of(&principal, tool, &group, owner);
         if valid(ruleset, &permit).is_err() {
-            // What is fixed may be of a type that a text is not compared with.
+            // A condition may fail to validate, because the argument has another type in the schema.
             let fixed = std::mem::take(&mut permit.fixed);
             permit
                 .open
@@ -242,12 +242,12 @@ fn permits(
     Ok(permits)
 }
 
-/// Whether the permit loads with the policies and tools that are loaded.
+/// Validates a permit together with the loaded policies and tools.
 fn valid(ruleset: &Ruleset, permit: &Permit) -> Result<(), Failure> {
     let mut bundle: Bundle =
         serde_json::from_slice(&ruleset.bundle).map_err(|e| Failure::plain(e.to_string()))?;
     let mut own = permit.clone();
-    // One of the same name may be in force already.
+    // A policy with this id may be in force already.
     own.id.push_str("-validated");
     bundle.policies.push(PolicyFile {
         name: FILE.into(),
@@ -277,7 +277,7 @@ impl Permit {
             .into_iter()
             .flat_map(|properties| properties.keys().cloned())
             .collect();
-        // Whether all of them were read: what was not seen may have been anything.
+        // Conditions need the arguments of all calls.
         let whole = group.inputs.len() == group.calls;
         let (mut fixed, mut open) = (BTreeMap::new(), BTreeMap::new());
         for name in &names {
@@ -319,7 +319,7 @@ impl Permit {
         }
     }
 
-    /// As Cedar.
+    /// The policy as Cedar text.
     fn text(&self) -> String {
         let mut text = format!("// {}.", count(self.calls as u64, "call"));
         if self.open.is_empty() && !self.fixed.is_empty() {

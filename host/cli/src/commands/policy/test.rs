@@ -1,4 +1,4 @@
-//! `tollgate policy test`: cases in files, played against the policies. No component runs and nothing is
+//! `tollgate policy test`: runs test cases from files against the policies. No component runs and nothing is
 //! recorded.
 
 use std::{
@@ -61,10 +61,10 @@ The exit code is 1 if a case fails; with --deny-untested also if a policy determ
 With --json: {ok, cases [{file, name, answer, wrong}], policies [{id, file, determined,
 applied}]}.";
 
-/// Events that belong to one change come within this time.
+/// File events within this time belong to one change.
 const SETTLE: Duration = Duration::from_millis(100);
 
-/// Which cases, against which policies.
+/// The cases and policies.
 #[derive(Debug, Args)]
 pub(crate) struct Test {
     /// Files of cases, or folders of them.
@@ -113,18 +113,18 @@ struct CaseReport {
     played: CaseResult,
 }
 
-/// What the cases say of one policy.
+/// The coverage of one policy.
 #[derive(Serialize)]
 struct Coverage {
     id: String,
     file: String,
-    /// Cases that it determined, or would have changed from the shadow.
+    /// Cases that it determined, or would have changed in shadow mode.
     determined: u64,
     /// Cases to which it applied.
     applied: u64,
 }
 
-/// What cases are played in.
+/// The policies, principals and tools of the cases.
 struct Setting {
     pdp: Pdp,
     defaults: Defaults,
@@ -137,7 +137,7 @@ pub(super) async fn run(args: &Test, cx: &Context<'_>) -> Result<Exit, Failure> 
     }
     let (send, changes) = mpsc::channel();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        // Reading changes nothing, and a closed channel means that the watch has ended.
+        // Reads are ignored. A closed channel means that the watch has ended.
         if event.is_ok_and(|event| !event.kind.is_access()) {
             let _ = send.send(());
         }
@@ -160,7 +160,7 @@ pub(super) async fn run(args: &Test, cx: &Context<'_>) -> Result<Exit, Failure> 
     }
 }
 
-/// Wait for a change, and until no more come; whether none will.
+/// Waits for a change, and until files are quiet. Returns whether the watch has ended.
 fn settled(changes: &mpsc::Receiver<()>) -> bool {
     if changes.recv().is_err() {
         return true;
@@ -273,7 +273,7 @@ fn files(args: &Test, config: Option<&Config>) -> Result<Vec<PathBuf>, Failure> 
     Ok(files)
 }
 
-/// A file's contents, by its extension.
+/// The contents of a file, parsed by its extension.
 fn parsed<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Failure> {
     let failed = |e: String| Failure::plain(format!("{}: {e}", shown(path)));
     let text = fs::read_to_string(path).map_err(|e| failed(format!("it cannot be read: {e}")))?;
@@ -292,7 +292,7 @@ fn read(path: &Path) -> Result<Vec<Case>, Failure> {
     }
 }
 
-/// What the cases are played in, or what is wrong with the policies.
+/// The setting of the cases, or the errors of the policies.
 async fn setting(
     args: &Test,
     config: Result<Config, Failure>,
@@ -337,7 +337,7 @@ async fn setting(
     }
 }
 
-/// A case may leave out the agent or user that is the only one in the configuration.
+/// Defaults of cases: the agent or user, if the configuration has only one.
 fn defaults(config: &Config) -> Defaults {
     let agent = config.agents.iter().next();
     let operator = agent.map(|(_, agent)| agent.operator.clone());

@@ -1,4 +1,4 @@
-//! `tollgate runs diff`: two runs, step by step, and where they part.
+//! `tollgate runs diff`: compares two runs step by step.
 
 use clap::Args;
 use serde::Serialize;
@@ -18,13 +18,13 @@ their digests and not shown. The exit code is 1 if the runs differ.
 With --json: {a, b, diff {steps [{a, b, differs [{what, a, b}]}], first, first_decision, runs}}. The outer a
 and b are {run, steps}; a and b of a diff step are indexes in these.";
 
-/// Which runs.
+/// The runs to compare.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Compare {
-    /// The one: its id, the beginning of it, or its key.
+    /// The first run: its id, the beginning of it, or its key.
     a: String,
-    /// The other.
+    /// The second run.
     b: String,
     /// Also show equal steps.
     #[arg(long)]

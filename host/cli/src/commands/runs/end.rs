@@ -23,7 +23,7 @@ Example:
 
 No further call of the run starts, its running components are ended, and its pending approvals are voided.";
 
-/// A run of the caller's own that is over.
+/// The arguments of `tollgate runs end`.
 #[derive(Debug, Args)]
 #[command(after_help = END)]
 pub(crate) struct End {
@@ -38,7 +38,7 @@ pub(crate) struct End {
     reason: String,
 }
 
-/// A run that is to stop.
+/// The arguments of `tollgate runs cancel`.
 #[derive(Debug, Args)]
 #[command(after_help = CANCEL)]
 pub(crate) struct Cancel {
@@ -53,7 +53,7 @@ pub(crate) struct Cancel {
     reason: String,
 }
 
-/// How a run ended, as its own agent or user says.
+/// An outcome that the caller may give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutcomeArg {
     /// It reached its goal.

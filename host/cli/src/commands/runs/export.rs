@@ -49,7 +49,7 @@ expected path and outcome of the run; with --payloads also its arguments and sel
 
 An export needs the permission `export_runs`, and --payloads also `view_payload`. Both are recorded.";
 
-/// What to export.
+/// The run and format.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Export {
@@ -66,7 +66,7 @@ pub(crate) struct Export {
     payloads: bool,
 }
 
-/// As what a run is exported.
+/// The format of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// OTLP as JSON.
@@ -81,7 +81,7 @@ enum Format {
     Eval,
 }
 
-/// What decisions were made from.
+/// Requests and facts of decisions.
 type DecisionInputs = BTreeMap<DecisionId, (Request, Facts)>;
 
 /// Run `tollgate runs export`.
@@ -148,7 +148,7 @@ fn pretty<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// What was reported of the run. Of whom it was reported by only the kind is left, except an agent's name.
+/// The reports of the run. Reporters are reduced to their kind, except agents, which keep their name.
 fn reported(
     config: &Config,
     row: &RunRow,
@@ -163,8 +163,8 @@ fn reported(
     Ok(spans)
 }
 
-/// That the run may be exported, with the hashes of whom it names, and with payloads what its decisions
-/// were made from: each is decided, and recorded.
+/// Requests the export: returns the hashes of entities, and with payloads the facts of decisions. Both accesses are
+/// decided and recorded.
 async fn leave(
     row: &RunRow,
     payloads: bool,
@@ -187,7 +187,7 @@ async fn leave(
     Ok((names, Some(sealed)))
 }
 
-/// Cases that get the recorded answer with the policies in force, as a list in JSON.
+/// Cases that the policies in force answer as recorded, as a JSON list.
 async fn cases(
     config: &Config,
     records: &[(u64, Record)],
@@ -213,7 +213,7 @@ async fn cases(
         let wrong = case.play(&pdp, &Defaults::default()).wrong;
         match wrong.first() {
             Some(wrong) => other.push(format!("dec-{index}: {wrong}")),
-            // A call that waits is decided again and again.
+            // A pending call is decided several times; equal cases are written once.
             None if kept.iter().any(|known| same(known, &case)) => {}
             None => kept.push(case),
         }

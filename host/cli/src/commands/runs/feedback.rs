@@ -1,4 +1,4 @@
-//! `tollgate runs feedback`: how good a run was, said afterwards.
+//! `tollgate runs feedback`: rates a run afterwards.
 
 use clap::{Args, ValueEnum};
 use tollgate_model::ids::SpanId;

@@ -22,7 +22,7 @@ Examples:
 
 With --json: [{id, opened, tenant, principal, on_behalf_of, key, root, started, last, ended, outcome,
 stop_reason, calls, denials, errors, pending, labels}]. Times are microseconds since 1970.";
-/// Which runs.
+/// Filters of the list.
 #[derive(Debug, Args)]
 #[command(after_help = LIST)]
 pub(crate) struct List {
@@ -80,7 +80,7 @@ pub(crate) struct List {
 }
 
 impl List {
-    /// Whether it asks for what only the trace store knows.
+    /// Whether a filter needs the trace store.
     fn searches(&self) -> bool {
         let words = [
             &self.principal,
@@ -98,7 +98,7 @@ impl List {
     }
 }
 
-/// How a run ended.
+/// The outcome of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutcomeFilter {
     /// It reached its goal.

@@ -1,4 +1,4 @@
-//! `tollgate runs`: what agents did, as trees; and how a run ends.
+//! `tollgate runs`: list, show, compare, annotate, export, end and cancel runs.
 
 mod annotate;
 mod compare;
@@ -86,7 +86,7 @@ fn find(reader: &LedgerReader, named: Option<&str>) -> Result<RunRow, Failure> {
     {
         return Ok(row);
     }
-    // Keys are chosen by people, and ids are not: a key of hexadecimal digits wins over the beginning of an id.
+    // A key wins over a prefix of an id, because keys are chosen and ids are not.
     if let Some(row) = reader.run_named(name)? {
         return Ok(row);
     }

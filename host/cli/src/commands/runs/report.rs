@@ -1,4 +1,4 @@
-//! `tollgate runs report`: what an agent reports of its own run.
+//! `tollgate runs report`: self-reports of an agent about its run.
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ Example:
 Topics: request, context, start_state, end_state, result, summary, state_delta, task_type, agent_version,
 workflow_version, prompt_version, model, environment, handoff_to, handoff_from. Self-reports are marked as
 such, have at most 4 KiB each, and do not influence decisions.";
-/// What an agent reports of its run.
+/// The arguments of `tollgate runs report`.
 #[derive(Debug, Args)]
 #[command(after_help = REPORT)]
 pub(crate) struct Report {

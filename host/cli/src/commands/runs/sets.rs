@@ -1,4 +1,4 @@
-//! `tollgate runs sets`: named collections of runs.
+//! `tollgate runs sets`: named sets of runs.
 
 use clap::Subcommand;
 use serde_json::json;
@@ -22,7 +22,7 @@ Examples:
 
 With --json: [{name, about, by, created, runs}]. With `show --json`: a list of run ids.";
 
-/// Named collections of runs.
+/// What to do with sets.
 #[derive(Debug, Subcommand)]
 #[command(after_help = SETS)]
 pub(crate) enum Sets {

@@ -41,10 +41,10 @@ With --json: {run, spans, reported, logs, usage}. `run` is as in the list. `span
 start, end, error, openinference, attributes}, with OpenTelemetry's names if it has one. `reported` and `logs`
 are the reported spans and logs, with reporter and attributes. `usage` has the tokens and cost that the run's
 own principal reported. With --case --json: {context, actions, signals, enforcement, missing}.";
-/// Other runs of a conversation that are named.
+/// The most other runs of a conversation that are named.
 const TOGETHER: usize = 10;
 
-/// Which run, and how it is shown.
+/// The run and the form of output.
 #[derive(Debug, Args)]
 #[command(after_help = SHOW)]
 pub(crate) struct Show {
@@ -71,7 +71,7 @@ struct RunView<'a> {
     usage: Usage,
 }
 
-/// How a run is shown.
+/// The form of output.
 #[derive(Debug, Clone, Copy)]
 enum Shape {
     Tree { full: bool },
@@ -79,8 +79,7 @@ enum Shape {
     Case,
 }
 
-/// Other runs of the same conversation, oldest first, as far as the trace store knows them: the agents
-/// between which the work went.
+/// Other runs of the same conversation, oldest first, from the trace store. They show handoffs between agents.
 fn together(
     config: &Config,
     ledger: &LedgerReader,

@@ -1,4 +1,4 @@
-//! `tollgate runs tail`: what happens, as it happens.
+//! `tollgate runs tail`: follows records as they are written.
 
 use std::{ops::ControlFlow, time::Duration};
 
@@ -28,12 +28,12 @@ run ends. Ctrl-C stops it.
 
 With --json, one record per line: {index, type, time, run, tenant, ..}.";
 
-/// How long until it looks again.
+/// The interval of polling.
 const PAUSE: Duration = Duration::from_millis(250);
-/// Records that are looked at before anything is printed.
+/// Records per page.
 const PAGE: u64 = 1000;
 
-/// What to follow.
+/// The arguments of `tollgate runs tail`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Tail {
@@ -44,13 +44,13 @@ pub(crate) struct Tail {
     lasting: Option<Duration>,
 }
 
-/// How far the ledger was followed.
+/// A position in the ledger.
 #[derive(Debug)]
 struct TailCursor<'a> {
     reader: &'a LedgerReader,
     /// Only this run.
     run: Option<RunId>,
-    /// The next record to look at.
+    /// The index of the next record.
     next: u64,
     /// Whether the run has ended.
     ended: bool,
@@ -65,7 +65,7 @@ struct Line<'a> {
 }
 
 impl<'a> TailCursor<'a> {
-    /// From the run's beginning, or from now on.
+    /// A cursor at the run's beginning, or at the end of the ledger.
     fn new(reader: &'a LedgerReader, run: Option<&RunRow>) -> Result<Self, LedgerError> {
         Ok(Self {
             reader,
@@ -78,7 +78,7 @@ impl<'a> TailCursor<'a> {
         })
     }
 
-    /// What has happened since, at most a page of it, and whether there may be more at once.
+    /// The next records, at most a page; and whether another page may follow immediately.
     fn poll(&mut self) -> Result<(Vec<(u64, Record)>, bool), LedgerError> {
         let filter = RecordFilter {
             range: Some(self.next..self.next.saturating_add(PAGE)),

@@ -1,4 +1,4 @@
-//! The trace store, as commands read it.
+//! The trace store for commands.
 
 use tollgate::config::Config;
 use tollgate_ledger::LedgerReader;
@@ -10,7 +10,7 @@ use tollgate_trace::{
 pub(super) use crate::commands::reported::reader;
 use crate::error::Failure;
 
-/// The trace store with everything in it that the ledger has.
+/// The trace store, after all records of the ledger were projected into it.
 pub(super) async fn caught_up(config: &Config, ledger: &LedgerReader) -> Result<Reader, Failure> {
     let store = Store::open(StoreOptions::for_ledger(&config.store.path))?;
     let done = projector::catch_up(&store, ledger).await;

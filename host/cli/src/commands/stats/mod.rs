@@ -1,4 +1,4 @@
-//! `tollgate stats`: signals across runs, and how they drift.
+//! `tollgate stats`: statistics across runs, and their drift.
 
 mod reported;
 
@@ -40,7 +40,7 @@ With --json: {since, until, groups: [{name, family, first, runs, succeeded, call
 failed, denied, repeated, retried, recovered, unsafe_attempts, exhausted, approvals, decisions, time,
 tools, reported}]}. Times are in microseconds.";
 
-/// What to count, and by what.
+/// Filters and grouping.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Stats {
@@ -61,7 +61,7 @@ pub(crate) struct Stats {
     compare: bool,
 }
 
-/// What tells groups apart.
+/// The property by which to group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Dimension {
     /// The component's file.
@@ -76,7 +76,7 @@ pub(crate) enum Dimension {
     Tenant,
 }
 
-/// What happened in one group.
+/// The statistics of one group.
 #[derive(Debug, Serialize)]
 struct Group {
     name: String,
@@ -242,7 +242,7 @@ fn share(part: u64, all: u64) -> String {
     percent(ratio)
 }
 
-/// All that happened, as tables and a list.
+/// The statistics of one group, as tables and a list.
 fn whole(group: &Group) -> String {
     let times = |of: &Quantiles| {
         [of.p50, of.p95, of.p99].map(|micros| match of.count {
@@ -305,7 +305,7 @@ fn whole(group: &Group) -> String {
     )
 }
 
-/// What people look at first.
+/// The most important values.
 fn signals(group: &Group) -> Vec<(String, String)> {
     let wait = group.approvals.wait;
     let waited = match wait.count {
@@ -364,7 +364,7 @@ fn money(nano: u64) -> String {
     format!("{}.{:04}", parts / 10_000, parts % 10_000)
 }
 
-/// A line for each group.
+/// One line per group.
 fn listed(groups: &[Group]) -> String {
     let rows: Vec<[Cell; 9]> = groups
         .iter()

@@ -18,7 +18,7 @@ pub(super) struct ReportSummary {
     pub(super) tokens: u64,
     /// Cost in billionths of the price table's currency; absent where no price is known.
     pub(super) cost_nano: Option<u64>,
-    /// The cost of all runs for each that ended with success.
+    /// The cost of all runs, divided by the number of successful ones.
     pub(super) cost_nano_per_success: Option<u64>,
     /// Feedback by kind: how often, and the mean of its numbers.
     pub(super) feedback: BTreeMap<String, FeedbackSummary>,
@@ -29,11 +29,11 @@ pub(super) struct ReportSummary {
 pub(super) struct FeedbackSummary {
     /// How often.
     pub(super) count: u64,
-    /// Of those that have a number.
+    /// The mean of the values.
     pub(super) mean: Option<f64>,
 }
 
-/// Runs whose sums are read at once.
+/// Runs per query.
 const AT_ONCE: usize = 10_000;
 
 /// The trace store, if there is one.
@@ -58,7 +58,7 @@ impl ReportReader {
         })
     }
 
-    /// Read what was reported about all of these runs by their own principals, for [`ReportReader::about`].
+    /// Reads the usage that the principals of these runs reported, for [`ReportReader::about`].
     pub(super) fn read(
         &mut self,
         runs: &BTreeSet<RunId>,
@@ -79,7 +79,7 @@ impl ReportReader {
         Ok(())
     }
 
-    /// The model that the run's own principal reported most of.
+    /// The model with the most reported usage of the run's own principal.
     pub(super) fn model(&mut self, run: RunId) -> Option<String> {
         let Self {
             reader,

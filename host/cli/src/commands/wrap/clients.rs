@@ -1,4 +1,4 @@
-//! The servers of MCP clients' configuration files: Claude Desktop, Cursor, VS Code and their like.
+//! Servers in the configuration files of MCP clients: Claude Desktop, Cursor, VS Code and others.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -7,24 +7,24 @@ use serde_json::Value;
 
 use crate::error::Failure;
 
-/// Characters of a server's name: its tools are called after it.
+/// The longest name of a server, which is the prefix of its tools.
 const MAX_NAME: usize = 30;
 
-/// A server as a client starts or reaches it.
+/// A server in the configuration of a client.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Server {
     pub(super) name: String,
     pub(super) transport: Transport,
 }
 
-/// How a server is reached.
+/// The transport to a server.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Transport {
     /// As a child process.
     Command {
         words: Vec<String>,
         env: BTreeMap<String, String>,
-        /// Whether it was started where this command was.
+        /// Whether its working directory is that of this command.
         here: bool,
     },
     /// Over HTTP.
@@ -37,14 +37,14 @@ pub(super) enum Transport {
 /// The servers of a client's configuration file.
 #[derive(Debug, PartialEq)]
 pub(super) struct ClientFile {
-    /// Those that can be wrapped.
+    /// Servers that can be wrapped.
     pub(super) servers: Vec<Server>,
-    /// Those that cannot, by their name in the file, and why.
+    /// Other servers, by their name in the file, with the reason.
     pub(super) left_out: Vec<(String, String)>,
 }
 
 impl Server {
-    /// The server that is started with `words`, and gets these variables of this process's environment.
+    /// A server with the command `words`, and these variables of this process's environment.
     pub(super) fn command(
         name: Option<&str>,
         words: &[String],
@@ -71,10 +71,10 @@ impl Server {
 }
 
 impl ClientFile {
-    /// Read the file: JSON, or JSON with comments and trailing commas, as editors write it.
+    /// Reads the file: JSON, also with comments and trailing commas.
     ///
     /// # Errors
-    /// It cannot be read, or names no server that can be wrapped.
+    /// It cannot be read, or has no server that can be wrapped.
     pub(super) fn read(file: &Path) -> Result<Self, Failure> {
         let wrong = |problem: String| Failure::plain(format!("{}: {problem}", file.display()));
         let text =
@@ -129,7 +129,7 @@ impl ClientFile {
     }
 }
 
-/// How the server of an entry is reached, or why it cannot be.
+/// The transport of an entry, or why it cannot be wrapped.
 fn transport(
     entry: &Value,
     variable: &impl Fn(&str) -> Option<String>,
@@ -181,7 +181,7 @@ fn transport(
     }
 }
 
-/// A text, a number or a truth value as a process gets it.
+/// A string, number or boolean as the text of a variable.
 fn written(what: &str, value: &Value) -> Result<String, String> {
     match value {
         Value::String(text) => Ok(text.clone()),
@@ -219,7 +219,7 @@ fn expanded(text: &str, variable: &impl Fn(&str) -> Option<String>) -> Result<St
     result.push_str(rest);
     Ok(result)
 }
-/// A server's name: what its command runs, without what such names have in common.
+/// A name for a server, from its command, without common affixes such as `mcp-server-`.
 fn name_of(words: &[String]) -> String {
     let runners = [
         "npx", "uvx", "uv", "node", "python", "python3", "docker", "bunx", "deno",
@@ -248,7 +248,7 @@ fn name_of(words: &[String]) -> String {
     }
 }
 
-/// `name` as a name that the configuration accepts.
+/// `name` with only characters that the configuration accepts.
 fn plain(name: &str) -> String {
     let mut plain = String::new();
     for c in name.chars() {

@@ -34,7 +34,7 @@ const NEEDED: [&str; 4] = [
     "readers.cedar",
     "results.cedar",
 ];
-/// Parts of names of variables and headers whose values are secrets.
+/// Parts of names of variables and headers whose values are treated as secrets.
 const TELLING: [&str; 7] = [
     "AUTH",
     "COOKIE",
@@ -44,15 +44,15 @@ const TELLING: [&str; 7] = [
     "SECRET",
     "TOKEN",
 ];
-/// Characters of a tool's name.
+/// The longest name of a tool, in characters.
 const MAX_TOOL_NAME: usize = 64;
-/// What a child needs to find programs and its own files.
+/// Variables that a child gets by default, to find programs and its own files.
 const USUAL: [&str; 2] = ["PATH", "HOME"];
 
-/// Where the secrets lie, below the gate's directory.
+/// The folder of secrets, below the gate's directory.
 const SECRETS: &str = ".tollgate/secrets";
 
-/// The directory of a gate that is being made. Unless it is kept, what was made of it is removed.
+/// The directory of a new gate. Unless the gate is kept, the new files are removed on drop.
 pub(super) struct Draft {
     dir: PathBuf,
     was_there: bool,
@@ -68,7 +68,7 @@ impl Draft {
         }
     }
 
-    /// Remove the secrets that were written so far.
+    /// Removes the secrets that were written so far.
     pub(super) fn forget_secrets(&self) -> Result<(), Failure> {
         match fs::remove_dir_all(self.dir.join(SECRETS)) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e.into()),
@@ -83,7 +83,7 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // Nothing can be done about what cannot be removed.
+        // A failure to remove files cannot be handled in drop.
         match (self.is_kept, self.was_there) {
             (true, _) => {}
             (false, true) => drop(self.forget_secrets()),
@@ -92,11 +92,11 @@ impl Drop for Draft {
     }
 }
 
-/// A gate that is about to be made.
+/// The files of a new gate.
 pub(super) struct Gate {
     dir: PathBuf,
     head: String,
-    /// By file name.
+    /// The values of secrets by file name.
     secrets: BTreeMap<String, String>,
     config: Config,
 }
@@ -132,12 +132,12 @@ impl Gate {
         })
     }
 
-    /// The configuration as it will be.
+    /// The new configuration.
     pub(super) fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Write the secrets, which servers get when they are asked what they offer.
+    /// Writes the secrets, which servers need to list their tools.
     pub(super) fn write_secrets(&self) -> Result<(), Failure> {
         let dir = self.dir.join(SECRETS);
         for (name, value) in &self.secrets {
@@ -146,7 +146,7 @@ impl Gate {
         Ok(())
     }
 
-    /// Write the gate, with what is proposed for the tools that the servers offer.
+    /// Writes the gate, with proposed settings for the tools of its servers.
     pub(super) fn write(&self, looked: &[(String, Difference)]) -> Result<(), Failure> {
         let mut config = self.head.clone();
         config.push_str(
@@ -178,7 +178,7 @@ fn holds_password(value: &str) -> bool {
     url::Url::parse(value).is_ok_and(|url| url.password().is_some())
 }
 
-/// A name for a secret that none with another value has.
+/// A name for a secret that is not used for another value.
 fn unlike(name: &str, value: &str, secrets: &BTreeMap<String, String>) -> String {
     let taken = |name: &String| secrets.get(name).is_some_and(|other| other != value);
     let short: String = name.chars().take(60).collect();
@@ -242,7 +242,7 @@ fn described(server: &Server, secrets: &mut BTreeMap<String, String>) -> Result<
     Ok(text)
 }
 
-/// What may be said of a tool, as comments.
+/// Proposed settings of a tool, as comments.
 fn proposed(server: &str, tool: &Definition) -> String {
     let hints = tool.annotations;
     let mut labels = Vec::new();
@@ -276,13 +276,13 @@ fn renamed(server: &str, tools: &[Definition]) -> String {
     tools.iter().filter_map(renamed).collect()
 }
 
-/// As TOML has a string, on one line.
+/// A TOML string on one line.
 fn quoted(text: &str) -> String {
     let mut value = Value::from(text);
     value.decor_mut().clear();
     match value.to_string() {
         one if !one.contains('\n') => one,
-        // Strings of several lines are written over several, which a comment or a key cannot be.
+        // The library writes multi-line strings on several lines, which a comment or key cannot have.
         _ => format!("{text:?}"),
     }
 }

@@ -1,7 +1,7 @@
-//! `tollgate wrap`: an existing MCP server, put under policy and trace by one command.
+//! `tollgate wrap`: puts an existing MCP server behind a gate.
 //!
-//! A gate of its own is made for it, which permits everything at first and says so at each start; then that
-//! gate is served over stdio, as the server was before.
+//! It creates a gate for the server and serves it over stdio, as the client expects of the server. At first the gate
+//! permits everything and warns about that at each start.
 
 mod clients;
 mod files;
@@ -48,7 +48,7 @@ have comments, and ${VAR} is taken from the environment. A server that cannot be
 
 With --json: the client's new configuration, {mcpServers}.";
 
-/// The agent of a gate that is made here.
+/// The agent of a new gate.
 const AGENT: &str = "client";
 
 /// The arguments of `tollgate wrap`.
@@ -111,7 +111,7 @@ pub(crate) async fn run(args: &Wrap, cx: &Context<'_>) -> Result<Exit, Failure> 
     serve(&file, cx).await
 }
 
-/// The servers to wrap. Those of a client's file that cannot be wrapped are named, and left out.
+/// The servers to wrap. Servers of a client's file that cannot be wrapped are named and skipped.
 fn servers(args: &Wrap, cx: &Context<'_>) -> Result<Vec<Server>, Failure> {
     let Some(file) = &args.from else {
         return match args.command.is_empty() {
@@ -159,8 +159,8 @@ fn dir(args: &Wrap, servers: &[Server]) -> Result<PathBuf, Failure> {
     Ok(dirs.join(format!("{name}-{}", key.short())))
 }
 
-/// Make the gate: its files, once the servers have said what they offer, and what is pinned of them. A
-/// server that does not say so is left out, as long as another one does.
+/// Creates the gate: connects to the servers, writes the files, and pins the definitions. A server that cannot be
+/// reached is skipped, unless no other is left.
 async fn make(dir: &Path, mut servers: Vec<Server>, cx: &Context<'_>) -> Result<(), Failure> {
     let draft = Draft::begin(dir);
     let mut gate = Gate::new(dir, &servers)?;
@@ -209,12 +209,12 @@ async fn make(dir: &Path, mut servers: Vec<Server>, cx: &Context<'_>) -> Result<
     Ok(())
 }
 
-/// That the gate is one for these servers.
+/// Checks that an existing gate is for these servers.
 fn same_servers(config: &Config, servers: &[Server]) -> Result<(), Failure> {
     for server in servers {
         let configured = config.upstreams.get(&server.name).map(|u| &u.transport);
         let same = match (configured, &server.transport) {
-            // It was left out when the gate was made.
+            // It was skipped when the gate was created.
             (None, _) if servers.len() > 1 => true,
             (
                 Some(UpstreamTransport::Command { command, .. }),
@@ -237,7 +237,7 @@ fn same_servers(config: &Config, servers: &[Server]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What an MCP client is to start instead.
+/// The new configuration of the MCP client.
 fn client_configuration(name: &str, dir: &Path) -> Result<Value, Failure> {
     let program = std::env::current_exe()?;
     let entry = json!({

@@ -47,7 +47,7 @@ pub(super) fn authorize(index: u64, decision: &DecisionRecord, name: String) -> 
     row
 }
 
-/// What decided, and why if the answer was not a plain yes.
+/// The determining policies, and the reasons unless it is a plain allow.
 fn decided(row: &mut Row, index: u64, decision: &DecisionRecord) {
     let no = decision.outcome != Outcome::Allow;
     row.detail(DecisionId(index).to_string(), Tone::Name);
@@ -67,7 +67,7 @@ fn decided(row: &mut Row, index: u64, decision: &DecisionRecord) {
         }
         _ => {}
     }
-    // What a call still waits for is said where it was asked.
+    // A pending call shows its reasons at the first decision only.
     if no && !(decision.resumption && decision.outcome == Outcome::Escalate) {
         let reasons: BTreeSet<(&str, &str)> = decision
             .determining
@@ -128,8 +128,7 @@ pub(super) fn capability(index: u64, decision: &DecisionRecord, effect: Option<&
     row
 }
 
-/// A plain yes to what a call does along its way takes its decision, not its policies, which repeat
-/// themselves from line to line.
+/// A plain allow of an effect shows the decision only, because its policies repeat from line to line.
 pub(super) fn plain(row: &mut Row, decision: &DecisionRecord) {
     if decision.outcome == Outcome::Allow {
         let ids: Vec<&str> = decision
@@ -142,7 +141,7 @@ pub(super) fn plain(row: &mut Row, decision: &DecisionRecord) {
     }
 }
 
-/// What was done, and with what.
+/// The operation and target of an effect.
 fn effect_name(effect: &Effect) -> String {
     match &effect.details {
         Some(EffectDetails::Http(http)) => format!("{} {}", http.method, effect.target),

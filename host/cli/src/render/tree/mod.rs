@@ -1,7 +1,7 @@
-//! A run as a tree: what was called, what decided, who approved, what ran, and what it touched.
+//! A run as a tree: calls, decisions, approvals, executions and effects.
 //!
-//! A call that was denied has no `invoke_component` below it: nothing ran. The picture reads the same
-//! without colours.
+//! A denied call has no `invoke_component` below it, because nothing ran. Colours carry no information of their
+//! own.
 
 mod line;
 pub(crate) mod reported;
@@ -34,10 +34,10 @@ use tollgate_trace::{
     store::{StoredLog, StoredSpan},
 };
 
-/// How much of a name from outside is shown.
+/// The longest shown part of a foreign name.
 const MAX_NAME: usize = 160;
 
-/// How to draw.
+/// Options of the output.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Style {
     /// Columns.
@@ -46,7 +46,7 @@ pub(crate) struct Style {
     pub(crate) full: bool,
 }
 
-/// What an agent has reported of a run.
+/// The reports about a run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reports<'a> {
     pub(crate) merged: &'a MergedTrace,
@@ -56,7 +56,7 @@ pub(crate) struct Reports<'a> {
     pub(crate) currency: &'a str,
 }
 
-/// The tree of these records, which are a run's, in order, and of what was reported of it.
+/// The tree of a run's records, which are in order, and of its reports.
 pub(crate) fn tree(records: &[Indexed], reports: Reports<'_>, style: Style) -> String {
     let trace = Trace::of(records);
     let Some(root) = trace.root() else {
@@ -64,7 +64,7 @@ pub(crate) fn tree(records: &[Indexed], reports: Reports<'_>, style: Style) -> S
     };
     let mut logs: HashMap<SpanId, Vec<&StoredLog>> = HashMap::new();
     for log in reports.merged.logs() {
-        // What names no span is about the run.
+        // A log without a span belongs to the run.
         logs.entry(log.span.unwrap_or(root.id))
             .or_default()
             .push(log);
@@ -97,7 +97,7 @@ pub(crate) fn tree(records: &[Indexed], reports: Reports<'_>, style: Style) -> S
     row::draw(&drawing.rows, style.width)
 }
 
-/// Levels of a tree; what is deeper is not drawn.
+/// The deepest level that is shown.
 const MAX_DEPTH: usize = 100;
 
 /// One of the gate's spans and how often it occurred, or one that was reported.
@@ -125,7 +125,7 @@ struct Drawing<'a> {
 }
 
 impl<'a> Drawing<'a> {
-    /// What is directly below one of the gate's spans.
+    /// Adds the children of one of the gate's spans.
     fn children(&mut self, parent: &Span<'a>, rail: &str, depth: usize) {
         let (trace, merged) = (self.trace, self.reports.merged);
         let own = group_alike(
@@ -144,7 +144,7 @@ impl<'a> Drawing<'a> {
         );
     }
 
-    /// What is directly below a reported span.
+    /// Adds the children of a reported span.
     fn below_reported(&mut self, parent: &StoredSpan, root: &Span<'a>, rail: &str, depth: usize) {
         let (trace, merged) = (self.trace, self.reports.merged);
         let calls = merged.calls(parent);
@@ -260,7 +260,7 @@ impl<'a> Drawing<'a> {
             Event::Decision(_) if span.kind == SpanKind::ExecuteTool => self.call(span),
             Event::Decision(decision) => match decision.action {
                 Action::Call(_) => {
-                    // A call that a component makes is decided twice.
+                    // A nested call has two decisions, which the name distinguishes.
                     let name = match decision.principal.kind {
                         Kind::Component => {
                             format!("authorize {}", line(&decision.principal.id, 64))
@@ -505,7 +505,7 @@ impl<'a> Drawing<'a> {
     }
 }
 
-/// Repeated looks at a call that still waits are one line.
+/// Repeated decisions of a pending call become one line.
 fn group_alike<'a, 't>(spans: impl Iterator<Item = &'t Span<'a>>) -> Vec<(&'t Span<'a>, u64)>
 where
     'a: 't,

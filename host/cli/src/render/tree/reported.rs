@@ -1,4 +1,4 @@
-//! What an agent has reported, unchecked, in the same tree as what the gate has recorded.
+//! Reported spans and logs in the tree of the gate's records. Their content is not verified.
 
 use serde_json::Value;
 use tollgate_trace::store::{StoredLog, StoredSpan, Usage};
@@ -13,7 +13,7 @@ use crate::{
     units::amount,
 };
 
-/// One line for a reported span. `whose` is the run's principal: who else reported it is named.
+/// One line for a reported span. `whose` is the run's principal; any other reporter is named.
 pub(super) fn row(span: &StoredSpan, whose: &str, currency: &str, full: bool) -> Row {
     let mark = match span.error {
         Some(_) => Mark::No,
@@ -53,10 +53,10 @@ pub(super) fn row(span: &StoredSpan, whose: &str, currency: &str, full: bool) ->
     row
 }
 
-/// Logs of one span that are shown, and in full.
+/// The most logs of one span that are shown; the second value is for `--full`.
 const LOGS: [usize; 2] = [3, 200];
 
-/// Say below a line what was logged there.
+/// Adds logs as notes below a line.
 pub(super) fn note_logs<'a>(
     row: &mut Row,
     logs: impl ExactSizeIterator<Item = &'a StoredLog>,
@@ -78,7 +78,7 @@ pub(super) fn note_logs<'a>(
     }
 }
 
-/// A reported log in one line.
+/// A reported log as one line.
 pub(crate) fn said(log: &StoredLog, whose: &str, full: bool) -> String {
     let mut text = String::from("reported log");
     if log.reporter != whose {
@@ -115,7 +115,7 @@ pub(crate) fn tokens(usage: &Usage) -> String {
     )
 }
 
-/// What it cost; empty where no price is known.
+/// The cost; empty if no price is known.
 pub(crate) fn cost(usage: &Usage, currency: &str) -> String {
     let Some(nano) = usage.cost_nano else {
         return String::new();

@@ -1,11 +1,11 @@
-//! One line of the tree: its parts, and how they align.
+//! Lines of the tree and their alignment.
 
 use crate::style::{Tone, pad, paint, width, wrap};
 
-/// A longer name pushes its own columns aside, not those of all others.
+/// The widest name that is aligned. A longer name moves only the columns of its own line.
 const MAX_NAME: usize = 54;
 
-/// What a line stands for, told without colour.
+/// The symbol of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mark {
     Root,
@@ -42,18 +42,18 @@ impl Mark {
     }
 }
 
-/// One line, and what is said below it.
+/// One line, and the notes below it.
 #[derive(Debug)]
 pub(crate) struct Row {
-    /// When, since the run began; only where it helps.
+    /// The time since the run's start; may be empty.
     pub(crate) at: String,
     /// The branches to its left.
     pub(crate) rail: String,
-    /// The branches to the left of what is said below it.
+    /// The branches to the left of the notes.
     pub(crate) below: String,
     pub(crate) mark: Mark,
     pub(crate) name: String,
-    /// Whether the name stands out.
+    /// Whether the name is bold.
     pub(crate) strong: bool,
     pub(crate) outcome: String,
     pub(crate) took: String,

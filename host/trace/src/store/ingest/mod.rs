@@ -1,8 +1,8 @@
-//! Storing what was reported.
+//! Stores reports.
 //!
-//! | file | what it settles |
+//! | file | contents |
 //! |---|---|
-//! | `trace` | the entry of a trace, and how much each reporter has stored of it |
+//! | `trace` | the entry of a trace, and the totals of its reporters |
 //! | `sums` | tokens and cost |
 
 mod sums;
@@ -21,16 +21,16 @@ use super::{
 use sums::{UsageSums, count};
 pub(crate) use trace::RunSummary;
 
-/// How much of a report is stored.
+/// The result of storing a report.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct IngestReport {
-    /// Spans that are stored.
+    /// Stored spans.
     pub spans: u64,
-    /// Logs that are stored.
+    /// Stored logs.
     pub logs: u64,
-    /// Spans that are not, by the reason.
+    /// Rejected spans, by reason.
     pub refused_spans: Counts,
-    /// Logs that are not, by the reason.
+    /// Rejected logs, by reason.
     pub refused_logs: Counts,
 }
 
@@ -38,19 +38,19 @@ const OWN: &str = "this is the gate's own span";
 const TOO_MANY: &str = "this reporter has stored as many of this trace as it may";
 const TOO_MUCH: &str = "this reporter has stored as many bytes of this trace as it may";
 
-/// The stored version of a reported span, as far as it is needed to replace it.
+/// The stored version of a reported span, with what is needed to replace it.
 struct StoredVersion {
     model: Option<String>,
-    /// As it is in the sums.
+    /// Its part of the sums.
     counted: Option<Usage>,
     bytes: u64,
 }
 
 impl Store {
-    /// Store what a sender has reported to `tenant`. What is acknowledged is on the disk.
+    /// Stores a report for `tenant`. An `Ok` means that it is durable.
     ///
     /// # Errors
-    /// [`StoreError`]; then nothing of it is stored.
+    /// [`StoreError`]; then nothing was stored.
     pub async fn report(
         &self,
         tenant: &str,
@@ -164,7 +164,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Store a span, or say why not.
+    /// Stores a span, or returns why not.
     fn store_span(
         &mut self,
         open: &mut TraceEntry,
@@ -184,7 +184,7 @@ impl Writer {
             totals.spans += 1;
             totals.bytes += bytes;
         } else {
-            // A later version of one that is there is still welcome.
+            // A new version of a stored span is accepted even beyond the limit.
             let Some(earlier) = self.stored_version(open.id, source, span.span)? else {
                 return Ok(Some(full.unwrap_or(TOO_MANY)));
             };
@@ -215,7 +215,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Why a reporter that has `count` spans or logs of a trace may not store one that makes it `bytes` in all.
+    /// Why a reporter with `count` spans or logs of a trace may not store another one, for a total of `bytes`.
     fn full(&self, count: u64, bytes: u64) -> Option<&'static str> {
         if count >= self.options.trace_limit {
             Some(TOO_MANY)
@@ -226,14 +226,14 @@ impl Writer {
         }
     }
 
-    /// Whether the gate has made a span of this id, which comes back from where it was exported to.
+    /// Whether the gate has a span with this id, so that a collector has sent back an exported one.
     fn is_own(&self, trace: i64, span: SpanId) -> rusqlite::Result<bool> {
         self.conn
             .prepare_cached("SELECT 1 FROM spans WHERE trace = ?1 AND origin = 0 AND span = ?2")?
             .exists(params![trace, key(span)])
     }
 
-    /// Have a trace found by what a span says.
+    /// Adds the facets of a span to its trace.
     fn describe(
         &mut self,
         open: &mut TraceEntry,
@@ -251,7 +251,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Insert a span, unless there is one of its id from the same reporter.
+    /// Inserts a span, unless the same reporter has one with its id.
     pub(crate) fn insert(
         &self,
         trace: i64,
@@ -326,7 +326,7 @@ impl Writer {
             .optional()
     }
 
-    /// Store a log, or say why not.
+    /// Stores a log, or returns why not.
     fn store_log(
         &mut self,
         open: &mut TraceEntry,
@@ -338,7 +338,7 @@ impl Writer {
         let bytes = log.body.len() as u64;
         let full = self.full(totals.logs, totals.bytes.saturating_add(bytes));
         if full.is_some() {
-            // One that is there is stored, however full it is.
+            // A log that is stored already counts as stored, even beyond the limit.
             let there = self
                 .conn
                 .prepare_cached("SELECT 1 FROM logs WHERE trace = ?1 AND digest = ?2")?

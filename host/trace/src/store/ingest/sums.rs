@@ -6,7 +6,7 @@ use rusqlite::params;
 
 use crate::store::{Usage, int, writer::Writer};
 
-/// Calls of one model and what they have used; negative where it is subtracted.
+/// Calls and usage of one model; negative to subtract.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ModelUsage {
     calls: i64,
@@ -18,10 +18,10 @@ pub(super) struct ModelUsage {
     unpriced: i64,
 }
 
-/// What is to be added to a trace's sums, by model.
+/// Changes of a trace's sums, by model.
 pub(super) type UsageSums = BTreeMap<String, ModelUsage>;
 
-/// Add what a span has used to the sums (`sign` 1), or subtract it (-1).
+/// Adds the usage of a span to the sums (`sign` 1), or subtracts it (-1).
 pub(super) fn count(sums: &mut UsageSums, model: Option<&str>, usage: Option<Usage>, sign: i64) {
     let Some(usage) = usage else { return };
     let model = model.unwrap_or_default();

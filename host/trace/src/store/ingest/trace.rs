@@ -1,4 +1,4 @@
-//! Entries of `traces`, and how much each reporter has stored of each.
+//! Entries of `traces`, and the totals of reporters.
 
 use rusqlite::{OptionalExtension as _, params};
 use tollgate_model::{ids::RunId, time::Timestamp};
@@ -9,7 +9,7 @@ use crate::store::{
     writer::Writer,
 };
 
-/// What the projection of the ledger knows of a run.
+/// A run, from the projection of the ledger.
 #[derive(Debug, Clone)]
 pub(crate) struct RunSummary {
     pub(crate) trace: RunId,
@@ -71,13 +71,13 @@ impl Writer {
         })
     }
 
-    /// IngestReport a trace down; it is written back at the end of this piece of work.
+    /// Caches a changed entry, which is written at the end of this piece of work.
     pub(crate) fn keep(&mut self, tenant: &str, trace: RunId, open: TraceEntry) {
         self.open
             .insert((tenant.to_owned(), *trace.as_bytes()), open);
     }
 
-    /// The ledger has begun a run with this id.
+    /// Notes that a run began.
     pub(crate) fn run_begins(
         &mut self,
         tenant: &str,
@@ -85,7 +85,7 @@ impl Writer {
         now: Timestamp,
     ) -> rusqlite::Result<()> {
         let mut open = self.opened(tenant, run.trace, run.started, now)?;
-        // When a run began and what happened last is what the gate says, not what was reported before.
+        // The times of the gate replace those of earlier reports.
         open.started = run.started.0;
         open.last = match open.run {
             true => open.last.max(run.started.0),
@@ -105,7 +105,7 @@ impl Writer {
         Ok(())
     }
 
-    /// The ledger has recorded something in a run.
+    /// Notes a record of a run.
     pub(crate) fn run_goes_on(
         &mut self,
         tenant: &str,
@@ -119,7 +119,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Write what has changed of the entries, at the end of a piece of work.
+    /// Writes changed entries, at the end of a piece of work.
     pub(in crate::store) fn write_back(&mut self) -> rusqlite::Result<()> {
         let mut update = self.conn.prepare_cached(
             "UPDATE traces SET run = ?2, caller = ?3, principal = ?4, conversation = ?5, started = ?6, last = ?7, \
@@ -145,7 +145,7 @@ impl Writer {
         self.write_totals()
     }
 
-    /// How much a reporter has stored of a trace.
+    /// The totals of a reporter in a trace.
     pub(crate) fn totals(&self, trace: i64, reporter: i64) -> rusqlite::Result<ReporterTotals> {
         if let Some(totals) = self.totals.get(&(trace, reporter)) {
             return Ok(*totals);
@@ -167,7 +167,7 @@ impl Writer {
         Ok(totals.unwrap_or_default())
     }
 
-    /// Remember changed totals; [`Self::write_back`] writes them.
+    /// Caches changed totals; [`Self::write_back`] writes them.
     pub(crate) fn keep_totals(&mut self, trace: i64, reporter: i64, totals: ReporterTotals) {
         self.totals.insert((trace, reporter), totals);
     }

@@ -1,5 +1,5 @@
-//! What differs between coding agents: the names of their events and members, which members are paths, and
-//! how they want to be answered. One file each.
+//! The differences between coding agents: names of events and members, members that are paths, and the form of
+//! answers. One file per coding agent.
 
 pub(super) mod claude_code;
 pub(super) mod codex;
@@ -17,19 +17,19 @@ pub(super) struct Preset {
     pub(super) before_tool: &'static [&'static str],
     /// Events after a tool has run.
     pub(super) after_tool: &'static [&'static str],
-    /// Events after a tool has failed, where they have a name of their own.
+    /// Events after a tool has failed, if they have a different name.
     pub(super) after_failure: &'static [&'static str],
     /// Names of members of events.
     pub(super) fields: Fields,
     /// Members of arguments that hold a path.
     pub(super) paths: &'static [&'static str],
-    /// What stands before the server and the tool of an MCP server, and between them.
+    /// In names of MCP tools: the prefix, and the separator of server and tool.
     pub(super) mcp: Option<(&'static str, &'static str)>,
-    /// Events of one tool only: the event, its tool, and which members are its arguments.
+    /// Events for one tool: the event, its tool, and the members that are its arguments.
     pub(super) implied: &'static [(&'static str, &'static str, &'static [&'static str])],
-    /// The project's directory, as the coding agent names it to its hooks.
+    /// The environment variable with the project's directory.
     pub(super) project: Option<&'static str>,
-    /// How it wants to be answered.
+    /// The form of its answers.
     pub(super) answers: Answers,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Fields {
     pub(super) error: &'static str,
 }
 
-/// How a coding agent is answered.
+/// The form of answers.
 pub(super) struct Answers {
     /// The call must not run, for this reason.
     pub(super) deny: fn(event: &str, reason: &str) -> Value,
@@ -57,20 +57,20 @@ pub(super) struct Answers {
 
 /// A call that policy allows.
 pub(super) struct Permit {
-    /// What is to be executed instead of what was asked for.
+    /// Arguments to execute instead of the original ones.
     pub(super) replacement: Option<Value>,
-    /// Whether the coding agent's own permissions are left out.
+    /// Whether to skip the coding agent's own permission prompt.
     pub(super) unasked: bool,
 }
 
 impl Preset {
-    /// The server and the tool, where `name` is a tool of an MCP server.
+    /// The server and the tool, if `name` is a tool of an MCP server.
     pub(super) fn mcp_tool<'a>(&self, name: &'a str) -> Option<(&'a str, &'a str)> {
         let (prefix, between) = self.mcp?;
         name.strip_prefix(prefix)?.split_once(between)
     }
 
-    /// The tool that an event is of, where it does not name one, and the members that are its arguments.
+    /// The tool of an event that does not name one, and the members that are its arguments.
     pub(super) fn implied_tool(
         &self,
         event: &str,
@@ -80,7 +80,7 @@ impl Preset {
     }
 }
 
-/// The answers of Claude Code and of those that took over its form.
+/// The answers of Claude Code, and of coding agents with the same form.
 pub(super) const SPECIFIC_OUTPUT: Answers = Answers {
     deny: |event, reason| {
         json!({ "hookSpecificOutput": {
