@@ -15,6 +15,7 @@ use crate::{
     error::Failure,
     exit_code::Exit,
     render::tool::{self, MentionView, ToolView},
+    style::line,
 };
 
 const LIST: &str = "\
@@ -81,7 +82,7 @@ pub(crate) async fn run(command: Tools, cx: &Context<'_>) -> Result<Exit, Failur
     Ok(Exit::Ok)
 }
 
-/// What components export and agents cannot call, each with why.
+/// What components export or upstream servers offer and agents cannot call, each with why.
 fn left_out(executors: &Executors) -> Vec<String> {
     let components = executors.components.iter();
     let left_out = |(name, component): (&String, &Arc<LoadedComponent>)| {
@@ -90,7 +91,14 @@ fn left_out(executors: &Executors) -> Vec<String> {
         all.map(move |why| format!("component `{name}`: no tool of its function {why}"))
             .collect::<Vec<_>>()
     };
-    components.flat_map(left_out).collect()
+    let upstreams = executors.upstreams.iter().flat_map(|(name, upstream)| {
+        let all = upstream.left_out().iter();
+        all.map(move |(tool, why)| {
+            let (tool, why) = (line(tool, 128), line(why, 400));
+            format!("upstream server `{name}`: its tool {tool} cannot be used: {why}")
+        })
+    });
+    components.flat_map(left_out).chain(upstreams).collect()
 }
 
 fn unknown(ruleset: &Ruleset, name: &str) -> Failure {
