@@ -198,7 +198,14 @@ impl Gate {
     pub(crate) fn serve(&self) -> Served {
         let mut command = self.command();
         command.arg("--config").arg(self.config());
-        command.args(["serve", "--listen", "127.0.0.1:0", "--agent", "client", "--json"]);
+        command.args([
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--agent",
+            "client",
+            "--json",
+        ]);
         let mut child = command.stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         let mut out = BufReader::new(child.stdout.take().unwrap());
@@ -301,9 +308,18 @@ impl Answer {
 
 impl Served {
     /// Send these headers, and no others but what HTTP needs.
-    pub(crate) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub(crate) fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
         let mut request = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
-        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+        if !headers
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case("host"))
+        {
             request.push_str(&format!("host: {}\r\n", self.address));
         }
         if method == "POST" {

@@ -24,7 +24,8 @@ impl Hooked {
     }
 
     fn send(&self, event: &[u8]) -> Ran {
-        self.gate.run_with(&["hook", "claude-code", "--agent", "client"], event)
+        self.gate
+            .run_with(&["hook", "claude-code", "--agent", "client"], event)
     }
 
     fn tell(&self, event: &Value) -> Ran {
@@ -41,7 +42,10 @@ fn event(name: &str, more: &Value) -> Value {
 }
 
 fn before(tool: &str, input: &Value) -> Value {
-    event("PreToolUse", &json!({"tool_name": tool, "tool_input": input, "tool_use_id": format!("u-{tool}")}))
+    event(
+        "PreToolUse",
+        &json!({"tool_name": tool, "tool_input": input, "tool_use_id": format!("u-{tool}")}),
+    )
 }
 
 /// The decision that is written for the coding agent.
@@ -77,11 +81,23 @@ fn tools_of_today_and_of_next_month_are_decided() {
     let hooked = Hooked::new(&[NO_OTHER, NO_MCP, NO_SUBAGENT]);
     for (tool, input) in [
         ("Bash", json!({"command": "ls", "description": "Lists."})),
-        ("Agent", json!({"description": "d", "prompt": "p", "subagent_type": "Explore", "model": "m", "run_in_background": true})),
-        ("AskUserQuestion", json!({"questions": [{"question": "Which?", "header": "h", "multiSelect": false,
-            "options": [{"label": "A", "description": "a"}, {"label": "B", "description": "b"}]}]})),
-        ("ToolSearch", json!({"query": "select:Read", "max_results": 5})),
-        ("ExitPlanMode", json!({"plan": "1.", "allowedPrompts": [{"tool": "Bash", "prompt": "tests"}]})),
+        (
+            "Agent",
+            json!({"description": "d", "prompt": "p", "subagent_type": "Explore", "model": "m", "run_in_background": true}),
+        ),
+        (
+            "AskUserQuestion",
+            json!({"questions": [{"question": "Which?", "header": "h", "multiSelect": false,
+            "options": [{"label": "A", "description": "a"}, {"label": "B", "description": "b"}]}]}),
+        ),
+        (
+            "ToolSearch",
+            json!({"query": "select:Read", "max_results": 5}),
+        ),
+        (
+            "ExitPlanMode",
+            json!({"plan": "1.", "allowedPrompts": [{"tool": "Bash", "prompt": "tests"}]}),
+        ),
         ("TodoRead", Value::Null),
         ("mcp__desk__read_letter", json!({"id": 7})),
         ("mcp__tollgate__files__read", json!({"path": "a.txt"})),
@@ -98,7 +114,10 @@ fn tools_of_today_and_of_next_month_are_decided() {
     };
     for (event, reason) in [
         (before("NextMonth", &json!({})), "nothing-unknown"),
-        (before("mcp__desk__send_letter", &json!({"to": "ada"})), "no-letters"),
+        (
+            before("mcp__desk__send_letter", &json!({"to": "ada"})),
+            "no-letters",
+        ),
         (by_helper, "no-shell-for-helpers"),
     ] {
         let ran = hooked.tell(&event).exits(0);
@@ -119,15 +138,24 @@ fn every_spelling_of_a_path_is_one_path() {
         ".github/workflows/ci.yml",
         "./docs/../.github/workflows/ci.yml",
     ] {
-        let ran = hooked.tell(&before("Write", &json!({"file_path": path, "content": "x"})));
+        let ran = hooked.tell(&before(
+            "Write",
+            &json!({"file_path": path, "content": "x"}),
+        ));
         let ran = ran.exits(0);
         assert_eq!(decision(&ran).as_deref(), Some("deny"), "{path}: {ran:?}");
     }
     // Backslashes separate nothing here; elsewhere they do, and what cannot be told is not let through.
-    let windows = hooked.tell(&before("Write", &json!({"file_path": "C:\\srv\\.github\\workflows\\ci.yml", "content": "x"})));
+    let windows = hooked.tell(&before(
+        "Write",
+        &json!({"file_path": "C:\\srv\\.github\\workflows\\ci.yml", "content": "x"}),
+    ));
     let is_blocked = windows.code == Some(2) || decision(&windows).as_deref() == Some("deny");
     assert!(is_blocked, "{windows:?}");
-    let fine = hooked.tell(&before("Write", &json!({"file_path": "/srv/shop/readme.md", "content": "x"})));
+    let fine = hooked.tell(&before(
+        "Write",
+        &json!({"file_path": "/srv/shop/readme.md", "content": "x"}),
+    ));
     assert_eq!(decision(&fine.exits(0)), None);
 }
 
@@ -136,9 +164,18 @@ fn every_spelling_of_a_path_is_one_path() {
 fn no_other_event_is_ever_blocked() {
     let hooked = Hooked::new(&[]);
     for (name, more) in [
-        ("PermissionRequest", json!({"tool_name": "Bash", "tool_input": {"command": "npm publish"}, "permission_suggestions": []})),
-        ("Stop", json!({"stop_hook_active": false, "last_assistant_message": "Done."})),
-        ("SubagentStop", json!({"stop_hook_active": true, "agent_id": "a-1"})),
+        (
+            "PermissionRequest",
+            json!({"tool_name": "Bash", "tool_input": {"command": "npm publish"}, "permission_suggestions": []}),
+        ),
+        (
+            "Stop",
+            json!({"stop_hook_active": false, "last_assistant_message": "Done."}),
+        ),
+        (
+            "SubagentStop",
+            json!({"stop_hook_active": true, "agent_id": "a-1"}),
+        ),
         ("SessionStart", json!({"source": "resume", "model": "m"})),
         ("SessionEnd", json!({"reason": "exit"})),
         ("UserPromptSubmit", json!({"prompt": "hello"})),
@@ -149,14 +186,20 @@ fn no_other_event_is_ever_blocked() {
         let ran = hooked.tell(&event(name, &more)).exits(0);
         assert!(ran.err.is_empty(), "{name}: {ran:?}");
     }
-    let stray = event("PostToolUse", &json!({"tool_name": "Bash", "tool_input": {"command": "true"},
-        "tool_response": {"stdout": ""}, "tool_use_id": "u-none"}));
+    let stray = event(
+        "PostToolUse",
+        &json!({"tool_name": "Bash", "tool_input": {"command": "true"},
+        "tool_response": {"stdout": ""}, "tool_use_id": "u-none"}),
+    );
     hooked.tell(&stray).exits(1);
     let asked = before("Bash", &json!({"command": "ls"}));
     hooked.tell(&asked).exits(0);
-    let after = event("PostToolUse", &json!({"tool_name": "Bash", "tool_input": {"command": "ls"},
+    let after = event(
+        "PostToolUse",
+        &json!({"tool_name": "Bash", "tool_input": {"command": "ls"},
         "tool_response": {"stdout": "a\nb\n", "stderr": "", "interrupted": false, "isImage": false},
-        "tool_use_id": "u-Bash", "duration_ms": 41}));
+        "tool_use_id": "u-Bash", "duration_ms": 41}),
+    );
     hooked.tell(&after).exits(0);
     let runs = hooked.gate.run(&["runs", "show"]).exits(0);
     runs.says("claude__Bash");
@@ -173,7 +216,9 @@ fn an_event_that_cannot_be_understood_blocks() {
     let as_text = before("Bash", &json!({"command": "sleep 1", "timeout": "5000"}));
     let ran = hooked.tell(&as_text).exits(0);
     assert_eq!(decision(&ran).as_deref(), Some("deny"), "{ran:?}");
-    let mut not_utf8 = before("Bash", &json!({"command": "ls X"})).to_string().into_bytes();
+    let mut not_utf8 = before("Bash", &json!({"command": "ls X"}))
+        .to_string()
+        .into_bytes();
     let at = not_utf8.iter().position(|b| *b == b'X').unwrap();
     not_utf8[at] = 0xff;
     for event in [&not_utf8[..], b"", b"[]", b"{"] {
@@ -189,5 +234,9 @@ fn a_resolved_path_is_what_is_executed() {
     let ran = hooked.tell(&before("Write", &written)).exits(0);
     let answer: Value = serde_json::from_str(&ran.out).unwrap();
     let updated = &answer["hookSpecificOutput"]["updatedInput"];
-    assert_eq!(*updated, json!({"file_path": "/srv/shop/notes.md", "content": "x"}), "{ran:?}");
+    assert_eq!(
+        *updated,
+        json!({"file_path": "/srv/shop/notes.md", "content": "x"}),
+        "{ran:?}"
+    );
 }

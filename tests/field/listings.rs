@@ -10,7 +10,11 @@ fn tool(name: &str) -> Value {
 
 fn usable(gate: &Gate) -> Vec<String> {
     let listed = gate.json(&["tools", "list"]);
-    let own = listed.as_array().unwrap().iter().map(|tool| tool["own_name"].as_str().unwrap().to_owned());
+    let own = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tool| tool["own_name"].as_str().unwrap().to_owned());
     own.collect()
 }
 
@@ -39,7 +43,9 @@ fn of_many_tools_it_is_said_how_many_were_not_taken_and_how_to_choose() {
     let (gate, made) = Gate::wrap(&json!({"pages": pages}));
     made.exits(0).says("(44 more)").says("tools = [");
     assert_eq!(usable(&gate).len(), 256);
-    gate.run(&["upstream", "show", "box"]).exits(0).says("(44 more)");
+    gate.run(&["upstream", "show", "box"])
+        .exits(0)
+        .says("(44 more)");
 }
 
 #[test]
@@ -79,9 +85,15 @@ fn progress_keeps_its_fractions_and_increases() {
         assert_eq!(message["params"]["progressToken"], "mine");
         reported.push(message["params"]["progress"].as_f64().unwrap());
     }
-    assert!(reported.windows(2).all(|pair| pair[0] < pair[1]), "{reported:?}");
+    assert!(
+        reported.windows(2).all(|pair| pair[0] < pair[1]),
+        "{reported:?}"
+    );
     // Of many reports the gate may keep the latest, and of these none is rounded.
-    assert!(reported.iter().all(|n| [1.0, 1.5, 2.25, 4.0].contains(n)), "{reported:?}");
+    assert!(
+        reported.iter().all(|n| [1.0, 1.5, 2.25, 4.0].contains(n)),
+        "{reported:?}"
+    );
     assert!(!reported.is_empty());
     lines.end();
 }

@@ -15,11 +15,60 @@ const MAX_WORD: usize = 40;
 
 /// What is put in besides words of the corpus.
 const WORDS: &[&[u8]] = &[
-    b"{", b"}", b"[", b"]", b"\"", b":", b",", b"\n", b"\n\n", b"\r", b"\t", b" ", b"\\", b"/", b"..", b"$", b"#",
-    b"=", b"'", b"<", b">", b"*", b"%", b"null", b"true", b"false", b"{}", b"[]", b"\"\"", b"0", b"-0", b"-1", b"1e999",
-    b"1E-400", b"0.1", b"9007199254740993", b"18446744073709551616", b"-9223372036854775809", b"NaN", b"\\ud800",
-    b"\\u0000", b"\\u202e", b"\xe2\x80\xae", b"\xf0\x9f\x98\x80", b"\xef\xbb\xbf", b"\xff", b"\x00", b"\x1b[31m",
-    b"\x7f", b"\xc2\x85", b"\xe2\x80\xa8", b"2026-02-30", b"/../", b"\xcc\x81",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b"\"",
+    b":",
+    b",",
+    b"\n",
+    b"\n\n",
+    b"\r",
+    b"\t",
+    b" ",
+    b"\\",
+    b"/",
+    b"..",
+    b"$",
+    b"#",
+    b"=",
+    b"'",
+    b"<",
+    b">",
+    b"*",
+    b"%",
+    b"null",
+    b"true",
+    b"false",
+    b"{}",
+    b"[]",
+    b"\"\"",
+    b"0",
+    b"-0",
+    b"-1",
+    b"1e999",
+    b"1E-400",
+    b"0.1",
+    b"9007199254740993",
+    b"18446744073709551616",
+    b"-9223372036854775809",
+    b"NaN",
+    b"\\ud800",
+    b"\\u0000",
+    b"\\u202e",
+    b"\xe2\x80\xae",
+    b"\xf0\x9f\x98\x80",
+    b"\xef\xbb\xbf",
+    b"\xff",
+    b"\x00",
+    b"\x1b[31m",
+    b"\x7f",
+    b"\xc2\x85",
+    b"\xe2\x80\xa8",
+    b"2026-02-30",
+    b"/../",
+    b"\xcc\x81",
 ];
 
 /// Inputs, and the words in them.
@@ -34,12 +83,19 @@ impl Corpus {
         for input in &inputs {
             let plain = |b: &u8| b.is_ascii_alphanumeric() || b"_$-.".contains(b);
             let found = input.split(|b| !plain(b));
-            words.extend(found.filter(|w| (2..=MAX_WORD).contains(&w.len())).map(<[u8]>::to_vec));
+            words.extend(
+                found
+                    .filter(|w| (2..=MAX_WORD).contains(&w.len()))
+                    .map(<[u8]>::to_vec),
+            );
         }
         if inputs.is_empty() {
             inputs.push(Vec::new());
         }
-        Self { inputs, words: words.into_iter().collect() }
+        Self {
+            inputs,
+            words: words.into_iter().collect(),
+        }
     }
 }
 

@@ -68,14 +68,18 @@ impl Server {
     }
 
     fn call(&mut self, id: &Value, asked: &Value) -> Result<(), Failed> {
-        let name = asked.get("name").and_then(Value::as_str).unwrap_or_default();
+        let name = asked
+            .get("name")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let token = asked.pointer("/_meta/progressToken").cloned();
         let of_tool = |key: &str| self.script.get(key)?.get(name).cloned();
         let (progress, answer) = (of_tool("progress"), of_tool("answers"));
         if let (Some(Value::Array(numbers)), Some(token)) = (progress, token) {
             for number in numbers {
                 let params = json!({"progressToken": token, "progress": number});
-                let told = json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": params});
+                let told =
+                    json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": params});
                 self.write(&format!("{told}\n"))?;
             }
         }
@@ -104,7 +108,10 @@ impl Server {
             Some("tools/list") => self.page(&id, &asked),
             Some("tools/call") => self.call(&id, &asked),
             Some("ping") => self.result(&id, &json!({})),
-            Some(_) => self.say(&id, r#""error":{"code":-32601,"message":"no such method"}}"#),
+            Some(_) => self.say(
+                &id,
+                r#""error":{"code":-32601,"message":"no such method"}}"#,
+            ),
             None => Ok(()),
         }
     }

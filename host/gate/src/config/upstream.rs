@@ -174,12 +174,10 @@ impl Validation<'_> {
             rename: upstream.rename,
             labels: labels(upstream.labels)?,
             taints: labels(upstream.taints)?,
-            limits: self
-                .limits(limits, Size::Standard)?
-                .over(&Limits {
-                    output: OUTPUT,
-                    ..Limits::default()
-                }),
+            limits: self.limits(limits, Size::Standard)?.over(&Limits {
+                output: OUTPUT,
+                ..Limits::default()
+            }),
         })
     }
 

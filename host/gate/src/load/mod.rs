@@ -183,7 +183,10 @@ async fn sources(
         let Some(settings) = config.upstreams.get(&name) else {
             continue;
         };
-        let taken = offered.iter().map(|tool: &Tool| tool.name.clone()).collect();
+        let taken = offered
+            .iter()
+            .map(|tool: &Tool| tool.name.clone())
+            .collect();
         let tools = upstream::tools(config, lock, &upstream, settings, &taken)?;
         offered.extend(tools.usable);
         left_out.extend(tools.names);

@@ -85,7 +85,8 @@ impl Definition {
         };
         let checked = definition.within_bounds().map_err(wrong)?;
         // Typed here, so that a tool that cannot be decided costs no other.
-        let typed = ToolInput::from_json_schema(name, &mend(&checked.input_schema), &BTreeMap::new());
+        let typed =
+            ToolInput::from_json_schema(name, &mend(&checked.input_schema), &BTreeMap::new());
         typed.map_err(|e| {
             let problem = format!("its input schema cannot be used: {e}");
             wrong(printable(&problem, MAX_PROBLEM))

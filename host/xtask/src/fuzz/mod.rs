@@ -112,7 +112,10 @@ pub(crate) fn run(args: &Fuzz) -> Result<()> {
     }
     match found {
         0 => Ok(()),
-        n => bail!("{n} of {} targets found an input that breaks a rule", targets.len()),
+        n => bail!(
+            "{n} of {} targets found an input that breaks a rule",
+            targets.len()
+        ),
     }
 }
 
@@ -175,7 +178,10 @@ fn build_guided(work: &Path, is_json: bool) -> Option<PathBuf> {
     let built = File::create(&log).and_then(|file| {
         cargo(&["build", "--locked", "--package", GUIDED])
             .args(["--features", "guided", "--bin", "tollgate-fuzz-guided"])
-            .env("RUSTC_WORKSPACE_WRAPPER", root().join("tests/fuzz/coverage.sh"))
+            .env(
+                "RUSTC_WORKSPACE_WRAPPER",
+                root().join("tests/fuzz/coverage.sh"),
+            )
             .stderr(file)
             .status()
     });
@@ -194,7 +200,10 @@ fn build_guided(work: &Path, is_json: bool) -> Option<PathBuf> {
 fn play_guided(program: &Path, target: &Target, seconds: u64, work: &Path) -> Result<Played> {
     let corpus = work.join("corpus").join(&target.name);
     fs::create_dir_all(&corpus)?;
-    let (crash, log) = (work.join("input"), work.join(format!("{}.log", target.name)));
+    let (crash, log) = (
+        work.join("input"),
+        work.join(format!("{}.log", target.name)),
+    );
     forget(&crash)?;
     let status = Command::new(program)
         .args([
@@ -219,7 +228,11 @@ fn play_guided(program: &Path, target: &Target, seconds: u64, work: &Path) -> Re
     });
     let found = kept(target, &crash)?;
     if !status.success() && found.is_none() {
-        bail!("{}: it ended with {status}, see {}", target.name, log.display());
+        bail!(
+            "{}: it ended with {status}, see {}",
+            target.name,
+            log.display()
+        );
     }
     Ok(Played {
         guided: true,

@@ -51,8 +51,16 @@ fn component(input: &[u8]) {
     static SANDBOX: OnceLock<(Sandbox, Runtime, TempDir)> = OnceLock::new();
     let (sandbox, runtime, _) = SANDBOX.get_or_init(|| {
         let cache = tempfile::tempdir().unwrap();
-        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let options = SandboxOptions { cache_dir: cache.path().join("cache"), concurrency: 1, compiler: None };
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let options = SandboxOptions {
+            cache_dir: cache.path().join("cache"),
+            concurrency: 1,
+            compiler: None,
+        };
         (Sandbox::new(options).unwrap(), runtime, cache)
     });
     let bytes = match wat::parse_bytes(input) {
@@ -69,7 +77,10 @@ fn component(input: &[u8]) {
                 is_readable(reason, 2_000);
             }
             let json = serde_json::to_string(&inspection).unwrap();
-            assert_eq!(serde_json::from_str::<tollgate::sandbox::Inspection>(&json).unwrap(), inspection);
+            assert_eq!(
+                serde_json::from_str::<tollgate::sandbox::Inspection>(&json).unwrap(),
+                inspection
+            );
         }
         Err(error) => is_readable(&error.to_string(), 8_000),
     }

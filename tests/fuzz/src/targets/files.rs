@@ -35,8 +35,14 @@ fn configuration(input: &[u8]) {
         Err(error) => {
             let lines = text.split('\n').count();
             assert!(error.line <= lines, "{error} is in none of {lines} lines");
-            let line = text.split('\n').nth(error.line.saturating_sub(1)).unwrap_or_default();
-            assert!(error.column <= line.chars().count() + 1, "{error} is not in {line:?}");
+            let line = text
+                .split('\n')
+                .nth(error.line.saturating_sub(1))
+                .unwrap_or_default();
+            assert!(
+                error.column <= line.chars().count() + 1,
+                "{error} is not in {line:?}"
+            );
             is_readable(&error.message, 4_000);
             is_readable(&error.help, 4_000);
         }
@@ -65,7 +71,10 @@ fn lock(input: &[u8]) {
         Err(error) => return is_readable(&error.to_string(), 4_000),
     };
     let written = toml::to_string(&lock).expect("a lock can be written");
-    assert_eq!(Lock::parse(Path::new("tollgate.lock"), &written).unwrap(), lock);
+    assert_eq!(
+        Lock::parse(Path::new("tollgate.lock"), &written).unwrap(),
+        lock
+    );
     for upstream in lock.upstream.values() {
         if let Some(definitions) = upstream.definitions() {
             assert!(definitions.len() <= upstream.tools.len());
@@ -91,11 +100,16 @@ pub(super) const GITLEAKS: Target = Target {
 /// Rules, and after `---` a text. What is found is removed, and nothing else.
 fn gitleaks(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
-    let (rules, sample) = text.split_once("\n---\n").unwrap_or((&text, "a key: acme_q8w7e6r5t4y3u2i1"));
+    let (rules, sample) = text
+        .split_once("\n---\n")
+        .unwrap_or((&text, "a key: acme_q8w7e6r5t4y3u2i1"));
     let detectors = match detectors("rules.toml", rules) {
         Ok(detectors) => detectors,
         Err(error) => return is_readable(&error.to_string(), 8_000),
     };
     let redacted = detectors.redact(sample);
-    assert_eq!(detectors.finds(sample), matches!(redacted, std::borrow::Cow::Owned(_)));
+    assert_eq!(
+        detectors.finds(sample),
+        matches!(redacted, std::borrow::Cow::Owned(_))
+    );
 }

@@ -36,7 +36,10 @@ fn canonical_json(input: &[u8]) {
             assert_eq!(again, value);
             assert_eq!(to_canonical(&again).unwrap(), form.as_bytes());
             assert_eq!(parse_with_any_number(&text).as_ref(), Ok(&value));
-            assert!(serde_json::from_str::<Value>(&text).is_ok(), "others read it, too");
+            assert!(
+                serde_json::from_str::<Value>(&text).is_ok(),
+                "others read it, too"
+            );
         }
         Err(error) => {
             is_readable(&error.to_string(), 600);

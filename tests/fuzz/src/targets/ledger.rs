@@ -43,7 +43,12 @@ fn leaf() -> Vec<u8> {
         unsandboxed: true,
     };
     let run = Some(RunId::from_bytes([1; 16]));
-    let record = Record::new("acme", run, Timestamp(1_795_249_800_250_000), Event::Start(start));
+    let record = Record::new(
+        "acme",
+        run,
+        Timestamp(1_795_249_800_250_000),
+        Event::Start(start),
+    );
     record.leaf().unwrap()
 }
 
@@ -96,7 +101,12 @@ fn proof() -> LogProof {
     let root: [u8; 32] = sha2::Digest::finalize(root).into();
     let checkpoint = Checkpoint::sign(2, &root, &signer());
     verify_inclusion(&leaf_hash(&leaf), 1, 2, &[other], &root).unwrap();
-    LogProof { index: 1, leaf, hashes: vec![other], checkpoint }
+    LogProof {
+        index: 1,
+        leaf,
+        hashes: vec![other],
+        checkpoint,
+    }
 }
 
 /// Nothing is believed that the key has not signed; keys and proofs read back as they are written.
@@ -104,14 +114,25 @@ fn proven(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let (verifier, signed) = (signer().verifier(), proof());
     match verifier.open(&text) {
-        Ok(believed) => assert_eq!(Some(believed), signed.checkpoint.split_inclusive("\n\n").next().map(|t| &t[..t.len() - 1])),
+        Ok(believed) => assert_eq!(
+            Some(believed),
+            signed
+                .checkpoint
+                .split_inclusive("\n\n")
+                .next()
+                .map(|t| &t[..t.len() - 1])
+        ),
         Err(error) => is_readable(&error.to_string(), 400),
     }
     match LogProof::parse(&text) {
         Ok(read) => {
             assert_eq!(LogProof::parse(&read.to_string()).as_ref(), Ok(&read));
             if read.verify(&verifier).is_ok() {
-                assert_eq!((read.index, &read.leaf), (signed.index, &signed.leaf), "it is another record");
+                assert_eq!(
+                    (read.index, &read.leaf),
+                    (signed.index, &signed.leaf),
+                    "it is another record"
+                );
             }
         }
         Err(error) => is_readable(&error.to_string(), 400),

@@ -29,7 +29,11 @@ pub(super) const MESSAGE: Target = Target {
 
 /// Arguments are handed on as they were written, and are those that a typed reading finds.
 fn read_message(input: &[u8]) {
-    let Message { arguments, problem, id } = message(input);
+    let Message {
+        arguments,
+        problem,
+        id,
+    } = message(input);
     if let Some(problem) = &problem {
         is_readable(problem, 600);
         assert!(arguments.is_none(), "what is not taken has no arguments");
@@ -79,11 +83,23 @@ fn request_headers(input: &[u8]) {
     if accepts(&headers) {
         let nothing = !headers.contains_key("accept");
         let values = headers.get_all("accept").iter();
-        let named = values.filter_map(|value| value.to_str().ok()).any(|value| value.contains('/'));
+        let named = values
+            .filter_map(|value| value.to_str().ok())
+            .any(|value| value.contains('/'));
         assert!(nothing || named, "{headers:?}");
     }
-    let Ok(meta) = serde_json::from_str::<Value>(meta) else { return };
-    let Ok(Place { run, conversation, state, meta }) = place(meta, &headers) else { return };
+    let Ok(meta) = serde_json::from_str::<Value>(meta) else {
+        return;
+    };
+    let Ok(Place {
+        run,
+        conversation,
+        state,
+        meta,
+    }) = place(meta, &headers)
+    else {
+        return;
+    };
     assert!(!run.starts_with("trace:") || run.len() == 6 + 32, "{run}");
     let plain = |text: &str, most: usize| {
         (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())

@@ -49,7 +49,11 @@ fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
 #[track_caller]
 fn is_readable(error: &str, max_bytes: usize) {
     assert!(!error.is_empty(), "an error has words");
-    assert!(error.len() <= max_bytes, "{} bytes of error: {error:.200}", error.len());
+    assert!(
+        error.len() <= max_bytes,
+        "{} bytes of error: {error:.200}",
+        error.len()
+    );
     let odd = error.chars().find(|c| c.is_control() && *c != '\n');
     assert_eq!(odd, None, "{error:?}");
 }

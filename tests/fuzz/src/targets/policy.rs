@@ -37,7 +37,9 @@ pub(super) const TOOL_INPUT: Target = Target {
 fn tool_input(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let (schema, arguments) = text.split_once("\n---\n").unwrap_or((&text, "{}"));
-    let Ok(schema) = serde_json::from_str::<Value>(schema) else { return };
+    let Ok(schema) = serde_json::from_str::<Value>(schema) else {
+        return;
+    };
     let tool = match ToolInput::from_json_schema("box__tool", &schema, &BTreeMap::new()) {
         Ok(tool) => tool,
         Err(error) => return is_readable(&error.to_string(), 2_000),
@@ -83,7 +85,10 @@ fn world() -> &'static World {
 }
 
 fn load(text: &str) -> Result<Pdp, LoadError> {
-    let file = PolicyFile { name: "p.cedar".into(), text: text.into() };
+    let file = PolicyFile {
+        name: "p.cedar".into(),
+        text: text.into(),
+    };
     Pdp::load(&world().bundle(vec![file]))
 }
 
@@ -117,17 +122,23 @@ fn policies(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     match load(&text) {
         Ok(pdp) => {
-            pdp.warnings().iter().for_each(|warning| is_placed(warning, &text));
+            pdp.warnings()
+                .iter()
+                .for_each(|warning| is_placed(warning, &text));
             let again = load(&text).expect("it has loaded");
             assert_eq!(pdp.digest(), again.digest());
-            let case: Case = serde_json::from_value(json!({"name": "n", "principal": "Agent::support",
-                "action": "mail__send", "input": {"to": "x"}, "expect": "allow"})).unwrap();
+            let case: Case =
+                serde_json::from_value(json!({"name": "n", "principal": "Agent::support",
+                "action": "mail__send", "input": {"to": "x"}, "expect": "allow"}))
+                .unwrap();
             let defaults = &world().defaults;
             assert_eq!(case.play(&pdp, defaults), case.play(&again, defaults));
         }
         Err(LoadError::Policies(diagnostics)) => {
             assert!(!diagnostics.is_empty());
-            diagnostics.iter().for_each(|diagnostic| is_placed(diagnostic, &text));
+            diagnostics
+                .iter()
+                .for_each(|diagnostic| is_placed(diagnostic, &text));
         }
         Err(other) => panic!("{other}"),
     }
@@ -137,7 +148,11 @@ fn is_placed(diagnostic: &Diagnostic, text: &str) {
     assert_eq!(diagnostic.file, "p.cedar");
     let end = diagnostic.offset + diagnostic.length;
     let place = text.get(diagnostic.offset..end);
-    assert!(place.is_some(), "{diagnostic:?} lies outside of {} bytes", text.len());
+    assert!(
+        place.is_some(),
+        "{diagnostic:?} lies outside of {} bytes",
+        text.len()
+    );
     let line = text[..diagnostic.offset].matches('\n').count() + 1;
     assert_eq!(diagnostic.line, line, "{diagnostic:?}");
     is_readable(&diagnostic.to_string(), 20_000);

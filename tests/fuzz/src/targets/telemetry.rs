@@ -14,7 +14,9 @@ use tollgate_model::{
     settings::PricesConfig,
     time::Timestamp,
 };
-use tollgate_trace::ingest::{DecodeError, Format, MetricsRequest, Sender, Signal, decode, logs, metrics, spans};
+use tollgate_trace::ingest::{
+    DecodeError, Format, MetricsRequest, Sender, Signal, decode, logs, metrics, spans,
+};
 
 use super::{PACKAGE, is_readable, texts};
 use crate::Target;
@@ -72,28 +74,64 @@ fn protobuf_corpus() -> Vec<Vec<u8>> {
     let mut deep = any_value::Value::StringValue("x".into());
     for _ in 0..20 {
         let values = vec![AnyValue { value: Some(deep) }];
-        deep = any_value::Value::ArrayValue(opentelemetry_proto::tonic::common::v1::ArrayValue { values });
+        deep = any_value::Value::ArrayValue(opentelemetry_proto::tonic::common::v1::ArrayValue {
+            values,
+        });
     }
-    let attribute = KeyValue { key: "deep".into(), value: Some(AnyValue { value: Some(deep) }), ..KeyValue::default() };
-    let span = Span { trace_id: vec![1; 16], span_id: vec![2; 8], attributes: vec![attribute], ..Span::default() };
-    let scope = ScopeSpans { spans: vec![span], ..ScopeSpans::default() };
-    let resource = ResourceSpans { scope_spans: vec![scope], ..ResourceSpans::default() };
-    corpus.push(ExportTraceServiceRequest { resource_spans: vec![resource] }.encode_to_vec());
+    let attribute = KeyValue {
+        key: "deep".into(),
+        value: Some(AnyValue { value: Some(deep) }),
+        ..KeyValue::default()
+    };
+    let span = Span {
+        trace_id: vec![1; 16],
+        span_id: vec![2; 8],
+        attributes: vec![attribute],
+        ..Span::default()
+    };
+    let scope = ScopeSpans {
+        spans: vec![span],
+        ..ScopeSpans::default()
+    };
+    let resource = ResourceSpans {
+        scope_spans: vec![scope],
+        ..ResourceSpans::default()
+    };
+    corpus.push(
+        ExportTraceServiceRequest {
+            resource_spans: vec![resource],
+        }
+        .encode_to_vec(),
+    );
     corpus
 }
 
 fn sender() -> Sender {
-    Sender { tenant: "default".into(), name: "Tollgate::Agent::\"support\"".into() }
+    Sender {
+        tenant: "default".into(),
+        name: "Tollgate::Agent::\"support\"".into(),
+    }
 }
 
 fn take_traces(request: ExportTraceServiceRequest) {
     let batch = spans(request, &sender(), &PricesConfig::default(), &Everything);
-    assert!(batch.traces().iter().all(|trace| trace.as_bytes() != &[0; 16]));
+    assert!(
+        batch
+            .traces()
+            .iter()
+            .all(|trace| trace.as_bytes() != &[0; 16])
+    );
 }
 
 fn take_logs(request: ExportLogsServiceRequest) {
     let now = Timestamp(1_795_428_000_000_000);
-    drop(logs(request, &sender(), &PricesConfig::default(), &Everything, now));
+    drop(logs(
+        request,
+        &sender(),
+        &PricesConfig::default(),
+        &Everything,
+        now,
+    ));
 }
 
 /// What is read is the same after it was written, in both forms; a refusal says why.

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use tollgate::{lock::{Lock, LockedUpstream}, upstream::{CallResult, Offer}};
+use tollgate::{
+    lock::{Lock, LockedUpstream},
+    upstream::{CallResult, Offer},
+};
 use tollgate_model::tool::{BoundedContent, Content, RawContent};
 use tollgate_server::upstream::fuzzing::{content, events, mend, refusal, wire};
 
@@ -30,7 +33,12 @@ fn mended(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let once = mend(&text);
     assert_eq!(mend(&once), once);
-    assert!(once.len() <= text.len() * 6 + 16, "{} of {}", once.len(), text.len());
+    assert!(
+        once.len() <= text.len() * 6 + 16,
+        "{} of {}",
+        once.len(),
+        text.len()
+    );
     if let Ok(before) = serde_json::from_str::<Value>(&text) {
         let after: Value = serde_json::from_str(&once).expect("it could be read");
         assert!(is_same(&before, &after), "{before} became {after}");
@@ -45,7 +53,9 @@ fn is_same(before: &Value, after: &Value) -> bool {
         }
         (Value::Object(before), Value::Object(after)) => {
             before.len() == after.len()
-                && before.iter().all(|(key, a)| after.get(key).is_some_and(|b| is_same(a, b)))
+                && before
+                    .iter()
+                    .all(|(key, a)| after.get(key).is_some_and(|b| is_same(a, b)))
         }
         (before, after) => before == after,
     }
@@ -104,7 +114,10 @@ fn answers(input: &[u8]) {
     let mut open: BTreeSet<String> = ["1", "2", "3"].map(str::to_owned).into();
     // Twice: what was answered is not under way any more.
     for id in wire(&[input, input], &[1, 2, 3]) {
-        assert!(open.remove(&id), "the request {id} is answered twice, or was never sent");
+        assert!(
+            open.remove(&id),
+            "the request {id} is answered twice, or was never sent"
+        );
     }
 }
 
@@ -130,7 +143,9 @@ pub(super) const RESULT: Target = Target {
 /// Every part is carried or named, within bounds, and reads back as it is written.
 fn result(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
-    let Ok(value) = serde_json::from_str::<Value>(&mend(&text)) else { return };
+    let Ok(value) = serde_json::from_str::<Value>(&mend(&text)) else {
+        return;
+    };
     let parts = match content(value) {
         CallResult::Returned { content, .. } => content,
         CallResult::Unusable(why) => return is_readable(&why, 300),
@@ -173,16 +188,27 @@ fn refused(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let (head, body) = text.split_once("\n\n").unwrap_or((&text, ""));
     let mut lines = head.lines();
-    let Some(status) = lines.next().and_then(|line| line.trim().parse().ok()) else { return };
-    let headers: Vec<(&str, &str)> = lines.take(64).filter_map(|line| line.split_once(':')).collect();
+    let Some(status) = lines.next().and_then(|line| line.trim().parse().ok()) else {
+        return;
+    };
+    let headers: Vec<(&str, &str)> = lines
+        .take(64)
+        .filter_map(|line| line.split_once(':'))
+        .collect();
     for in_session in [true, false] {
-        let Some(told) = refusal(status, &headers, body, in_session) else { return };
+        let Some(told) = refusal(status, &headers, body, in_session) else {
+            return;
+        };
         is_readable(&told.why, 400);
         if let Some(said) = &told.said {
             is_readable(said, 1_500);
         }
         assert!(in_session || !told.session_lost, "it has none to lose");
-        assert!(status < 500 || !told.nothing_was_done, "a server may fail after the deed: {}", told.why);
+        assert!(
+            status < 500 || !told.nothing_was_done,
+            "a server may fail after the deed: {}",
+            told.why
+        );
     }
 }
 
@@ -204,7 +230,8 @@ pub(super) const DEFINITIONS: Target = Target {
 
 /// Each tool is usable or left out with a reason, and what is usable reads back from the lock as it was.
 fn definitions(input: &[u8]) {
-    let Ok(Value::Array(tools)) = serde_json::from_str(&mend(&String::from_utf8_lossy(input))) else {
+    let Ok(Value::Array(tools)) = serde_json::from_str(&mend(&String::from_utf8_lossy(input)))
+    else {
         return;
     };
     let offer = Offer::new(&tools);
