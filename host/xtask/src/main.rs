@@ -7,6 +7,7 @@ mod bench;
 mod clients;
 mod command;
 mod demo;
+mod fuzz;
 mod guests;
 mod house;
 mod install;
@@ -43,6 +44,8 @@ enum Task {
         /// The group; default: all.
         group: Option<String>,
     },
+    /// Play the fuzz targets for a time. Example: cargo xtask fuzz tool_input --minutes 30
+    Fuzz(fuzz::Fuzz),
     /// Install the binary and the reference components.
     Install {
         /// The prefix: installs into <prefix>/bin and <prefix>/share. Default: ~/.local
@@ -68,6 +71,7 @@ fn run(task: Task) -> Result<()> {
         Task::House => house::run(),
         Task::Guests => guests::run(),
         Task::Clients => clients::run(),
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::Bench { group } => bench::run(group.as_deref()),
         Task::Install { prefix } => install::run(prefix),
     }

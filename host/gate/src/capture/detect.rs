@@ -78,7 +78,7 @@ impl Detectors {
         Self::of(rules)
     }
 
-    fn of(rules: Vec<Rule>) -> Result<Self, DetectError> {
+    pub(super) fn of(rules: Vec<Rule>) -> Result<Self, DetectError> {
         let mut unconditional = Vec::new();
         let mut keywords = Vec::new();
         for (place, rule) in rules.iter().enumerate() {

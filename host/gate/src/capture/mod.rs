@@ -12,6 +12,8 @@ mod detect;
 mod error;
 mod fields;
 mod filter;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod gitleaks;
 mod go_regex;
 mod settings;

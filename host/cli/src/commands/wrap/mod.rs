@@ -5,6 +5,8 @@
 
 mod clients;
 mod files;
+#[cfg(test)]
+mod fuzz;
 
 use std::path::{Path, PathBuf};
 
@@ -163,6 +165,13 @@ fn dir(args: &Wrap, servers: &[Server]) -> Result<PathBuf, Failure> {
 /// reached is skipped, unless no other is left.
 async fn make(dir: &Path, mut servers: Vec<Server>, cx: &Context<'_>) -> Result<(), Failure> {
     let draft = Draft::begin(dir);
+    let unusable = leave_out_unusable(dir, &mut servers);
+    for (name, why) in &unusable {
+        left_out(name, &why.to_string(), cx);
+    }
+    if let (true, Some((_, failure))) = (servers.is_empty(), unusable.into_iter().next()) {
+        return Err(failure);
+    }
     let mut gate = Gate::new(dir, &servers)?;
     gate.write_secrets()?;
     let (mut offers, mut failed) = (Vec::new(), Vec::new());
@@ -207,6 +216,21 @@ async fn make(dir: &Path, mut servers: Vec<Server>, cx: &Context<'_>) -> Result<
         }
     }
     Ok(())
+}
+
+/// Leave out the servers that no configuration can describe, such as one whose `url` is not one.
+fn leave_out_unusable(dir: &Path, servers: &mut Vec<Server>) -> Vec<(String, Failure)> {
+    let mut unusable = Vec::new();
+    servers.retain(
+        |server| match Gate::new(dir, std::slice::from_ref(server)) {
+            Ok(_) => true,
+            Err(failure) => {
+                unusable.push((server.name.clone(), failure));
+                false
+            }
+        },
+    );
+    unusable
 }
 
 /// Checks that an existing gate is for these servers.
