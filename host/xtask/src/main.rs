@@ -7,6 +7,7 @@ mod bench;
 mod clients;
 mod command;
 mod demo;
+mod eval;
 mod guests;
 mod house;
 mod install;
@@ -43,6 +44,15 @@ enum Task {
         /// The group; default: all.
         group: Option<String>,
     },
+    /// Replay recorded runs through the decision point: attacks stopped, honest calls held. Example: cargo
+    /// xtask eval agentdojo --data DIR
+    Eval {
+        /// The form of the recorded runs: agentdojo.
+        form: String,
+        /// The rest goes to the evaluation; --help lists it.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Install the binary and the reference components.
     Install {
         /// The prefix: installs into <prefix>/bin and <prefix>/share. Default: ~/.local
@@ -69,6 +79,7 @@ fn run(task: Task) -> Result<()> {
         Task::Guests => guests::run(),
         Task::Clients => clients::run(),
         Task::Bench { group } => bench::run(group.as_deref()),
+        Task::Eval { form, arguments } => eval::run(&form, &arguments),
         Task::Install { prefix } => install::run(prefix),
     }
 }
