@@ -111,7 +111,7 @@ impl Suite {
             facts.calls += 1;
             facts.errors += u64::from(call.failed());
             facts.labels.extend(tool.labels.union(&tool.taints).cloned());
-            facts.tools.insert(call.function.clone());
+            facts.tools.insert(self.full_name(&call.function));
             tainted |= tool.taints.contains("untrusted");
         }
         played
@@ -123,19 +123,20 @@ impl Suite {
         run: &RunFacts,
         provenance: ProvenanceFacts,
     ) -> (bool, String) {
+        let name = self.full_name(&call.function);
         let mut input = call.args.clone();
-        if let Some(typed) = self.pdp.tool(&call.function) {
+        if let Some(typed) = self.pdp.tool(&name) {
             typed.apply_defaults(&mut input);
         }
         let request = Request {
-            action: Action::Call(call.function.clone()),
+            action: Action::Call(name.clone()),
             context: ActionContext::Call {
                 on_behalf_of: Uid::new(Kind::User, "user"),
                 input,
                 via: BTreeSet::new(),
             },
             principal: Uid::new(Kind::Agent, "assistant"),
-            resource: Uid::new(Kind::Tool, &call.function),
+            resource: Uid::new(Kind::Tool, name),
         };
         let facts = Facts {
             approval: None,

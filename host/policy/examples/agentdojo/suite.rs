@@ -70,6 +70,7 @@ pub(crate) struct Tool {
 /// A suite.
 #[derive(Debug)]
 pub(crate) struct Suite {
+    name: String,
     pub(crate) tools: BTreeMap<String, Tool>,
     pub(crate) pdp: Pdp,
 }
@@ -92,9 +93,15 @@ impl Suite {
             return Err(format!("{name}.toml: the suite has no tool `{unknown}`"));
         }
         Ok(Self {
-            pdp: pdp(&tools)?,
+            name: name.to_owned(),
+            pdp: pdp(name, &tools)?,
             tools,
         })
+    }
+
+    /// The name that agents and policies would see.
+    pub(crate) fn full_name(&self, tool: &str) -> String {
+        full_name(&self.name, tool)
     }
 
     /// Its tools, for people.
@@ -169,14 +176,18 @@ fn load(tool: &RecordedTool, said: OperatorsTool) -> Result<Tool, String> {
     })
 }
 
-fn pdp(tools: &BTreeMap<String, Tool>) -> Result<Pdp, String> {
+fn full_name(suite: &str, tool: &str) -> String {
+    format!("{suite}__{tool}")
+}
+
+fn pdp(suite: &str, tools: &BTreeMap<String, Tool>) -> Result<Pdp, String> {
     let mut labels: BTreeSet<&str> = BTreeSet::from(["egress", "destructive", "private", "untrusted", "unlabelled"]);
     for tool in tools.values() {
         labels.extend(tool.labels.iter().chain(&tool.taints).map(String::as_str));
     }
-    let typed: BTreeMap<&String, Value> = tools
+    let typed: BTreeMap<String, Value> = tools
         .iter()
-        .map(|(name, tool)| (name, json!({ "input": tool.schema, "labels": tool.labels })))
+        .map(|(name, tool)| (full_name(suite, name), json!({ "input": tool.schema, "labels": tool.labels })))
         .collect();
     let world: World = serde_json::from_value(json!({
         "agents": { "assistant": [] }, "users": { "user": [] }, "roles": ["operator", "security"],
