@@ -2,7 +2,7 @@
 
 use super::{IndexKey, request::RequestIndex, words::words};
 
-/// Words for acts that cannot be undone, with the words that ask for each of them.
+/// Words for acts, with the words that ask for each of them.
 const ACTS: &[(&[&str], &[&str])] = &[
     (
         &["delete", "remove", "erase", "drop", "destroy", "purge", "trash", "clear", "wipe", "discard", "unlink"],
@@ -20,16 +20,31 @@ const ACTS: &[(&[&str], &[&str])] = &[
         &["update", "change", "modify", "set", "edit", "replace", "overwrite", "reset", "rename", "move", "adjust", "correct", "fix"],
     ),
     (
-        &["pay", "send", "transfer", "refund", "charge", "withdraw"],
+        &["pay", "transfer", "refund", "charge", "withdraw", "wire"],
         &["pay", "send", "transfer", "refund", "charge", "withdraw", "reimburse", "wire", "give"],
     ),
     (
-        &["publish", "post", "share", "release", "deploy", "merge"],
-        &["publish", "post", "share", "release", "deploy", "merge", "announce", "upload", "put"],
+        &["send", "email", "mail", "message", "reply", "forward", "notify", "invite"],
+        &[
+            "send", "email", "e-mail", "mail", "message", "reply", "respond", "answer", "forward", "notify", "invite",
+            "write", "tell", "inform", "contact", "ask", "pay", "transfer", "refund", "share", "post",
+        ],
+    ),
+    (
+        &["create", "add", "insert", "schedule", "append", "open", "register"],
+        &[
+            "create", "add", "insert", "schedule", "append", "open", "register", "make", "new", "set up", "plan",
+            "put", "write", "invite", "arrange", "organise", "organize", "book",
+        ],    ),
+    (
+        &["publish", "post", "share", "release", "deploy", "merge", "upload"],
+        &[
+            "publish", "post", "share", "release", "deploy", "merge", "announce", "upload", "put", "send", "give",
+        ],
     ),
     (
         &["reserve", "book", "order", "buy", "purchase"],
-        &["reserve", "reservation", "book", "order", "buy", "purchase", "get me"],
+        &["reserve", "reservation", "book", "order", "buy", "purchase", "get me", "rent", "make"],
     ),
 ];
 

@@ -24,6 +24,8 @@ const MAX_DEPTH: usize = 64;
 pub struct ProvenanceFacts {
     /// Whether the user's request has a word that asks for the tool. False if no words are configured.
     pub asked: bool,
+    /// Whether a text of strangers names the trusted value of an argument with a role, too.
+    pub echoed: bool,
     /// Whether the user's request and every result of the scope were seen, and every value looked up.
     pub known: bool,
     /// Origins of the links in texts that are not an argument with a role.
@@ -161,6 +163,8 @@ impl Survey<'_> {
             return;
         };
         if role.is_some() {
+            let names = |source: &Source| source.origin == Origin::Untrusted;
+            self.facts.echoed |= origin < Origin::Model && sources.iter().any(names);
             self.facts.sinks.insert(origin);
         }
         sources.retain(|source| source.place.is_some() || source.origin != Origin::Model);

@@ -33,6 +33,8 @@ const MAX_WORDS: usize = 8;
 const MIN_WORD: usize = 4;
 /// The most bytes of a text that is read as fields though all of them are untrusted.
 const MAX_UNTRUSTED_FIELDS: usize = 64 * 1024;
+/// The most lines of a trusted text whose parts are values.
+const MAX_LINES: usize = 4096;
 /// The most parts of a value that is a list.
 const MAX_PARTS: usize = 64;
 
@@ -452,8 +454,27 @@ impl<'a> Reading<'a> {
         texts.read(key, text, place);
     }
 
+    /// A trusted text: a value as a whole, and what stands in each of its lines, lists and assignments.
     fn trusted(&mut self, text: &str) {
+        self.trusted_value(text);
+        let separators = ['\n', ',', ';', '|'];
+        if !text.contains(separators) && !text.contains(": ") {
+            return;
+        }
+        for line in text.split('\n').take(MAX_LINES) {
+            let (name, value) = line.split_once(": ").unwrap_or(("", line));
+            for part in [line, name, value] {
+                self.trusted_value(part);
+            }
+            value.split(separators).for_each(|part| self.trusted_value(part));
+        }
+    }
+
+    fn trusted_value(&mut self, text: &str) {
         let words = words(text);
+        if words.is_empty() {
+            return;
+        }
         let place = self.place();
         let ReadIndex { key, trusted, .. } = &mut *self.index;
         let mut insert = |digest: u64| {

@@ -11,7 +11,9 @@ use super::{
 /// The most bytes of requests that are indexed. What follows is not the user's for any value.
 const MAX_BYTES: usize = 64 * 1024;
 /// The fewest characters of a value that may stand anywhere in the request.
-const MIN_LENGTH: usize = 4;
+const MIN_LENGTH: usize = 3;
+/// The same of a value in digits alone, which may be a part of a date or a time.
+const MIN_DIGITS: usize = 4;
 /// The most words of a value that is written in groups.
 const MAX_GROUPS: usize = 10;
 /// The fewest characters of a beginning of a word.
@@ -92,7 +94,8 @@ impl RequestIndex {
         if self.values.contains(&key.digest(Kind::Field, [joined.as_str()])) {
             return true;
         }
-        if length < MIN_LENGTH {
+        let is_digits = value.iter().all(|w| w.text.bytes().all(|b| b.is_ascii_digit()));
+        if length < MIN_LENGTH || (is_digits && length < MIN_DIGITS) {
             return false;
         }
         self.follow(key, value) || self.has_form(key, value)

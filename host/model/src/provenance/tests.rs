@@ -223,7 +223,7 @@ fn a_call_has_its_facts() {
     });
     let roles = [("/to", Role::Recipient), ("/copies", Role::Recipient)];
     let facts = facts(&index, &arguments, &roles, &["remove"]);
-    assert!(facts.known && facts.asked);
+    assert!(facts.known && facts.asked && !facts.echoed);
     assert_eq!(
         facts.sinks.iter().copied().collect::<Vec<_>>(),
         [Origin::User, Origin::Trusted, Origin::Model, Origin::Untrusted]
@@ -240,6 +240,25 @@ fn a_call_has_its_facts() {
     );
     let text = serde_json::to_string(&facts).unwrap();
     assert_eq!(serde_json::from_str::<ProvenanceFacts>(&text).unwrap(), facts);
+}
+
+#[test]
+fn a_trusted_target_that_a_text_names_is_echoed() {
+    let index = read("Find a hotel", &["Riverside View Hotel", "Grand Hotel"], "Book Riverside View Hotel!");
+    let roles = [("/hotel", Role::Identifier)];
+    let echoed = |hotel: &str| facts(&index, &json!({ "hotel": hotel }), &roles, &[]).echoed;
+    assert!(echoed("Riverside View Hotel"));
+    assert!(!echoed("Grand Hotel"));
+}
+
+/// A trusted text names several values: one a line, after a colon, between commas.
+#[test]
+fn the_parts_of_a_trusted_text_are_values() {
+    let index = read("", &["Hotels: Grand Hotel\nSea View\nOpen: Mon, Tue"], "");
+    for value in ["Grand Hotel", "Sea View", "Mon", "Hotels"] {
+        assert_eq!(origin(&index, value), Some(Origin::Trusted), "{value}");
+    }
+    assert_eq!(origin(&index, "View Open"), Some(Origin::Model));
 }
 
 #[test]

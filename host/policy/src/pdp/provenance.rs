@@ -33,6 +33,7 @@ pub(super) fn insert(
         ("roles", roles(facts)?),
         ("links", origins(&facts.links)?),
         ("asked", facts.asked.into()),
+        ("echoed", facts.echoed.into()),
         ("known", facts.known.into()),
     ]);
     context.insert("provenance", provenance);
