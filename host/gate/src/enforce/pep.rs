@@ -12,6 +12,7 @@ use tollgate_model::{
     decision::{Decision, Outcome},
     entity::{Entity, Kind, Uid},
     ids::{ApprovalId, DecisionId, RunId, SpanId},
+    provenance::ProvenanceFacts,
     record::{Arrival, DecisionRecord, Event, KeyedDigest, PayloadRef, Record},
     request::{Facts, Request, RunFacts, WindowFacts},
     run::{RunDelta, RunState},
@@ -275,6 +276,7 @@ impl Pep {
             environment: config.gate.environment.clone(),
             local: config.local_time(now),
             now,
+            provenance: ProvenanceFacts::default(),
             run,
         }
     }

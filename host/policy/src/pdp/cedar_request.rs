@@ -13,7 +13,7 @@ use cedar_policy_core::ast::{
 use super::{
     Pdp, RequestError,
     context_path::context_path,
-    request_error,
+    provenance, request_error,
     validate::{self, InputCheck},
 };
 use crate::{cedar_value, tool_input::TypedArguments};
@@ -25,7 +25,7 @@ use tollgate_model::{
 /// Milliseconds from 1970 to the year 10000.
 const LATEST: u64 = 253_402_300_800_000;
 
-type Attributes = BTreeMap<&'static str, Value>;
+pub(super) type Attributes = BTreeMap<&'static str, Value>;
 
 /// A request in Cedar's form.
 #[derive(Debug, Clone)]
@@ -150,7 +150,7 @@ impl Pdp {
             context.insert("agent", self.entity(&guest.agent)?);
             context.insert("tool", self.entity(&guest.tool)?);
         }
-        let untyped = self.insert_details(&mut context, request)?;
+        let untyped = self.insert_details(&mut context, request, facts)?;
         let context = context.into_iter().map(|(name, v)| (name.into(), v));
         Ok((Context::Value(Arc::new(context.collect())), untyped))
     }
@@ -160,12 +160,16 @@ impl Pdp {
         &self,
         context: &mut Attributes,
         request: &Request,
+        facts: &Facts,
     ) -> Result<Vec<Vec<String>>, RequestError> {
         match &request.context {
             ActionContext::Call { input, via, .. } => {
                 let typed = self.typed_input(request.action.id(), input)?;
                 context.insert("input", typed.value);
                 context.insert("via", self.set(Kind::Component, via)?);
+                if self.names.provenance {
+                    provenance::insert(context, &facts.provenance)?;
+                }
                 return Ok(typed.untyped);
             }
             ActionContext::Result { error, size, .. } => {

@@ -13,6 +13,7 @@ mod explain;
 mod index;
 mod lint;
 mod load;
+mod provenance;
 mod validate;
 
 use std::{
@@ -69,6 +70,8 @@ struct FixedNames {
     escalated_to: &'static str,
     /// Whether run facts have a window.
     window: bool,
+    /// Whether calls have facts about where their values come from.
+    provenance: bool,
 }
 
 impl FixedNames {
@@ -79,6 +82,7 @@ impl FixedNames {
                 false => "escalated_to",
             },
             window: schema.contains("WindowFacts"),
+            provenance: crate::schema::has_provenance(schema),
         }
     }
 }
