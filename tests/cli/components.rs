@@ -2,7 +2,10 @@
 
 use std::{fs, process::Stdio};
 
-use crate::world::{READ, World, binary};
+use tollgate_testkit::{
+    binary,
+    command::{READ, World},
+};
 
 fn compiled(world: &World) -> usize {
     let kept = |name: &str| name.starts_with("sha256-") && name.ends_with(".json");

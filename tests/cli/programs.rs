@@ -1,8 +1,7 @@
 //! What programs read: JSON with the documented keys, CSV by its rules, and filters that filter.
 
 use serde_json::Value;
-
-use crate::world::{DELETE, READ, REFUND, World};
+use tollgate_testkit::command::{DELETE, READ, REFUND, World};
 
 const COLUMNS: &str = "index id time kind outcome principal on_behalf_of action resource policies reason run approval";
 

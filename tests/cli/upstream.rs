@@ -14,8 +14,11 @@ use rmcp::{
     transport::TokioChildProcess,
 };
 use serde_json::{Value, json};
-
-use crate::world::{Running, World, binary, repository};
+use tollgate_testkit::{
+    binary,
+    command::{RunningCommand, World},
+    repository,
+};
 
 const SERVER: &str = env!("CARGO_BIN_EXE_mcp-server");
 
@@ -307,7 +310,7 @@ fn a_gate_that_lies_in_the_working_directory_is_not_used() {
     command
         .args(["upstream", "show", "box"])
         .current_dir(world.path("below"));
-    let found = Running::of(&mut command, "upstream show".into()).end();
+    let found = RunningCommand::of(&mut command, "upstream show".into()).end();
     found.exits(1).says(&["is not trusted", "tollgate trust"]);
     world.run(&["trust"]).exits(0);
     world

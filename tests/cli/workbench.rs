@@ -3,8 +3,10 @@
 use std::fs;
 
 use serde_json::Value;
-
-use crate::world::{DELETE, READ, REFUND, World, repository};
+use tollgate_testkit::{
+    command::{DELETE, READ, REFUND, World},
+    repository,
+};
 
 const TYPO: &str = r#"@id("typo") @owner("tests") @reason("no")
 forbid (principal, action == Tollgate::Action::"files__raed", resource);

@@ -11,8 +11,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-
-use crate::world::{World, repository};
+use tollgate_testkit::{command::World, repository};
 
 /// The longest wait; a framework's imports on a busy machine take longest.
 const PATIENCE: Duration = Duration::from_secs(180);

@@ -4,10 +4,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
 
 use serde_json::{Value, json};
 
-use crate::{
-    client::{installed, node},
-    world::{World, repository},
-};
+use crate::client::{installed, node};
 
 /// A server, a call that it answers, and a call that is denied.
 struct Server {
@@ -35,6 +32,10 @@ enum Program {
 type Call = (&'static str, &'static str);
 
 use Program::{Node, Python};
+use tollgate_testkit::{
+    command::{CommandOutput, World},
+    repository,
+};
 
 const SERVERS: &[Server] = &[
     Server {
@@ -183,7 +184,7 @@ impl Server {
         )
     }
 
-    fn call(&self, world: &World, dir: &str, (tool, arguments): Call) -> crate::world::Ran {
+    fn call(&self, world: &World, dir: &str, (tool, arguments): Call) -> CommandOutput {
         let tool = format!("{}__{tool}", self.name);
         world.run(&["call", &tool, "--args", &arguments.replace("DIR", dir)])
     }

@@ -6,7 +6,7 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::{
         Arc,
         mpsc::{self, Receiver},
@@ -18,28 +18,15 @@ use std::{
 use serde_json::{Value, json};
 use tollgate::gate::Gate;
 use tollgate_server::export::source_of_gate;
+use tollgate_testkit::{process::ChildProcess, repository, world::World};
 use tollgate_trace::export::{Exporter, Step};
 
-use crate::{
-    story,
-    world::{World, repository},
-};
+use crate::story;
 
 /// How long a real program may take, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(240);
 /// How long until it is asked again.
 const PAUSE: Duration = Duration::from_millis(200);
-
-/// A program that is killed when it is dropped.
-struct Program(Child);
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
 
 fn installed(program: &str) -> PathBuf {
     let path = repository().join("target/clients").join(program);
@@ -72,7 +59,7 @@ async fn drained(world: &World, gate: &Gate) -> (u64, u64) {
 }
 
 struct Phoenix {
-    _server: Program,
+    _server: ChildProcess,
     client: reqwest::Client,
     url: String,
 }
@@ -103,7 +90,7 @@ impl Phoenix {
             .spawn()
             .unwrap();
         let phoenix = Self {
-            _server: Program(server),
+            _server: server.into(),
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
             url: format!("http://127.0.0.1:{port}"),
         };
@@ -244,7 +231,7 @@ async fn phoenix_shows_the_tree_the_kinds_and_the_session() {
 
 /// OpenTelemetry's messages and grpcio's server, in a program of its own.
 struct Consumer {
-    program: Program,
+    process: ChildProcess,
     lines: Receiver<String>,
 }
 
@@ -266,7 +253,7 @@ impl Consumer {
             }
         });
         let consumer = Self {
-            program: Program(child),
+            process: child.into(),
             lines,
         };
         let port = consumer.next()["port"].as_u64().unwrap();
@@ -292,7 +279,7 @@ async fn an_opentelemetry_consumer_takes_the_spans_over_grpc() {
         ),
     );
     // It is away at first.
-    let stdin = consumer.program.0.stdin.as_mut().unwrap();
+    let stdin = consumer.process.child().stdin.as_mut().unwrap();
     stdin.write_all(b"later\n").unwrap();
     assert_eq!(consumer.next(), json!({"later": true}));
     let gate = world.open().await;

@@ -6,11 +6,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-
-use crate::{
-    client::{Server, world},
-    world::World,
-};
+use tollgate_testkit::{command::World, mcp::world, serve::Server};
 
 /// One raw request; returns status and body.
 fn ask(server: &Server, method: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {

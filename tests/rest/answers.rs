@@ -2,8 +2,7 @@
 
 use serde_json::json;
 use tollgate_model::entity::{Kind, Uid};
-
-use crate::served::Served;
+use tollgate_testkit::rest::HttpGate;
 
 const QUORUM: &str = r#"
 @id("two-for-huge-refunds") @owner("finance") @severity("critical")
@@ -19,7 +18,7 @@ fn refund(amount: u64) -> serde_json::Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_approved_call_runs_once() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let (agent, dana) = (served.agent("support").await, served.user("dana").await);
     let waiting = served
         .call(&agent, "payments__refund", refund(6000))
@@ -62,7 +61,7 @@ async fn an_approved_call_runs_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_never_administers() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let (agent, other) = (served.agent("support").await, served.agent("other").await);
     let id = served.waits(&agent, "A-1").await;
     let path = format!("/v1/approvals/{id}");
@@ -138,7 +137,7 @@ async fn an_agent_never_administers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_answer_is_a_decision() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let agent = served.agent("support").await;
     let (alice, eve) = (served.user("alice").await, served.user("eve").await);
     let id = served.waits(&agent, "A-1").await;
@@ -176,7 +175,7 @@ async fn who_may_answer_is_a_decision() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quorum_is_of_different_people() {
-    let served = Served::new(QUORUM).await;
+    let served = HttpGate::new(QUORUM).await;
     let agent = served.agent("support").await;
     let (dana, frank) = (served.user("dana").await, served.user("frank").await);
     served
@@ -230,7 +229,7 @@ async fn a_quorum_is_of_different_people() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn users_of_one_agent_share_nothing() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let support = Uid::new(Kind::Agent, "support");
     let for_dana = served.token(support.clone(), Some("dana")).await;
     let for_eve = served.token(support, Some("eve")).await;
@@ -269,7 +268,7 @@ async fn users_of_one_agent_share_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_one_agent_is_its_own_trouble() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     served
         .world
         .configure("expires = \"1h\"", "expires = \"1h\"\nmax_pending = 3");
@@ -312,7 +311,7 @@ async fn a_flood_of_one_agent_is_its_own_trouble() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn people_read_what_policy_lets_them() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let agent = served.agent("support").await;
     let (alice, eve) = (served.user("alice").await, served.user("eve").await);
     let read = json!({ "path": "letter.txt" });
@@ -395,7 +394,7 @@ async fn people_read_what_policy_lets_them() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reload_is_decided_and_whole() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let (alice, dana) = (served.user("alice").await, served.user("dana").await);
     let before = served.get(&dana, "/v1/policies").await.is(200)["bundle"].clone();
     served

@@ -8,12 +8,11 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
-
-use crate::served::Served;
+use tollgate_testkit::rest::HttpGate;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_has_a_precise_answer() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let agent = served.agent("support").await;
     let raw = async |kind: Option<&str>, body: &str| {
         let mut request = served
@@ -89,7 +88,7 @@ async fn each_has_a_precise_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_breaks_off_or_dawdles_holds_up_nobody() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let agent = served.agent("support").await;
     let mut slow = Vec::new();
     for _ in 0..8 {
@@ -120,7 +119,7 @@ async fn who_breaks_off_or_dawdles_holds_up_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_asks_too_often_waits() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let config = "\n[serve.rate]\nper_second = 1\nburst = 3\n";
     let file = served.world.read("tollgate.toml");
     served
@@ -155,7 +154,7 @@ async fn who_asks_too_often_waits() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn names_are_short_and_plain() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let agent = served.agent("support").await;
     for name in ["a b", "session:s1", "trace:x", "", "ü", &"x".repeat(129)] {
         let call =
@@ -174,7 +173,7 @@ async fn names_are_short_and_plain() {
 /// method is.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_document_describes_what_is_served() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let document = served
         .send(served.request(Method::GET, "/v1/openapi.json"))
         .await

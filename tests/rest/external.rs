@@ -1,9 +1,8 @@
 //! Calls that their caller executes.
 
 use serde_json::json;
-
-use crate::{
-    served::Served,
+use tollgate_testkit::{
+    rest::HttpGate,
     world::{World, records},
 };
 
@@ -16,16 +15,16 @@ forbid (principal, action == Tollgate::Action::"claude__Write", resource)
 unless { context.approval.roles.contains(Tollgate::Role::"finance") };
 "#;
 
-async fn served() -> Served {
+async fn served() -> HttpGate {
     served_with("").await
 }
 
-async fn served_with(more: &str) -> Served {
+async fn served_with(more: &str) -> HttpGate {
     let world = World::new(POLICIES);
     let config = world.read("tollgate.toml");
     let external = "[external.claude]\npreset = \"claude-code\"\nlabels = []\ntaints = [\"untrusted\"]\ntime = \"10m\"\n";
     world.write("tollgate.toml", &format!("{config}\n{external}{more}"));
-    Served::at(world, "192.0.2.1:443").await
+    HttpGate::at(world, "192.0.2.1:443").await
 }
 
 fn intent(tool: &str, arguments: serde_json::Value, reference: &str) -> serde_json::Value {
@@ -210,7 +209,7 @@ async fn what_nobody_tells_may_have_happened() {
         .is(200)
         .to_string();
     assert!(shown.contains("indeterminate"), "{shown}");
-    let Served { world, gate, .. } = served;
+    let HttpGate { world, gate, .. } = served;
     gate.close().await;
     let gate = world.open().await;
     let run = gate.ledger().reader().run(&run).unwrap();

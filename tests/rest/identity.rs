@@ -13,11 +13,14 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::RwLock};
 use tollgate_model::entity::{Kind, Uid};
 use tollgate_server::auth::token;
+use tollgate_testkit::{
+    clock::BEGIN,
+    rest::{HttpGate, Response},
+    world::World,
+};
 
-use crate::{served::Served, world::World};
-
-/// Monday, 2026-11-23, 10:00 UTC: when the world begins.
-const NOW: i64 = 1_795_428_000;
+/// When the world begins, in seconds.
+const NOW: i64 = BEGIN.0 / 1_000_000;
 
 /// An authorization server's keys, served on a socket.
 struct Issuer {
@@ -124,7 +127,7 @@ fn with(name: &str, value: Value) -> Value {
     claims
 }
 
-async fn read(served: &Served, token: &str) -> crate::served::Got {
+async fn read(served: &HttpGate, token: &str) -> Response {
     served
         .call(token, "files__read", json!({ "path": "letter.txt" }))
         .await
@@ -134,7 +137,7 @@ async fn read(served: &Served, token: &str) -> crate::served::Got {
 async fn a_token_of_the_issuer_names_agent_and_user() {
     let key = Key::new("k1");
     let issuer = Issuer::new(&key).await;
-    let served = Served::at(world(&issuer.url, ""), "192.0.2.1:443").await;
+    let served = HttpGate::at(world(&issuer.url, ""), "192.0.2.1:443").await;
     let reply = read(&served, &key.token(&claims())).await.is(200);
     assert_eq!(reply["outcome"], "ok");
     let runs = served.get(&key.token(&claims()), "/v1/runs").await.is(200)["runs"].clone();
@@ -165,7 +168,7 @@ async fn a_token_of_the_issuer_names_agent_and_user() {
 async fn other_tokens_do_not_count() {
     let key = Key::new("k1");
     let issuer = Issuer::new(&key).await;
-    let served = Served::at(world(&issuer.url, "scopes = [\"tools\"]"), "192.0.2.1:443").await;
+    let served = HttpGate::at(world(&issuer.url, "scopes = [\"tools\"]"), "192.0.2.1:443").await;
     let good = with("scope", json!("openid tools"));
     read(&served, &key.token(&good)).await.is(200);
     let scoped = |name: &str, value: Value| {
@@ -276,7 +279,7 @@ async fn other_tokens_do_not_count() {
 async fn keys_rotate_and_nobody_makes_the_gate_ask_all_the_time() {
     let (first, second) = (Key::new("k1"), Key::new("k2"));
     let issuer = Issuer::new(&first).await;
-    let served = Served::at(world(&issuer.url, ""), "192.0.2.1:443").await;
+    let served = HttpGate::at(world(&issuer.url, ""), "192.0.2.1:443").await;
     let token = |key: &Key| key.token(&with("exp", json!(NOW + 86_400)));
     read(&served, &token(&first)).await.is(200);
     for _ in 0..5 {
@@ -309,7 +312,7 @@ async fn keys_rotate_and_nobody_makes_the_gate_ask_all_the_time() {
 async fn nobody_waits_for_a_stranger_s_key() {
     let (known, stranger) = (Key::new("k1"), Key::new("k2"));
     let issuer = Issuer::new(&known).await;
-    let served = Served::at(world(&issuer.url, ""), "192.0.2.1:443").await;
+    let served = HttpGate::at(world(&issuer.url, ""), "192.0.2.1:443").await;
     let token = known.token(&claims());
     read(&served, &token).await.is(200);
     served.world.pass(11);
@@ -333,7 +336,7 @@ async fn nobody_waits_for_a_stranger_s_key() {
 async fn keys_lie_in_a_file_too() {
     let key = Key::new("k1");
     let world = world("keys.json", "");
-    let served = Served::at(world, "192.0.2.1:443").await;
+    let served = HttpGate::at(world, "192.0.2.1:443").await;
     read(&served, &key.token(&claims()))
         .await
         .fails(503, "unavailable");
@@ -349,7 +352,7 @@ async fn keys_lie_in_a_file_too() {
 async fn the_tenant_must_be_this_one() {
     let key = Key::new("k1");
     let issuer = Issuer::new(&key).await;
-    let served = Served::at(
+    let served = HttpGate::at(
         world(&issuer.url, "claims.tenant = \"org\""),
         "192.0.2.1:443",
     )
@@ -367,7 +370,7 @@ async fn the_tenant_must_be_this_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metadata_say_where_tokens_come_from() {
-    let served = Served::at(world("keys.json", ""), "192.0.2.1:443").await;
+    let served = HttpGate::at(world("keys.json", ""), "192.0.2.1:443").await;
     for path in ["", "/mcp"] {
         let path = format!("/.well-known/oauth-protected-resource{path}");
         let got = served
@@ -386,7 +389,7 @@ async fn metadata_say_where_tokens_come_from() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn own_tokens_are_hashed_expire_and_are_revoked() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let purpose = token::Purpose {
         principal: Uid::new(Kind::Agent, "support"),
         on_behalf_of: None,
@@ -433,12 +436,12 @@ async fn without_credentials_only_where_nobody_has_any() {
     let oauth = "[serve.oauth]\nresource = \"https://gate.example/mcp\"\n\
                  issuer = \"https://id.example/\"\njwks = \"keys.json\"\n";
     for more in ["hosts = [\"gate.example\"]\n", oauth] {
-        let served = Served::at(anonymous(more), "127.0.0.1:8080").await;
+        let served = HttpGate::at(anonymous(more), "127.0.0.1:8080").await;
         let got = served.send(served.request(Method::GET, "/v1/tools")).await;
         let got = got.fails(401, "unauthenticated");
         assert!(got.headers.contains_key("www-authenticate"), "{more}");
     }
-    let served = Served::at(anonymous(""), "127.0.0.1:8080").await;
+    let served = HttpGate::at(anonymous(""), "127.0.0.1:8080").await;
     let tools = async || served.send(served.request(Method::GET, "/v1/tools")).await;
     // The approver has a token; that says nothing of agents.
     served.user("dana").await;
@@ -449,7 +452,7 @@ async fn without_credentials_only_where_nobody_has_any() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_credentials_only_on_this_machine() {
-    let here = Served::at(anonymous(""), "127.0.0.1:8080").await;
+    let here = HttpGate::at(anonymous(""), "127.0.0.1:8080").await;
     let got = here.send(here.request(Method::GET, "/v1/tools")).await;
     assert_eq!(got.status, 200);
     // A credential that does not count is not as good as none.
@@ -458,7 +461,7 @@ async fn without_credentials_only_on_this_machine() {
         .fails(401, "invalid_token");
     let got = here.send(here.request(Method::GET, "/v1/policies")).await;
     got.fails(403, "people_only");
-    let everywhere = Served::at(anonymous(""), "0.0.0.0:8080").await;
+    let everywhere = HttpGate::at(anonymous(""), "0.0.0.0:8080").await;
     let got = everywhere
         .send(everywhere.request(Method::GET, "/v1/tools"))
         .await;

@@ -10,9 +10,8 @@ use tollgate::{
 };
 use tollgate_ledger::LedgerError;
 use tollgate_model::record::{AdminAction, Class, Event, PayloadRef, Record, RunOutcome};
-
-use crate::{
-    web_server::{Server, ok},
+use tollgate_testkit::{
+    web::{Server, ok},
     world::{REFUND, World, call, is_released, pending, user},
 };
 

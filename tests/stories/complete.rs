@@ -7,8 +7,6 @@ use tollgate::sandbox::INTERFACES;
 use tollgate_model::request::Action;
 use tollgate_policy::schema;
 
-use crate::world::repository;
-
 /// An interface that components may import.
 struct Offered {
     interface: &'static str,
@@ -27,6 +25,7 @@ enum Decided {
 }
 
 use Decided::{As, AsCall, Not};
+use tollgate_testkit::repository;
 
 const OFFERED: &[Offered] = &[
     Offered {

@@ -1,18 +1,25 @@
 //! The starter policies and those of the support desk, checked against tables of cases: one folder of cases
 //! each.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot be set up fails"
+)]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
 
-use crate::{
+use tollgate_model::{decision::Outcome, request::Action};
+use tollgate_policy::{
     case::{Case, World},
     pdp::Pdp,
     policy::PolicyFile,
 };
-use tollgate_model::{decision::Outcome, request::Action};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")

@@ -1,4 +1,4 @@
-//! A collector that does what it is told to: takes, refuses, rejects, hangs, lies.
+//! An OTLP collector that takes, refuses, rejects, hangs or lies, as a test wants.
 
 use std::{
     collections::BTreeSet,
@@ -27,66 +27,76 @@ use tokio_util::sync::CancellationToken;
 use tollgate::config::TlsConfig;
 use tollgate_server::{http, tls::Tls};
 
-/// Where spans are sent to by gRPC.
+/// The gRPC path of spans.
 const GRPC: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 /// `google.rpc.Status` with a `google.rpc.RetryInfo` of two seconds, in base64.
 const IN_TWO_SECONDS: &str =
     "CAgaMAoodHlwZS5nb29nbGVhcGlzLmNvbS9nb29nbGUucnBjLlJldHJ5SW5mbxIECgIIAg";
 
-/// What the collector does with a request.
+/// What the collector does with requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mood {
+pub enum Behaviour {
+    /// It takes everything.
     Takes,
+    /// It does not answer.
     Hangs,
+    /// It answers with this status.
     Answers(StatusCode),
-    /// It is no collector, but says that all is well.
+    /// It is not a collector, but answers that all is well.
     Lies,
-    /// It says that it rejected more than there was.
+    /// It reports more rejected spans than there were.
     Exaggerates,
     /// It rejects one span of each request.
     RejectsOne,
-    /// It refuses every request in which there is a span of this name.
+    /// It refuses each request that has the span of `hostile__trap`.
     RefusesTrap,
-    /// It takes no more than so many spans at once.
+    /// It takes at most this number of spans at once.
     TakesFew(usize),
-    /// It refuses every span, but is well otherwise.
+    /// It refuses each request that has spans.
     RefusesSpans,
-    /// As [`Self::RefusesTrap`], and it takes no empty requests either.
+    /// The same as [`Self::RefusesTrap`], and it refuses empty requests.
     RefusesTrapAndNothing,
-    /// It is asked too much, and says when to come again: by gRPC as a status that may also be for good.
+    /// It throttles, and says for how long: two seconds. By gRPC this is a status that may also be final.
     Throttles,
 }
 
-#[derive(Default)]
-pub(crate) struct Seen {
-    pub(crate) spans: Vec<Span>,
-    pub(crate) requests: Vec<ExportTraceServiceRequest>,
-    pub(crate) headers: Option<HeaderMap>,
+/// What the collector has taken.
+#[derive(Debug, Default)]
+pub struct CollectorLog {
+    /// All spans, in order.
+    pub spans: Vec<Span>,
+    /// The requests.
+    pub requests: Vec<ExportTraceServiceRequest>,
+    /// Header fields of the last request.
+    pub headers: Option<HeaderMap>,
 }
 
-#[derive(Clone)]
-pub(crate) struct Collector {
-    mood: Arc<Mutex<Mood>>,
-    seen: Arc<Mutex<Seen>>,
-    pub(crate) url: String,
+/// A running collector.
+#[derive(Debug, Clone)]
+pub struct Collector {
+    behaviour: Arc<Mutex<Behaviour>>,
+    seen: Arc<Mutex<CollectorLog>>,
+    /// Where exporters send to.
+    pub url: String,
 }
 
 impl Collector {
-    pub(crate) async fn start(mood: Mood) -> Self {
-        Self::serve(mood, None)
+    /// Starts one.
+    pub async fn start(behaviour: Behaviour) -> Self {
+        Self::serve(behaviour, None)
     }
 
-    /// One that is reached by TLS only.
-    pub(crate) async fn encrypted(mood: Mood, files: &TlsConfig) -> Self {
-        Self::serve(mood, Some(Tls::load(files).unwrap()))
+    /// Starts one that listens by TLS only.
+    pub async fn encrypted(behaviour: Behaviour, files: &TlsConfig) -> Self {
+        Self::serve(behaviour, Some(Tls::load(files).unwrap()))
     }
 
-    fn serve(mood: Mood, tls: Option<Tls>) -> Self {
+    fn serve(behaviour: Behaviour, tls: Option<Tls>) -> Self {
         let listener = http::listen("127.0.0.1:0".parse().unwrap(), true).unwrap();
         let scheme = if tls.is_some() { "https" } else { "http" };
         let port = listener.local_addr().unwrap().port();
         let collector = Self {
-            mood: Arc::new(Mutex::new(mood)),
+            behaviour: Arc::new(Mutex::new(behaviour)),
             seen: Arc::default(),
             url: format!("{scheme}://localhost:{port}"),
         };
@@ -103,16 +113,18 @@ impl Collector {
         collector
     }
 
-    pub(crate) fn is(&self, mood: Mood) {
-        *self.mood.lock().unwrap() = mood;
+    /// From now on, it behaves like this.
+    pub fn is(&self, behaviour: Behaviour) {
+        *self.behaviour.lock().unwrap() = behaviour;
     }
 
-    pub(crate) fn seen<T>(&self, look: impl FnOnce(&Seen) -> T) -> T {
+    /// Looks at what it has taken.
+    pub fn seen<T>(&self, look: impl FnOnce(&CollectorLog) -> T) -> T {
         look(&self.seen.lock().unwrap())
     }
 
     /// Ids of the spans that it has taken.
-    pub(crate) fn ids(&self) -> BTreeSet<Vec<u8>> {
+    pub fn ids(&self) -> BTreeSet<Vec<u8>> {
         self.seen(|seen| seen.spans.iter().map(|s| s.span_id.clone()).collect())
     }
 }
@@ -164,13 +176,13 @@ fn unzipped(zipped: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// What it answers, or with which status it refuses.
+/// The answer, or the status of a refusal.
 async fn judged(
     collector: &Collector,
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Vec<u8>, StatusCode> {
-    let mood = *collector.mood.lock().unwrap();
+    let behaviour = *collector.behaviour.lock().unwrap();
     let request = ExportTraceServiceRequest::decode(body).unwrap();
     let spans: Vec<Span> = request
         .resource_spans
@@ -186,19 +198,23 @@ async fn judged(
         }),
     };
     let trap = |span: &Span| span.name == "execute_tool hostile__trap";
-    let answer = match mood {
-        Mood::Hangs => std::future::pending().await,
-        Mood::Answers(status) => return Err(status),
-        Mood::Lies => return Err(StatusCode::OK),
-        Mood::Throttles => return Err(StatusCode::TOO_MANY_REQUESTS),
-        Mood::Exaggerates => return Ok(rejecting(count + 1).encode_to_vec()),
-        Mood::TakesFew(most) if spans.len() > most => return Err(StatusCode::PAYLOAD_TOO_LARGE),
-        Mood::RefusesSpans if !spans.is_empty() => return Err(StatusCode::BAD_REQUEST),
-        Mood::RefusesTrap | Mood::RefusesTrapAndNothing if spans.iter().any(trap) => {
+    let answer = match behaviour {
+        Behaviour::Hangs => std::future::pending().await,
+        Behaviour::Answers(status) => return Err(status),
+        Behaviour::Lies => return Err(StatusCode::OK),
+        Behaviour::Throttles => return Err(StatusCode::TOO_MANY_REQUESTS),
+        Behaviour::Exaggerates => return Ok(rejecting(count + 1).encode_to_vec()),
+        Behaviour::TakesFew(most) if spans.len() > most => {
+            return Err(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        Behaviour::RefusesSpans if !spans.is_empty() => return Err(StatusCode::BAD_REQUEST),
+        Behaviour::RefusesTrap | Behaviour::RefusesTrapAndNothing if spans.iter().any(trap) => {
             return Err(StatusCode::BAD_REQUEST);
         }
-        Mood::RefusesTrapAndNothing if spans.is_empty() => return Err(StatusCode::BAD_REQUEST),
-        Mood::RejectsOne => rejecting(1),
+        Behaviour::RefusesTrapAndNothing if spans.is_empty() => {
+            return Err(StatusCode::BAD_REQUEST);
+        }
+        Behaviour::RejectsOne => rejecting(1),
         _ => ExportTraceServiceResponse::default(),
     };
     let mut seen = collector.seen.lock().unwrap();
@@ -213,7 +229,7 @@ fn protobuf(body: Vec<u8>) -> Response {
 }
 
 /// An attribute as text.
-pub(crate) fn attribute(attributes: &[KeyValue], name: &str) -> Option<String> {
+pub fn attribute(attributes: &[KeyValue], name: &str) -> Option<String> {
     let found = attributes.iter().find(|a| a.key == name)?;
     match found.value.as_ref()?.value.as_ref()? {
         Value::StringValue(text) => Some(text.clone()),

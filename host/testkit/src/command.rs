@@ -1,10 +1,11 @@
-//! A gate's folder, and the command that is run in it.
+//! The binary `tollgate`, run in a temporary folder with a gate's files.
 
 use std::{
+    ffi::OsStr,
     fs,
     io::Read,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    path::PathBuf,
+    process::{Command, Stdio},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
@@ -13,7 +14,9 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// How long anything may take; building a component from nothing on a busy machine is the longest.
+use crate::{binary, component, install_policies, process::ChildProcess, repository};
+
+/// The longest wait. Building a component from nothing on a busy machine takes longest.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// LOGIN is the user who runs the tests.
@@ -60,35 +63,43 @@ unless { context.approval.roles.contains(Tollgate::Role::"finance") };
 
 const STARTERS: &[&str] = &["grants", "four-eyes", "operators", "readers", "results"];
 
-pub(crate) const READ: &[&str] = &["call", "files__read", "--args", r#"{"path":"letter.txt"}"#];
-pub(crate) const DELETE: &[&str] = &[
+/// A call that is allowed.
+pub const READ: &[&str] = &["call", "files__read", "--args", r#"{"path":"letter.txt"}"#];
+/// A call that policy denies.
+pub const DELETE: &[&str] = &[
     "call",
     "files__delete",
     "--args",
     r#"{"path":"letter.txt"}"#,
 ];
-pub(crate) const REFUND: &[&str] = &[
+/// A call that needs an approval.
+pub const REFUND: &[&str] = &[
     "call",
     "payments__refund",
     "--args",
     r#"{"order":"A-1","amount":6000,"currency":"EUR","reason":"broken"}"#,
 ];
 
-/// A folder, and what is in it.
-pub(crate) struct World {
+/// A folder with a gate's files.
+#[derive(Debug)]
+pub struct World {
     dir: TempDir,
 }
 
 impl World {
     /// An empty folder outside the repository.
-    pub(crate) fn empty() -> Self {
+    pub fn empty() -> Self {
         let dir = TempDir::new().unwrap();
         assert!(!dir.path().starts_with(repository()));
         Self { dir }
     }
 
     /// A gate with files, payments and the hostile component, all of them accepted.
-    pub(crate) fn new() -> Self {
+    #[expect(
+        clippy::new_without_default,
+        reason = "it writes files and runs a command"
+    )]
+    pub fn new() -> Self {
         let world = Self::empty();
         for dir in ["policies", "data", "book/orders"] {
             fs::create_dir_all(world.path(dir)).unwrap();
@@ -96,11 +107,7 @@ impl World {
         for component in ["files", "payments", "hostile"] {
             world.install(component, component);
         }
-        for starter in STARTERS {
-            let file = format!("{starter}.cedar");
-            let policies = repository().join("policies").join(&file);
-            fs::copy(policies, world.path("policies").join(&file)).unwrap();
-        }
+        install_policies(STARTERS, &world.path("policies"));
         world.write("tollgate.toml", CONFIG.replace("LOGIN", &login()));
         world.write("policies/story.cedar", POLICIES);
         world.write("data/letter.txt", "Dear Ada");
@@ -112,8 +119,9 @@ impl World {
         world
     }
 
-    /// Put the built component `from`, or the one of which `tests/guests` has the text, where `to` is configured.
-    pub(crate) fn install(&self, from: &str, to: &str) {
+    /// Installs the component `from` as the file of the component `to`: the text in `tests/guests`, or else the
+    /// component that is built.
+    pub fn install(&self, from: &str, to: &str) {
         let text = repository()
             .join("tests/guests")
             .join(format!("{from}.wat"));
@@ -121,23 +129,16 @@ impl World {
             let bytes = wat::parse_file(text).unwrap();
             return self.write(&format!("{to}.wasm"), bytes);
         }
-        let built = repository()
-            .join("target/components")
-            .join(format!("{from}.wasm"));
-        assert!(
-            built.is_file(),
-            "{} is missing: run `cargo xtask guests`",
-            built.display()
-        );
-        fs::copy(built, self.path(&format!("{to}.wasm"))).unwrap();
+        fs::copy(component(from), self.path(&format!("{to}.wasm"))).unwrap();
     }
 
-    pub(crate) fn path(&self, path: &str) -> PathBuf {
+    /// A path in the folder.
+    pub fn path(&self, path: &str) -> PathBuf {
         self.dir.path().join(path)
     }
 
-    /// Write a file. A configuration is trusted, as one is that somebody wrote themselves.
-    pub(crate) fn write(&self, path: &str, text: impl AsRef<[u8]>) {
+    /// Writes a file of the folder. A configuration is trusted, as if the user had written it.
+    pub fn write(&self, path: &str, text: impl AsRef<[u8]>) {
         let file = self.path(path);
         fs::write(&file, text).unwrap();
         if path == "tollgate.toml" {
@@ -151,26 +152,27 @@ impl World {
         }
     }
 
-    /// Trust no configuration any more.
-    pub(crate) fn forget_trust(&self) {
+    /// Trusts no configuration any more.
+    pub fn forget_trust(&self) {
         fs::remove_file(self.path(".home/.local/state/tollgate/trusted")).unwrap();
     }
 
-    pub(crate) fn configure(&self, from: &str, to: &str) {
+    /// Replaces text in the configuration, which must contain `from`.
+    pub fn configure(&self, from: &str, to: &str) {
         let config = fs::read_to_string(self.path("tollgate.toml")).unwrap();
         assert!(config.contains(from), "`{from}` is not configured");
         self.write("tollgate.toml", config.replace(from, to));
     }
 
-    /// How many refunds were really made.
-    pub(crate) fn refunds(&self) -> usize {
+    /// How many refunds the component `payments` has made.
+    pub fn refunds(&self) -> usize {
         fs::read_to_string(self.path("book/refunds.jsonl")).map_or(0, |book| book.lines().count())
     }
 
-    /// The command, as a stranger's shell would start it here.
-    pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    /// A program as a user's shell would start it in the folder.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
-        // What cargo and nextest set for this process is no business of those that it starts.
+        // What cargo and nextest set for this process would change what it starts.
         let ours = |name: &str| {
             name.starts_with("NEXTEST")
                 || name.starts_with("RUST")
@@ -195,32 +197,32 @@ impl World {
         command
     }
 
-    /// Begin `tollgate ARGS`.
-    pub(crate) fn begin(&self, args: &[&str]) -> Running {
-        Running::of(self.command(binary()).args(args), args.join(" "))
+    /// Starts `tollgate ARGS`.
+    pub fn begin(&self, args: &[&str]) -> RunningCommand {
+        RunningCommand::of(self.command(binary()).args(args), args.join(" "))
     }
 
-    /// `tollgate ARGS`, to its end. It never panics, and never colours what is no terminal.
-    pub(crate) fn run(&self, args: &[&str]) -> Ran {
+    /// Runs `tollgate ARGS` to its end. It must not panic, and must not colour what is not a terminal.
+    pub fn run(&self, args: &[&str]) -> CommandOutput {
         self.begin(args).end().plain()
     }
 
-    /// `tollgate ARGS --json`, which succeeds: what it prints.
-    pub(crate) fn json(&self, args: &[&str]) -> Value {
+    /// Runs `tollgate ARGS --json`, which must succeed. Returns what it prints.
+    pub fn json(&self, args: &[&str]) -> Value {
         let ran = self.run(&[args, &["--json"]].concat()).exits(0);
         serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{e}: {ran:?}"))
     }
 
-    /// Accept what an upstream server offers, by the digest that is shown.
-    pub(crate) fn accept_upstream(&self, name: &str) -> Ran {
+    /// Accepts the offer of an upstream server, by the digest that is shown.
+    pub fn accept_upstream(&self, name: &str) -> CommandOutput {
         let shown = self.json(&["upstream", "show", name]);
         let digest = shown["digest"].as_str().unwrap();
         self.run(&["upstream", "accept", name, "--digest", digest])
             .exits(0)
     }
 
-    /// As [`World::json`], where every line is an object.
-    pub(crate) fn json_lines(&self, args: &[&str]) -> Vec<Value> {
+    /// The same as [`World::json`], for a command that prints an object a line.
+    pub fn json_lines(&self, args: &[&str]) -> Vec<Value> {
         let ran = self.run(&[args, &["--json"]].concat()).exits(0);
         let parsed = ran.out.lines().map(serde_json::from_str);
         parsed
@@ -229,14 +231,40 @@ impl World {
     }
 
     /// The only approval that waits.
-    pub(crate) fn pending(&self) -> String {
+    pub fn pending(&self) -> String {
         let list = self.json(&["approvals", "list"]);
         assert_eq!(list.as_array().unwrap().len(), 1, "{list}");
         list[0]["id"].as_str().unwrap().to_owned()
     }
 
-    /// Until `path` is there.
-    pub(crate) fn await_file(&self, path: &str, running: &mut Running) {
+    /// An approval that waits, once there is one.
+    pub fn await_pending(&self) -> String {
+        let begun = Instant::now();
+        loop {
+            let list = self.json(&["approvals", "list"]);
+            if let Some(id) = list[0]["id"].as_str() {
+                return id.to_owned();
+            }
+            assert!(begun.elapsed() < PATIENCE, "nothing waits");
+        }
+    }
+
+    /// Creates the token with which dana answers.
+    pub fn create_token_of_dana(&self) {
+        self.run(&["user", "token", "dana", "--out", "dana.token"])
+            .exits(0);
+    }
+
+    /// Dana's answer to an approval: `approve` or `reject`.
+    pub fn answer_as_dana(&self, answer: &str, approval: &str) {
+        let as_dana = ["--as", "dana", "--token-file", "dana.token"];
+        let yes: &[&str] = if answer == "approve" { &["--yes"] } else { &[] };
+        let args = [&["approvals", answer, approval], yes, &as_dana].concat();
+        self.run(&args).exits(0);
+    }
+
+    /// Waits until the file `path` exists.
+    pub fn await_file(&self, path: &str, running: &mut RunningCommand) {
         let begun = Instant::now();
         while !self.path(path).exists() {
             assert!(running.is_running(), "it ended before {path} was there");
@@ -246,31 +274,41 @@ impl World {
     }
 }
 
-/// A command that is under way; dropped, it ends.
-pub(crate) struct Running {
+/// A running command. Dropping it kills it.
+#[derive(Debug)]
+pub struct RunningCommand {
     what: String,
-    child: Child,
+    process: ChildProcess,
     read: mpsc::Receiver<(bool, String)>,
 }
 
-impl Running {
-    pub(crate) fn of(command: &mut Command, what: String) -> Self {
-        let mut child = command.spawn().unwrap();
+impl RunningCommand {
+    /// Starts a command. `what` names it in messages.
+    pub fn of(command: &mut Command, what: String) -> Self {
+        let mut process = ChildProcess::start(command);
         let (send, read) = mpsc::channel();
+        let child = process.child();
         listen(child.stdout.take().unwrap(), true, send.clone());
         listen(child.stderr.take().unwrap(), false, send);
-        Self { what, child, read }
+        Self {
+            what,
+            process,
+            read,
+        }
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
     }
 
-    pub(crate) fn is_running(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        self.process.is_running()
     }
 
-    pub(crate) fn end(mut self) -> Ran {
+    /// Waits until it ends by itself.
+    pub fn end(self) -> CommandOutput {
         let until = Instant::now() + PATIENCE;
         let (mut out, mut err) = (String::new(), String::new());
         for _ in 0..2 {
@@ -281,20 +319,12 @@ impl Running {
                 Err(_) => panic!("`tollgate {}` does not end", self.what),
             }
         }
-        Ran {
-            what: self.what.clone(),
-            code: self.child.wait().unwrap().code(),
+        CommandOutput {
+            what: self.what,
+            code: self.process.wait().code(),
             out,
             err,
         }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        drop(self.child.kill());
-        drop(self.child.wait());
     }
 }
 
@@ -302,37 +332,41 @@ fn listen(mut from: impl Read + Send + 'static, is_out: bool, to: mpsc::Sender<(
     thread::spawn(move || {
         let mut bytes = Vec::new();
         from.read_to_end(&mut bytes).unwrap();
-        // Nobody listens any more if the test has failed.
+        // The receiver is gone if the test has failed.
         drop(to.send((is_out, String::from_utf8(bytes).unwrap())));
     });
 }
 
-/// What a command did.
+/// The result of a command.
 #[derive(Debug)]
-pub(crate) struct Ran {
+pub struct CommandOutput {
     what: String,
     code: Option<i32>,
-    pub(crate) out: String,
-    pub(crate) err: String,
+    /// Its standard output.
+    pub out: String,
+    /// Its standard error.
+    pub err: String,
 }
 
-impl Ran {
-    pub(crate) fn plain(self) -> Self {
+impl CommandOutput {
+    /// Checks that it did not panic, and printed no colours.
+    pub fn plain(self) -> Self {
         assert!(!self.err.contains("panicked"), "{self:?}");
         assert!(!self.out.contains('\x1b'), "{self:?}");
         assert!(!self.err.contains('\x1b'), "{self:?}");
         self
     }
 
+    /// Checks its exit code.
     #[track_caller]
-    pub(crate) fn exits(self, code: i32) -> Self {
+    pub fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "tollgate {}: {self:#?}", self.what);
         self
     }
 
-    /// Somewhere it says each of these; where lines break does not matter.
+    /// Checks that it prints each of these, wherever lines break.
     #[track_caller]
-    pub(crate) fn says(self, parts: &[&str]) -> Self {
+    pub fn says(self, parts: &[&str]) -> Self {
         let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         let said = words(&format!("{} {}", self.out, self.err));
         for part in parts {
@@ -342,25 +376,8 @@ impl Ran {
     }
 }
 
-pub(crate) fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_path_buf()
-}
-
-pub(crate) fn binary() -> PathBuf {
-    let binary = repository().join("target/debug/tollgate");
-    assert!(
-        binary.is_file(),
-        "{} is missing: run `cargo xtask guests`",
-        binary.display()
-    );
-    binary
-}
-
 /// The output of `id OPTION` for the user who runs the tests.
-pub(crate) fn id(option: &str) -> String {
+pub fn id(option: &str) -> String {
     let said = Command::new("id").arg(option).output().unwrap().stdout;
     String::from_utf8(said).unwrap().trim().to_owned()
 }

@@ -1,4 +1,4 @@
-//! A gate that is served on a socket, and those who call it.
+//! A gate of [`world`](crate::world) behind its HTTP server, and a REST client.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -15,35 +15,44 @@ use tollgate_server::{
     http, mcp,
 };
 
-use crate::world::World;
+use crate::{certificate, world::World};
 
-/// A gate that is served.
-pub(crate) struct Served {
-    pub(crate) world: World,
-    pub(crate) gate: Gate,
-    pub(crate) server: mcp::Server,
-    pub(crate) address: SocketAddr,
+/// A served gate.
+#[derive(Debug)]
+pub struct HttpGate {
+    /// Its files and its clock.
+    pub world: World,
+    /// The gate.
+    pub gate: Gate,
+    /// Its MCP server, and what the surfaces share.
+    pub server: mcp::Server,
+    /// Where it listens, on loopback.
+    pub address: SocketAddr,
     client: Client,
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
-pub(crate) struct Got {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Value,
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// The header fields.
+    pub headers: HeaderMap,
+    /// The body: a string if it is not JSON.
+    pub body: Value,
 }
 
-impl Got {
+impl Response {
+    /// Checks the status. Returns the body.
     #[track_caller]
-    pub(crate) fn is(self, status: u16) -> Value {
+    pub fn is(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{self:?}");
         self.body
     }
 
-    /// It is a problem with this status and code.
+    /// Checks that it is a problem (RFC 9457) with this status and code.
     #[track_caller]
-    pub(crate) fn fails(self, status: u16, code: &str) -> Self {
+    pub fn fails(self, status: u16, code: &str) -> Self {
         assert_eq!(
             (self.status, self.body["code"].as_str()),
             (status, Some(code)),
@@ -55,9 +64,9 @@ impl Got {
     }
 }
 
-impl Served {
-    /// A gate with these policies besides those of every story, served as on `listener`.
-    pub(crate) async fn at(world: World, listens: &str) -> Self {
+impl HttpGate {
+    /// Serves a gate on loopback, as if at the address `listens`.
+    pub async fn at(world: World, listens: &str) -> Self {
         let gate = world.open().await;
         let agent = gate.ruleset().config.serve.agent.clone();
         let anonymous = agent.map(|name| Caller::Agent {
@@ -80,20 +89,23 @@ impl Served {
         }
     }
 
-    pub(crate) async fn new(policies: &str) -> Self {
+    /// Serves a gate with `policies` besides those of every world.
+    pub async fn new(policies: &str) -> Self {
         Self::at(World::new(policies), "192.0.2.1:443").await
     }
 
     /// A token of an agent, for its operator.
-    pub(crate) async fn agent(&self, name: &str) -> String {
+    pub async fn agent(&self, name: &str) -> String {
         self.token(Uid::new(Kind::Agent, name), None).await
     }
 
-    pub(crate) async fn user(&self, name: &str) -> String {
+    /// A token of a user.
+    pub async fn user(&self, name: &str) -> String {
         self.token(Uid::new(Kind::User, name), None).await
     }
 
-    pub(crate) async fn token(&self, principal: Uid, on_behalf_of: Option<&str>) -> String {
+    /// A token of any principal.
+    pub async fn token(&self, principal: Uid, on_behalf_of: Option<&str>) -> String {
         let purpose = Purpose {
             principal,
             on_behalf_of: on_behalf_of.map(str::to_owned),
@@ -103,40 +115,45 @@ impl Served {
         token::create(&self.gate, purpose, false).await.unwrap().1
     }
 
-    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    /// A request to `path`, not sent yet.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client
             .request(method, format!("http://{}{path}", self.address))
     }
 
-    pub(crate) async fn send(&self, request: RequestBuilder) -> Got {
+    /// Sends a request.
+    pub async fn send(&self, request: RequestBuilder) -> Response {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.unwrap();
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Got {
+        Response {
             status,
             headers,
             body,
         }
     }
 
-    pub(crate) async fn get(&self, token: &str, path: &str) -> Got {
+    /// Sends a GET request.
+    pub async fn get(&self, token: &str, path: &str) -> Response {
         self.send(self.request(Method::GET, path).bearer_auth(token))
             .await
     }
 
-    pub(crate) async fn post(&self, token: &str, path: &str, body: Value) -> Got {
+    /// Sends a POST request with a JSON body.
+    pub async fn post(&self, token: &str, path: &str, body: Value) -> Response {
         let request = self.request(Method::POST, path).bearer_auth(token);
         self.send(request.json(&body)).await
     }
 
-    pub(crate) async fn call(&self, token: &str, tool: &str, arguments: Value) -> Got {
+    /// Calls a tool in the run `r`.
+    pub async fn call(&self, token: &str, tool: &str, arguments: Value) -> Response {
         let body = json!({ "tool": tool, "arguments": arguments, "run": "r" });
         self.post(token, "/v1/calls", body).await
     }
 
-    /// A call that waits for an approval: its id.
-    pub(crate) async fn waits(&self, token: &str, order: &str) -> String {
+    /// Calls for a refund of `order`, which waits for an approval. Returns the approval's id.
+    pub async fn waits(&self, token: &str, order: &str) -> String {
         let arguments =
             json!({ "order": order, "amount": 6000, "currency": "EUR", "reason": "broken" });
         let reply = self
@@ -148,7 +165,6 @@ impl Served {
 }
 
 fn client() -> Client {
-    // The provider of the process is the one that is set first.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    certificate::install_provider();
     Client::builder().no_proxy().build().unwrap()
 }

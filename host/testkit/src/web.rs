@@ -6,12 +6,6 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use rustls::{
-    ServerConfig,
-    crypto::ring,
-    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
-};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpListener,
@@ -20,9 +14,11 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
+use crate::certificate;
+
 /// The answer to a request.
-#[derive(Clone)]
-pub(crate) enum Answer {
+#[derive(Debug, Clone)]
+pub enum Answer {
     /// These bytes.
     Bytes(Vec<u8>),
     /// The request itself, as the body.
@@ -36,8 +32,10 @@ pub(crate) enum Answer {
 }
 
 /// A server, as long as this value lasts.
-pub(crate) struct Server {
-    pub(crate) address: SocketAddr,
+#[derive(Debug)]
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
     /// Server names of encrypted connections (SNI).
     named: Arc<Mutex<Vec<String>>>,
@@ -45,7 +43,7 @@ pub(crate) struct Server {
 }
 
 /// A response with this body.
-pub(crate) fn ok(headers: &str, body: impl AsRef<[u8]>) -> Answer {
+pub fn ok(headers: &str, body: impl AsRef<[u8]>) -> Answer {
     let body = body.as_ref();
     let mut bytes = format!(
         "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n{headers}\r\n",
@@ -57,7 +55,7 @@ pub(crate) fn ok(headers: &str, body: impl AsRef<[u8]>) -> Answer {
 }
 
 /// A redirect.
-pub(crate) fn redirect(status: u16, location: &str) -> Answer {
+pub fn redirect(status: u16, location: &str) -> Answer {
     Answer::Bytes(
         format!("HTTP/1.1 {status} Go\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n")
             .into_bytes(),
@@ -66,35 +64,18 @@ pub(crate) fn redirect(status: u16, location: &str) -> Answer {
 
 impl Server {
     /// Answers by path, without its query.
-    pub(crate) async fn start(answers: Vec<(&str, Answer)>) -> Self {
+    pub async fn start(answers: Vec<(&str, Answer)>) -> Self {
         Self::with(answers, None).await
     }
 
     /// The same over TLS, with a certificate for `name` by its own authority. Also returns that authority's
     /// certificate.
-    pub(crate) async fn start_secure(
+    pub async fn start_secure(
         authority: &str,
         name: &str,
         answers: Vec<(&str, Answer)>,
     ) -> (Self, String) {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params
-            .distinguished_name
-            .push(DnType::CommonName, authority);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        let authority = params.self_signed(&key).unwrap().pem();
-        let issuer = Issuer::new(params, key);
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        let certificate = params.signed_by(&key, &issuer).unwrap().der().clone();
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate], key)
-            .unwrap();
+        let (config, authority) = certificate::server_config(authority, name);
         let acceptor = TlsAcceptor::from(Arc::new(config));
         (Self::with(answers, Some(acceptor)).await, authority)
     }
@@ -138,17 +119,17 @@ impl Server {
     }
 
     /// A URL of this server, with any name for it.
-    pub(crate) fn url(&self, host: &str, path: &str) -> String {
+    pub fn url(&self, host: &str, path: &str) -> String {
         format!("http://{host}:{}{path}", self.address.port())
     }
 
     /// The requests so far, complete.
-    pub(crate) fn asked(&self) -> Vec<String> {
+    pub fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 
     /// The server names of encrypted connections (SNI).
-    pub(crate) fn named(&self) -> Vec<String> {
+    pub fn named(&self) -> Vec<String> {
         self.named.lock().unwrap().clone()
     }
 }

@@ -1,30 +1,29 @@
-//! A gate in a temporary folder, with real components and a test clock.
+//! A gate as a library: real components and a real store in a temporary folder, and time that the test moves.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-};
+use std::{fs, path::PathBuf};
 
 use tempfile::TempDir;
 use tollgate::{
-    config::Config, egress::Resolver, enforce::Answer, enforce::CallRequest, enforce::Refusal,
-    enforce::Verdict, gate::Gate, gate::GateOptions, identity::Caller, identity::RunKey,
-    ids::Clock, load, load::LoadError,
+    config::Config,
+    egress::Resolver,
+    enforce::{
+        Answer, ApprovalError, ApprovalResponse, ApprovalResult, CallRequest, Refusal, Verdict,
+        Vote,
+    },
+    gate::{Gate, GateOptions},
+    identity::{Caller, RunKey},
+    ids::Clock,
+    load,
+    load::LoadError,
 };
 use tollgate_ledger::Sync;
 use tollgate_model::{
     entity::{Kind, Uid},
     ids::{ApprovalId, RunId},
     record::{Event, Record},
-    time::Timestamp,
 };
 
-/// Monday, 2026-11-23, 10:00 UTC.
-const BEGIN: i64 = 1_795_428_000_000_000;
+use crate::{clock::TestClock, component, install_policies};
 
 /// Users: alice operates the agents, dana has the roles finance and security, eve has no role.
 const CONFIG: &str = r#"
@@ -142,7 +141,7 @@ operator = "eve"
 roles = ["clerk"]
 "#;
 
-/// Permits of every story; stories add their own.
+/// Policies of every world; a test adds its own.
 const BASE: &str = r#"
 @id("clerks-call") @owner("tests")
 permit (principal in Tollgate::Role::"clerk", action in Tollgate::Action::"call", resource);
@@ -168,42 +167,30 @@ const STARTERS: &[&str] = &[
     "state",
 ];
 
-pub(crate) struct World {
+/// A gate's folder, and what a test gives to a gate that it opens there.
+#[derive(Debug)]
+pub struct World {
     dir: TempDir,
-    clock: Arc<AtomicI64>,
-    /// The resolver for names.
-    pub(crate) resolver: Resolver,
+    clock: TestClock,
+    /// The resolver of names. At first, no name resolves.
+    pub resolver: Resolver,
 }
 
 impl World {
-    /// A gate's folder with `policies` in addition to those of every story.
-    pub(crate) fn new(policies: &str) -> Self {
+    /// A folder whose components are accepted, with `policies` in addition to those of every world.
+    pub fn new(policies: &str) -> Self {
         let world = Self {
             dir: TempDir::new().unwrap(),
-            clock: Arc::new(AtomicI64::new(BEGIN)),
+            clock: TestClock::default(),
             resolver: Resolver::new(|_| Ok(Vec::new())),
         };
         for dir in ["policies", "data", "vault", "out", "book/orders"] {
             fs::create_dir_all(world.path(dir)).unwrap();
         }
-        for component in ["files", "payments", "hostile", "web"] {
-            let file = format!("{component}.wasm");
-            let built = repository().join("target/components").join(&file);
-            assert!(
-                built.is_file(),
-                "{} is missing: run `cargo xtask guests`",
-                built.display()
-            );
-            fs::copy(built, world.path(&file)).unwrap();
+        for name in ["files", "payments", "hostile", "web"] {
+            fs::copy(component(name), world.path(&format!("{name}.wasm"))).unwrap();
         }
-        for starter in STARTERS {
-            let file = format!("{starter}.cedar");
-            fs::copy(
-                repository().join("policies").join(&file),
-                world.path("policies").join(&file),
-            )
-            .unwrap();
-        }
+        install_policies(STARTERS, &world.path("policies"));
         world.write("tollgate.toml", CONFIG);
         world.write("policies/base.cedar", BASE);
         world.write("policies/story.cedar", policies);
@@ -223,44 +210,53 @@ impl World {
         world
     }
 
-    pub(crate) fn path(&self, path: &str) -> PathBuf {
+    /// A path in the folder.
+    pub fn path(&self, path: &str) -> PathBuf {
         self.dir.path().join(path)
     }
 
-    pub(crate) fn write(&self, path: &str, text: &str) {
+    /// Writes a file of the folder.
+    pub fn write(&self, path: &str, text: &str) {
         fs::write(self.path(path), text).unwrap();
     }
 
-    pub(crate) fn read(&self, path: &str) -> String {
+    /// Reads a file of the folder.
+    pub fn read(&self, path: &str) -> String {
         fs::read_to_string(self.path(path)).unwrap()
     }
 
-    /// Replaces text in the configuration.
-    pub(crate) fn configure(&self, from: &str, to: &str) {
+    /// Replaces text in the configuration, which must contain `from`.
+    pub fn configure(&self, from: &str, to: &str) {
         let config = self.read("tollgate.toml");
         assert!(config.contains(from));
         self.write("tollgate.toml", &config.replace(from, to));
     }
 
-    pub(crate) fn config(&self) -> Config {
+    /// The configuration as it is now.
+    pub fn config(&self) -> Config {
         Config::read(&self.path("tollgate.toml")).unwrap()
     }
 
-    pub(crate) fn accept(&self) {
+    /// Accepts the components that are there now.
+    pub fn accept(&self) {
         load::accept(&self.config(), None).unwrap();
     }
 
-    pub(crate) fn clock(&self) -> Clock {
-        let clock = Arc::clone(&self.clock);
-        Clock::new(move || Timestamp(clock.load(Ordering::SeqCst)))
+    /// The clock of gates that are opened here.
+    pub fn clock(&self) -> Clock {
+        self.clock.clock()
     }
 
     /// Advances the clock.
-    pub(crate) fn pass(&self, seconds: i64) {
-        self.clock.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
+    pub fn pass(&self, seconds: i64) {
+        self.clock.advance(seconds);
     }
 
-    pub(crate) async fn try_open(&self) -> Result<Gate, LoadError> {
+    /// Opens a gate.
+    ///
+    /// # Errors
+    /// The gate does not open.
+    pub async fn try_open(&self) -> Result<Gate, LoadError> {
         let options = GateOptions {
             clock: self.clock(),
             sync: Sync::Full,
@@ -271,42 +267,37 @@ impl World {
         Gate::open(self.config(), options).await
     }
 
-    pub(crate) async fn open(&self) -> Gate {
+    /// Opens a gate.
+    pub async fn open(&self) -> Gate {
         self.try_open().await.unwrap()
     }
 
-    /// How many refunds were really made.
-    pub(crate) fn refunds(&self) -> usize {
-        match fs::read_to_string(self.path("book/refunds.jsonl")) {
-            Ok(book) => book.lines().count(),
-            Err(_) => 0,
-        }
+    /// How many refunds the component `payments` has made.
+    pub fn refunds(&self) -> usize {
+        fs::read_to_string(self.path("book/refunds.jsonl")).map_or(0, |book| book.lines().count())
     }
 }
 
-pub(crate) fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_path_buf()
-}
-
-pub(crate) fn agent(name: &str) -> Caller {
+/// An agent of the configuration, spoken for by its operator alice.
+pub fn agent(name: &str) -> Caller {
     Caller::Spoken {
         agent: name.into(),
         by: "alice".into(),
     }
 }
 
-pub(crate) fn user(name: &str) -> Uid {
+/// A user of the configuration.
+pub fn user(name: &str) -> Uid {
     Uid::new(Kind::User, name)
 }
 
-pub(crate) fn named(key: &str) -> RunKey {
+/// The run that a caller names `key`.
+pub fn named(key: &str) -> RunKey {
     RunKey::Named(key.into())
 }
 
-pub(crate) async fn call(gate: &Gate, run: &str, tool: &str, arguments: &str) -> Answer {
+/// Calls a tool as the agent `support`.
+pub async fn call(gate: &Gate, run: &str, tool: &str, arguments: &str) -> Answer {
     let request = CallRequest {
         tool: tool.into(),
         arguments: arguments.into(),
@@ -315,24 +306,26 @@ pub(crate) async fn call(gate: &Gate, run: &str, tool: &str, arguments: &str) ->
 }
 
 /// Arguments with which the hostile guest writes a marker and then loops.
-pub(crate) const MARK: &str = r#"{"grant":"data","path":"marker","content":"x"}"#;
+pub const MARK: &str = r#"{"grant":"data","path":"marker","content":"x"}"#;
 
-pub(crate) const REFUND: &str =
-    r#"{"order":"A-1","amount":6000,"currency":"EUR","reason":"broken"}"#;
+/// Arguments of a refund that needs an approval.
+pub const REFUND: &str = r#"{"order":"A-1","amount":6000,"currency":"EUR","reason":"broken"}"#;
 
-pub(crate) fn pending(answer: &Answer) -> ApprovalId {
+/// The approval that a call waits for.
+pub fn pending(answer: &Answer) -> ApprovalId {
     match &answer.verdict {
         Verdict::Refused(Refusal::Pending { approval, .. }) => *approval,
         other => panic!("not pending: {other:?}"),
     }
 }
 
-pub(crate) fn is_released(answer: &Answer) -> bool {
+/// Whether the result of a call was released.
+pub fn is_released(answer: &Answer) -> bool {
     matches!(answer.verdict, Verdict::Released { .. })
 }
 
 /// Policies that determined a denial.
-pub(crate) fn denied_by(answer: &Answer) -> Vec<String> {
+pub fn denied_by(answer: &Answer) -> Vec<String> {
     match &answer.verdict {
         Verdict::Refused(Refusal::Denied { basis, .. }) => basis.ids().map(str::to_owned).collect(),
         other => panic!("not denied: {other:?}"),
@@ -340,7 +333,7 @@ pub(crate) fn denied_by(answer: &Answer) -> Vec<String> {
 }
 
 /// Every record of a run, oldest first.
-pub(crate) fn records(gate: &Gate, run: RunId) -> Vec<Record> {
+pub fn records(gate: &Gate, run: RunId) -> Vec<Record> {
     gate.ledger()
         .reader()
         .records_of_run(run)
@@ -351,9 +344,22 @@ pub(crate) fn records(gate: &Gate, run: RunId) -> Vec<Record> {
 }
 
 /// How many executions were started in a run.
-pub(crate) fn starts(gate: &Gate, run: RunId) -> usize {
+pub fn starts(gate: &Gate, run: RunId) -> usize {
     records(gate, run)
         .iter()
         .filter(|r| matches!(r.event, Event::Start(_)))
         .count()
+}
+
+/// Approves a waiting call as `user`.
+///
+/// # Errors
+/// The gate does not take the answer.
+pub async fn approve(
+    gate: &Gate,
+    user: &str,
+    approval: ApprovalId,
+) -> Result<ApprovalResult, ApprovalError> {
+    let response = ApprovalResponse::new(Vote::Approve, "cli");
+    gate.answer(&self::user(user), approval, response).await
 }

@@ -1,16 +1,16 @@
-//! The cost of the sandbox: a decided read inside a call, and the effect of hostile guests on other calls.
+//! The cost of the sandbox: a call without a gate, a decided read inside a call, and the effect of hostile guests on
+//! other calls.
 //!
-//! Prints JSON lines `{name, value, unit, floor, ratio}`. `sandbox.call` is measured by the gate's own
-//! test of that name, which sees the sandbox from inside.
+//! Prints JSON lines `{name, value, unit, floor, ratio}`.
 
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::print_stdout,
     reason = "a measurement that cannot be set up ends, and prints what it found"
 )]
 
-mod measure;
+mod overhead;
+mod port;
 
 use std::{
     fs,
@@ -21,12 +21,16 @@ use std::{
     time::Instant,
 };
 
-use measure::{line, repository};
 use tollgate::{
     config::Config, enforce::CallRequest, enforce::Verdict, gate::Gate, gate::GateOptions,
     identity::Caller, identity::RunKey, load,
 };
 use tollgate_ledger::Sync;
+use tollgate_testkit::{
+    component,
+    measure::{folder, line, median, micros, runtime},
+    repository,
+};
 
 const CONFIG: &str = r#"
 [policies]
@@ -60,13 +64,10 @@ const HOSTILE: &[(&str, &str)] = &[
 ];
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = runtime();
     // Like a server: from a task of the runtime.
     let measured = runtime.spawn(async {
+        overhead::measure().await;
         let gate = gate().await;
         capability(&gate).await;
         neighbour(&gate).await;
@@ -76,18 +77,13 @@ fn main() {
 }
 
 async fn gate() -> Gate {
-    let dir = repository().join("target/bench/sandbox");
-    let _ = fs::remove_dir_all(&dir);
-    for folder in ["policies", "data", "book"] {
-        fs::create_dir_all(dir.join(folder)).unwrap();
-    }
+    let dir = folder("sandbox");
+    fs::create_dir_all(dir.join("data")).unwrap();
     fs::write(dir.join("tollgate.toml"), CONFIG).unwrap();
     fs::write(dir.join("policies/all.cedar"), POLICY).unwrap();
     fs::write(dir.join("data/file"), "read again and again").unwrap();
-    for component in ["hostile", "payments"] {
-        let file = format!("{component}.wasm");
-        let built = repository().join("target/components").join(&file);
-        fs::copy(built, dir.join(&file)).unwrap();
+    for name in ["hostile", "payments"] {
+        fs::copy(component(name), dir.join(format!("{name}.wasm"))).unwrap();
     }
     let config = Config::read(&dir.join("tollgate.toml")).unwrap();
     load::accept(&config, None).unwrap();
@@ -112,22 +108,15 @@ async fn call(gate: &Gate, run: &str, (tool, arguments): (&str, &str)) -> Verdic
     gate.call(&caller, &key, request).await.verdict
 }
 
-fn median(samples: &mut [f64]) -> f64 {
-    samples.sort_by(f64::total_cmp);
-    samples[samples.len() / 2]
-}
-
 /// One decided read of a file, compared with the read alone. The value is the gate's overhead.
 async fn capability(gate: &Gate) {
     let file = repository().join("target/bench/sandbox/data/file");
-    let mut bare: Vec<f64> = (0..20_000)
-        .map(|_| {
-            let begun = Instant::now();
-            assert_eq!(fs::read(&file).unwrap().len(), 20);
-            begun.elapsed().as_secs_f64() * 1e6
-        })
-        .collect();
-    let bare = median(&mut bare);
+    let bare = (0..20_000).map(|_| {
+        let begun = Instant::now();
+        assert_eq!(fs::read(&file).unwrap().len(), 20);
+        micros(begun)
+    });
+    let bare = median(bare.collect());
     let mut each = Vec::new();
     for run in 0..20 {
         let mut took = Vec::new();
@@ -141,13 +130,13 @@ async fn capability(gate: &Gate) {
             )
             .await;
             assert!(matches!(verdict, Verdict::Released { .. }), "{verdict:?}");
-            took.push(begun.elapsed().as_secs_f64() * 1e6);
+            took.push(micros(begun));
         }
         each.push((took[1] - took[0]) / 500.0);
     }
     line(
         "sandbox.capability",
-        median(&mut each) - bare,
+        median(each) - bare,
         "us over the bare read",
         None,
     );
@@ -183,7 +172,7 @@ async fn p99(gate: &Gate, run: &str, n: usize) -> f64 {
         let begun = Instant::now();
         let verdict = call(gate, run, QUOTE).await;
         assert!(matches!(verdict, Verdict::Released { .. }), "{verdict:?}");
-        samples.push(begun.elapsed().as_secs_f64() * 1e6);
+        samples.push(micros(begun));
     }
     samples.sort_by(f64::total_cmp);
     samples[n * 99 / 100]

@@ -4,7 +4,7 @@
 mod messages;
 mod runs;
 
-use std::{io::Write as _, sync::Arc, time::Duration};
+use std::{io::Write as _, time::Duration};
 
 use flate2::{Compression, write::GzEncoder};
 use opentelemetry_proto::tonic::{
@@ -25,7 +25,7 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
 };
 use tollgate::gate::Gate;
 use tollgate_ledger::Batch;
@@ -35,20 +35,16 @@ use tollgate_model::{
     record::{self, Origin, Record, RunStarted},
     time::Timestamp,
 };
-use tollgate_server::{
-    auth::{
-        Auth,
-        token::{self, Purpose},
-    },
-    http, mcp,
+use tollgate_server::auth::token::{self, Purpose};
+use tollgate_testkit::{
+    rest::HttpGate,
+    world::{World, call, denied_by, is_released},
 };
 use tollgate_trace::{
     projector,
     search::{self, RunSearch},
     store::{Facet, SpanOrigin, Store, StoredSpan, TraceFilter},
 };
-
-use crate::world::{World, call, denied_by, is_released};
 
 const PROTOBUF: &str = "application/x-protobuf";
 const TRACES: &str = "/v1/traces";
@@ -69,21 +65,14 @@ impl Intake {
 
     /// With more in the configuration.
     async fn with(more: &str) -> Self {
-        // Another test of this process may have done so before.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let world = World::new("");
         let more = format!("[trace]\nspans = 50\n{more}\n[policies]");
         world.configure("[policies]", &more);
-        let gate = world.open().await;
-        let token = token_of(&gate, Uid::new(Kind::Agent, "support")).await;
-        let address = "192.0.2.1:443".parse().unwrap();
-        let auth = Auth::new(&gate, address, None, Arc::default());
-        let server = mcp::Server::new(gate.clone());
-        let store = server.trace().unwrap();
-        let app = http::router(&server, auth, address).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        let http = HttpGate::at(world, "192.0.2.1:443").await;
+        let token = http.agent("support").await;
+        let store = http.server.trace().unwrap();
+        let url = format!("http://{}", http.address);
+        let HttpGate { world, gate, .. } = http;
         Self {
             _world: world,
             gate,

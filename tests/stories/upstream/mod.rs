@@ -43,10 +43,10 @@ use tollgate_model::{
     span::{self, Naming, SpanKind, names::attribute},
 };
 
-use crate::world::{
+use scripted::*;
+use tollgate_testkit::world::{
     World, agent, call, denied_by, is_released, named, pending, records, starts, user,
 };
-use scripted::*;
 
 const UPSTREAM: &str = r#"
 [upstream.box]

@@ -5,7 +5,7 @@ mod story;
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Child, Command},
+    process::Command,
     sync::Arc,
     time::Duration,
 };
@@ -28,8 +28,11 @@ use tollgate::{
 use tollgate_ledger::Sync;
 use tollgate_model::record::{Event, Status};
 use tollgate_server::upstream::Servers;
+use tollgate_testkit::{
+    process::ChildProcess,
+    world::{World, agent, approve, call, denied_by, is_released, named, pending, records, user},
+};
 
-use crate::world::{World, agent, call, denied_by, is_released, named, pending, records, user};
 use story::*;
 
 const SERVER: &str = env!("CARGO_BIN_EXE_mcp-server");
@@ -160,13 +163,7 @@ async fn arguments_and_meta_arrive_and_results_are_cut() {
     let (support, run, gate) = (agent("support"), named("r"), &story.gate);
     let waits = gate.call_with_options(&support, &run, request(), CallOptions::default());
     let approval = pending(&waits.await);
-    gate.answer(
-        &user("dana"),
-        approval,
-        ApprovalResponse::new(Vote::Approve, "test"),
-    )
-    .await
-    .unwrap();
+    approve(&gate, "dana", approval).await.unwrap();
     let unseen = with(json!({"example.com/confirm": true, "baggage": "a=b"}));
     let changed = gate
         .call_with_options(&support, &run, request(), unseen)

@@ -25,9 +25,8 @@ use tollgate_model::{
     record::{EffectDetails, Event, HttpEffect},
     request::Action,
 };
-
-use crate::{
-    web_server::{self, Server, ok, redirect},
+use tollgate_testkit::{
+    web::{self, Server, ok, redirect},
     world::{World, call, is_released, records},
 };
 

@@ -1,7 +1,6 @@
 //! Loading: which components fit the world, which do not, and their error messages.
 
 mod limits;
-mod speed;
 
 use tokio::sync::watch;
 use tollgate_model::tool::{FailureKind, Limits, Size};

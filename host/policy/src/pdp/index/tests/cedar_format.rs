@@ -21,7 +21,6 @@ use cedar_policy_core::ast::{Policy, Request as CoreRequest};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::tests::{Answer, sliced};
 use super::*;
 
 #[derive(Deserialize)]
@@ -164,7 +163,7 @@ fn all(base: &Path) -> (usize, Vec<String>) {
 
 #[test]
 fn cases_in_cedars_format_pass() {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cedar_tests");
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cedar");
     let (cases, differences) = all(&own);
     assert!(cases >= 3, "{cases}");
     insta::assert_snapshot!(differences.join("\n"));

@@ -1,6 +1,8 @@
 //! The index compared with Cedar's own authorizer over the whole set: random policies and templates, random
 //! hierarchies, random requests, and conditions that fail.
 
+mod cedar_format;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use cedar_policy::{
