@@ -164,6 +164,70 @@ async fn a_token_of_the_issuer_names_agent_and_user() {
     assert_eq!(issuer.asked(), 1, "the keys are read once");
 }
 
+/// A token of `key` with one claim changed, or left out.
+fn altered(key: &Key, claims: &Value, name: &str, value: Option<Value>) -> String {
+    let mut claims = claims.clone();
+    match value {
+        Some(value) => claims[name] = value,
+        None => drop(claims.as_object_mut().unwrap().remove(name)),
+    }
+    key.token(&claims)
+}
+
+/// Tokens with good claims that the issuer did not sign.
+fn forged(key: &Key, good: &Value) -> Vec<(&'static str, String)> {
+    let [head, body, signature] = key
+        .token(good)
+        .split('.')
+        .map(str::to_owned)
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap();
+    let encoded = |json: Value| {
+        use base64::Engine as _;
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(json.to_string())
+    };
+    let none = encoded(json!({ "alg": "none", "kid": "k1" }));
+    let rsa = encoded(json!({ "alg": "RS256", "kid": "k1" }));
+    // The public key, which everybody has, taken for a shared secret.
+    let public = serde_json::to_vec(&key.public()).unwrap();
+    let mut shared = Header::new(Algorithm::HS256);
+    shared.kid = Some("k1".into());
+    let shared = encode(&shared, good, &EncodingKey::from_secret(&public)).unwrap();
+    vec![
+        ("another's key", Key::new("k1").token(good)),
+        ("alg none", format!("{none}.{body}.")),
+        ("the public key as a secret", shared),
+        ("another algorithm", format!("{rsa}.{body}.{signature}")),
+        ("a broken signature", format!("{head}.{body}.AAAA")),
+        (
+            "another body",
+            format!("{head}.{}.{signature}", encoded(claims())),
+        ),
+        ("no token", "abc".into()),
+    ]
+}
+
+/// The answer to an invalid token: with a challenge, and without the token.
+fn is_challenged(what: &str, token: &str, got: Response) {
+    assert_eq!(got.status, 401, "{what}: {got:?}");
+    let challenge = got.headers["www-authenticate"].to_str().unwrap();
+    for part in [
+        "error=\"invalid_token\"",
+        "resource_metadata=\"https://gate.example/.well-known/oauth-protected-resource/mcp\"",
+    ] {
+        assert!(
+            challenge.starts_with("Bearer ") && challenge.contains(part),
+            "{challenge}"
+        );
+    }
+    assert!(
+        !format!("{got:?}").contains(token),
+        "{what}: the token is repeated"
+    );
+    got.fails(401, "invalid_token");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn other_tokens_do_not_count() {
     let key = Key::new("k1");
@@ -171,39 +235,9 @@ async fn other_tokens_do_not_count() {
     let served = HttpGate::at(world(&issuer.url, "scopes = [\"tools\"]"), "192.0.2.1:443").await;
     let good = with("scope", json!("openid tools"));
     read(&served, &key.token(&good)).await.is(200);
-    let scoped = |name: &str, value: Value| {
-        let mut claims = good.clone();
-        claims[name] = value;
-        key.token(&claims)
-    };
-    let without = |name: &str| {
-        let mut claims = good.clone();
-        claims.as_object_mut().unwrap().remove(name);
-        key.token(&claims)
-    };
-    let foreign = Key::new("k1").token(&good);
-    let [head, body, signature] = key
-        .token(&good)
-        .split('.')
-        .map(str::to_owned)
-        .collect::<Vec<_>>()
-        .try_into()
-        .unwrap();
-    let encoded = |header: Value| {
-        use base64::Engine as _;
-        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(header.to_string())
-    };
-    let none = format!("{}.{body}.", encoded(json!({ "alg": "none", "kid": "k1" })));
-    // The public key, which everybody has, taken for a shared secret.
-    let public = serde_json::to_vec(&key.public()).unwrap();
-    let mut shared = Header::new(Algorithm::HS256);
-    shared.kid = Some("k1".into());
-    let shared = encode(&shared, &good, &EncodingKey::from_secret(&public)).unwrap();
-    let rsa = format!(
-        "{}.{body}.{signature}",
-        encoded(json!({ "alg": "RS256", "kid": "k1" }))
-    );
-    for (what, token) in [
+    let scoped = |name: &str, value: Value| altered(&key, &good, name, Some(value));
+    let without = |name: &str| altered(&key, &good, name, None);
+    let mut invalid = vec![
         ("expired", scoped("exp", json!(NOW - 31))),
         ("without an end", without("exp")),
         ("too early", scoped("nbf", json!(NOW + 31))),
@@ -215,52 +249,27 @@ async fn other_tokens_do_not_count() {
         ("another issuer", scoped("iss", json!("https://id.example"))),
         ("no issuer", without("iss")),
         ("no program", without("client_id")),
-        ("another's key", foreign),
-        ("alg none", none),
-        ("the public key as a secret", shared),
-        ("another algorithm", rsa),
-        ("a broken signature", format!("{head}.{body}.AAAA")),
-        (
-            "another body",
-            format!("{head}.{}.{signature}", encoded(claims())),
-        ),
-        ("no token", "abc".into()),
-    ] {
-        let got = read(&served, &token).await;
-        assert_eq!(got.status, 401, "{what}: {got:?}");
-        let challenge = got.headers["www-authenticate"].to_str().unwrap().to_owned();
-        assert!(
-            challenge.starts_with("Bearer ") && challenge.contains("error=\"invalid_token\""),
-            "{challenge}"
-        );
-        assert!(
-            challenge.contains("resource_metadata=\"https://gate.example/.well-known/oauth-protected-resource/mcp\""),
-            "{challenge}"
-        );
-        assert!(
-            !format!("{got:?}").contains(&token),
-            "{what}: the token is repeated"
-        );
-        got.fails(401, "invalid_token");
+    ];
+    invalid.extend(forged(&key, &good));
+    for (what, token) in invalid {
+        is_challenged(what, &token, read(&served, &token).await);
     }
-    for (what, token, status, code) in [
-        ("no scope", key.token(&claims()), 403, "insufficient_scope"),
+    for (what, token, code) in [
+        ("no scope", key.token(&claims()), "insufficient_scope"),
         (
             "nobody's program",
             scoped("client_id", json!("app-9")),
-            403,
             "unknown_principal",
         ),
         (
             "an unknown user",
             scoped("sub", json!("sub-x")),
-            403,
             "unknown_principal",
         ),
     ] {
         let got = read(&served, &token).await;
-        assert_eq!(got.status, status, "{what}");
-        got.fails(status, code);
+        assert_eq!(got.status, 403, "{what}");
+        got.fails(403, code);
     }
     // Within the leeway.
     read(&served, &scoped("exp", json!(NOW - 29))).await.is(200);

@@ -160,7 +160,8 @@ impl<'a> Graph<'a> {
             let mut found = dependency.dep_kinds.iter();
             found.any(|kind| kinds.contains(&kind.kind.as_deref()))
         };
-        all.filter(of_kind).map(|dependency| dependency.pkg.as_str())
+        all.filter(of_kind)
+            .map(|dependency| dependency.pkg.as_str())
     }
 
     /// All direct and indirect normal dependencies of a package.

@@ -57,7 +57,11 @@ fn what_only_tests_need_does_not_count() {
 /// `kit` is only for tests and depends on `gate`; `user` uses it by a dependency of this kind.
 fn with_kit(user: &str, kind: Option<&str>, publish: serde_json::Value) -> Vec<String> {
     let package = |id: &str| {
-        let publish = if id == "kit" { publish.clone() } else { json!([]) };
+        let publish = if id == "kit" {
+            publish.clone()
+        } else {
+            json!([])
+        };
         json!({ "id": id, "name": id, "publish": publish })
     };
     let dependency =
@@ -99,7 +103,10 @@ fn a_crate_for_tests_is_a_dev_dependency_of_crates_above_it() {
         let [wrong] = &wrong[..] else {
             panic!("{wrong:?}")
         };
-        assert!(wrong.contains(&format!("kit depends on {below}")), "{wrong}");
+        assert!(
+            wrong.contains(&format!("kit depends on {below}")),
+            "{wrong}"
+        );
     }
 }
 

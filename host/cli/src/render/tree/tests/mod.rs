@@ -48,14 +48,7 @@ fn support_desk() -> Story {
         &grants,
     );
     s.effect(10, 21, "read_file", "book:/T-7.json", 412);
-    s.decide(
-        10,
-        22,
-        Action::ReturnResult,
-        Uid::new(Kind::Tool, "tickets__read"),
-        Outcome::Allow,
-        &release(),
-    );
+    s.release(10, 22, "tickets__read");
     s.outcome(
         10,
         Status::Ok,
@@ -71,7 +64,12 @@ fn support_desk() -> Story {
     s.now += 4_200_000;
     s.call(30, 32, "mail__send", Outcome::Deny, &trifecta);
     s.call(33, 35, "shell__run", Outcome::Deny, &[]);
+    approved_refund(&mut s, &grants);
+    s
+}
 
+/// It waits, is asked about twice, is approved, and writes a file.
+fn approved_refund(s: &mut Story, grants: &[DeterminingPolicy]) {
     let large = [policy(
         "large-refunds-need-finance",
         "finance",
@@ -85,17 +83,17 @@ fn support_desk() -> Story {
     s.again(40, 45, "payments__refund", &large);
     s.answer(40, 43, id, true, Some("checked with the customer"));
     let refund = [policy("clerks-refund", "finance", "Clerks may refund.")];
-    let mut decision = Story::decision(
+    s.call_with(
         40,
         46,
-        Action::Call("payments__refund".into()),
-        Uid::new(Kind::Tool, "payments__refund"),
+        "payments__refund",
         Outcome::Allow,
         &refund,
+        |decision| {
+            decision.approval = Some(id);
+            decision.resumption = true;
+        },
     );
-    decision.approval = Some(id);
-    decision.resumption = true;
-    s.add(200, Event::Decision(Box::new(decision)));
     s.start(40, "payments", Some(id));
     s.file(
         40,
@@ -103,19 +101,11 @@ fn support_desk() -> Story {
         Action::WriteFile,
         "payments/book:/refunds.jsonl",
         Outcome::Allow,
-        &grants,
+        grants,
     );
     s.effect(40, 47, "write_file", "book:/refunds.jsonl", 2048);
-    s.decide(
-        40,
-        48,
-        Action::ReturnResult,
-        Uid::new(Kind::Tool, "payments__refund"),
-        Outcome::Allow,
-        &release(),
-    );
+    s.release(40, 48, "payments__refund");
     s.outcome(40, Status::Ok, Some(Release::Released), &[]);
-    s
 }
 
 #[test]
@@ -131,17 +121,6 @@ fn in_full_every_span_has_a_line() {
 #[test]
 fn requests_show_where_they_went() {
     let mut s = Story::new();
-    let http = |host: &str, redirects, status: Option<u16>| {
-        EffectDetails::Http(HttpEffect {
-            address: status.map(|_| "93.184.215.14".into()),
-            host: host.into(),
-            method: "GET".into(),
-            port: 443,
-            redirects,
-            status,
-        })
-    };
-    let host = |host| Uid::new(Kind::Host, host);
     let allowed = [policy(
         "components-reach-labelled-hosts",
         "operator",
@@ -154,75 +133,21 @@ fn requests_show_where_they_went() {
     )];
     s.call(10, 20, "web__fetch", Outcome::Allow, &allowed);
     s.start(10, "web", None);
-    s.decide(
-        10,
-        21,
-        Action::UseSecret,
-        Uid::new(Kind::Secret, "wiki"),
-        Outcome::Allow,
-        &allowed,
-    );
-    s.decide(
-        10,
-        22,
-        Action::HttpRequest,
-        host("wiki.example.com"),
-        Outcome::Allow,
-        &allowed,
-    );
-    let secret = SecretEffect {
+    let wiki = Uid::new(Kind::Secret, "wiki");
+    s.decide(10, 21, Action::UseSecret, wiki, Outcome::Allow, &allowed);
+    s.request(22, "wiki.example.com", Outcome::Allow, &allowed);
+    let secret = EffectDetails::Secret(SecretEffect {
         host: "wiki.example.com".into(),
         name: "wiki".into(),
         version: "9f86d081884c".into(),
-    };
-    s.details(
-        21,
-        EffectDetails::Secret(secret),
-        None,
-        "wiki for wiki.example.com",
-    );
-    s.details(
-        22,
-        http("wiki.example.com", 0, Some(302)),
-        None,
-        "https://wiki.example.com/a",
-    );
-    s.decide(
-        10,
-        23,
-        Action::HttpRequest,
-        host("cdn.example.com"),
-        Outcome::Allow,
-        &allowed,
-    );
-    s.details(
-        23,
-        http("cdn.example.com", 1, Some(404)),
-        None,
-        "https://cdn.example.com/b",
-    );
-    s.decide(
-        10,
-        24,
-        Action::HttpRequest,
-        host("slow.example.com"),
-        Outcome::Allow,
-        &allowed,
-    );
-    s.details(
-        24,
-        http("slow.example.com", 0, None),
-        Some("timed out"),
-        "https://slow.example.com/",
-    );
-    s.decide(
-        10,
-        25,
-        Action::HttpRequest,
-        host("169.254.169.254"),
-        Outcome::Deny,
-        &closed,
-    );
+    });
+    s.details(21, secret, None, "wiki for wiki.example.com");
+    s.response(22, "wiki.example.com", "/a", 0, Some(302));
+    s.request(23, "cdn.example.com", Outcome::Allow, &allowed);
+    s.response(23, "cdn.example.com", "/b", 1, Some(404));
+    s.request(24, "slow.example.com", Outcome::Allow, &allowed);
+    s.response(24, "slow.example.com", "/", 0, None);
+    s.request(25, "169.254.169.254", Outcome::Deny, &closed);
     s.outcome(
         10,
         Status::ToolError,
@@ -232,9 +157,8 @@ fn requests_show_where_they_went() {
     insta::assert_snapshot!(format!("{}\n{}", s.draw(false), s.draw(true)));
 }
 
-#[test]
-fn what_did_not_end_well_says_how() {
-    let mut s = Story::new();
+/// Arguments that no policy saw, and a call whose component was denied a file and reported an error.
+fn failed_calls(s: &mut Story, clerks: &[DeterminingPolicy]) {
     s.add(
         100,
         Event::CallInvalid(CallInvalid {
@@ -248,22 +172,15 @@ fn what_did_not_end_well_says_how() {
             tool: "payments__refund\u{1b}[2J".into(),
         }),
     );
-    let clerks = [policy("clerks", "support", "Clerks may.")];
-    s.call(10, 20, "files__write", Outcome::Allow, &clerks);
+    s.call(10, 20, "files__write", Outcome::Allow, clerks);
     s.start(10, "files", None);
     let outside = [policy(
         "no-contracts",
         "security",
         "Contracts stay as they are.",
     )];
-    s.file(
-        10,
-        21,
-        Action::WriteFile,
-        "files/shared:/contracts/a.txt",
-        Outcome::Deny,
-        &outside,
-    );
+    let contract = "files/shared:/contracts/a.txt";
+    s.file(10, 21, Action::WriteFile, contract, Outcome::Deny, &outside);
     s.add(
         10,
         Event::ComponentLog(ComponentLog {
@@ -274,40 +191,32 @@ fn what_did_not_end_well_says_how() {
             parent: span(11),
         }),
     );
-    s.decide(
-        10,
-        22,
-        Action::ReturnResult,
-        Uid::new(Kind::Tool, "files__write"),
-        Outcome::Allow,
-        &release(),
-    );
+    s.release(10, 22, "files__write");
     s.outcome(10, Status::ToolError, Some(Release::Released), &[]);
+}
 
-    s.call(30, 32, "files__read", Outcome::Allow, &clerks);
+/// Calls that were stopped, and one whose decision failed.
+fn interrupted_calls(s: &mut Story, clerks: &[DeterminingPolicy]) {
+    s.call(30, 32, "files__read", Outcome::Allow, clerks);
     s.start(30, "files", None);
     s.outcome(30, Status::Timeout, None, &[]);
 
-    s.call(40, 42, "payments__quote", Outcome::Allow, &clerks);
+    s.call(40, 42, "payments__quote", Outcome::Allow, clerks);
     s.start(40, "payments", None);
     s.outcome(40, Status::Indeterminate, None, &[]);
 
-    let mut broken = Story::decision(
-        50,
-        52,
-        Action::Call("tickets__list".into()),
-        Uid::new(Kind::Tool, "tickets__list"),
-        Outcome::Error,
-        &[],
-    );
-    broken.errors = vec![DecisionError {
-        message: "integer overflow while evaluating `+`".into(),
-        policy: Some("sums".into()),
-    }];
-    s.add(200, Event::Decision(Box::new(broken)));
+    s.call_with(50, 52, "tickets__list", Outcome::Error, &[], |decision| {
+        decision.errors = vec![DecisionError {
+            message: "integer overflow while evaluating `+`".into(),
+            policy: Some("sums".into()),
+        }];
+    });
+}
 
+/// A rejected call, a withheld result, a call that waits, and one that a shadow policy would deny.
+fn guarded_calls(s: &mut Story, clerks: &[DeterminingPolicy]) {
     let id = ApprovalId::from_bytes([8; 8]);
-    s.call(60, 62, "mail__send", Outcome::Escalate, &clerks);
+    s.call(60, 62, "mail__send", Outcome::Escalate, clerks);
     s.ask(60, 63, "mail__send", id);
     s.answer(60, 63, id, false, None);
 
@@ -316,37 +225,40 @@ fn what_did_not_end_well_says_how() {
         "security",
         "Secrets are not shown.",
     )];
-    s.call(70, 73, "vault__read", Outcome::Allow, &clerks);
+    s.call(70, 73, "vault__read", Outcome::Allow, clerks);
     s.start(70, "vault", None);
+    let vault = Uid::new(Kind::Tool, "vault__read");
     s.decide(
         70,
         72,
         Action::ReturnResult,
-        Uid::new(Kind::Tool, "vault__read"),
+        vault,
         Outcome::Deny,
         &withheld,
     );
     s.outcome(70, Status::Ok, Some(Release::Withheld), &["private"]);
 
     let waiting = ApprovalId::from_bytes([9; 8]);
-    s.call(80, 82, "mail__send", Outcome::Escalate, &clerks);
+    s.call(80, 82, "mail__send", Outcome::Escalate, clerks);
     s.ask(80, 83, "mail__send", waiting);
 
-    let mut shadowed = Story::decision(
-        90,
-        92,
-        Action::Call("files__list".into()),
-        Uid::new(Kind::Tool, "files__list"),
-        Outcome::Allow,
-        &clerks,
-    );
-    shadowed.shadow = Some(ShadowFlip {
-        candidate: false,
-        outcome: Outcome::Deny,
-        policies: vec!["effects-in-working-hours".into()],
+    s.call_with(90, 92, "files__list", Outcome::Allow, clerks, |decision| {
+        decision.shadow = Some(ShadowFlip {
+            candidate: false,
+            outcome: Outcome::Deny,
+            policies: vec!["effects-in-working-hours".into()],
+        });
     });
-    s.add(200, Event::Decision(Box::new(shadowed)));
     s.start(90, "files", None);
+}
+
+#[test]
+fn what_did_not_end_well_says_how() {
+    let mut s = Story::new();
+    let clerks = [policy("clerks", "support", "Clerks may.")];
+    failed_calls(&mut s, &clerks);
+    interrupted_calls(&mut s, &clerks);
+    guarded_calls(&mut s, &clerks);
     insta::assert_snapshot!(s.draw(false));
 }
 

@@ -7,6 +7,7 @@
 
 mod commit;
 mod properties;
+mod steps;
 
 use std::collections::BTreeSet;
 
@@ -229,134 +230,30 @@ impl Model for Gate {
     fn next_state(&self, world: &World, act: Act) -> Option<World> {
         let mut next = world.clone();
         match act {
-            Act::Ask(k) => {
-                next.clients[k].asks -= 1;
-                let approval = world
-                    .approvals
-                    .iter()
-                    .enumerate()
-                    .next_back()
-                    .map(|(i, a)| (i, a.state));
-                next.clients[k].step = Step::Decided {
-                    policy: world.policy,
-                    approval,
-                };
-            }
-            Act::Commit(k) => {
-                if let (
-                    Flaw::RunsFirst,
-                    Step::Decided {
-                        approval: Some((i, ApprovalState::Approved)),
-                        ..
-                    },
-                ) = (self.flaw, &world.clients[k].step)
-                {
-                    let mut early = world.clone();
-                    early.calls[world.approvals[*i].call].effects += 1;
-                    return Some(self.commit(&early, k));
-                }
-                next = self.commit(world, k);
-            }
-            Act::CancelRefused(k) => {
-                let Step::Refused { approval } = world.clients[k].step else {
-                    return None;
-                };
-                self.approval(&mut next.approvals[approval], ApprovalEvent::Cancel);
-                next.clients[k].step = Step::Idle;
-            }
-            Act::ConsumeLate(k) => {
-                let Step::Running { unconsumed, .. } = &mut next.clients[k].step else {
-                    return None;
-                };
-                let approval = unconsumed.take()?;
-                self.approval(&mut next.approvals[approval], ApprovalEvent::Consume);
-            }
-            Act::Effect(k) => {
-                let Step::Running { call, effect, .. } = &mut next.clients[k].step else {
-                    return None;
-                };
-                *effect = Effect::Done;
-                next.calls[*call].effects += 1;
-                next.late |= world.halted;
-            }
-            Act::Close(k) => {
-                let Step::Running { call, effect, .. } = world.clients[k].step else {
-                    return None;
-                };
-                let closed = self.call(&mut next.calls[call], CallEvent::Close);
-                next.clients[k].told |= closed && effect == Effect::Done;
-                next.clients[k].step = Step::Idle;
-            }
+            Act::Ask(k) => next.ask(k),
+            Act::Commit(k) => next = self.commit_or_run_first(world, k),
+            Act::CancelRefused(k) => self.cancel_refused(&mut next, k)?,
+            Act::ConsumeLate(k) => self.consume_late(&mut next, k)?,
+            Act::Effect(k) => next.effect(k)?,
+            Act::Close(k) => self.close(&mut next, k)?,
             Act::Read(a) => {
                 next.approvers[a] = Approver::Reads(world.approvals.len().checked_sub(1)?)
             }
-            Act::Approve(a) => {
-                let Approver::Reads(i) = world.approvers[a] else {
-                    return None;
-                };
-                let enough = world.approvals[i].votes + 1 >= self.needed;
-                let event = if enough {
-                    ApprovalEvent::Approve
-                } else {
-                    ApprovalEvent::Vote
-                };
-                if self.approval(&mut next.approvals[i], event) {
-                    next.approvals[i].votes += 1;
-                }
-                next.approvers[a] = Approver::Done;
-            }
-            Act::Reject(a) => {
-                let Approver::Reads(i) = world.approvers[a] else {
-                    return None;
-                };
-                self.approval(&mut next.approvals[i], ApprovalEvent::Reject);
-                next.approvers[a] = Approver::Done;
-            }
+            Act::Approve(a) => self.approve(&mut next, a)?,
+            Act::Reject(a) => self.reject(&mut next, a)?,
             Act::Expire => {
                 let last = next.approvals.last_mut()?;
                 if !self.approval(last, ApprovalEvent::Expire) {
                     return None;
                 }
             }
-            Act::Halt => {
-                next.halted = true;
-                for approval in &mut next.approvals {
-                    self.approval(approval, ApprovalEvent::Cancel);
-                }
-                // Running guests are stopped before their next effect; their calls are closed as usual.
-                for client in &mut next.clients {
-                    client.asks = 0;
-                    if let Step::Running {
-                        effect: effect @ Effect::Ahead,
-                        ..
-                    } = &mut client.step
-                    {
-                        *effect = Effect::Prevented;
-                    }
-                }
-            }
+            Act::Halt => self.halt(&mut next),
             Act::Reload(policy) => {
                 next.reloads -= 1;
                 next.policy = policy;
             }
-            Act::Crash => {
-                next.crashes -= 1;
-                next.up = false;
-                next.clients.iter_mut().for_each(|c| c.step = Step::Idle);
-                for approver in &mut next.approvers {
-                    if let Approver::Reads(_) = approver {
-                        *approver = Approver::Idle;
-                    }
-                }
-            }
-            Act::Restart => {
-                next.up = true;
-                if self.flaw != Flaw::SkipsRecovery {
-                    for call in &mut next.calls {
-                        self.call(call, CallEvent::Recover);
-                    }
-                }
-            }
+            Act::Crash => next.crash(),
+            Act::Restart => self.restart(&mut next),
         }
         (next != *world).then_some(next)
     }
