@@ -4,6 +4,7 @@ use std::sync::Arc;
 use tollgate::enforce::{ApprovalResponse, Vote};
 
 use axum::http::StatusCode;
+use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 use tollgate::gate::Gate;
 use tollgate_server::{
@@ -11,7 +12,7 @@ use tollgate_server::{
     metrics::{ExporterMetrics, Source as _},
 };
 use tollgate_testkit::{
-    collector::{Behaviour, Collector, attribute},
+    collector::{Behaviour, Collector, CollectorLog, attribute},
     world::{REFUND, World, call, pending, user},
 };
 use tollgate_trace::export::{Exporter, Step, state_file, status};
@@ -62,6 +63,37 @@ fn reply_spans(gate: &Gate, run: tollgate_model::ids::RunId) -> usize {
     gate.ledger().reader().spans(run).unwrap().len()
 }
 
+/// The spans of a story: one root, and the kinds by which Phoenix shows them.
+fn have_their_kinds(spans: &[Span]) {
+    let roots: Vec<_> = spans
+        .iter()
+        .filter(|s| s.parent_span_id.is_empty())
+        .collect();
+    let [root] = roots[..] else {
+        panic!("{roots:?}")
+    };
+    assert_eq!(root.name, "invoke_agent support");
+    let on_root = |name| attribute(&root.attributes, name);
+    assert_eq!(on_root("tollgate.run.outcome").unwrap(), "success");
+    assert!(on_root("user.hash").unwrap().starts_with("hmac:"));
+    let kinds = |kind: &str| {
+        let has = |s: &&Span| {
+            attribute(&s.attributes, "openinference.span.kind").as_deref() == Some(kind)
+        };
+        spans.iter().filter(has).count()
+    };
+    assert_eq!((kinds("AGENT"), kinds("TOOL")), (1, 6));
+    assert!(kinds("GUARDRAIL") >= 8 && kinds("CHAIN") >= 5);
+    for span in spans {
+        assert!(span.end_time_unix_nano >= span.start_time_unix_nano);
+        let authorize = span.name.starts_with("authorize ");
+        assert!(!(authorize && attribute(&span.attributes, "gen_ai.tool.name").is_some()));
+        if authorize {
+            assert!(attribute(&span.attributes, "tollgate.principal.hash").is_some());
+        }
+    }
+}
+
 #[tokio::test]
 async fn every_span_of_a_run_arrives_once_with_no_payload_and_no_name() {
     let collector = Collector::start(Behaviour::Takes).await;
@@ -89,34 +121,7 @@ async fn every_span_of_a_run_arrives_once_with_no_payload_and_no_name() {
             "dev.tollgate"
         );
 
-        let roots: Vec<_> = seen
-            .spans
-            .iter()
-            .filter(|s| s.parent_span_id.is_empty())
-            .collect();
-        let [root] = roots[..] else {
-            panic!("{roots:?}")
-        };
-        assert_eq!(root.name, "invoke_agent support");
-        let on_root = |name| attribute(&root.attributes, name);
-        assert_eq!(on_root("tollgate.run.outcome").unwrap(), "success");
-        assert!(on_root("user.hash").unwrap().starts_with("hmac:"));
-        let kinds = |kind: &str| {
-            let has = |s: &&opentelemetry_proto::tonic::trace::v1::Span| {
-                attribute(&s.attributes, "openinference.span.kind").as_deref() == Some(kind)
-            };
-            seen.spans.iter().filter(has).count()
-        };
-        assert_eq!((kinds("AGENT"), kinds("TOOL")), (1, 6));
-        assert!(kinds("GUARDRAIL") >= 8 && kinds("CHAIN") >= 5);
-        for span in &seen.spans {
-            assert!(span.end_time_unix_nano >= span.start_time_unix_nano);
-            let authorize = span.name.starts_with("authorize ");
-            assert!(!(authorize && attribute(&span.attributes, "gen_ai.tool.name").is_some()));
-            if authorize {
-                assert!(attribute(&span.attributes, "tollgate.principal.hash").is_some());
-            }
-        }
+        have_their_kinds(&seen.spans);
         // Nothing of arguments, results and secrets, and nobody's name but the agent's.
         let bytes: Vec<u8> = seen
             .requests
@@ -194,6 +199,15 @@ async fn what_was_not_acknowledged_is_sent_again_whatever_the_collector_did() {
     }
 }
 
+/// The spans that have arrived whose names begin so.
+fn spans(collector: &Collector, name: &str) -> Vec<Span> {
+    let found = |seen: &CollectorLog| {
+        let named = seen.spans.iter().filter(|s| s.name.starts_with(name));
+        named.cloned().collect()
+    };
+    collector.seen(found)
+}
+
 #[tokio::test]
 async fn an_exporter_that_is_started_again_goes_on_where_it_was() {
     let collector = Collector::start(Behaviour::Takes).await;
@@ -211,28 +225,13 @@ async fn an_exporter_that_is_started_again_goes_on_where_it_was() {
     let waits = call(&gate, "r", "payments__refund", REFUND).await;
     let mut two = exporter(&gate).await;
     drained(&world, &gate, &mut two).await;
-    let approvals = || {
-        collector.seen(|seen| {
-            let approval = |s: &&opentelemetry_proto::tonic::trace::v1::Span| {
-                s.name == "approval payments__refund"
-            };
-            seen.spans
-                .iter()
-                .filter(approval)
-                .cloned()
-                .collect::<Vec<_>>()
-        })
-    };
+    let approvals = || spans(&collector, "approval payments__refund");
     assert!(approvals().is_empty(), "it is exported when it is resolved");
     drop(two);
-    let approval = pending(&waits);
-    gate.answer(
-        &user("dana"),
-        approval,
-        ApprovalResponse::new(Vote::Reject, "cli"),
-    )
-    .await
-    .unwrap();
+    let rejection = ApprovalResponse::new(Vote::Reject, "cli");
+    gate.answer(&user("dana"), pending(&waits), rejection)
+        .await
+        .unwrap();
     let mut three = exporter(&gate).await;
     drained(&world, &gate, &mut three).await;
     let found = approvals();
@@ -251,14 +250,7 @@ async fn an_exporter_that_is_started_again_goes_on_where_it_was() {
     assert!(collector.ids().len() > before && first.run.is_some());
 
     // Nothing happens in the run any more, and nobody ends it: its root is exported in the end.
-    let root = || {
-        collector.seen(|seen| {
-            seen.spans
-                .iter()
-                .filter(|s| s.name.starts_with("invoke_agent"))
-                .count()
-        })
-    };
+    let root = || spans(&collector, "invoke_agent").len();
     assert_eq!(root(), 0);
     world.pass(4000);
     drained(&world, &gate, &mut three).await;

@@ -133,6 +133,48 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
+/// The kinds of a story's spans as Phoenix shows them, and which of them failed.
+fn have_their_kinds(mine: &[&Value]) {
+    let kind = |name: &str| {
+        let found = mine.iter().find(|s| s["name"] == name);
+        text(&found.unwrap_or_else(|| panic!("no {name}"))["span_kind"])
+    };
+    assert_eq!(kind("invoke_agent support"), "AGENT");
+    assert_eq!(kind("execute_tool files__read"), "TOOL");
+    assert_eq!(kind("authorize payments__refund"), "GUARDRAIL");
+    assert_eq!(kind("invoke_component payments"), "CHAIN");
+    // Every decision is a guardrail below its tool, or below what asked for it.
+    let kinds: BTreeMap<String, String> = mine
+        .iter()
+        .map(|s| (text(&s["context"]["span_id"]), text(&s["span_kind"])))
+        .collect();
+    let mut guardrails = 0;
+    for span in mine {
+        if text(&span["name"]).starts_with("authorize ") {
+            guardrails += 1;
+            assert_eq!(span["span_kind"], "GUARDRAIL");
+            let above = &kinds[span["parent_id"].as_str().unwrap()];
+            // What a person may is decided apart from the calls.
+            let above_it = match span["name"] == "authorize approve" {
+                true => &["TOOL", "CHAIN", "AGENT"][..],
+                false => &["TOOL", "CHAIN"],
+            };
+            assert!(above_it.contains(&above.as_str()), "{span}");
+        }
+    }
+    assert!(guardrails >= 8);
+    let failed: BTreeSet<String> = mine
+        .iter()
+        .filter(|s| s["status_code"] == "ERROR")
+        .map(|s| text(&s["name"]))
+        .collect();
+    assert!(failed.contains("execute_tool hostile__trap"), "{failed:?}");
+    assert!(
+        !failed.iter().any(|name| name.starts_with("authorize")),
+        "{failed:?}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn phoenix_shows_the_tree_the_kinds_and_the_session() {
     // As main does in the programs.
@@ -173,44 +215,7 @@ async fn phoenix_shows_the_tree_the_kinds_and_the_session() {
         (row.span.to_string(), parent)
     });
     assert_eq!(theirs, ours.collect());
-    let kind = |name: &str| {
-        let found = mine.iter().find(|s| s["name"] == name);
-        text(&found.unwrap_or_else(|| panic!("no {name}"))["span_kind"])
-    };
-    assert_eq!(kind("invoke_agent support"), "AGENT");
-    assert_eq!(kind("execute_tool files__read"), "TOOL");
-    assert_eq!(kind("authorize payments__refund"), "GUARDRAIL");
-    assert_eq!(kind("invoke_component payments"), "CHAIN");
-    // Every decision is a guardrail below its tool, or below what asked for it.
-    let kinds: BTreeMap<String, String> = mine
-        .iter()
-        .map(|s| (text(&s["context"]["span_id"]), text(&s["span_kind"])))
-        .collect();
-    let mut guardrails = 0;
-    for span in &mine {
-        if text(&span["name"]).starts_with("authorize ") {
-            guardrails += 1;
-            assert_eq!(span["span_kind"], "GUARDRAIL");
-            let above = &kinds[span["parent_id"].as_str().unwrap()];
-            // What a person may is decided apart from the calls.
-            let above_it = match span["name"] == "authorize approve" {
-                true => &["TOOL", "CHAIN", "AGENT"][..],
-                false => &["TOOL", "CHAIN"],
-            };
-            assert!(above_it.contains(&above.as_str()), "{span}");
-        }
-    }
-    assert!(guardrails >= 8);
-    let failed: BTreeSet<String> = mine
-        .iter()
-        .filter(|s| s["status_code"] == "ERROR")
-        .map(|s| text(&s["name"]))
-        .collect();
-    assert!(failed.contains("execute_tool hostile__trap"), "{failed:?}");
-    assert!(
-        !failed.iter().any(|name| name.starts_with("authorize")),
-        "{failed:?}"
-    );
+    have_their_kinds(&mine);
     let whole = serde_json::to_string(&spans).unwrap();
     for never in [story::PLANTED, "dana", "alice"] {
         assert!(!whole.contains(never), "{never}");

@@ -104,35 +104,38 @@ async fn an_agent_never_administers() {
         .post(&agent, &format!("/v1/runs/{run}/cancel"), cancel)
         .await
         .fails(403, "people_only");
-    // Another agent finds nothing of it.
+    is_hidden_from(&served, &other, &run, &id).await;
+    // Its own run it may end.
+    let end = json!({ "outcome": "success" });
+    let ended = served.post(&agent, &format!("/v1/runs/{run}/end"), end);
+    assert_eq!(ended.await.status, 204);
+    assert_eq!(served.world.refunds(), 0);
+}
+
+/// Another agent finds nothing of a run and its approval.
+async fn is_hidden_from(served: &HttpGate, other: &str, run: &str, approval: &str) {
     assert_eq!(
-        served.get(&other, "/v1/runs").await.is(200)["runs"],
+        served.get(other, "/v1/runs").await.is(200)["runs"],
         json!([])
     );
-    assert_eq!(served.get(&other, "/v1/approvals").await.is(200), json!([]));
-    served.get(&other, &path).await.fails(404, "not_found");
+    assert_eq!(served.get(other, "/v1/approvals").await.is(200), json!([]));
+    served
+        .get(other, &format!("/v1/approvals/{approval}"))
+        .await
+        .fails(404, "not_found");
     let end = json!({ "outcome": "success" });
     for path in [format!("/v1/runs/{run}"), "/v1/runs/zz".into()] {
-        served.get(&other, &path).await.fails(404, "not_found");
+        served.get(other, &path).await.fails(404, "not_found");
     }
     served
-        .post(&other, &format!("/v1/runs/{run}/end"), end.clone())
+        .post(other, &format!("/v1/runs/{run}/end"), end)
         .await
         .fails(404, "not_found");
     let named = json!({ "tool": "files__read", "arguments": {"path": "letter.txt"}, "run": run });
     served
-        .post(&other, "/v1/calls", named)
+        .post(other, "/v1/calls", named)
         .await
         .fails(404, "other_run");
-    // Its own run it may end.
-    assert_eq!(
-        served
-            .post(&agent, &format!("/v1/runs/{run}/end"), end)
-            .await
-            .status,
-        204
-    );
-    assert_eq!(served.world.refunds(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -366,6 +369,13 @@ async fn people_read_what_policy_lets_them() {
         .map(|p| p["id"].as_str().unwrap())
         .collect();
     assert!(ids.contains(&"large-refunds"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_halt_what_policy_lets_them() {
+    let served = HttpGate::new("").await;
+    let agent = served.agent("support").await;
+    let (alice, eve) = (served.user("alice").await, served.user("eve").await);
     let halt = json!({ "scope": "agent", "name": "support", "reason": "a test" });
     served
         .post(&eve, "/v1/halts", halt.clone())

@@ -8,20 +8,23 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
-use tollgate_testkit::rest::HttpGate;
+use tollgate_testkit::rest::{HttpGate, Response};
+
+/// A call as raw bytes, of this content type.
+async fn post(served: &HttpGate, agent: &str, kind: Option<&str>, body: Vec<u8>) -> Response {
+    let mut request = served.request(Method::POST, "/v1/calls").bearer_auth(agent);
+    if let Some(kind) = kind {
+        request = request.header("content-type", kind);
+    }
+    served.send(request.body(body)).await
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_has_a_precise_answer() {
     let served = HttpGate::new("").await;
     let agent = served.agent("support").await;
     let raw = async |kind: Option<&str>, body: &str| {
-        let mut request = served
-            .request(Method::POST, "/v1/calls")
-            .bearer_auth(&agent);
-        if let Some(kind) = kind {
-            request = request.header("content-type", kind);
-        }
-        served.send(request.body(body.to_owned())).await
+        post(&served, &agent, kind, body.as_bytes().to_vec()).await
     };
     let json = Some("application/json");
     for (kind, body, status, code) in [
@@ -75,13 +78,8 @@ async fn each_has_a_precise_answer() {
         .fails(400, "invalid_query");
     assert_eq!(served.get(&agent, "/v1/nothing").await.status, 404);
     assert_eq!(served.get(&agent, "/v1/calls").await.status, 405);
-    let not_utf8 = served
-        .request(Method::POST, "/v1/calls")
-        .bearer_auth(&agent);
-    let not_utf8 = not_utf8.header("content-type", "application/json");
-    let body = b"{\"tool\":\"files__read\",\"arguments\":{\"path\":\"\xff\"}}".to_vec();
-    served
-        .send(not_utf8.body(body))
+    let not_utf8 = b"{\"tool\":\"files__read\",\"arguments\":{\"path\":\"\xff\"}}".to_vec();
+    post(&served, &agent, json, not_utf8)
         .await
         .fails(400, "invalid_body");
 }

@@ -79,7 +79,12 @@ async fn they_are_decided_before_and_recorded_after() {
             .iter()
             .any(|leaf| leaf.contains("\"unsandboxed\":true"))
     );
-    // What policy forbids is not allowed, in the words of the policy.
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_policy_forbids_is_not_allowed_in_the_words_of_the_policy() {
+    let served = served().await;
+    let agent = served.agent("support").await;
     let forced = json!({ "command": "git push --force" });
     let reply = served
         .post(

@@ -40,13 +40,9 @@ fn statuses(gate: &Gate, run: RunId) -> Vec<Status> {
     records.filter_map(|record| of(record.event)).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_capability_that_is_approved_happens_once_when_the_call_is_repeated() {
-    let world = World::new(ASK);
-    let gate = world.open().await;
-    let asked = call(&gate, "r", TOOL, WRITE).await;
-    let (id, run) = (pending(&asked), asked.run.unwrap());
-    assert_eq!(happened(&asked), ["write_file data:/before"]);
+/// The call has done what comes before its second write, and no more; the approver sees that write.
+async fn stops_before_what_waits(world: &World, gate: &Gate, asked: &Answer) {
+    let (id, run) = (pending(asked), asked.run.unwrap());
     let message = asked.message().unwrap();
     assert!(
         message.contains("already done: write_file data:/before")
@@ -59,13 +55,13 @@ async fn a_capability_that_is_approved_happens_once_when_the_call_is_repeated() 
         !world.path("data/after").exists(),
         "nothing more of it changes the world"
     );
-    assert_eq!(statuses(&gate, run), [Status::Pending]);
+    assert_eq!(statuses(gate, run), [Status::Pending]);
 
     // While it waits, the guest does not run again.
     std::fs::remove_file(world.path("data/before")).unwrap();
-    assert_eq!(pending(&call(&gate, "r", TOOL, WRITE).await), id);
+    assert_eq!(pending(&call(gate, "r", TOOL, WRITE).await), id);
     assert!(!world.path("data/before").exists());
-    assert_eq!(starts(&gate, run), 1);
+    assert_eq!(starts(gate, run), 1);
 
     let view = gate.approval(&user("dana"), id).await.unwrap();
     assert_eq!(
@@ -78,6 +74,16 @@ async fn a_capability_that_is_approved_happens_once_when_the_call_is_repeated() 
         "{shown}"
     );
     assert_eq!(view.reasons, ["Security looks at what is written here."]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_capability_that_is_approved_happens_once_when_the_call_is_repeated() {
+    let world = World::new(ASK);
+    let gate = world.open().await;
+    let asked = call(&gate, "r", TOOL, WRITE).await;
+    let (id, run) = (pending(&asked), asked.run.unwrap());
+    assert_eq!(happened(&asked), ["write_file data:/before"]);
+    stops_before_what_waits(&world, &gate, &asked).await;
     approve(&gate, "dana", id).await.unwrap();
 
     let resumed = call(&gate, "r", TOOL, WRITE).await;

@@ -187,95 +187,91 @@ fn the_matrix_is_the_one_that_was_reviewed() {
     let world = world();
     let pdp = pdp(&world, policies(&root().join("policies"), &[]));
     let agents = world.agents.keys().map(|name| format!("Agent::{name}"));
-    let users = world.users.keys().map(|name| format!("User::{name}"));
-    let principals: Vec<String> = agents.chain(users).collect();
-    let tainted = serde_json::json!({ "labels": ["private", "untrusted"] });
-    let mut rows = vec![
-        std::iter::once("".to_owned())
-            .chain(principals.iter().cloned())
-            .collect::<Vec<String>>(),
-    ];
-    let mut row = |name: String, principals: &[String], case: serde_json::Value| {
+    let users: Vec<String> = world.users.keys().map(|n| format!("User::{n}")).collect();
+    let everyone: Vec<String> = agents.chain(users.iter().cloned()).collect();
+    let calls = matrix(&everyone, &calls(&world), |case| {
+        called(&case.play(&pdp, &world.defaults).answer)
+    });
+    let acts = matrix(&users, &acts_of_people(), |case| {
+        match case.play(&pdp, &world.defaults).answer.outcome {
+            Outcome::Allow => "yes".to_owned(),
+            Outcome::Deny => "-".to_owned(),
+            other => other.to_string(),
+        }
+    });
+    insta::assert_snapshot!(format!("{calls}\n{acts}"));
+}
+
+/// A column for each principal, a row for each case, and in each cell the answer.
+fn matrix(
+    principals: &[String],
+    cases: &[(String, serde_json::Value)],
+    answer: impl Fn(Case) -> String,
+) -> String {
+    let header = std::iter::once(String::new()).chain(principals.iter().cloned());
+    let mut rows: Vec<Vec<String>> = vec![header.collect()];
+    for (name, case) in cases {
         let cells = principals.iter().map(|principal| {
             let mut case = case.clone();
             case["principal"] = principal.as_str().into();
             case["name"] = name.as_str().into();
             case["expect"] = "allow".into();
-            let case: Case = serde_json::from_value(case).unwrap();
-            let answer = case.play(&pdp, &world.defaults).answer;
-            let shadow = answer.shadow.map_or("", |_| "~");
-            let answer = match answer.outcome {
-                Outcome::Allow => "yes".to_owned(),
-                Outcome::Deny => "-".to_owned(),
-                Outcome::Escalate => format!("! {}", answer.needs.join(" or ")),
-                Outcome::Error => format!("error: {}", answer.errors.join("; ")),
-            };
-            format!("{answer}{shadow}")
+            answer(serde_json::from_value(case).unwrap())
         });
         rows.push(std::iter::once(name.clone()).chain(cells).collect());
-    };
-    for (tool, world_tool) in &world.tools {
-        let input = sample(&world_tool.input);
-        row(
-            tool.clone(),
-            &principals,
-            serde_json::json!({ "action": tool, "input": input }),
-        );
-        let case = serde_json::json!({ "action": tool, "input": input, "run": tainted });
-        row(format!("{tool}, tainted"), &principals, case);
     }
-    let users: Vec<String> = principals
-        .iter()
-        .filter(|p| p.starts_with("User"))
-        .cloned()
-        .collect();
-    let mut people = vec![
-        std::iter::once("".to_owned())
-            .chain(users.iter().cloned())
-            .collect::<Vec<String>>(),
-    ];
-    std::mem::swap(&mut rows, &mut people);
-    let calls = aligned(&people);
-    for action in Action::FIXED {
+    aligned(&rows)
+}
+
+/// A call of each tool, in a new run and in a tainted one.
+fn calls(world: &World) -> Vec<(String, serde_json::Value)> {
+    let tainted = serde_json::json!({ "labels": ["private", "untrusted"] });
+    let calls = world.tools.iter().flat_map(|(tool, world_tool)| {
+        let call = serde_json::json!({ "action": tool, "input": sample(&world_tool.input) });
+        let mut in_tainted = call.clone();
+        in_tainted["run"] = tainted.clone();
+        [
+            (tool.clone(), call),
+            (format!("{tool}, tainted"), in_tainted),
+        ]
+    });
+    calls.collect()
+}
+
+fn called(answer: &Answer) -> String {
+    let shadow = answer.shadow.as_ref().map_or("", |_| "~");
+    let answer = match answer.outcome {
+        Outcome::Allow => "yes".to_owned(),
+        Outcome::Deny => "-".to_owned(),
+        Outcome::Escalate => format!("! {}", answer.needs.join(" or ")),
+        Outcome::Error => format!("error: {}", answer.errors.join("; ")),
+    };
+    format!("{answer}{shadow}")
+}
+
+/// What people do, and not agents.
+fn acts_of_people() -> Vec<(String, serde_json::Value)> {
+    let acts = Action::FIXED.iter().filter_map(|action| {
         let asks: &[&str] = match action {
             Action::Approve | Action::Reject => &["operator"],
             _ => &[],
         };
-        let resource = match action {
+        let mut case = serde_json::json!({ "action": action.id(), "asks": asks });
+        match action {
             Action::ActivatePolicies | Action::Halt | Action::CancelRun | Action::Administer => {
-                Some("Gate::gate")
+                case["resource"] = "Gate::gate".into();
             }
             Action::Approve
             | Action::Reject
             | Action::ViewRun
             | Action::ViewPayload
             | Action::AnnotateRun
-            | Action::ExportRuns => None,
-            _ => continue,
-        };
-        let mut case = serde_json::json!({ "action": action.id(), "asks": asks });
-        if let Some(resource) = resource {
-            case["resource"] = resource.into();
+            | Action::ExportRuns => {}
+            _ => return None,
         }
-        let cells = users.iter().map(|principal| {
-            let mut case = case.clone();
-            case["principal"] = principal.as_str().into();
-            case["name"] = "".into();
-            case["expect"] = "allow".into();
-            let case: Case = serde_json::from_value(case).unwrap();
-            match case.play(&pdp, &world.defaults).answer.outcome {
-                Outcome::Allow => "yes".to_owned(),
-                Outcome::Deny => "-".to_owned(),
-                other => other.to_string(),
-            }
-        });
-        rows.push(
-            std::iter::once(action.id().to_owned())
-                .chain(cells)
-                .collect(),
-        );
-    }
-    insta::assert_snapshot!(format!("{calls}\n{}", aligned(&rows)));
+        Some((action.id().to_owned(), case))
+    });
+    acts.collect()
 }
 
 /// Arguments that conform to a schema of the world.

@@ -22,7 +22,7 @@ use tollgate_model::{
 };
 use tollgate_testkit::{
     component,
-    measure::{bare_call, folder, line, median, micros},
+    measure::{bare_call, bounded_line, folder, line, median, micros},
 };
 
 use crate::port::DenyAll;
@@ -71,9 +71,12 @@ pub(crate) async fn measure() {
     .unwrap();
     let adapter = call_time(&sandbox, &QUOTE, ROUNDS).await;
     line("sandbox.call", adapter, "us", Some(bare_call(ROUNDS)));
-    for (name, tool) in [("sandbox.python", &QUERY), ("sandbox.js", &CONVERT)] {
+    for (name, tool, bound) in [
+        ("sandbox.python", &QUERY, 5_000.0),
+        ("sandbox.js", &CONVERT, 2_000.0),
+    ] {
         let value = call_time(&sandbox, tool, INTERPRETED_ROUNDS).await;
-        line(name, value, "us", None);
+        bounded_line(name, value, "us", bound);
     }
 }
 

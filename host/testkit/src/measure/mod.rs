@@ -47,7 +47,6 @@ const STARTERS: &[&str] = &[
 
 /// Prints a measurement as a JSON line. `floor` is the bare limit measured in the same run, if there is one.
 pub fn line(name: &str, value: f64, unit: &str, floor: Option<f64>) {
-    let rounded = |v: f64| (v * 100.0).round() / 100.0;
     println!(
         "{}",
         json!({
@@ -58,6 +57,18 @@ pub fn line(name: &str, value: f64, unit: &str, floor: Option<f64>) {
             "ratio": floor.map(|floor| rounded(value / floor)),
         })
     );
+}
+
+/// Prints a measurement that is meant to stay below `bound`, as a JSON line.
+pub fn bounded_line(name: &str, value: f64, unit: &str, bound: f64) {
+    println!(
+        "{}",
+        json!({ "name": name, "value": rounded(value), "unit": unit, "bound": bound })
+    );
+}
+
+fn rounded(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
 }
 
 /// A runtime with two threads, like a small server's.
