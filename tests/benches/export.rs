@@ -26,7 +26,10 @@ use tollgate::{
 };
 use tollgate_ledger::Sync;
 use tollgate_server::export::source_of_gate;
-use tollgate_testkit::measure::{configured, line, runtime};
+use tollgate_testkit::{
+    measure::{configured, line, runtime},
+    web::serve_router,
+};
 use tollgate_trace::export::{Exporter, Step};
 
 /// Calls that are exported.
@@ -48,13 +51,11 @@ fn main() {
 async fn measured() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let collector = Collector::default();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
     let router = Router::new()
         .route("/v1/traces", post(take))
         .layer(axum::extract::DefaultBodyLimit::disable())
         .with_state(collector.clone());
-    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let url = format!("http://{}", serve_router(router).await);
 
     let config = configured("export");
     let text = fs::read_to_string(&config.file).unwrap();

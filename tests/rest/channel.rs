@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio::{net::TcpListener, sync::mpsc};
 use tollgate_server::approvals::{Delivery, Webhook, attend};
-use tollgate_testkit::{rest::HttpGate, world::World};
+use tollgate_testkit::{rest::HttpGate, web::serve_router, world::World};
 
 const SECRET: &str = "a secret of the receiver";
 
@@ -215,10 +215,8 @@ async fn time_passes_while_a_receiver_takes_its_time() {
         let _left = Left(told);
         std::future::pending::<()>().await
     });
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let app = Router::new().route("/hook", silent);
-    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    let address = serve_router(Router::new().route("/hook", silent)).await;
+    let address = address.to_string();
     let served = HttpGate::at(world(&address, "json"), "192.0.2.1:443").await;
     // What was before is not told.
     Webhook::new(served.gate.clone()).deliver().await;

@@ -4,7 +4,6 @@ use std::{net::SocketAddr, sync::Arc};
 
 use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tollgate::{gate::Gate, identity::Caller};
 use tollgate_model::entity::{Kind, Uid};
 use tollgate_server::{
@@ -15,7 +14,7 @@ use tollgate_server::{
     http, mcp,
 };
 
-use crate::{certificate, world::World};
+use crate::{certificate, web::serve_router, world::World};
 
 /// A served gate.
 #[derive(Debug)]
@@ -77,14 +76,11 @@ impl HttpGate {
         let server = mcp::Server::new(gate.clone());
         let auth = Auth::new(&gate, address, anonymous, Arc::clone(server.rate()));
         let app = http::router(&server, auth, address).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         Self {
             world,
             gate,
             server,
-            address,
+            address: serve_router(app).await,
             client: client(),
         }
     }

@@ -1,4 +1,4 @@
-//! A scripted server on loopback, which remembers its requests.
+//! Web servers on loopback: a scripted one, which remembers its requests, and any application.
 
 use std::{
     collections::BTreeMap,
@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use axum::Router;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpListener,
@@ -132,6 +133,14 @@ impl Server {
     pub fn named(&self) -> Vec<String> {
         self.named.lock().unwrap().clone()
     }
+}
+
+/// Serves an application on a free port of loopback. Returns its address.
+pub async fn serve_router(router: Router) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    address
 }
 
 async fn serve(
