@@ -32,7 +32,9 @@ use tollgate_ledger::{RunFilter, Sync};
 use tollgate_server::{auth::Auth, http, mcp};
 use tollgate_testkit::{
     measure::{configured, folder, line, median, micros, runtime},
+    process::ChildProcess,
     repository,
+    web::free_port,
 };
 use tollgate_trace::store::{Facet, Store, TraceFilter};
 
@@ -238,12 +240,9 @@ async fn phoenix() -> Option<f64> {
     if !program.exists() {
         return None;
     }
-    let free = || {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().port()
-    };
-    let (port, grpc) = (free(), free());
-    let mut child = Command::new(program)
+    let (port, grpc) = (free_port(), free_port());
+    let mut phoenix = Command::new(program);
+    phoenix
         .arg("serve")
         .env("PHOENIX_HOST", "127.0.0.1")
         .env("PHOENIX_PORT", port.to_string())
@@ -251,13 +250,10 @@ async fn phoenix() -> Option<f64> {
         .env("PHOENIX_WORKING_DIR", folder("phoenix"))
         .env("PHOENIX_TELEMETRY_ENABLED", "false")
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+        .stderr(Stdio::null());
+    let _phoenix = ChildProcess::start(&mut phoenix);
     let url = format!("http://127.0.0.1:{port}");
     let speed = tokio::time::timeout(PATIENCE, to_phoenix(&url)).await;
-    drop(child.kill());
-    drop(child.wait());
     speed.ok().flatten()
 }
 

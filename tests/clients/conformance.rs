@@ -7,11 +7,11 @@ use std::fs;
 
 use tollgate_testkit::{
     command::{RunningCommand, World},
-    install_policies, repository,
+    install_policies, installed, repository,
     serve::Server,
 };
 
-use crate::client::{installed, node};
+use crate::client::node;
 
 /// The suite's tool names, without a prefix for agents.
 const TOOLS: &[&str] = &[

@@ -4,9 +4,9 @@
 use std::{fs, process::Command};
 
 use serde_json::{Value, json};
-use tollgate_testkit::{command::World, serve::Server};
+use tollgate_testkit::{command::World, installed, serve::Server};
 
-use crate::client::{Kind, PYTHON_2, installed};
+use crate::client::{Kind, PYTHON_2};
 
 /// A secret that the detectors know.
 const SECRET: &str = "ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8";

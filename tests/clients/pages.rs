@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use tollgate_testkit::{
     binary,
     command::{RunningCommand, World},
-    repository,
+    installed, repository,
 };
 
 use crate::{
     client::{
         Kind, LANGGRAPH, Language, OPENAI_AGENTS, PYTHON_1, PYTHON_2, TYPESCRIPT_1, TYPESCRIPT_2,
-        installed, node,
+        node,
     },
     gate::{Gate, Reach},
 };

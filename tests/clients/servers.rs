@@ -3,8 +3,12 @@
 use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
 
 use serde_json::{Value, json};
+use tollgate_testkit::{
+    command::{CommandOutput, World},
+    installed, repository,
+};
 
-use crate::client::{installed, node};
+use crate::client::node;
 
 /// A server, a call that it answers, and a call that is denied.
 struct Server {
@@ -32,10 +36,6 @@ enum Program {
 type Call = (&'static str, &'static str);
 
 use Program::{Node, Python};
-use tollgate_testkit::{
-    command::{CommandOutput, World},
-    repository,
-};
 
 const SERVERS: &[Server] = &[
     Server {

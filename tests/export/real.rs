@@ -4,8 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{BufRead as _, BufReader, Write as _},
-    net::TcpListener,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     sync::{
         Arc,
@@ -18,7 +17,9 @@ use std::{
 use serde_json::{Value, json};
 use tollgate::gate::Gate;
 use tollgate_server::export::source_of_gate;
-use tollgate_testkit::{process::ChildProcess, repository, world::World};
+use tollgate_testkit::{
+    installed, process::ChildProcess, repository, web::free_port, world::World,
+};
 use tollgate_trace::export::{Exporter, Step};
 
 use crate::story;
@@ -27,16 +28,6 @@ use crate::story;
 const PATIENCE: Duration = Duration::from_secs(240);
 /// How long until it is asked again.
 const PAUSE: Duration = Duration::from_millis(200);
-
-fn installed(program: &str) -> PathBuf {
-    let path = repository().join("target/clients").join(program);
-    assert!(
-        path.exists(),
-        "{} is missing: run `cargo xtask clients`",
-        path.display()
-    );
-    path
-}
 
 fn exporting(world: &World, export: &str) {
     world.configure("\n[gate]\n", &format!("\n{export}\n[gate]\n"));
@@ -66,14 +57,7 @@ struct Phoenix {
 
 impl Phoenix {
     async fn start(folder: &Path) -> Self {
-        let free = || {
-            TcpListener::bind("127.0.0.1:0")
-                .unwrap()
-                .local_addr()
-                .unwrap()
-                .port()
-        };
-        let (port, grpc) = (free(), free());
+        let (port, grpc) = (free_port(), free_port());
         let server = Command::new(installed("arize_phoenix/bin/phoenix"))
             .arg("serve")
             .env_clear()

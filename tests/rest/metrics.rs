@@ -2,13 +2,12 @@
 
 use std::{
     fs,
-    net::TcpListener,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
-use tollgate_testkit::{process::ChildProcess, rest::HttpGate, world::World};
+use tollgate_testkit::{process::ChildProcess, rest::HttpGate, web::free_port, world::World};
 
 /// How long Prometheus may take to begin and to scrape.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -130,11 +129,7 @@ impl Prometheus {
             served.address
         );
         fs::write(dir.join("prometheus.yml"), config).unwrap();
-        let address = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .to_string();
+        let address = format!("127.0.0.1:{}", free_port());
         let child = Command::new("prometheus")
             .current_dir(&dir)
             .arg("--config.file=prometheus.yml")

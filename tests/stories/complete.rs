@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 use tollgate::sandbox::INTERFACES;
 use tollgate_model::request::Action;
 use tollgate_policy::schema;
+use tollgate_testkit::repository;
 
 /// An interface that components may import.
 struct Offered {
@@ -25,7 +26,6 @@ enum Decided {
 }
 
 use Decided::{As, AsCall, Not};
-use tollgate_testkit::repository;
 
 const OFFERED: &[Offered] = &[
     Offered {

@@ -60,6 +60,17 @@ pub fn component(name: &str) -> PathBuf {
     built(&Path::new("components").join(name).with_extension("wasm"))
 }
 
+/// What `cargo xtask clients` has installed at `path`.
+pub fn installed(path: &str) -> PathBuf {
+    let path = repository().join("target/clients").join(path);
+    assert!(
+        path.exists(),
+        "{} is missing: run `cargo xtask clients`",
+        path.display()
+    );
+    path
+}
+
 fn built(path: &Path) -> PathBuf {
     let path = repository().join("target").join(path);
     assert!(

@@ -135,6 +135,12 @@ impl Server {
     }
 }
 
+/// A port of loopback that is free now, for a program that cannot choose one itself.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
 /// Serves an application on a free port of loopback. Returns its address.
 pub async fn serve_router(router: Router) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
