@@ -502,6 +502,3 @@ fn is_hollow(value: &Value) -> bool {
         _ => false,
     }
 }
-
-#[cfg(test)]
-mod tests;
