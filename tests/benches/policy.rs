@@ -9,13 +9,13 @@
     reason = "a measurement that cannot be set up ends, and prints what it found"
 )]
 
-use std::{collections::BTreeMap, fs, hint::black_box, time::Instant};
+use std::{collections::BTreeMap, hint::black_box, time::Instant};
 
 use cedar_policy::{Authorizer, Context, Entities, PolicySet, Request as CedarRequest};
 use serde_json::json;
 use tollgate::{
-    config::Config, config::policy_files, enforce::CallRequest, gate::Gate, gate::GateOptions,
-    identity::Caller, identity::RunKey, ids::Clock, load, replay::Replay,
+    config::policy_files, enforce::CallRequest, gate::Gate, gate::GateOptions, identity::Caller,
+    identity::RunKey, ids::Clock, replay::Replay,
 };
 use tollgate_ledger::{RecordFilter, Sync};
 use tollgate_model::{

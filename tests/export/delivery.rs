@@ -381,8 +381,7 @@ async fn the_root_of_an_idle_run_is_sent_while_others_go_on() {
         assert_eq!(exporter.step(gate.now()).await.unwrap(), Step::Sent);
     }
     collector.seen(|seen| {
-        let root =
-            |s: &&opentelemetry_proto::tonic::trace::v1::Span| s.name == "invoke_agent support";
+        let root = |s: &&Span| s.name == "invoke_agent support";
         let roots: Vec<_> = seen.spans.iter().filter(root).collect();
         let [root] = roots[..] else {
             panic!("{roots:?}")

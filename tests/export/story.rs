@@ -2,8 +2,9 @@
 
 use serde_json::json;
 use tollgate::{
-    enforce::Answer, enforce::ApprovalResponse, enforce::CallOptions, enforce::CallRequest,
-    enforce::Vote, gate::Gate, identity::RunKey,
+    enforce::{Answer, CallOptions, CallRequest},
+    gate::Gate,
+    identity::RunKey,
 };
 use tollgate_model::{
     ids::{RunId, SpanId},

@@ -107,8 +107,8 @@ async fn an_agent_never_administers() {
     is_hidden_from(&served, &other, &run, &id).await;
     // Its own run it may end.
     let end = json!({ "outcome": "success" });
-    let ended = served.post(&agent, &format!("/v1/runs/{run}/end"), end);
-    assert_eq!(ended.await.status, 204);
+    let path = format!("/v1/runs/{run}/end");
+    assert_eq!(served.post(&agent, &path, end).await.status, 204);
     assert_eq!(served.world.refunds(), 0);
 }
 

@@ -1,7 +1,7 @@
 //! Halts, cancelled runs, and who may operate.
 
 use tollgate::{
-    enforce::ApprovalResponse, enforce::Refusal, enforce::Verdict, enforce::Vote,
+    enforce::{Refusal, Verdict},
     gate::OperateError,
 };
 use tollgate_ledger::ApprovalFilter;

@@ -74,7 +74,7 @@ fn with_kit(user: &str, kind: Option<&str>, publish: serde_json::Value) -> Vec<S
         json!({ "id": id, "deps": deps })
     };
     let metadata: Metadata = serde_json::from_value(json!({
-        "packages": ["cli", "kit", "gate", "ledger"].map(package),
+        "packages": (["cli", "kit", "gate", "ledger"].map(package)),
         "workspace_members": ["cli", "kit", "gate", "ledger"],
         "resolve": { "nodes": [
             node("cli", &["gate"]), node("kit", &["gate"]), node("gate", &["ledger"]), node("ledger", &[]),
