@@ -16,7 +16,7 @@ use std::{
 
 use tollgate_model::{decision::Outcome, request::Action};
 use tollgate_policy::{
-    case::{Case, World},
+    case::{Answer, Case, World},
     pdp::Pdp,
     policy::PolicyFile,
 };
