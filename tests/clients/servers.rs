@@ -4,11 +4,12 @@
 use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
 
 use serde_json::{Value, json};
-
-use crate::{
-    client::{installed, node},
-    world::{World, repository},
+use tollgate_testkit::{
+    command::{CommandOutput, World},
+    installed, repository,
 };
+
+use crate::client::node;
 
 /// A server, a call that it answers, and a call that is denied.
 struct Server {
@@ -181,7 +182,7 @@ impl Server {
         )
     }
 
-    fn call(&self, world: &World, dir: &str, (tool, arguments): Call) -> crate::world::Ran {
+    fn call(&self, world: &World, dir: &str, (tool, arguments): Call) -> CommandOutput {
         let tool = format!("{}__{tool}", self.name);
         let arguments = arguments.replace("DIR", dir);
         world.run(&[&WRAPPED[..], &["call", &tool, "--args", &arguments]].concat())

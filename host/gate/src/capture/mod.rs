@@ -504,6 +504,3 @@ fn is_hollow(value: &Value) -> bool {
         _ => false,
     }
 }
-
-#[cfg(test)]
-mod tests;
