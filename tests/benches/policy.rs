@@ -20,6 +20,7 @@ use tollgate::{
 use tollgate_ledger::{RecordFilter, Sync};
 use tollgate_model::{
     entity::{Entity, Kind, Uid},
+    provenance::ProvenanceFacts,
     request::{Action, ActionContext, Facts, Request, RunFacts},
     time::{LocalTime, Timestamp},
 };
@@ -139,6 +140,7 @@ fn request() -> (Request, Facts) {
             weekday: 2,
         },
         now: Timestamp(1_795_249_800_250_000),
+        provenance: ProvenanceFacts::default(),
         run: RunFacts {
             calls: 3,
             labels: ["private".to_owned()].into(),

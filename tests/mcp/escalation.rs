@@ -220,7 +220,7 @@ async fn a_rejected_task_stays_rejected_after_a_restart_with_other_policies() {
     let id = created.task.task_id;
     client.end().await;
     world.answer_as_dana("reject", &id);
-    let anybody = r#"@id("all-call") @owner("tests") @reason("Anybody may call.")
+    let permit_all = r#"@id("all-call") @owner("tests") @reason("Every principal may call.")
         permit (principal, action in Tollgate::Action::"call", resource);"#;
     world.write("policies/story.cedar", permit_all);
     let client = Client::stdio(&world, Era::Legacy, true).await;

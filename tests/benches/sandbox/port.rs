@@ -7,12 +7,12 @@ use tollgate::sandbox::{
         config::ConfigAct,
         files::FileAct,
         http::HttpAct,
-        progress::ProgressReport,
+        progress::{ProgressReport, ProgressSink},
         secrets::SecretAct,
-        state::{StateError, StateReply, StateRequest},
+        state::{StateError, StateReply, StateRequest, StateStore},
     },
     port::{
-        Authorize, ConsumedBudget, Denial, EffectReport, HostPolicy, NestedCallError, Permit,
+        Authorize, CallPort, ConsumedBudget, Denial, EffectReport, NestedCallError, Permit,
         PortFuture, RemainingBudget, SecretStore, SecretValue,
     },
 };
@@ -48,7 +48,7 @@ macro_rules! denies {
 
 denies!(ConfigAct, FileAct, HttpAct, SecretAct);
 
-impl HostPolicy for DenyAll {
+impl CallPort for DenyAll {
     fn now(&self) -> Timestamp {
         Timestamp(0)
     }
@@ -67,10 +67,6 @@ impl HostPolicy for DenyAll {
 
     fn log(&self, _: &'static str, _: &str) {}
 
-    fn report(self: Arc<Self>, _: ProgressReport) -> Option<PortFuture<'static, ()>> {
-        None
-    }
-
     fn call<'a>(
         &'a self,
         _: &'a str,
@@ -81,12 +77,20 @@ impl HostPolicy for DenyAll {
         Box::pin(async { (denied, ConsumedBudget::default()) })
     }
 
-    fn state(&self, _: StateRequest) -> PortFuture<'_, Result<StateReply, StateError>> {
-        Box::pin(async { Err(StateError::Denied(denial())) })
-    }
-
     fn secrets(&self) -> &dyn SecretStore {
         self
+    }
+}
+
+impl ProgressSink for DenyAll {
+    fn report(self: Arc<Self>, _: ProgressReport) -> Option<PortFuture<'static, ()>> {
+        None
+    }
+}
+
+impl StateStore for DenyAll {
+    fn state(&self, _: StateRequest) -> PortFuture<'_, Result<StateReply, StateError>> {
+        Box::pin(async { Err(StateError::Denied(denial())) })
     }
 }
 
