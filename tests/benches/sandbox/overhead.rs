@@ -12,7 +12,8 @@ use tokio::sync::watch;
 use tollgate::{
     egress::{Network, NetworkConfig, Resolver},
     sandbox::{
-        GuestEnvironment, Invocation, LoadedComponent, Sandbox, SandboxOptions, port::Permit,
+        GuestEnvironment, Invocation, LoadedComponent, Resources, Sandbox, SandboxOptions,
+        port::Permit,
     },
 };
 use tollgate_model::{
@@ -103,12 +104,14 @@ fn load(sandbox: &Sandbox, tool: &Tool) -> LoadedComponent {
         name: tool.component.into(),
         digest: Sha256Digest::of(&bytes),
         compiled: sandbox.load(tool.component, &bytes, tool.size).unwrap(),
-        grants: BTreeMap::new(),
-        secrets: BTreeSet::new(),
-        config: BTreeMap::new(),
-        environment: GuestEnvironment::default(),
-        network: Network::new(resolver, &[]).unwrap(),
-        hosts: Arc::new(NetworkConfig::default()),
+        resources: Arc::new(Resources {
+            grants: BTreeMap::new(),
+            secrets: BTreeSet::new(),
+            config: BTreeMap::new(),
+            environment: GuestEnvironment::default(),
+            network: Network::new(resolver, &[]).unwrap(),
+            hosts: Arc::new(NetworkConfig::default()),
+        }),
     }
 }
 
