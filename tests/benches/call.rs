@@ -5,41 +5,28 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::print_stdout,
     reason = "a measurement that cannot be set up ends, and prints what it found"
 )]
 
-#[path = "measure/governed.rs"]
-mod governed;
-mod measure;
-
 use std::{collections::BTreeMap, fs, time::Instant};
 
-use governed::{bare_synced_commit, configured, median, micros};
-use measure::{line, repository};
 use tollgate::{
     enforce::CallRequest, enforce::Verdict, gate::Gate, gate::GateOptions, identity::Caller,
     identity::RunKey, ids::Clock,
 };
 use tollgate_ledger::Sync;
-use wasmtime::component::{Component, Linker};
-
-mod bare {
-    wasmtime::component::bindgen!({ path: "../wit", world: "adapter" });
-}
+use tollgate_testkit::measure::{
+    bare_call, bare_synced_commit, configured, line, median, micros, runtime,
+};
 
 const TOOL: &str = "payments__quote";
 const ARGUMENTS: &str = r#"{"amount":4999,"currency":"EUR"}"#;
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = runtime();
     // Like a server: from a task of the runtime.
     let measured = runtime.spawn(async {
-        let bare = bare_call();
+        let bare = bare_call(20_000);
         latency("call.p50", Sync::Off, bare, 20_000).await;
         let synced = bare_synced_commit();
         latency("call.durable.p50", Sync::Full, bare + 2.0 * synced, 2_000).await;
@@ -142,41 +129,4 @@ async fn memory() {
     let growth = (at[&100_000] / at[&10_000] - 1.0) * 100.0;
     line("call.memory_growth", growth, "%", None);
     gate.close().await;
-}
-
-/// Instantiates and calls the same component with the same arguments, with wasmtime only.
-fn bare_call() -> f64 {
-    let mut pool = wasmtime::PoolingAllocationConfig::default();
-    pool.max_memory_size(64 << 20);
-    let mut config = wasmtime::Config::new();
-    config.allocation_strategy(wasmtime::InstanceAllocationStrategy::Pooling(pool));
-    let engine = wasmtime::Engine::new(&config).unwrap();
-    let bytes = fs::read(repository().join("target/components/payments.wasm")).unwrap();
-    let component = Component::new(&engine, bytes).unwrap();
-    let mut linker = Linker::<()>::new(&engine);
-    linker.define_unknown_imports_as_traps(&component).unwrap();
-    let ready = linker.instantiate_pre(&component).unwrap();
-    let ready = bare::AdapterPre::new(ready).unwrap();
-    let arguments = ARGUMENTS.to_owned();
-    let call = || {
-        let mut store = wasmtime::Store::new(&engine, ());
-        let adapter = ready.instantiate(&mut store).unwrap();
-        let tools = adapter.tollgate_adapter_tools();
-        let result = tools
-            .call_call_tool(&mut store, "quote", &arguments)
-            .unwrap();
-        assert!(result.is_ok());
-    };
-    for _ in 0..2_000 {
-        call();
-    }
-    median(
-        (0..20_000)
-            .map(|_| {
-                let begun = Instant::now();
-                call();
-                micros(begun)
-            })
-            .collect(),
-    )
 }

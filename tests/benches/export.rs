@@ -7,14 +7,8 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
-    clippy::print_stdout,
     reason = "a measurement that cannot be set up ends, and prints what it found"
 )]
-
-#[expect(dead_code, reason = "the other measurements use the rest")]
-#[path = "measure/governed.rs"]
-mod governed;
-mod measure;
 
 use std::{
     fs,
@@ -26,14 +20,16 @@ use std::{
 };
 
 use axum::{Router, body::Bytes, extract::State, routing::post};
-use governed::configured;
-use measure::line;
 use tollgate::{
     config::Config, enforce::CallRequest, enforce::Verdict, gate::Gate, gate::GateOptions,
     identity::Caller, identity::RunKey, ids::Clock,
 };
 use tollgate_ledger::Sync;
 use tollgate_server::export::source_of_gate;
+use tollgate_testkit::{
+    measure::{configured, line, runtime},
+    web::serve_router,
+};
 use tollgate_trace::export::{Exporter, Step};
 
 /// Calls that are exported.
@@ -48,24 +44,18 @@ struct Collector {
 }
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = runtime();
     runtime.block_on(measured());
 }
 
 async fn measured() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let collector = Collector::default();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
     let router = Router::new()
         .route("/v1/traces", post(take))
         .layer(axum::extract::DefaultBodyLimit::disable())
         .with_state(collector.clone());
-    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let url = format!("http://{}", serve_router(router).await);
 
     let config = configured("export");
     let text = fs::read_to_string(&config.file).unwrap();

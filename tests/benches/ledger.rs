@@ -6,12 +6,8 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::print_stdout,
     reason = "a measurement that cannot be set up ends, and prints what it found"
 )]
-
-#[expect(dead_code, reason = "the other measurements use the rest")]
-mod measure;
 
 use std::{
     collections::BTreeSet,
@@ -20,7 +16,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use measure::line;
 use tollgate_ledger::{Batch, Condition, HaltKeys, Ledger, LedgerOptions, Sync};
 use tollgate_model::{
     canonical::Sha256Digest,
@@ -34,6 +29,7 @@ use tollgate_model::{
     request::Action,
     time::Timestamp,
 };
+use tollgate_testkit::measure::line;
 
 const TENANT: &str = "acme";
 const TOOL: &str = "tickets__read";

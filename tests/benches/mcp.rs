@@ -10,20 +10,8 @@
     reason = "a measurement that cannot be set up ends, and prints what it found"
 )]
 
-#[path = "measure/governed.rs"]
-mod governed;
-mod measure;
+use std::{fs, process::Command, sync::Arc, time::Instant};
 
-use std::{
-    fs,
-    io::{BufRead as _, BufReader},
-    process::{Child, Command, Stdio},
-    sync::Arc,
-    time::Instant,
-};
-
-use governed::{bare_synced_commit, configured, median, micros};
-use measure::{line, repository};
 use rmcp::{
     ErrorData, RoleClient, RoleServer, ServerHandler, ServiceExt as _,
     model::{
@@ -40,6 +28,11 @@ use rmcp::{
     },
 };
 use serde_json::json;
+use tollgate_testkit::{
+    measure::{bare_synced_commit, configured, line, median, micros, runtime},
+    repository,
+    serve::Server,
+};
 
 const TOOL: &str = "payments__quote";
 /// How the plain server is started: this program with this argument.
@@ -52,11 +45,7 @@ type Client = RunningService<RoleClient, ()>;
 
 fn main() {
     let bare = std::env::args().nth(1).unwrap_or_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = runtime();
     match bare.as_str() {
         BARE_STDIO => runtime.block_on(bare_stdio()),
         BARE_HTTP => runtime.block_on(bare_http()),
@@ -158,23 +147,10 @@ fn tollgate(args: &[&str], name: &str) -> Command {
     command
 }
 
-/// A server; it ends when dropped.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
 fn listening(mut command: Command) -> (Server, String) {
-    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-    let mut told = String::new();
-    let mut out = BufReader::new(child.stdout.take().unwrap());
-    out.read_line(&mut told).unwrap();
-    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
-    (Server(child), told["endpoint"].as_str().unwrap().to_owned())
+    let server = Server::of(&mut command);
+    let url = server.url.to_string();
+    (server, url)
 }
 
 async fn connected(url: &str) -> Client {
@@ -236,7 +212,7 @@ async fn throughput(url: &str) -> f64 {
 
 /// Resident bytes of a process.
 fn resident(server: &Server) -> f64 {
-    let statm = fs::read_to_string(format!("/proc/{}/statm", server.0.id())).unwrap();
+    let statm = fs::read_to_string(format!("/proc/{}/statm", server.pid())).unwrap();
     let pages: f64 = statm.split_whitespace().nth(1).unwrap().parse().unwrap();
     pages * 4096.0
 }

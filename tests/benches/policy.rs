@@ -9,20 +9,18 @@
     reason = "a measurement that cannot be set up ends, and prints what it found"
 )]
 
-mod measure;
-
-use std::{collections::BTreeMap, fs, hint::black_box, time::Instant};
+use std::{collections::BTreeMap, hint::black_box, time::Instant};
 
 use cedar_policy::{Authorizer, Context, Entities, PolicySet, Request as CedarRequest};
-use measure::{line, repository};
 use serde_json::json;
 use tollgate::{
-    config::Config, config::policy_files, enforce::CallRequest, gate::Gate, gate::GateOptions,
-    identity::Caller, identity::RunKey, ids::Clock, load, replay::Replay,
+    config::policy_files, enforce::CallRequest, gate::Gate, gate::GateOptions, identity::Caller,
+    identity::RunKey, ids::Clock, replay::Replay,
 };
 use tollgate_ledger::{RecordFilter, Sync};
 use tollgate_model::{
     entity::{Entity, Kind, Uid},
+    provenance::ProvenanceFacts,
     request::{Action, ActionContext, Facts, Request, RunFacts},
     time::{LocalTime, Timestamp},
 };
@@ -30,6 +28,7 @@ use tollgate_policy::{
     pdp::{Bundle, Pdp, ToolTypes},
     policy::PolicyFile,
 };
+use tollgate_testkit::measure::{configured_with, line, runtime};
 
 const TOOLS: usize = 10;
 /// Policies that can match the request, for any size of the set.
@@ -141,6 +140,7 @@ fn request() -> (Request, Facts) {
             weekday: 2,
         },
         now: Timestamp(1_795_249_800_250_000),
+        provenance: ProvenanceFacts::default(),
         run: RunFacts {
             calls: 3,
             labels: ["private".to_owned()].into(),
@@ -240,30 +240,11 @@ roles = ["clerk"]
 
 /// Recorded calls, decided again on two processors.
 fn replay() {
-    let dir = repository().join("target/bench/replay");
-    let _ = fs::remove_dir_all(&dir);
-    fs::create_dir_all(dir.join("policies")).unwrap();
-    fs::create_dir_all(dir.join("book")).unwrap();
-    fs::write(dir.join("tollgate.toml"), CONFIG).unwrap();
-    fs::copy(
-        repository().join("target/components/payments.wasm"),
-        dir.join("payments.wasm"),
-    )
-    .unwrap();
-    for starter in ["least-privilege", "results", "lethal-trifecta", "operators"] {
-        let file = format!("{starter}.cedar");
-        let from = repository().join("policies").join(&file);
-        fs::copy(from, dir.join("policies").join(&file)).unwrap();
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    let config = Config::read(&dir.join("tollgate.toml")).unwrap();
+    let starters = ["least-privilege", "results", "lethal-trifecta", "operators"];
+    let config = configured_with("replay", CONFIG, &starters);
+    let runtime = runtime();
     let calls = 5_000;
     runtime.block_on(async {
-        load::accept(&config, None).unwrap();
         let options = GateOptions {
             clock: Clock::system(),
             sync: Sync::Off,

@@ -6,14 +6,8 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::print_stdout,
     reason = "a measurement that cannot be set up ends, and prints what it found"
 )]
-
-#[path = "measure/governed.rs"]
-#[expect(dead_code, reason = "other measurements use the rest")]
-mod governed;
-mod measure;
 
 use std::{
     process::{Command, Stdio},
@@ -21,8 +15,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use governed::{configured, folder, median, micros};
-use measure::{line, repository};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
     common::v1::{AnyValue, KeyValue, any_value::Value as Any},
@@ -38,6 +30,12 @@ use tollgate::{
 };
 use tollgate_ledger::{RunFilter, Sync};
 use tollgate_server::{auth::Auth, http, mcp};
+use tollgate_testkit::{
+    measure::{configured, folder, line, median, micros, runtime},
+    process::ChildProcess,
+    repository,
+    web::free_port,
+};
 use tollgate_trace::store::{Facet, Store, TraceFilter};
 
 /// Spans of one request; the SDKs send 512.
@@ -57,11 +55,7 @@ const SEARCHED: u64 = 1_000_000;
 const SHOWN: u64 = 10_000;
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = runtime();
     let measured = runtime.spawn(async {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let floor = bare_rows();
@@ -246,12 +240,9 @@ async fn phoenix() -> Option<f64> {
     if !program.exists() {
         return None;
     }
-    let free = || {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().port()
-    };
-    let (port, grpc) = (free(), free());
-    let mut child = Command::new(program)
+    let (port, grpc) = (free_port(), free_port());
+    let mut phoenix = Command::new(program);
+    phoenix
         .arg("serve")
         .env("PHOENIX_HOST", "127.0.0.1")
         .env("PHOENIX_PORT", port.to_string())
@@ -259,13 +250,10 @@ async fn phoenix() -> Option<f64> {
         .env("PHOENIX_WORKING_DIR", folder("phoenix"))
         .env("PHOENIX_TELEMETRY_ENABLED", "false")
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+        .stderr(Stdio::null());
+    let _phoenix = ChildProcess::start(&mut phoenix);
     let url = format!("http://127.0.0.1:{port}");
     let speed = tokio::time::timeout(PATIENCE, to_phoenix(&url)).await;
-    drop(child.kill());
-    drop(child.wait());
     speed.ok().flatten()
 }
 

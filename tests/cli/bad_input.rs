@@ -2,7 +2,10 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
-use crate::world::{READ, Ran, Running, World, binary, id};
+use tollgate_testkit::{
+    binary,
+    command::{CommandOutput, READ, RunningCommand, World, id},
+};
 
 const REMEDY: &str = "tollgate component build";
 
@@ -118,7 +121,7 @@ fn an_invalid_policy_is_shown_where_it_stands() {
 fn arguments_that_are_not_what_they_seem_are_refused() {
     let world = World::new();
     let deep = format!("{{\"path\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
-    let call = |tool: &str, arguments: &str| -> Ran {
+    let call = |tool: &str, arguments: &str| -> CommandOutput {
         world.write("args.json", arguments);
         let ran = world.run(&["call", tool, "--args", "@args.json"]);
         ran.exits(6).says(&["Not called"])
@@ -193,7 +196,7 @@ fn a_store_that_cannot_be_written_says_so() {
         }
         fs::set_permissions(world.path(".tollgate"), fs::Permissions::from_mode(mode)).unwrap();
     };
-    let run = |args: &[&str]| -> Ran {
+    let run = |args: &[&str]| -> CommandOutput {
         // Permissions do not bind root: it leaves behind what makes it so.
         let mut command = if id("-u") == "0" {
             let mut command = world.command("setpriv");
@@ -203,7 +206,7 @@ fn a_store_that_cannot_be_written_says_so() {
         } else {
             world.command(binary())
         };
-        Running::of(command.args(args), args.join(" "))
+        RunningCommand::of(command.args(args), args.join(" "))
             .end()
             .plain()
     };

@@ -2,7 +2,11 @@
 
 use std::{fs, process::Stdio};
 
-use crate::world::{READ, World, binary};
+use serde_json::Value;
+use tollgate_testkit::{
+    binary,
+    command::{READ, World},
+};
 
 fn compiled(world: &World) -> usize {
     let kept = |name: &str| name.starts_with("sha256-") && name.ends_with(".json");
@@ -10,6 +14,32 @@ fn compiled(world: &World) -> usize {
         .unwrap()
         .filter(|file| kept(&file.as_ref().unwrap().file_name().to_string_lossy()))
         .count()
+}
+
+/// The same file again is refused. A component is inspected by its name or its file.
+fn is_refused_again_and_inspected(world: &World, digest: &Value) {
+    world
+        .run(&["component", "add", "vendor/my book.wasm"])
+        .exits(1)
+        .says(&[
+            "there is a component `my-book` already",
+            "tollgate component accept my-book",
+        ]);
+    world
+        .run(&["component", "inspect", "my-book"])
+        .exits(0)
+        .says(&[
+            "asks",
+            "tollgate:adapter/files@0.1.0",
+            "offers",
+            "tollgate:adapter/tools@0.1.0",
+        ]);
+    let of_file = world.json(&["component", "inspect", "vendor/my book.wasm"]);
+    assert_eq!(of_file["digest"], *digest);
+    world
+        .run(&["component", "inspect", "my-bok"])
+        .exits(1)
+        .says(&["did you mean `my-book`?"]);
 }
 
 #[test]
@@ -46,30 +76,7 @@ fn a_component_is_added_looked_into_and_removed() {
         .says(&["my-book__read"]);
     assert_eq!(compiled(&world), 4);
 
-    // The same again is refused, and so is another file under its name.
-    world
-        .run(&["component", "add", "vendor/my book.wasm"])
-        .exits(1)
-        .says(&[
-            "there is a component `my-book` already",
-            "tollgate component accept my-book",
-        ]);
-    world
-        .run(&["component", "inspect", "my-book"])
-        .exits(0)
-        .says(&[
-            "asks",
-            "tollgate:adapter/files@0.1.0",
-            "offers",
-            "tollgate:adapter/tools@0.1.0",
-        ]);
-    let of_file = world.json(&["component", "inspect", "vendor/my book.wasm"]);
-    assert_eq!(of_file["digest"], added["digest"]);
-    world
-        .run(&["component", "inspect", "my-bok"])
-        .exits(1)
-        .says(&["did you mean `my-book`?"]);
-
+    is_refused_again_and_inspected(&world, &added["digest"]);
     world.run(&["component", "remove", "my-book"]).exits(0);
     let after = fs::read_to_string(world.path("tollgate.toml")).unwrap();
     assert!(!after.contains("[components.my-book]"), "{after}");

@@ -2,7 +2,10 @@
 
 use std::process::Stdio;
 
-use crate::world::{DELETE, READ, REFUND, World, binary};
+use tollgate_testkit::{
+    binary,
+    command::{DELETE, READ, REFUND, World},
+};
 
 #[test]
 fn every_exit_code_is_what_it_says() {

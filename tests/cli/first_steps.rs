@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::world::{Running, World};
+use tollgate_testkit::command::{RunningCommand, World};
 
 #[test]
 fn a_tool_made_in_an_empty_folder_is_built_accepted_called_and_shown() {
@@ -116,7 +116,7 @@ fn another_language(lang: &str, own: &[&str]) {
         .says(&["tools/other", "overwritten"]);
     let mut tests = world.command(own[0]);
     tests.args(&own[1..]).current_dir(world.path("tools/other"));
-    Running::of(&mut tests, own.join(" ")).end().exits(0);
+    RunningCommand::of(&mut tests, own.join(" ")).end().exits(0);
     let built = world.json(&["component", "build", "tools/other"]);
     assert_eq!(built["name"], "other");
     let again = world.json(&["component", "build", "tools/other"]);

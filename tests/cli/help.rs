@@ -1,6 +1,9 @@
 //! What is printed for people: help as it was written down, and colours only where they are wanted.
 
-use crate::world::{READ, Running, World, binary};
+use tollgate_testkit::{
+    binary,
+    command::{READ, RunningCommand, World},
+};
 
 /// Written anew with `TRYCMD=overwrite`. `...` stands for the global options, which `tollgate.trycmd` has whole.
 #[test]
@@ -14,7 +17,7 @@ fn help_is_what_was_written_down() {
 #[test]
 fn colours_are_for_terminals_and_for_those_who_ask() {
     let world = World::new();
-    // Ran::plain, in all of these: no escape where there is no terminal.
+    // CommandOutput::plain, in all of these: no escape where there is no terminal.
     world.run(READ).exits(0);
     world.run(&["runs", "show"]).exits(0);
     let always = &["--color", "always", "runs", "show"];
@@ -23,7 +26,9 @@ fn colours_are_for_terminals_and_for_those_who_ask() {
     let with = |variable: &str, value: &str| {
         let mut command = world.command(binary());
         command.args(["runs", "show"]).env(variable, value);
-        Running::of(&mut command, variable.into()).end().exits(0)
+        RunningCommand::of(&mut command, variable.into())
+            .end()
+            .exits(0)
     };
     let forced = with("CLICOLOR_FORCE", "1");
     assert!(forced.out.contains('\x1b'), "{forced:?}");
@@ -32,7 +37,7 @@ fn colours_are_for_terminals_and_for_those_who_ask() {
     both.args(["runs", "show"])
         .env("NO_COLOR", "1")
         .env("TERM", "xterm-256color");
-    Running::of(&mut both, "NO_COLOR".into())
+    RunningCommand::of(&mut both, "NO_COLOR".into())
         .end()
         .exits(0)
         .plain();

@@ -1,4 +1,4 @@
-//! The command line from outside: the real binary, real components, one gate folder per test.
+//! The command line, as a user types it: the real binary, real components, a gate in a folder of its own.
 
 #[cfg(test)]
 mod bad_input;
@@ -20,5 +20,3 @@ mod runs;
 mod upstream;
 #[cfg(test)]
 mod workbench;
-#[cfg(test)]
-mod world;

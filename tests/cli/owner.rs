@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::world::{READ, Running, World};
+use tollgate_testkit::command::{READ, RunningCommand, World};
 
 const MARK: &[&str] = &[
     "call",
@@ -12,7 +12,7 @@ const MARK: &[&str] = &[
 ];
 
 /// A call that has written `data/marker` and does not end by itself.
-fn held(world: &World) -> Running {
+fn held(world: &World) -> RunningCommand {
     let mut held = world.begin(&[MARK, &["--run", "held"]].concat());
     world.await_file("data/marker", &mut held);
     held

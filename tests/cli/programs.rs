@@ -1,8 +1,7 @@
 //! What programs read: JSON with the documented keys, CSV by its rules, and filters that filter.
 
 use serde_json::Value;
-
-use crate::world::{DELETE, READ, REFUND, World};
+use tollgate_testkit::command::{DELETE, READ, REFUND, World};
 
 const COLUMNS: &str = "index id time kind outcome principal on_behalf_of action resource policies reason run approval";
 
@@ -14,35 +13,43 @@ fn has(value: &Value, keys: &str) {
     }
 }
 
+const CALL: &str =
+    "tool outcome exit run call decision policies message content redacted approval micros";
+
+/// What a call prints that does not succeed.
+fn refused(world: &World, args: &[&str], exit: i32, outcome: &str) -> Value {
+    let ran = world.run(&[args, &["--json"]].concat()).exits(exit);
+    let reply: Value = serde_json::from_str(&ran.out).unwrap();
+    has(&reply, CALL);
+    assert_eq!(reply["outcome"], outcome, "{reply}");
+    assert_eq!(reply["exit"], exit, "{reply}");
+    reply
+}
+
 #[test]
 fn json_has_the_documented_keys() {
     let world = World::new();
-    let call =
-        "tool outcome exit run call decision policies message content redacted approval micros";
     let read = world.json(READ);
-    has(&read, call);
+    has(&read, CALL);
     assert_eq!(
         (&read["outcome"], &read["exit"]),
         (&"ok".into(), &0.into()),
         "{read}"
     );
     assert_eq!(read["content"][0]["text"], "Dear Ada");
-    let refused = |args: &[&str], exit, outcome: &str| -> Value {
-        let ran = world.run(&[args, &["--json"]].concat()).exits(exit);
-        let reply: Value = serde_json::from_str(&ran.out).unwrap();
-        has(&reply, call);
-        assert_eq!(reply["outcome"], outcome, "{reply}");
-        assert_eq!(reply["exit"], exit, "{reply}");
-        reply
-    };
-    let denied = refused(DELETE, 3, "denied");
+    let denied = refused(&world, DELETE, 3, "denied");
     assert_eq!(denied["policies"][0]["id"], "no-deleting");
     assert_eq!(denied["policies"][0]["owner"], "tests");
-    let waiting = refused(REFUND, 4, "waiting");
+    let waiting = refused(&world, REFUND, 4, "waiting");
     has(&waiting["approval"], "id needs expires");
-    refused(&["call", "files__raed"], 6, "unknown_tool");
-    refused(&["call", "files__read"], 6, "invalid");
+    refused(&world, &["call", "files__raed"], 6, "unknown_tool");
+    refused(&world, &["call", "files__read"], 6, "invalid");
+    approvals_have_the_documented_keys(&world, &waiting);
+    runs_have_the_documented_keys(&world, &denied);
+    tools_and_policies_have_the_documented_keys(&world);
+}
 
+fn approvals_have_the_documented_keys(world: &World, waiting: &Value) {
     let list = world.json(&["approvals", "list"]);
     has(
         &list[0],
@@ -54,7 +61,10 @@ fn json_has_the_documented_keys() {
     assert_eq!(list[0]["policies"][0]["reason"], reason);
     assert_eq!(list[0]["policies"][0]["owner"], "finance");
     world.run(&["approvals", "list"]).exits(0).says(&[reason]);
+}
 
+/// In a run with a denied call. Decisions are those of its calls.
+fn runs_have_the_documented_keys(world: &World, denied: &Value) {
     let shown = world.json(&["runs", "show"]);
     let run = "id tenant principal on_behalf_of key root started last ended outcome stop_reason \
         calls denials errors pending labels";
@@ -81,7 +91,9 @@ fn json_has_the_documented_keys() {
         &world.json(&["decisions", "show", id]),
         "id run tenant time decision facts",
     );
+}
 
+fn tools_and_policies_have_the_documented_keys(world: &World) {
     let tools = world.json(&["tools", "list"]);
     for tool in tools.as_array().unwrap() {
         has(

@@ -3,8 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-
-use crate::world::{DELETE, READ, REFUND, World};
+use tollgate_testkit::command::{DELETE, READ, REFUND, World};
 
 fn in_run<'a>(run: &'a str, call: &[&'a str]) -> Vec<&'a str> {
     call.iter().copied().chain(["--run", run]).collect()

@@ -14,8 +14,11 @@ use rmcp::{
     transport::TokioChildProcess,
 };
 use serde_json::{Value, json};
-
-use crate::world::{Running, World, binary, repository};
+use tollgate_testkit::{
+    binary,
+    command::{RunningCommand, World},
+    repository,
+};
 
 const SERVER: &str = env!("CARGO_BIN_EXE_mcp-server");
 
@@ -59,6 +62,22 @@ fn arguments(configuration: &Value, name: &str) -> Vec<String> {
 fn gate(args: &[String]) -> PathBuf {
     assert_eq!((&*args[0], &*args[1]), ("wrap", "--dir"));
     Path::new(&args[2]).join("tollgate.toml")
+}
+
+/// Puts the suggested policies in the place of the one that permits every call.
+fn enforce_what_was_observed(world: &World, config: &str) {
+    let suggested = world
+        .run(&["--config", config, "policy", "suggest"])
+        .exits(0);
+    let suggested = suggested.says(&[
+        r#"["a", "b"].contains(context.input.text)"#,
+        "Any value is allowed of: bytes (1 seen)",
+        r#"@id("suggested-client-box__echo")"#,
+    ]);
+    let policies = Path::new(config).with_file_name("policies");
+    fs::write(policies.join("suggested.cedar"), &suggested.out).unwrap();
+    fs::remove_file(policies.join("observe-only.cedar")).unwrap();
+    world.run(&["--config", config, "policy", "check"]).exits(0);
 }
 
 #[tokio::test]
@@ -105,21 +124,7 @@ async fn a_wrapped_server_is_observed_and_then_governed_by_what_was_observed() {
     let tool = world.run(&["--config", &config, "tools", "show", "box__echo"]);
     tool.exits(0).says(&["unsandboxed, as an upstream server"]);
 
-    let suggested = world
-        .run(&["--config", &config, "policy", "suggest"])
-        .exits(0);
-    let suggested = suggested.says(&[
-        r#"["a", "b"].contains(context.input.text)"#,
-        "Any value is allowed of: bytes (1 seen)",
-        r#"@id("suggested-client-box__echo")"#,
-    ]);
-    let policies = Path::new(&config).with_file_name("policies");
-    fs::write(policies.join("suggested.cedar"), &suggested.out).unwrap();
-    fs::remove_file(policies.join("observe-only.cedar")).unwrap();
-    world
-        .run(&["--config", &config, "policy", "check"])
-        .exits(0);
-
+    enforce_what_was_observed(&world, &config);
     let mcp = client(&world, &args).await;
     assert_eq!(
         text(&call(&mcp, "box__echo", json!({"text": "a"})).await),
@@ -140,15 +145,8 @@ async fn a_wrapped_server_is_observed_and_then_governed_by_what_was_observed() {
     assert!(!asked.contains("\"c\"") && !asked.contains("environment"));
 }
 
-#[test]
-fn a_changed_server_is_shown_and_accepted_by_its_digest() {
-    let world = World::new();
-    fs::create_dir(world.path("server")).unwrap();
-    let server = world.path("server");
-    world.configure(
-        "[users.alice]",
-        &format!("[upstream.box]\ncommand = [{SERVER:?}, {server:?}]\n[users.alice]"),
-    );
+/// A server that was never accepted.
+fn is_accepted_by_its_digest(world: &World) {
     let refused = world.run(&["call", "box__echo", "--args", "{}"]);
     refused
         .exits(1)
@@ -175,13 +173,21 @@ fn a_changed_server_is_shown_and_accepted_by_its_digest() {
         .exits(0)
         .says(&["hi"]);
     let tools = world.json(&["tools", "list"]);
-    let tools = tools.as_array().unwrap();
-    let echo = tools
-        .iter()
-        .find(|tool| tool["name"] == "box__echo")
-        .unwrap();
+    let mut tools = tools.as_array().unwrap().iter();
+    let echo = tools.find(|tool| tool["name"] == "box__echo").unwrap();
     assert_eq!(echo["unsandboxed"], true);
+}
 
+#[test]
+fn a_changed_server_is_shown_and_accepted_by_its_digest() {
+    let world = World::new();
+    fs::create_dir(world.path("server")).unwrap();
+    let server = world.path("server");
+    world.configure(
+        "[users.alice]",
+        &format!("[upstream.box]\ncommand = [{SERVER:?}, {server:?}]\n[users.alice]"),
+    );
+    is_accepted_by_its_digest(&world);
     let echo =
         json!([{"name": "echo", "description": "Other words.", "inputSchema": {"type": "object"}}]);
     world.write("server/tools.json", echo.to_string());
@@ -307,7 +313,7 @@ fn a_gate_that_lies_in_the_working_directory_is_not_used() {
     command
         .args(["upstream", "show", "box"])
         .current_dir(world.path("below"));
-    let found = Running::of(&mut command, "upstream show".into()).end();
+    let found = RunningCommand::of(&mut command, "upstream show".into()).end();
     found.exits(1).says(&["is not trusted", "tollgate trust"]);
     world.run(&["trust"]).exits(0);
     world

@@ -3,8 +3,10 @@
 use std::fs;
 
 use serde_json::Value;
-
-use crate::world::{DELETE, READ, REFUND, World, repository};
+use tollgate_testkit::{
+    command::{DELETE, READ, REFUND, World},
+    repository,
+};
 
 const TYPO: &str = r#"@id("typo") @owner("tests") @reason("no")
 forbid (principal, action == Tollgate::Action::"files__raed", resource);
@@ -152,14 +154,11 @@ fn files_are_formatted() {
         .run(&["policy", "fmt"])
         .exits(1)
         .says(&["story.cedar", "tollgate policy check"]);
-    assert_eq!(
-        fs::read_to_string(world.path("policies/story.cedar")).unwrap(),
-        "permit ("
-    );
+    let kept = fs::read_to_string(world.path("policies/story.cedar"));
+    assert_eq!(kept.unwrap(), "permit (");
     let starters = repository().join("policies");
-    world
-        .run(&["policy", "fmt", "--check", starters.to_str().unwrap()])
-        .exits(0);
+    let check = ["policy", "fmt", "--check", starters.to_str().unwrap()];
+    world.run(&check).exits(0);
 }
 
 #[test]

@@ -11,8 +11,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-
-use crate::world::{World, repository};
+use tollgate_testkit::{command::World, installed, repository};
 
 /// The longest wait; a framework's imports on a busy machine take longest.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -83,17 +82,6 @@ impl Kind {
         command.env("HOME", world.path(".home")).args(arguments);
         command
     }
-}
-
-/// What `cargo xtask clients` has put at `path`.
-pub(crate) fn installed(path: &str) -> PathBuf {
-    let clients = repository().join("target/clients").join(path);
-    assert!(
-        clients.exists(),
-        "{} is missing: run `cargo xtask clients`",
-        clients.display()
-    );
-    clients
 }
 
 /// Node.js 22 or newer: the one from the registry if there is one for this machine.

@@ -5,11 +5,13 @@
 
 use std::fs;
 
-use crate::{
-    client::{installed, node},
-    gate::Served,
-    world::{Running, World, repository},
+use tollgate_testkit::{
+    command::{RunningCommand, World},
+    install_policies, installed, repository,
+    serve::Server,
 };
+
+use crate::client::node;
 
 /// The suite's tool names, without a prefix for agents.
 const TOOLS: &[&str] = &[
@@ -31,8 +33,7 @@ fn world() -> World {
     let world = World::empty();
     world.install("conformance", "conformance");
     fs::create_dir(world.path("policies")).unwrap();
-    let results = repository().join("policies/results.cedar");
-    fs::copy(results, world.path("policies/results.cedar")).unwrap();
+    install_policies(&["results"], &world.path("policies"));
     world.write("policies/story.cedar", POLICIES);
     let mut config = "[users.alice]\n[agents.support]\noperator = \"alice\"\n\
         [components.conformance]\npath = \"conformance.wasm\"\n"
@@ -61,16 +62,16 @@ fn conforms(revision: &str) {
         );
     }
     let world = world();
-    let served = Served::start(&world, "127.0.0.1:0");
+    let served = Server::start(&world);
     let suite = installed("node").join("node_modules/@modelcontextprotocol/conformance");
     let mut command = world.command(node());
     command
         .arg(suite.join("dist/index.js"))
         .args(["server", "--requirements", revision])
-        .args(["--url", &served.endpoint, "--output-dir", "results"])
+        .args(["--url", &served.url, "--output-dir", "results"])
         .arg("--expected-failures")
         .arg(expected);
-    Running::of(&mut command, "conformance".to_owned())
+    RunningCommand::of(&mut command, "conformance".to_owned())
         .end()
         .exits(0);
     served.stop();

@@ -1,16 +1,7 @@
 //! A served gate for clients.
 
-use std::{
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
-};
-
 use serde_json::{Value, json};
-
-use crate::world::{World, binary};
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use tollgate_testkit::{binary, command::World, serve::Server};
 
 /// How clients reach a gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,54 +10,11 @@ pub(crate) enum Reach {
     Stdio,
 }
 
-/// `tollgate serve --listen`; killed when dropped.
-pub(crate) struct Served {
-    child: Child,
-    pub(crate) endpoint: String,
-    pub(crate) address: String,
-}
-
-impl Served {
-    pub(crate) fn start(world: &World, address: &str) -> Self {
-        let mut child = world
-            .command(binary())
-            .args(["serve", "--listen", address, "--json", "--agent", "support"])
-            .stderr(Stdio::inherit())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let mut lines = BufReader::new(child.stdout.take().unwrap());
-        lines.read_line(&mut line).unwrap();
-        let said: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
-        Self {
-            child,
-            endpoint: said["endpoint"].as_str().unwrap().to_owned(),
-            address: said["listening"].as_str().unwrap().to_owned(),
-        }
-    }
-
-    /// Stops it like an operator: running calls may end.
-    pub(crate) fn stop(mut self) {
-        let pid = self.child.id().to_string();
-        let told = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
-        assert!(told.success());
-        assert!(self.child.wait().unwrap().success(), "it ends with success");
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
 /// A world that one client reaches.
 pub(crate) struct Gate {
     pub(crate) world: World,
     pub(crate) reach: Reach,
-    served: Option<Served>,
+    served: Option<Server>,
 }
 
 impl Gate {
@@ -78,9 +26,7 @@ impl Gate {
             end,
             &format!("{end}[approvals]\nwait_timeout = \"{hold}\"\n"),
         );
-        world
-            .run(&["user", "token", "dana", "--out", "dana.token"])
-            .exits(0);
+        world.create_token_of_dana();
         let mut gate = Self {
             world,
             reach,
@@ -91,13 +37,14 @@ impl Gate {
     }
 
     fn serve(&mut self, address: &str) {
-        self.served = (self.reach == Reach::Http).then(|| Served::start(&self.world, address));
+        self.served = (self.reach == Reach::Http)
+            .then(|| Server::start_at(&self.world, address, &["--agent", "support"]));
     }
 
     /// Where a client opens it.
     pub(crate) fn place(&self) -> Value {
         match &self.served {
-            Some(served) => json!({ "do": "open", "url": served.endpoint }),
+            Some(served) => json!({ "do": "open", "url": &*served.url }),
             None => json!({
                 "do": "open",
                 "command": binary(),
@@ -117,33 +64,10 @@ impl Gate {
         }
     }
 
-    /// The approval of the waiting call, once there is one.
-    pub(crate) fn waits(&self) -> String {
-        let begun = Instant::now();
-        loop {
-            let list = self.world.json(&["approvals", "list"]);
-            if let Some(first) = list.as_array().unwrap().first() {
-                return first["id"].as_str().unwrap().to_owned();
-            }
-            assert!(begun.elapsed() < PATIENCE, "nothing waits for approval");
-        }
-    }
-
-    /// Approves the waiting call, once there is one, as another user on another channel.
+    /// Approves the waiting call, once there is one, as another user on another channel. Returns the approval.
     pub(crate) fn approve(&self) -> String {
-        let id = self.waits();
-        self.world
-            .run(&[
-                "approvals",
-                "approve",
-                &id,
-                "--yes",
-                "--as",
-                "dana",
-                "--token-file",
-                "dana.token",
-            ])
-            .exits(0);
+        let id = self.world.await_pending();
+        self.world.answer_as_dana("approve", &id);
         id
     }
 }

@@ -15,7 +15,3 @@ mod pages;
 mod scenes;
 #[cfg(test)]
 mod servers;
-#[cfg(test)]
-#[expect(dead_code, reason = "the tests of the command line use the rest")]
-#[path = "../cli/world.rs"]
-mod world;

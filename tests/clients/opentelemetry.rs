@@ -4,12 +4,9 @@
 use std::{fs, process::Command};
 
 use serde_json::{Value, json};
+use tollgate_testkit::{command::World, installed, serve::Server};
 
-use crate::{
-    client::{Kind, PYTHON_2, installed},
-    gate::Served,
-    world::World,
-};
+use crate::client::{Kind, PYTHON_2};
 
 /// A secret that the detectors know.
 const SECRET: &str = "ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8";
@@ -22,7 +19,7 @@ input = 1.25
 output = 10.0
 "#;
 
-fn world() -> (World, Served, String) {
+fn world() -> (World, Server, String) {
     let world = World::new();
     world.configure("roles = [\"clerk\"]\n", PRICES);
     let token = [
@@ -37,7 +34,7 @@ fn world() -> (World, Served, String) {
     ];
     world.run(&token).exits(0);
     let token = fs::read_to_string(world.path("support.token")).unwrap();
-    let served = Served::start(&world, "127.0.0.1:0");
+    let served = Server::start(&world);
     (world, served, token.trim().to_owned())
 }
 
@@ -58,7 +55,7 @@ fn send(world: &World, protocol: &str, address: &str, token: &str) -> Value {
 }
 
 /// Calls a tool through the gate, from the span in `traceparent`.
-fn call(served: &Served, token: &str, traceparent: &str) {
+fn call(served: &Server, token: &str, traceparent: &str) {
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
         "name": "files__read",
         "arguments": {"path": "letter.txt"},
@@ -82,7 +79,7 @@ fn call(served: &Served, token: &str, traceparent: &str) {
     }
     let called = curl
         .args(["-d", &body.to_string()])
-        .arg(&served.endpoint)
+        .arg(&*served.url)
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&called.stdout);

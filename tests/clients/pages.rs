@@ -3,14 +3,18 @@
 use std::{fs, os::unix::fs::symlink};
 
 use serde_json::{Value, json};
+use tollgate_testkit::{
+    binary,
+    command::{RunningCommand, World},
+    installed, repository,
+};
 
 use crate::{
     client::{
         Kind, LANGGRAPH, Language, OPENAI_AGENTS, PYTHON_1, PYTHON_2, TYPESCRIPT_1, TYPESCRIPT_2,
-        installed, node,
+        node,
     },
     gate::{Gate, Reach},
-    world::{Running, World, binary, repository},
 };
 
 /// A program and what it prints.
@@ -95,7 +99,9 @@ fn runs(page: &str, parts: &[Part]) {
         command.env("HOME", gate.world.path(".home"));
         // The framework's own telemetry is switched off.
         command.env("OPENAI_AGENTS_DISABLE_TRACING", "1");
-        let ran = Running::of(&mut command, page.to_owned()).end().exits(0);
+        let ran = RunningCommand::of(&mut command, page.to_owned())
+            .end()
+            .exits(0);
         assert_eq!(
             without_ids(&ran.out),
             without_ids(&example.prints),

@@ -171,7 +171,7 @@ impl Stage {
     fn cancels(&mut self) {
         let before = self.gate.world.refunds();
         let call = self.client.begin_call("payments__refund", &refund(6006));
-        let id = self.gate.waits();
+        let id = self.gate.world.await_pending();
         self.client.ask(json!({ "do": "cancel", "of": call }));
         let cancelled = self.client.answer(call);
         assert_eq!(cancelled["cancelled"], true, "{cancelled}");

@@ -1,13 +1,15 @@
-//! Third-party MCP servers from their registries, behind the gate: accepted, listed, called and denied.
+//! Third-party MCP servers from their registries, wrapped as a client's configuration has them: listed, called and
+//! denied.
 
 use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
 
 use serde_json::{Value, json};
-
-use crate::{
-    client::{installed, node},
-    world::{World, repository},
+use tollgate_testkit::{
+    command::{CommandOutput, World},
+    installed, repository,
 };
+
+use crate::client::node;
 
 /// A server, a call that it answers, and a call that is denied.
 struct Server {
@@ -159,14 +161,11 @@ impl Server {
         command
     }
 
-    fn configuration(&self, dir: &str) -> String {
-        // For git.
-        let path = std::env::var("PATH").unwrap();
-        format!(
-            "[upstream.{}]\ncommand = {:?}\nenv.PATH = {path:?}\nenv.HOME = {dir:?}\n",
-            self.name,
-            self.command(dir)
-        )
+    /// Its entry in a client's configuration.
+    fn entry(&self, dir: &str) -> Value {
+        let command = self.command(dir);
+        let (program, arguments) = command.split_first().unwrap();
+        json!({"command": program, "args": arguments, "env": {"HOME": dir}})
     }
 
     fn policy(&self) -> String {
@@ -183,36 +182,52 @@ impl Server {
         )
     }
 
-    fn call(&self, world: &World, dir: &str, (tool, arguments): Call) -> crate::world::Ran {
+    fn call(&self, world: &World, dir: &str, (tool, arguments): Call) -> CommandOutput {
         let tool = format!("{}__{tool}", self.name);
-        world.run(&["call", &tool, "--args", &arguments.replace("DIR", dir)])
+        let arguments = arguments.replace("DIR", dir);
+        world.run(&[&WRAPPED[..], &["call", &tool, "--args", &arguments]].concat())
     }
 }
 
-/// A gate in front of all of them, with accepted definitions.
+/// The gate that is made by `tollgate wrap`.
+const WRAPPED: [&str; 2] = ["--config", "gate/tollgate.toml"];
+
+/// A gate in front of all of them, made of a client's configuration.
 fn gate() -> (World, String) {
-    let world = World::new();
+    let world = World::empty();
     fs::create_dir(world.path("work")).unwrap();
     world.write("work/letter.txt", "Dear Ada");
     let dir = world.path("work").canonicalize().unwrap();
     let made = Command::new("git").args(["init", "-q"]).arg(&dir).status();
     assert!(made.unwrap().success());
     let dir = dir.display().to_string();
+    let entries = SERVERS
+        .iter()
+        .map(|server| (server.name.to_owned(), server.entry(&dir)));
+    let entries: serde_json::Map<String, Value> = entries.collect();
+    world.write("client.json", json!({ "mcpServers": entries }).to_string());
+    let made = world
+        .run(&["wrap", "--from", "client.json", "--dir", "gate"])
+        .exits(0);
+    assert!(!made.err.contains("is left out"), "{made:?}");
     for server in SERVERS {
-        let upstream = server.configuration(&dir);
-        world.configure("[users.alice]", &format!("{upstream}[users.alice]"));
-        world.accept_upstream(server.name).says(&["✓ accepted"]);
+        assert!(
+            made.err.contains(&format!("pinned `{}`", server.name)),
+            "{made:?}"
+        );
     }
     let policies: String = SERVERS.iter().map(Server::policy).collect();
-    world.write("policies/servers.cedar", policies);
-    world.run(&["policy", "check"]).exits(0);
+    world.write("gate/policies/servers.cedar", policies);
+    world
+        .run(&[&WRAPPED[..], &["policy", "check"]].concat())
+        .exits(0);
     (world, dir)
 }
 
 #[test]
 fn servers_that_others_wrote_are_listed_called_and_denied() {
     let (world, dir) = gate();
-    let tools = world.json(&["tools", "list"]);
+    let tools = world.json(&[&WRAPPED[..], &["tools", "list"]].concat());
     let tools: BTreeSet<&str> = tools
         .as_array()
         .unwrap()
@@ -246,7 +261,9 @@ fn servers_that_others_wrote_are_listed_called_and_denied() {
         .output();
     assert!(staged.unwrap().stdout.is_empty(), "`git_add` was denied");
     let tables = json!({"query": "SELECT name FROM sqlite_master"});
-    let tables = world.run(&["call", "sqlite__read_query", "--args", &tables.to_string()]);
+    let tables = tables.to_string();
+    let call = ["call", "sqlite__read_query", "--args", &tables];
+    let tables = world.run(&[&WRAPPED[..], &call].concat());
     assert!(!tables.exits(0).out.contains("denied"));
 }
 

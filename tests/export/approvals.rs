@@ -4,12 +4,12 @@
 use opentelemetry_proto::tonic::trace::v1::Span;
 use tollgate::{enforce::Answer, enforce::ApprovalResponse, enforce::Vote, gate::Gate};
 use tollgate_model::span::Naming;
-
-use crate::{
-    collector::{Collector, Mood, attribute},
-    delivery::{drained, exporter, exporting},
-    world::{REFUND, World, call, is_released, pending, user},
+use tollgate_testkit::{
+    collector::{Behaviour, Collector, attribute},
+    world::{REFUND, World, approve, call, is_released, pending, user},
 };
+
+use crate::delivery::{drained, exporter, exporting};
 
 const TOOL: &str = "payments__refund";
 
@@ -68,7 +68,7 @@ fn told_alike(gate: &Gate, answer: &Answer) {
 
 #[tokio::test]
 async fn an_approval_that_is_no_longer_needed() {
-    let collector = Collector::start(Mood::Takes).await;
+    let collector = Collector::start(Behaviour::Takes).await;
     let world = World::new("");
     exporting(&world, &collector, "");
     let gate = world.open().await;
@@ -101,7 +101,7 @@ async fn an_approval_that_is_no_longer_needed() {
 
 #[tokio::test]
 async fn an_approval_that_is_no_longer_enough() {
-    let collector = Collector::start(Mood::Takes).await;
+    let collector = Collector::start(Behaviour::Takes).await;
     let world = World::new(
         r#"@id("tainted-refunds") @owner("security") @reason("The run has read untrusted content.")
            forbid (principal, action == Tollgate::Action::"payments__refund", resource)
@@ -126,13 +126,7 @@ async fn an_approval_that_is_no_longer_enough() {
     // The call continues while the second answer is pending.
     drained(&world, &gate, &mut exporter).await;
     assert!(!collector.ids().contains(&asked.call.as_bytes()[..]));
-    gate.answer(
-        &user("dana"),
-        pending(&again),
-        ApprovalResponse::new(Vote::Approve, "cli"),
-    )
-    .await
-    .unwrap();
+    approve(&gate, "dana", pending(&again)).await.unwrap();
     world.pass(1);
     assert!(is_released(&call(&gate, "r", TOOL, REFUND).await));
     drained(&world, &gate, &mut exporter).await;
@@ -143,7 +137,7 @@ async fn an_approval_that_is_no_longer_enough() {
 
 #[tokio::test]
 async fn an_execution_after_an_approval_in_mid_call_is_no_retry() {
-    let collector = Collector::start(Mood::Takes).await;
+    let collector = Collector::start(Behaviour::Takes).await;
     let world = World::new(
         r#"@id("watched-files") @owner("security") @reason("Security looks at what is written here.")
            forbid (principal, action == Tollgate::Action::"write_file",
@@ -158,13 +152,7 @@ async fn an_execution_after_an_approval_in_mid_call_is_no_retry() {
         r#"{"grant":"data","path":"watched/a.txt","content":"x"}"#,
     );
     let asked = call(&gate, "r", tool, write).await;
-    gate.answer(
-        &user("dana"),
-        pending(&asked),
-        ApprovalResponse::new(Vote::Approve, "cli"),
-    )
-    .await
-    .unwrap();
+    approve(&gate, "dana", pending(&asked)).await.unwrap();
     drained(&world, &gate, &mut exporter).await;
     world.pass(1);
     assert!(is_released(&call(&gate, "r", tool, write).await));
@@ -194,7 +182,7 @@ async fn an_execution_after_an_approval_in_mid_call_is_no_retry() {
 
 #[tokio::test]
 async fn an_approval_that_a_halt_takes_back_ends_its_call() {
-    let collector = Collector::start(Mood::Takes).await;
+    let collector = Collector::start(Behaviour::Takes).await;
     let world = World::new("");
     exporting(&world, &collector, "");
     let gate = world.open().await;
@@ -215,7 +203,7 @@ async fn an_approval_that_a_halt_takes_back_ends_its_call() {
 
 #[tokio::test]
 async fn calls_around_one_that_is_rejected_end_with_it() {
-    let collector = Collector::start(Mood::Takes).await;
+    let collector = Collector::start(Behaviour::Takes).await;
     let world = World::new(
         r#"@id("watched-files") @owner("security") @reason("Security looks at what is written here.")
            forbid (principal, action == Tollgate::Action::"write_file",

@@ -4,19 +4,20 @@ use std::sync::Arc;
 use tollgate::enforce::{ApprovalResponse, Vote};
 
 use axum::http::StatusCode;
+use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 use tollgate::gate::Gate;
 use tollgate_server::{
     export::source_of_gate,
     metrics::{ExporterMetrics, Source as _},
 };
+use tollgate_testkit::{
+    collector::{Behaviour, Collector, CollectorLog, attribute},
+    world::{REFUND, World, call, pending, user},
+};
 use tollgate_trace::export::{Exporter, Step, state_file, status};
 
-use crate::{
-    collector::{Collector, Mood, attribute},
-    story,
-    world::World,
-};
+use crate::story;
 
 pub(crate) fn world(collector: &Collector, more: &str) -> World {
     let world = World::new("");
@@ -62,9 +63,40 @@ fn reply_spans(gate: &Gate, run: tollgate_model::ids::RunId) -> usize {
     gate.ledger().reader().spans(run).unwrap().len()
 }
 
+/// The spans of a story: one root, and the kinds by which Phoenix shows them.
+fn have_their_kinds(spans: &[Span]) {
+    let roots: Vec<_> = spans
+        .iter()
+        .filter(|s| s.parent_span_id.is_empty())
+        .collect();
+    let [root] = roots[..] else {
+        panic!("{roots:?}")
+    };
+    assert_eq!(root.name, "invoke_agent support");
+    let on_root = |name| attribute(&root.attributes, name);
+    assert_eq!(on_root("tollgate.run.outcome").unwrap(), "success");
+    assert!(on_root("user.hash").unwrap().starts_with("hmac:"));
+    let kinds = |kind: &str| {
+        let has = |s: &&Span| {
+            attribute(&s.attributes, "openinference.span.kind").as_deref() == Some(kind)
+        };
+        spans.iter().filter(has).count()
+    };
+    assert_eq!((kinds("AGENT"), kinds("TOOL")), (1, 6));
+    assert!(kinds("GUARDRAIL") >= 8 && kinds("CHAIN") >= 5);
+    for span in spans {
+        assert!(span.end_time_unix_nano >= span.start_time_unix_nano);
+        let authorize = span.name.starts_with("authorize ");
+        assert!(!(authorize && attribute(&span.attributes, "gen_ai.tool.name").is_some()));
+        if authorize {
+            assert!(attribute(&span.attributes, "tollgate.principal.hash").is_some());
+        }
+    }
+}
+
 #[tokio::test]
 async fn every_span_of_a_run_arrives_once_with_no_payload_and_no_name() {
-    let collector = Collector::start(Mood::Takes).await;
+    let collector = Collector::start(Behaviour::Takes).await;
     let more = "headers = { \"x-key\" = { secret = \"key\" } }\nresource = { \"team\" = \"desk\" }";
     let world = world(&collector, more);
     let gate = world.open().await;
@@ -89,35 +121,8 @@ async fn every_span_of_a_run_arrives_once_with_no_payload_and_no_name() {
             "dev.tollgate"
         );
 
-        let roots: Vec<_> = seen
-            .spans
-            .iter()
-            .filter(|s| s.parent_span_id.is_empty())
-            .collect();
-        let [root] = roots[..] else {
-            panic!("{roots:?}")
-        };
-        assert_eq!(root.name, "invoke_agent support");
-        let on_root = |name| attribute(&root.attributes, name);
-        assert_eq!(on_root("tollgate.run.outcome").unwrap(), "success");
-        assert!(on_root("user.hash").unwrap().starts_with("hmac:"));
-        let kinds = |kind: &str| {
-            let has = |s: &&opentelemetry_proto::tonic::trace::v1::Span| {
-                attribute(&s.attributes, "openinference.span.kind").as_deref() == Some(kind)
-            };
-            seen.spans.iter().filter(has).count()
-        };
-        assert_eq!((kinds("AGENT"), kinds("TOOL")), (1, 6));
-        assert!(kinds("GUARDRAIL") >= 8 && kinds("CHAIN") >= 5);
-        for span in &seen.spans {
-            assert!(span.end_time_unix_nano >= span.start_time_unix_nano);
-            let authorize = span.name.starts_with("authorize ");
-            assert!(!(authorize && attribute(&span.attributes, "gen_ai.tool.name").is_some()));
-            if authorize {
-                assert!(attribute(&span.attributes, "tollgate.principal.hash").is_some());
-            }
-        }
-        // No arguments, results or secrets are exported, and no name except the agent's.
+        have_their_kinds(&seen.spans);
+        // Nothing of arguments, results and secrets, and nobody's name but the agent's.
         let bytes: Vec<u8> = seen
             .requests
             .iter()
@@ -142,18 +147,18 @@ async fn every_span_of_a_run_arrives_once_with_no_payload_and_no_name() {
 #[tokio::test]
 async fn unacknowledged_spans_are_sent_again_after_every_failure() {
     for mood in [
-        Mood::Hangs,
-        Mood::Lies,
-        Mood::Exaggerates,
-        Mood::Answers(StatusCode::SERVICE_UNAVAILABLE),
-        Mood::Answers(StatusCode::UNAUTHORIZED),
-        Mood::Answers(StatusCode::NOT_FOUND),
-        Mood::Answers(StatusCode::FOUND),
-        Mood::Answers(StatusCode::NO_CONTENT),
+        Behaviour::Hangs,
+        Behaviour::Lies,
+        Behaviour::Exaggerates,
+        Behaviour::Answers(StatusCode::SERVICE_UNAVAILABLE),
+        Behaviour::Answers(StatusCode::UNAUTHORIZED),
+        Behaviour::Answers(StatusCode::NOT_FOUND),
+        Behaviour::Answers(StatusCode::FOUND),
+        Behaviour::Answers(StatusCode::NO_CONTENT),
         // One that refuses everything does not mean the spans.
-        Mood::Answers(StatusCode::BAD_REQUEST),
-        Mood::Answers(StatusCode::PAYLOAD_TOO_LARGE),
-        Mood::Throttles,
+        Behaviour::Answers(StatusCode::BAD_REQUEST),
+        Behaviour::Answers(StatusCode::PAYLOAD_TOO_LARGE),
+        Behaviour::Throttles,
     ] {
         let collector = Collector::start(mood).await;
         let world = world(&collector, "");
@@ -181,7 +186,7 @@ async fn unacknowledged_spans_are_sent_again_after_every_failure() {
         assert!(known[0].failing.is_some() && known[0].lag > 0, "{known:?}");
         // It fails while calls go on.
         story::traced(&gate).await;
-        collector.is(Mood::Takes);
+        collector.is(Behaviour::Takes);
         world.pass(60);
         drained(&world, &gate, &mut exporter).await;
         let runs = gate.ledger().reader().runs(&Default::default()).unwrap();
@@ -194,9 +199,18 @@ async fn unacknowledged_spans_are_sent_again_after_every_failure() {
     }
 }
 
+/// The spans that have arrived whose names begin so.
+fn spans(collector: &Collector, name: &str) -> Vec<Span> {
+    let found = |seen: &CollectorLog| {
+        let named = seen.spans.iter().filter(|s| s.name.starts_with(name));
+        named.cloned().collect()
+    };
+    collector.seen(found)
+}
+
 #[tokio::test]
 async fn an_exporter_that_is_started_again_goes_on_where_it_was() {
-    let collector = Collector::start(Mood::Takes).await;
+    let collector = Collector::start(Behaviour::Takes).await;
     let world = world(&collector, "");
     let gate = world.open().await;
     let first = story::traced(&gate).await;
@@ -208,31 +222,16 @@ async fn an_exporter_that_is_started_again_goes_on_where_it_was() {
     drop(one);
 
     // A span that was open when the first exporter ended is whole in the second's.
-    let waits = crate::world::call(&gate, "r", "payments__refund", crate::world::REFUND).await;
+    let waits = call(&gate, "r", "payments__refund", REFUND).await;
     let mut two = exporter(&gate).await;
     drained(&world, &gate, &mut two).await;
-    let approvals = || {
-        collector.seen(|seen| {
-            let approval = |s: &&opentelemetry_proto::tonic::trace::v1::Span| {
-                s.name == "approval payments__refund"
-            };
-            seen.spans
-                .iter()
-                .filter(approval)
-                .cloned()
-                .collect::<Vec<_>>()
-        })
-    };
+    let approvals = || spans(&collector, "approval payments__refund");
     assert!(approvals().is_empty(), "it is exported when it is resolved");
     drop(two);
-    let approval = crate::world::pending(&waits);
-    gate.answer(
-        &crate::world::user("dana"),
-        approval,
-        ApprovalResponse::new(Vote::Reject, "cli"),
-    )
-    .await
-    .unwrap();
+    let rejection = ApprovalResponse::new(Vote::Reject, "cli");
+    gate.answer(&user("dana"), pending(&waits), rejection)
+        .await
+        .unwrap();
     let mut three = exporter(&gate).await;
     drained(&world, &gate, &mut three).await;
     let found = approvals();
@@ -250,15 +249,8 @@ async fn an_exporter_that_is_started_again_goes_on_where_it_was() {
     );
     assert!(collector.ids().len() > before && first.run.is_some());
 
-    // The run is idle and was not ended: its root span is exported after the timeout.
-    let root = || {
-        collector.seen(|seen| {
-            seen.spans
-                .iter()
-                .filter(|s| s.name.starts_with("invoke_agent"))
-                .count()
-        })
-    };
+    // Nothing happens in the run any more, and nobody ends it: its root is exported in the end.
+    let root = || spans(&collector, "invoke_agent").len();
     assert_eq!(root(), 0);
     world.pass(4000);
     drained(&world, &gate, &mut three).await;
@@ -272,10 +264,10 @@ async fn an_exporter_that_is_started_again_goes_on_where_it_was() {
 #[tokio::test]
 async fn a_span_that_is_refused_holds_up_no_other() {
     for (mood, refused) in [
-        (Mood::RefusesTrap, 2),
-        (Mood::RefusesTrapAndNothing, 2),
-        (Mood::TakesFew(3), 0),
-        (Mood::RejectsOne, 1),
+        (Behaviour::RefusesTrap, 2),
+        (Behaviour::RefusesTrapAndNothing, 2),
+        (Behaviour::TakesFew(3), 0),
+        (Behaviour::RejectsOne, 1),
     ] {
         let collector = Collector::start(mood).await;
         let world = world(&collector, "");
@@ -292,7 +284,7 @@ async fn a_span_that_is_refused_holds_up_no_other() {
 
 #[tokio::test]
 async fn a_page_of_which_nothing_is_taken_holds_up_none_after_it() {
-    let collector = Collector::start(Mood::RefusesSpans).await;
+    let collector = Collector::start(Behaviour::RefusesSpans).await;
     let world = world(&collector, "batch = 4");
     let gate = world.open().await;
     story::told(&world, &gate, "story").await;
@@ -305,7 +297,7 @@ async fn a_page_of_which_nothing_is_taken_holds_up_none_after_it() {
         (exporter.failing(), exporter.position()),
         (None, gate.ledger().size())
     );
-    collector.is(Mood::Takes);
+    collector.is(Behaviour::Takes);
     story::traced(&gate).await;
     drained(&world, &gate, &mut exporter).await;
     assert!(!collector.ids().is_empty());
@@ -314,14 +306,14 @@ async fn a_page_of_which_nothing_is_taken_holds_up_none_after_it() {
 
 #[tokio::test]
 async fn a_collector_that_begins_to_refuse_everything_loses_nothing() {
-    let collector = Collector::start(Mood::Takes).await;
+    let collector = Collector::start(Behaviour::Takes).await;
     let world = world(&collector, "batch = 4");
     let gate = world.open().await;
     story::told(&world, &gate, "story").await;
     let mut exporter = exporter(&gate).await;
     assert_eq!(exporter.step(gate.now()).await.unwrap(), Step::Sent);
     assert_eq!(collector.ids().len(), 4, "some of the page");
-    collector.is(Mood::Answers(StatusCode::BAD_REQUEST));
+    collector.is(Behaviour::Answers(StatusCode::BAD_REQUEST));
     let mut failed = 0;
     while failed < 20 {
         match exporter.step(gate.now()).await.unwrap() {
@@ -330,7 +322,7 @@ async fn a_collector_that_begins_to_refuse_everything_loses_nothing() {
             Step::Sent | Step::Idle => {}
         }
     }
-    collector.is(Mood::Takes);
+    collector.is(Behaviour::Takes);
     drained(&world, &gate, &mut exporter).await;
     let count = all(&gate).await;
     assert_eq!(collector.ids().len(), count);
@@ -348,7 +340,7 @@ fn rename(world: &World, from: &str, to: &str) {
 
 #[tokio::test]
 async fn a_disk_that_fails_for_a_moment_loses_no_span() {
-    let collector = Collector::start(Mood::Takes).await;
+    let collector = Collector::start(Behaviour::Takes).await;
     let world = world(&collector, "");
     let gate = world.open().await;
     story::told(&world, &gate, "story").await;
@@ -376,21 +368,20 @@ async fn a_disk_that_fails_for_a_moment_loses_no_span() {
 
 #[tokio::test]
 async fn the_root_of_an_idle_run_is_sent_while_others_go_on() {
-    let collector = Collector::start(Mood::Takes).await;
+    let collector = Collector::start(Behaviour::Takes).await;
     let world = world(&collector, "");
     let gate = world.open().await;
     let letter = r#"{"path":"letter.txt"}"#;
-    let idle = crate::world::call(&gate, "idle", "files__read", letter).await;
+    let idle = call(&gate, "idle", "files__read", letter).await;
     let mut exporter = exporter(&gate).await;
     drained(&world, &gate, &mut exporter).await;
     world.pass(4000);
     for _ in 0..6 {
-        crate::world::call(&gate, "busy", "files__read", letter).await;
+        call(&gate, "busy", "files__read", letter).await;
         assert_eq!(exporter.step(gate.now()).await.unwrap(), Step::Sent);
     }
     collector.seen(|seen| {
-        let root =
-            |s: &&opentelemetry_proto::tonic::trace::v1::Span| s.name == "invoke_agent support";
+        let root = |s: &&Span| s.name == "invoke_agent support";
         let roots: Vec<_> = seen.spans.iter().filter(root).collect();
         let [root] = roots[..] else {
             panic!("{roots:?}")
@@ -402,11 +393,11 @@ async fn the_root_of_an_idle_run_is_sent_while_others_go_on() {
 
 #[tokio::test]
 async fn the_root_of_a_run_that_was_idle_before_is_sent_at_the_end_of_the_first_reading() {
-    let collector = Collector::start(Mood::Takes).await;
+    let collector = Collector::start(Behaviour::Takes).await;
     let world = world(&collector, "");
     let gate = world.open().await;
     let letter = r#"{"path":"letter.txt"}"#;
-    crate::world::call(&gate, "idle", "files__read", letter).await;
+    call(&gate, "idle", "files__read", letter).await;
     world.pass(4000);
     let mut exporter = exporter(&gate).await;
     drained(&world, &gate, &mut exporter).await;
@@ -416,7 +407,7 @@ async fn the_root_of_a_run_that_was_idle_before_is_sent_at_the_end_of_the_first_
 
 #[tokio::test]
 async fn metrics_say_how_far_behind_an_exporter_is() {
-    let collector = Collector::start(Mood::Takes).await;
+    let collector = Collector::start(Behaviour::Takes).await;
     let world = world(&collector, "");
     let gate = world.open().await;
     story::told(&world, &gate, "story").await;

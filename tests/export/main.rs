@@ -3,13 +3,7 @@
 #[cfg(test)]
 mod approvals;
 #[cfg(test)]
-mod collector;
-#[cfg(test)]
 mod delivery;
-#[cfg(test)]
-#[expect(dead_code, reason = "the tests of the command line use the rest")]
-#[path = "../cli/world.rs"]
-mod folder;
 #[cfg(test)]
 mod real;
 #[cfg(test)]
@@ -22,7 +16,3 @@ mod story;
 mod tls;
 #[cfg(test)]
 mod tree;
-#[cfg(test)]
-#[expect(dead_code, reason = "the stories use the rest")]
-#[path = "../stories/world.rs"]
-mod world;

@@ -4,9 +4,8 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{BufRead as _, BufReader, Write as _},
-    net::TcpListener,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    path::Path,
+    process::{Command, Stdio},
     sync::{
         Arc,
         mpsc::{self, Receiver},
@@ -18,38 +17,17 @@ use std::{
 use serde_json::{Value, json};
 use tollgate::gate::Gate;
 use tollgate_server::export::source_of_gate;
+use tollgate_testkit::{
+    installed, process::ChildProcess, repository, web::free_port, world::World,
+};
 use tollgate_trace::export::{Exporter, Step};
 
-use crate::{
-    story,
-    world::{World, repository},
-};
+use crate::story;
 
 /// How long a real program may take, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(240);
 /// How long until it is asked again.
 const PAUSE: Duration = Duration::from_millis(200);
-
-/// A program that is killed when it is dropped.
-struct Program(Child);
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
-fn installed(program: &str) -> PathBuf {
-    let path = repository().join("target/clients").join(program);
-    assert!(
-        path.exists(),
-        "{} is missing: run `cargo xtask clients`",
-        path.display()
-    );
-    path
-}
 
 fn exporting(world: &World, export: &str) {
     world.configure("\n[gate]\n", &format!("\n{export}\n[gate]\n"));
@@ -72,21 +50,14 @@ async fn drained(world: &World, gate: &Gate) -> (u64, u64) {
 }
 
 struct Phoenix {
-    _server: Program,
+    _server: ChildProcess,
     client: reqwest::Client,
     url: String,
 }
 
 impl Phoenix {
     async fn start(folder: &Path) -> Self {
-        let free = || {
-            TcpListener::bind("127.0.0.1:0")
-                .unwrap()
-                .local_addr()
-                .unwrap()
-                .port()
-        };
-        let (port, grpc) = (free(), free());
+        let (port, grpc) = (free_port(), free_port());
         let server = Command::new(installed("arize_phoenix/bin/phoenix"))
             .arg("serve")
             .env_clear()
@@ -103,7 +74,7 @@ impl Phoenix {
             .spawn()
             .unwrap();
         let phoenix = Self {
-            _server: Program(server),
+            _server: server.into(),
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
             url: format!("http://127.0.0.1:{port}"),
         };
@@ -146,6 +117,48 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
+/// The kinds of a story's spans as Phoenix shows them, and which of them failed.
+fn have_their_kinds(mine: &[&Value]) {
+    let kind = |name: &str| {
+        let found = mine.iter().find(|s| s["name"] == name);
+        text(&found.unwrap_or_else(|| panic!("no {name}"))["span_kind"])
+    };
+    assert_eq!(kind("invoke_agent support"), "AGENT");
+    assert_eq!(kind("execute_tool files__read"), "TOOL");
+    assert_eq!(kind("authorize payments__refund"), "GUARDRAIL");
+    assert_eq!(kind("invoke_component payments"), "CHAIN");
+    // Every decision is a guardrail below its tool, or below what asked for it.
+    let kinds: BTreeMap<String, String> = mine
+        .iter()
+        .map(|s| (text(&s["context"]["span_id"]), text(&s["span_kind"])))
+        .collect();
+    let mut guardrails = 0;
+    for span in mine {
+        if text(&span["name"]).starts_with("authorize ") {
+            guardrails += 1;
+            assert_eq!(span["span_kind"], "GUARDRAIL");
+            let above = &kinds[span["parent_id"].as_str().unwrap()];
+            // What a person may is decided apart from the calls.
+            let above_it = match span["name"] == "authorize approve" {
+                true => &["TOOL", "CHAIN", "AGENT"][..],
+                false => &["TOOL", "CHAIN"],
+            };
+            assert!(above_it.contains(&above.as_str()), "{span}");
+        }
+    }
+    assert!(guardrails >= 8);
+    let failed: BTreeSet<String> = mine
+        .iter()
+        .filter(|s| s["status_code"] == "ERROR")
+        .map(|s| text(&s["name"]))
+        .collect();
+    assert!(failed.contains("execute_tool hostile__trap"), "{failed:?}");
+    assert!(
+        !failed.iter().any(|name| name.starts_with("authorize")),
+        "{failed:?}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn phoenix_shows_the_tree_the_kinds_and_the_session() {
     // As main does in the programs.
@@ -186,44 +199,7 @@ async fn phoenix_shows_the_tree_the_kinds_and_the_session() {
         (row.span.to_string(), parent)
     });
     assert_eq!(theirs, ours.collect());
-    let kind = |name: &str| {
-        let found = mine.iter().find(|s| s["name"] == name);
-        text(&found.unwrap_or_else(|| panic!("no {name}"))["span_kind"])
-    };
-    assert_eq!(kind("invoke_agent support"), "AGENT");
-    assert_eq!(kind("execute_tool files__read"), "TOOL");
-    assert_eq!(kind("authorize payments__refund"), "GUARDRAIL");
-    assert_eq!(kind("invoke_component payments"), "CHAIN");
-    // Every decision is a guardrail below its tool, or below what asked for it.
-    let kinds: BTreeMap<String, String> = mine
-        .iter()
-        .map(|s| (text(&s["context"]["span_id"]), text(&s["span_kind"])))
-        .collect();
-    let mut guardrails = 0;
-    for span in &mine {
-        if text(&span["name"]).starts_with("authorize ") {
-            guardrails += 1;
-            assert_eq!(span["span_kind"], "GUARDRAIL");
-            let above = &kinds[span["parent_id"].as_str().unwrap()];
-            // What a person may is decided apart from the calls.
-            let above_it = match span["name"] == "authorize approve" {
-                true => &["TOOL", "CHAIN", "AGENT"][..],
-                false => &["TOOL", "CHAIN"],
-            };
-            assert!(above_it.contains(&above.as_str()), "{span}");
-        }
-    }
-    assert!(guardrails >= 8);
-    let failed: BTreeSet<String> = mine
-        .iter()
-        .filter(|s| s["status_code"] == "ERROR")
-        .map(|s| text(&s["name"]))
-        .collect();
-    assert!(failed.contains("execute_tool hostile__trap"), "{failed:?}");
-    assert!(
-        !failed.iter().any(|name| name.starts_with("authorize")),
-        "{failed:?}"
-    );
+    have_their_kinds(&mine);
     let whole = serde_json::to_string(&spans).unwrap();
     for never in [story::PLANTED, "dana", "alice"] {
         assert!(!whole.contains(never), "{never}");
@@ -244,7 +220,7 @@ async fn phoenix_shows_the_tree_the_kinds_and_the_session() {
 
 /// OpenTelemetry's messages and grpcio's server, in a program of its own.
 struct Consumer {
-    program: Program,
+    process: ChildProcess,
     lines: Receiver<String>,
 }
 
@@ -266,7 +242,7 @@ impl Consumer {
             }
         });
         let consumer = Self {
-            program: Program(child),
+            process: child.into(),
             lines,
         };
         let port = consumer.next()["port"].as_u64().unwrap();
@@ -292,7 +268,7 @@ async fn an_opentelemetry_consumer_takes_the_spans_over_grpc() {
         ),
     );
     // It is away at first.
-    let stdin = consumer.program.0.stdin.as_mut().unwrap();
+    let stdin = consumer.process.child().stdin.as_mut().unwrap();
     stdin.write_all(b"later\n").unwrap();
     assert_eq!(consumer.next(), json!({"later": true}));
     let gate = world.open().await;

@@ -7,16 +7,18 @@ use tollgate_model::{
     record::{Arrival, Origin, RunOutcome},
     time::Timestamp,
 };
+use tollgate_testkit::{
+    collector::{Behaviour, Collector, attribute},
+    world::{World, agent, call, records, user},
+};
 use tollgate_trace::{
     self_report,
     store::{Store, StoreOptions},
 };
 
 use crate::{
-    collector::{Collector, Mood, attribute},
     delivery::{drained, exporter, world},
     story,
-    world::{World, agent, call, records, user},
 };
 
 /// What looks like a key of a cloud provider.
@@ -49,7 +51,7 @@ async fn tell(world: &World, run: tollgate_model::ids::RunId) {
 
 #[tokio::test]
 async fn versions_and_kinds_of_work_stand_on_the_root() {
-    let collector = Collector::start(Mood::Takes).await;
+    let collector = Collector::start(Behaviour::Takes).await;
     let world = world(&collector, "");
     let gate = world.open().await;
     let run = call(&gate, "r", "files__read", LETTER).await.run.unwrap();
@@ -72,7 +74,7 @@ async fn versions_and_kinds_of_work_stand_on_the_root() {
 
 #[tokio::test]
 async fn the_end_of_a_run_in_the_callers_own_trace_is_told_there() {
-    let collector = Collector::start(Mood::Takes).await;
+    let collector = Collector::start(Behaviour::Takes).await;
     let world = world(&collector, "");
     let gate = world.open().await;
     let run = story::traced(&gate).await.run.unwrap();
@@ -122,7 +124,7 @@ async fn the_end_of_a_run_in_the_callers_own_trace_is_told_there() {
 
 #[tokio::test]
 async fn names_that_callers_give_leave_without_secrets() {
-    let collector = Collector::start(Mood::Takes).await;
+    let collector = Collector::start(Behaviour::Takes).await;
     let world = world(&collector, "");
     let gate = world.open().await;
     let called = async |key: &str| {

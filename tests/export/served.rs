@@ -1,18 +1,16 @@
 //! `tollgate serve` exports while it runs; `tollgate export run` exports once; `export status` reports both.
 
-use std::{
-    io::{BufRead as _, BufReader, Read as _},
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
-
-use crate::{
-    collector::{Collector, Mood},
-    folder::{World, binary},
-    story::PLANTED,
+use tollgate_testkit::{
+    binary,
+    collector::{Behaviour, Collector},
+    command::World,
+    serve::Server,
 };
+
+use crate::story::PLANTED;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(50);
@@ -24,20 +22,13 @@ fn world(collector: &Collector) -> World {
     world
 }
 
-fn serve(world: &World) -> Child {
-    let mut child = world
-        .command(binary())
+/// Its log is read when it stops.
+fn serve(world: &World) -> Server {
+    let mut command = world.command(binary());
+    command
         .args(["serve", "--listen", "127.0.0.1:0", "--json"])
-        .args(["--agent", "support", "--log-format", "json"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    let mut lines = BufReader::new(child.stdout.take().unwrap());
-    lines.read_line(&mut line).unwrap();
-    assert!(line.contains("listening"), "{line}");
-    child
+        .args(["--agent", "support", "--log-format", "json"]);
+    Server::of(&mut command)
 }
 
 fn write(world: &World, run: &str) -> Value {
@@ -57,9 +48,9 @@ fn write(world: &World, run: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_served_gate_exports_by_itself_and_logs_no_payload() {
-    let collector = Collector::start(Mood::Takes).await;
+    let collector = Collector::start(Behaviour::Takes).await;
     let world = world(&collector);
-    let mut serving = serve(&world);
+    let serving = serve(&world);
     let called = write(&world, "monday");
     let run = called["run"].as_str().unwrap().to_owned();
     let begun = Instant::now();
@@ -72,22 +63,7 @@ async fn a_served_gate_exports_by_itself_and_logs_no_payload() {
         .run(&["export", "run"])
         .exits(1)
         .says(&["another process exports"]);
-    let pid = serving.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
-    let mut log = String::new();
-    serving
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut log)
-        .unwrap();
-    assert!(serving.wait().unwrap().success());
+    let log = serving.stop();
     assert!(!log.contains(PLANTED), "{log}");
     let lines: Vec<Value> = log
         .lines()
@@ -101,8 +77,8 @@ async fn a_served_gate_exports_by_itself_and_logs_no_payload() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_serve_export_run_sends_each_span_once() {
-    let collector = Collector::start(Mood::Takes).await;
+async fn what_nobody_serves_is_exported_once() {
+    let collector = Collector::start(Behaviour::Takes).await;
     let world = world(&collector);
     write(&world, "monday");
     let status = world.json(&["export", "status"]);
@@ -127,7 +103,7 @@ async fn without_serve_export_run_sends_each_span_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_collector_that_is_away_is_told_of() {
-    let collector = Collector::start(Mood::Takes).await;
+    let collector = Collector::start(Behaviour::Takes).await;
     let world = world(&collector);
     world.configure(&collector.url, "http://127.0.0.1:9");
     write(&world, "monday");

@@ -2,15 +2,15 @@
 
 use serde_json::json;
 use tollgate::{
-    enforce::Answer, enforce::ApprovalResponse, enforce::CallOptions, enforce::CallRequest,
-    enforce::Vote, gate::Gate, identity::RunKey,
+    enforce::{Answer, CallOptions, CallRequest},
+    gate::Gate,
+    identity::RunKey,
 };
 use tollgate_model::{
     ids::{RunId, SpanId},
     record::{Arrival, Origin, RunOutcome},
 };
-
-use crate::world::{REFUND, World, agent, call, pending, user};
+use tollgate_testkit::world::{REFUND, World, agent, approve, call, pending, user};
 
 /// A secret that is nowhere but in arguments and files.
 pub(crate) const PLANTED: &str = "sk-planted-7f3a9c1e5b";
@@ -27,13 +27,7 @@ pub(crate) async fn told(world: &World, gate: &Gate, name: &str) -> RunId {
     call(gate, name, "files__read", r#"{"pfad":7}"#).await;
     call(gate, name, "files__read", r#"{"path":"../tollgate.toml"}"#).await;
     let waits = call(gate, name, "payments__refund", REFUND).await;
-    gate.answer(
-        &user("dana"),
-        pending(&waits),
-        ApprovalResponse::new(Vote::Approve, "cli"),
-    )
-    .await
-    .unwrap();
+    approve(&gate, "dana", pending(&waits)).await.unwrap();
     call(gate, name, "payments__refund", REFUND).await;
     call(gate, name, "hostile__trap", "{}").await;
     call(gate, name, "hostile__trap", "{}").await;

@@ -1,27 +1,21 @@
 //! Collectors that are reached by TLS, and only by those who trust them; and gRPC on the way there.
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tollgate::config::TlsConfig;
+use tollgate_testkit::{
+    certificate::write_self_signed,
+    collector::{Behaviour, Collector},
+    world::World,
+};
 use tollgate_trace::export::Step;
 
 use crate::{
-    collector::{Collector, Mood},
     delivery::{drained, exporter, exporting},
     story,
-    world::World,
 };
 
-/// A certificate for this machine in the world's folder, as `{name}.pem`, with its key.
+/// A certificate in the world's folder, as `{name}.pem` with `{name}.key`.
 fn certificate(world: &World, name: &str) -> TlsConfig {
-    let made = generate_simple_self_signed(vec!["localhost".into()]).unwrap();
-    let CertifiedKey { cert, signing_key } = made;
-    let (cert_file, key_file) = (format!("{name}.pem"), format!("{name}.key"));
-    world.write(&cert_file, &cert.pem());
-    world.write(&key_file, &signing_key.serialize_pem());
-    TlsConfig {
-        cert: world.path(&cert_file),
-        key: world.path(&key_file),
-    }
+    write_self_signed(&world.path(""), name)
 }
 
 /// A world whose gate trusts the certificate `trusted`.
@@ -39,7 +33,7 @@ async fn spans_go_by_tls_to_a_collector_that_is_trusted() {
     for protocol in ["http", "grpc"] {
         let world = trusting("collector");
         let files = certificate(&world, "collector");
-        let collector = Collector::encrypted(Mood::Takes, &files).await;
+        let collector = Collector::encrypted(Behaviour::Takes, &files).await;
         let more = format!(
             "protocol = \"{protocol}\"\nheaders = {{ \"x-key\" = {{ secret = \"key\" }} }}"
         );
@@ -65,7 +59,7 @@ async fn nothing_goes_to_a_collector_that_is_not_trusted() {
         let world = trusting("another");
         certificate(&world, "another");
         let files = certificate(&world, "collector");
-        let collector = Collector::encrypted(Mood::Takes, &files).await;
+        let collector = Collector::encrypted(Behaviour::Takes, &files).await;
         exporting(&world, &collector, &format!("protocol = \"{protocol}\""));
         let gate = world.open().await;
         story::told(&world, &gate, "story").await;
@@ -89,7 +83,7 @@ async fn nothing_goes_to_a_collector_that_is_not_trusted() {
 async fn a_collector_that_throttles_by_grpc_is_left_alone_for_as_long() {
     let world = trusting("collector");
     let files = certificate(&world, "collector");
-    let collector = Collector::encrypted(Mood::Throttles, &files).await;
+    let collector = Collector::encrypted(Behaviour::Throttles, &files).await;
     exporting(&world, &collector, "protocol = \"grpc\"\nbatch = 4");
     let gate = world.open().await;
     let run = story::told(&world, &gate, "story").await;
@@ -103,7 +97,7 @@ async fn a_collector_that_throttles_by_grpc_is_left_alone_for_as_long() {
     );
     world.pass(1);
     assert_eq!(exporter.step(gate.now()).await.unwrap(), Step::Failed);
-    collector.is(Mood::Takes);
+    collector.is(Behaviour::Takes);
     drained(&world, &gate, &mut exporter).await;
     let count = gate.ledger().reader().spans(run).unwrap().len();
     assert_eq!(exporter.counts(), (count as u64, 0), "nothing was given up");

@@ -8,8 +8,9 @@ use tollgate_model::{
     ids::RunId,
     span::{Naming, RunSpans, Span},
 };
+use tollgate_testkit::world::World;
 
-use crate::{story, world::World};
+use crate::story;
 
 /// What is different each time.
 const MEASURED: &[&str] = &["tollgate.wasm.fuel", "tollgate.wasm.peak_memory"];

@@ -7,9 +7,11 @@ use std::{
 
 use rmcp::{ServiceError, model::ErrorCode};
 use serde_json::{Value, json};
-
-use crate::client::{Client, Era, Server, decision, is_ok, params, text, world};
-use crate::world::binary;
+use tollgate_testkit::{
+    binary,
+    mcp::{Client, Era, decision, is_ok, params, text, world},
+    serve::Server,
+};
 
 /// Every way in which a client reaches the gate.
 async fn everywhere(check: impl AsyncFn(&Client)) {

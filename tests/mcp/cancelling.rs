@@ -10,10 +10,10 @@ use rmcp::{
     service::{PeerRequestOptions, RequestHandle},
 };
 use serde_json::json;
-
-use crate::{
-    client::{Client, Era, PATIENCE, Server, answer, params, world},
-    world::World,
+use tollgate_testkit::{
+    command::World,
+    mcp::{Client, Era, PATIENCE, params, world},
+    serve::Server,
 };
 
 const SERVER: &str = env!("CARGO_BIN_EXE_mcp-server");
@@ -118,7 +118,7 @@ async fn a_cancelled_task_reaches_the_server_that_is_at_it() {
         panic!("no task")
     };
     let id = created.task.task_id;
-    tokio::task::block_in_place(|| answer(&world, "approve", &id));
+    tokio::task::block_in_place(|| world.answer_as_dana("approve", &id));
     noted(&world, "slow").await;
     let cancel = CancelTaskParams::new(id.clone());
     client.service.cancel_task(cancel).await.unwrap();

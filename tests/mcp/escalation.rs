@@ -5,10 +5,9 @@ use rmcp::model::{
     RequestMetaObject, TaskPayload, TaskStatus,
 };
 use serde_json::{Value, json};
-
-use crate::client::{
-    Client, Era, PATIENCE, REFUND, Server, answer, await_pending, decision, is_ok, params, refund,
-    text, waits_for, world,
+use tollgate_testkit::{
+    mcp::{Client, Era, PATIENCE, REFUND, decision, is_ok, params, refund, text, waits_for, world},
+    serve::Server,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -16,8 +15,8 @@ async fn a_call_that_is_approved_while_it_is_held_runs() {
     let world = world("40s", "40s");
     let client = Client::stdio(&world, Era::Legacy, false).await;
     let (result, ()) = tokio::join!(client.call(REFUND, refund()), async {
-        let id = tokio::task::block_in_place(|| await_pending(&world));
-        tokio::task::block_in_place(|| answer(&world, "approve", &id));
+        let id = tokio::task::block_in_place(|| world.await_pending());
+        tokio::task::block_in_place(|| world.answer_as_dana("approve", &id));
     });
     is_ok(&result);
     assert_eq!(world.refunds(), 1);
@@ -29,8 +28,8 @@ async fn a_call_that_is_rejected_says_so() {
     let world = world("40s", "40s");
     let client = Client::stdio(&world, Era::Modern, false).await;
     let (result, ()) = tokio::join!(client.call(REFUND, refund()), async {
-        let id = tokio::task::block_in_place(|| await_pending(&world));
-        tokio::task::block_in_place(|| answer(&world, "reject", &id));
+        let id = tokio::task::block_in_place(|| world.await_pending());
+        tokio::task::block_in_place(|| world.answer_as_dana("reject", &id));
     });
     assert_eq!(decision(&result)["outcome"], "rejected");
     assert!(
@@ -57,8 +56,8 @@ async fn two_who_are_held_for_one_approval_get_its_one_outcome() {
         one.service.call_tool(trace(refund())),
         other.service.call_tool(trace(refund())),
         async {
-            let id = tokio::task::block_in_place(|| await_pending(&world));
-            tokio::task::block_in_place(|| answer(&world, "approve", &id));
+            let id = tokio::task::block_in_place(|| world.await_pending());
+            tokio::task::block_in_place(|| world.answer_as_dana("approve", &id));
         }
     );
     let (a, b) = (a.unwrap(), b.unwrap());
@@ -81,7 +80,7 @@ async fn a_pending_call_is_resumed_by_repeating_it_also_after_both_were_started_
     // Repeating the call does not request another approval.
     assert_eq!(waits_for(&client.call(REFUND, refund()).await), id);
     client.end().await;
-    answer(&world, "approve", &id);
+    world.answer_as_dana("approve", &id);
     let client = Client::stdio(&world, Era::Legacy, false).await;
     is_ok(&client.call(REFUND, refund()).await);
     assert_eq!(world.refunds(), 1);
@@ -103,7 +102,7 @@ async fn a_pending_call_is_resumed_by_its_id_with_its_own_arguments() {
     assert!(text(&more).contains("`amount` is not an argument of it"));
     let resume = || client.call("tollgate_resume", json!({"approval_id": id}));
     assert_eq!(waits_for(&resume().await), id);
-    answer(&world, "approve", &id);
+    world.answer_as_dana("approve", &id);
     let done = resume().await;
     is_ok(&done);
     let book = std::fs::read_to_string(world.path("book/refunds.jsonl")).unwrap();
@@ -135,7 +134,7 @@ async fn a_client_that_knows_tasks_gets_one_and_it_outlives_the_server() {
         .unwrap();
     assert_eq!(now.task.payload, TaskPayload::Working);
     client.end().await;
-    answer(&world, "approve", &id);
+    world.answer_as_dana("approve", &id);
     let client = Client::stdio(&world, Era::Legacy, true).await;
     let result = ended(&client, &id).await;
     assert_eq!(result["isError"], false, "{result}");
@@ -151,7 +150,7 @@ async fn a_task_ends_as_an_error_that_can_be_read_or_as_cancelled() {
         panic!("no task")
     };
     let id = created.task.task_id;
-    answer(&world, "reject", &id);
+    world.answer_as_dana("reject", &id);
     let result = ended(&client, &id).await;
     assert_eq!(result["isError"], true, "{result}");
     let said = result["content"][0]["text"].as_str().unwrap();
@@ -220,8 +219,8 @@ async fn a_rejected_task_stays_rejected_after_a_restart_with_other_policies() {
     };
     let id = created.task.task_id;
     client.end().await;
-    answer(&world, "reject", &id);
-    let permit_all = r#"@id("all-call") @owner("tests") @reason("Everyone may call.")
+    world.answer_as_dana("reject", &id);
+    let permit_all = r#"@id("all-call") @owner("tests") @reason("Every principal may call.")
         permit (principal, action in Tollgate::Action::"call", resource);"#;
     world.write("policies/story.cedar", permit_all);
     let client = Client::stdio(&world, Era::Legacy, true).await;
@@ -261,8 +260,8 @@ async fn who_listens_is_told_that_the_call_waits_and_is_held_longer() {
     let (result, ()) = tokio::join!(client.service.call_tool(call), async {
         let told = client.progress.recv().await.unwrap();
         assert!(told.message.unwrap().contains("waiting for a person"));
-        let id = tokio::task::block_in_place(|| await_pending(&world));
-        tokio::task::block_in_place(|| answer(&world, "approve", &id));
+        let id = tokio::task::block_in_place(|| world.await_pending());
+        tokio::task::block_in_place(|| world.answer_as_dana("approve", &id));
     });
     is_ok(&result.unwrap());
     client.end().await;
@@ -278,15 +277,15 @@ async fn a_held_call_whose_client_goes_away_does_not_run() {
         tokio::select! {
             answered = held => panic!("{answered:?}"),
             id = tokio::task::spawn_blocking({
-                let list = world.command(crate::world::binary());
+                let list = world.command(tollgate_testkit::binary());
                 move || await_listed(list)
             }) => drop(id.unwrap()),
         }
         // The request was dropped above, which cancels it; the client ends as well.
         client.end().await;
     }
-    let id = await_pending(&world);
-    answer(&world, "approve", &id);
+    let id = world.await_pending();
+    world.answer_as_dana("approve", &id);
     server.signal("TERM");
     server.ends();
     assert_eq!(world.refunds(), 0);

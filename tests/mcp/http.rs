@@ -6,11 +6,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-
-use crate::{
-    client::{Server, world},
-    world::World,
-};
+use tollgate_testkit::{command::World, mcp::world, serve::Server};
 
 /// One raw request; returns status and body.
 fn ask(server: &Server, method: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
@@ -53,30 +49,59 @@ fn list(version: &str) -> Value {
     }}})
 }
 
+const LIST: [(&str, &str); 2] = [
+    ("mcp-protocol-version", "2026-07-28"),
+    ("mcp-method", "tools/list"),
+];
+
+/// The headers of a list, with others in addition or instead.
+fn list_with<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    [&LIST[..], more].concat()
+}
+
+fn post(server: &Server, headers: &[(&str, &str)], body: &str) -> (u16, String) {
+    ask(server, "POST", headers, body.as_bytes())
+}
+
 #[test]
 fn bad_requests_get_precise_answers_and_good_ones_go_on() {
     let world = world("0s", "0s");
     let server = Server::start(&world);
+    bodies_that_are_no_message_are_refused(&server);
+    headers_are_checked(&server);
+    members_that_occur_twice_are_refused(&server);
     let good = list("2026-07-28").to_string();
-    let modern = [
-        ("mcp-protocol-version", "2026-07-28"),
-        ("mcp-method", "tools/list"),
-    ];
-    let with = |more: &[(&'static str, &'static str)]| [&modern[..], more].concat();
-    let post =
-        |headers: &[(&str, &str)], body: &str| ask(&server, "POST", headers, body.as_bytes());
+    let own = server.url.trim_end_matches("/mcp");
+    let (status, body) = post(&server, &list_with(&[("origin", own)]), &good);
+    assert_eq!(status, 200, "{body}");
+    assert!(body.contains("files__read"), "{body}");
+}
 
-    let (status, body) = post(&modern, "{bad");
+fn bodies_that_are_no_message_are_refused(server: &Server) {
+    let (status, body) = post(server, &LIST, "{bad");
     assert_eq!(status, 400);
     assert!(body.contains("-32700"), "{body}");
-    let (status, body) = post(&modern, &format!("{}{}", "[".repeat(200), "]".repeat(200)));
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    let (status, body) = post(server, &LIST, &deep);
     assert_eq!(status, 400);
     assert!(body.contains("too deep"), "{body}");
-    let (status, body) = post(&modern, &format!("\"{}\"", "x".repeat(5 << 20)));
+    let (status, body) = post(server, &LIST, &format!("\"{}\"", "x".repeat(5 << 20)));
     assert!(
         status == 413 || (status == 0 && body.is_empty()),
         "{status} {body}"
     );
+    let old = [("mcp-protocol-version", "1999-01-01")];
+    let (status, body) = post(server, &old, &list("1999-01-01").to_string());
+    assert!(
+        status == 400 && body.contains("1999-01-01"),
+        "{status} {body}"
+    );
+    assert_eq!(ask(server, "PUT", &LIST, b"").0, 405);
+}
+
+fn headers_are_checked(server: &Server) {
+    let good = list("2026-07-28").to_string();
+    let unknown = "3078e538-149f-4044-8326-306e96b6b24a.00000000000000000000000000000000";
     for (header, expected) in [
         (("host", "evil.example"), 403),
         (("host", "evil.example:8420"), 403),
@@ -84,35 +109,19 @@ fn bad_requests_get_precise_answers_and_good_ones_go_on() {
         (("origin", "null"), 403),
         (("accept", "text/plain"), 406),
         (("content-type", "text/plain"), 415),
-        (("mcp-session-id", "unknown"), 404),
-        (
-            (
-                "mcp-session-id",
-                "3078e538-149f-4044-8326-306e96b6b24a.00000000000000000000000000000000",
-            ),
-            404,
-        ),
+        (("mcp-session-id", "nobodys"), 404),
+        (("mcp-session-id", unknown), 404),
+        (("accept", "*/*"), 200),
+        (("accept", "application/json"), 200),
+        (("accept", "text/event-stream"), 200),
+        (("accept", "application/*, text/*;q=0.5"), 200),
     ] {
-        assert_eq!(post(&with(&[header]), &good).0, expected, "{header:?}");
+        let (status, _) = post(server, &list_with(&[header]), &good);
+        assert_eq!(status, expected, "{header:?}");
     }
-    let (status, body) = post(
-        &[("mcp-protocol-version", "1999-01-01")],
-        &list("1999-01-01").to_string(),
-    );
-    assert!(
-        status == 400 && body.contains("1999-01-01"),
-        "{status} {body}"
-    );
-    assert_eq!(ask(&server, "PUT", &modern, b"").0, 405);
+}
 
-    for accept in [
-        "*/*",
-        "application/json",
-        "text/event-stream",
-        "application/*, text/*;q=0.5",
-    ] {
-        assert_eq!(post(&with(&[("accept", accept)]), &good).0, 200, "{accept}");
-    }
+fn members_that_occur_twice_are_refused(server: &Server) {
     let call = [
         ("mcp-protocol-version", "2026-07-28"),
         ("mcp-method", "tools/call"),
@@ -126,7 +135,7 @@ fn bad_requests_get_precise_answers_and_good_ones_go_on() {
         let body = format!(
             r#"{{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{{"name":"files__read","arguments":{arguments},"_meta":{meta}}}}}"#
         );
-        let (status, body) = post(&call, &body);
+        let (status, body) = post(server, &call, &body);
         assert_eq!(status, 200, "{body}");
         assert!(
             body.contains(words) && body.contains("\"isError\":true"),
@@ -135,17 +144,11 @@ fn bad_requests_get_precise_answers_and_good_ones_go_on() {
     }
     let twice =
         r#"{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"a","name":"b"}}"#;
-    let (status, body) = post(&call, twice);
+    let (status, body) = post(server, &call, twice);
     assert!(
         status == 400 && body.contains("`/params/name` occurs twice"),
         "{status} {body}"
     );
-
-    let own = server.url.trim_end_matches("/mcp").to_owned();
-    let same: Vec<(&str, &str)> = [&modern[..], &[("origin", own.as_str())]].concat();
-    let (status, body) = post(&same, &good);
-    assert_eq!(status, 200, "{body}");
-    assert!(body.contains("files__read"), "{body}");
 }
 
 #[test]
@@ -160,11 +163,6 @@ fn listening_beyond_loopback_requires_authentication() {
 fn a_request_without_credentials_is_refused() {
     let world = world("0s", "0s");
     let server = Server::start_with(&world, &[]);
-    let list = list("2026-07-28").to_string();
-    let modern = [
-        ("mcp-protocol-version", "2026-07-28"),
-        ("mcp-method", "tools/list"),
-    ];
-    let (status, body) = ask(&server, "POST", &modern, list.as_bytes());
+    let (status, body) = post(&server, &LIST, &list("2026-07-28").to_string());
     assert_eq!(status, 401, "{body}");
 }

@@ -5,14 +5,8 @@ mod calls;
 #[cfg(test)]
 mod cancelling;
 #[cfg(test)]
-mod client;
-#[cfg(test)]
 mod escalation;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
 mod reload;
-#[cfg(test)]
-#[expect(dead_code, reason = "the command line's tests use the rest of it")]
-#[path = "../cli/world.rs"]
-mod world;

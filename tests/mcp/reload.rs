@@ -1,8 +1,10 @@
 //! Changed files take effect as a whole, and clients are notified of changed tools.
 
 use serde_json::json;
-
-use crate::client::{Client, Era, PATIENCE, Server, decision, is_ok, world};
+use tollgate_testkit::{
+    mcp::{Client, Era, PATIENCE, decision, is_ok, world},
+    serve::Server,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reload_is_all_or_nothing_and_clients_hear_of_other_tools() {

@@ -2,8 +2,7 @@
 
 use serde_json::json;
 use tollgate_model::entity::{Kind, Uid};
-
-use crate::served::Served;
+use tollgate_testkit::rest::HttpGate;
 
 const QUORUM: &str = r#"
 @id("two-for-huge-refunds") @owner("finance") @severity("critical")
@@ -19,7 +18,7 @@ fn refund(amount: u64) -> serde_json::Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_approved_call_runs_once() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let (agent, dana) = (served.agent("support").await, served.user("dana").await);
     let waiting = served
         .call(&agent, "payments__refund", refund(6000))
@@ -63,7 +62,7 @@ async fn an_approved_call_runs_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_never_administers() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let (agent, other) = (served.agent("support").await, served.agent("other").await);
     let id = served.waits(&agent, "A-1").await;
     let path = format!("/v1/approvals/{id}");
@@ -106,40 +105,43 @@ async fn an_agent_never_administers() {
         .post(&agent, &format!("/v1/runs/{run}/cancel"), cancel)
         .await
         .fails(403, "people_only");
-    // Another agent finds nothing of it.
+    is_hidden_from(&served, &other, &run, &id).await;
+    // Its own run it may end.
+    let end = json!({ "outcome": "success" });
+    let path = format!("/v1/runs/{run}/end");
+    assert_eq!(served.post(&agent, &path, end).await.status, 204);
+    assert_eq!(served.world.refunds(), 0);
+}
+
+/// Another agent finds nothing of a run and its approval.
+async fn is_hidden_from(served: &HttpGate, other: &str, run: &str, approval: &str) {
     assert_eq!(
-        served.get(&other, "/v1/runs").await.is(200)["runs"],
+        served.get(other, "/v1/runs").await.is(200)["runs"],
         json!([])
     );
-    assert_eq!(served.get(&other, "/v1/approvals").await.is(200), json!([]));
-    served.get(&other, &path).await.fails(404, "not_found");
+    assert_eq!(served.get(other, "/v1/approvals").await.is(200), json!([]));
+    served
+        .get(other, &format!("/v1/approvals/{approval}"))
+        .await
+        .fails(404, "not_found");
     let end = json!({ "outcome": "success" });
     for path in [format!("/v1/runs/{run}"), "/v1/runs/zz".into()] {
-        served.get(&other, &path).await.fails(404, "not_found");
+        served.get(other, &path).await.fails(404, "not_found");
     }
     served
-        .post(&other, &format!("/v1/runs/{run}/end"), end.clone())
+        .post(other, &format!("/v1/runs/{run}/end"), end)
         .await
         .fails(404, "not_found");
     let named = json!({ "tool": "files__read", "arguments": {"path": "letter.txt"}, "run": run });
     served
-        .post(&other, "/v1/calls", named)
+        .post(other, "/v1/calls", named)
         .await
         .fails(404, "other_run");
-    // Its own run it may end.
-    assert_eq!(
-        served
-            .post(&agent, &format!("/v1/runs/{run}/end"), end)
-            .await
-            .status,
-        204
-    );
-    assert_eq!(served.world.refunds(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_answer_is_a_decision() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let agent = served.agent("support").await;
     let (alice, eve) = (served.user("alice").await, served.user("eve").await);
     let id = served.waits(&agent, "A-1").await;
@@ -177,7 +179,7 @@ async fn who_may_answer_is_a_decision() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quorum_is_of_different_people() {
-    let served = Served::new(QUORUM).await;
+    let served = HttpGate::new(QUORUM).await;
     let agent = served.agent("support").await;
     let (dana, frank) = (served.user("dana").await, served.user("frank").await);
     served
@@ -231,7 +233,7 @@ async fn a_quorum_is_of_different_people() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn users_of_one_agent_share_nothing() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let support = Uid::new(Kind::Agent, "support");
     let for_dana = served.token(support.clone(), Some("dana")).await;
     let for_eve = served.token(support, Some("eve")).await;
@@ -270,7 +272,7 @@ async fn users_of_one_agent_share_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_one_agent_is_its_own_trouble() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     served
         .world
         .configure("expires = \"1h\"", "expires = \"1h\"\nmax_pending = 3");
@@ -313,7 +315,7 @@ async fn a_flood_of_one_agent_is_its_own_trouble() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn people_read_what_policy_lets_them() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let agent = served.agent("support").await;
     let (alice, eve) = (served.user("alice").await, served.user("eve").await);
     let read = json!({ "path": "letter.txt" });
@@ -368,6 +370,13 @@ async fn people_read_what_policy_lets_them() {
         .map(|p| p["id"].as_str().unwrap())
         .collect();
     assert!(ids.contains(&"large-refunds"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_halt_what_policy_lets_them() {
+    let served = HttpGate::new("").await;
+    let agent = served.agent("support").await;
+    let (alice, eve) = (served.user("alice").await, served.user("eve").await);
     let halt = json!({ "scope": "agent", "name": "support", "reason": "a test" });
     served
         .post(&eve, "/v1/halts", halt.clone())
@@ -396,7 +405,7 @@ async fn people_read_what_policy_lets_them() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reload_is_decided_and_whole() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let (alice, dana) = (served.user("alice").await, served.user("dana").await);
     let before = served.get(&dana, "/v1/policies").await.is(200)["bundle"].clone();
     served

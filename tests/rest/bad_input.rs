@@ -8,21 +8,23 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
+use tollgate_testkit::rest::{HttpGate, Response};
 
-use crate::served::Served;
+/// A call as raw bytes, of this content type.
+async fn post(served: &HttpGate, agent: &str, kind: Option<&str>, body: Vec<u8>) -> Response {
+    let mut request = served.request(Method::POST, "/v1/calls").bearer_auth(agent);
+    if let Some(kind) = kind {
+        request = request.header("content-type", kind);
+    }
+    served.send(request.body(body)).await
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_has_a_precise_answer() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let agent = served.agent("support").await;
     let raw = async |kind: Option<&str>, body: &str| {
-        let mut request = served
-            .request(Method::POST, "/v1/calls")
-            .bearer_auth(&agent);
-        if let Some(kind) = kind {
-            request = request.header("content-type", kind);
-        }
-        served.send(request.body(body.to_owned())).await
+        post(&served, &agent, kind, body.as_bytes().to_vec()).await
     };
     let json = Some("application/json");
     for (kind, body, status, code) in [
@@ -73,20 +75,15 @@ async fn each_has_a_precise_answer() {
         .fails(400, "invalid_query");
     assert_eq!(served.get(&agent, "/v1/nothing").await.status, 404);
     assert_eq!(served.get(&agent, "/v1/calls").await.status, 405);
-    let not_utf8 = served
-        .request(Method::POST, "/v1/calls")
-        .bearer_auth(&agent);
-    let not_utf8 = not_utf8.header("content-type", "application/json");
-    let body = b"{\"tool\":\"files__read\",\"arguments\":{\"path\":\"\xff\"}}".to_vec();
-    served
-        .send(not_utf8.body(body))
+    let not_utf8 = b"{\"tool\":\"files__read\",\"arguments\":{\"path\":\"\xff\"}}".to_vec();
+    post(&served, &agent, json, not_utf8)
         .await
         .fails(400, "invalid_body");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slow_or_broken_client_delays_no_other_client() {
-    let served = Served::new("").await;
+async fn who_breaks_off_or_dawdles_holds_up_nobody() {
+    let served = HttpGate::new("").await;
     let agent = served.agent("support").await;
     let mut slow = Vec::new();
     for _ in 0..8 {
@@ -117,7 +114,7 @@ async fn a_slow_or_broken_client_delays_no_other_client() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_asks_too_often_waits() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let config = "\n[serve.rate]\nper_second = 1\nburst = 3\n";
     let file = served.world.read("tollgate.toml");
     served
@@ -152,7 +149,7 @@ async fn who_asks_too_often_waits() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn names_are_short_and_plain() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let agent = served.agent("support").await;
     for name in ["a b", "session:s1", "trace:x", "", "ü", &"x".repeat(129)] {
         let call =
@@ -171,7 +168,7 @@ async fn names_are_short_and_plain() {
 /// method is.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_document_describes_what_is_served() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let document = served
         .send(served.request(Method::GET, "/v1/openapi.json"))
         .await

@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio::{net::TcpListener, sync::mpsc};
 use tollgate_server::approvals::{Delivery, Webhook, attend};
-
-use crate::{served::Served, world::World};
+use tollgate_testkit::{rest::HttpGate, web::serve_router, world::World};
 
 const SECRET: &str = "a secret of the receiver";
 
@@ -84,7 +83,7 @@ fn world(address: &str, format: &str) -> World {
 async fn each_request_and_resolution_is_told_signed() {
     let receiver = Receiver::default();
     let address = receiver.serve("127.0.0.1:0").await;
-    let served = Served::at(world(&address, "json"), "192.0.2.1:443").await;
+    let served = HttpGate::at(world(&address, "json"), "192.0.2.1:443").await;
     let mut webhook = Webhook::new(served.gate.clone());
     assert_eq!(webhook.deliver().await, Delivery::Idle);
     let (agent, dana) = (served.agent("support").await, served.user("dana").await);
@@ -142,13 +141,13 @@ async fn an_undelivered_notification_is_sent_after_a_restart() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         listener.local_addr().unwrap().to_string()
     };
-    let served = Served::at(world(&address, "json"), "192.0.2.1:443").await;
+    let served = HttpGate::at(world(&address, "json"), "192.0.2.1:443").await;
     let mut webhook = Webhook::new(served.gate.clone());
     webhook.deliver().await;
     let agent = served.agent("support").await;
     let id = served.waits(&agent, "A-1").await;
     assert_eq!(webhook.deliver().await, Delivery::Failed);
-    let Served { world, gate, .. } = served;
+    let HttpGate { world, gate, .. } = served;
     gate.close().await;
     let gate = world.open().await;
     let receiver = Receiver::default();
@@ -167,7 +166,7 @@ async fn an_undelivered_notification_is_sent_after_a_restart() {
 async fn a_receiver_that_never_takes_one_does_not_stop_the_next() {
     let receiver = Receiver::default();
     let address = receiver.serve("127.0.0.1:0").await;
-    let served = Served::at(world(&address, "slack"), "192.0.2.1:443").await;
+    let served = HttpGate::at(world(&address, "slack"), "192.0.2.1:443").await;
     let mut webhook = Webhook::new(served.gate.clone());
     webhook.deliver().await;
     let agent = served.agent("support").await;
@@ -216,11 +215,9 @@ async fn time_passes_while_a_receiver_takes_its_time() {
         let _left = Left(told);
         std::future::pending::<()>().await
     });
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let app = Router::new().route("/hook", silent);
-    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-    let served = Served::at(world(&address, "json"), "192.0.2.1:443").await;
+    let address = serve_router(Router::new().route("/hook", silent)).await;
+    let address = address.to_string();
+    let served = HttpGate::at(world(&address, "json"), "192.0.2.1:443").await;
     // What was before is not told.
     Webhook::new(served.gate.clone()).deliver().await;
     let attending = tokio::spawn(attend(served.gate.clone(), std::future::pending()));
@@ -248,7 +245,7 @@ async fn time_passes_while_a_receiver_takes_its_time() {
 async fn a_second_group_is_asked_after_a_time_without_an_answer() {
     let receiver = Receiver::default();
     let address = receiver.serve("127.0.0.1:0").await;
-    let served = Served::at(world(&address, "json"), "192.0.2.1:443").await;
+    let served = HttpGate::at(world(&address, "json"), "192.0.2.1:443").await;
     // Grace is of the second group, and nothing else.
     let config = served.world.read("tollgate.toml");
     served.world.write(

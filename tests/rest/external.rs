@@ -1,9 +1,8 @@
 //! Calls that their caller executes.
 
 use serde_json::json;
-
-use crate::{
-    served::Served,
+use tollgate_testkit::{
+    rest::HttpGate,
     world::{World, records},
 };
 
@@ -16,16 +15,16 @@ forbid (principal, action == Tollgate::Action::"claude__Write", resource)
 unless { context.approval.roles.contains(Tollgate::Role::"finance") };
 "#;
 
-async fn served() -> Served {
+async fn served() -> HttpGate {
     served_with("").await
 }
 
-async fn served_with(more: &str) -> Served {
+async fn served_with(more: &str) -> HttpGate {
     let world = World::new(POLICIES);
     let config = world.read("tollgate.toml");
     let external = "[external.claude]\npreset = \"claude-code\"\nlabels = []\ntaints = [\"untrusted\"]\ntime = \"10m\"\n";
     world.write("tollgate.toml", &format!("{config}\n{external}{more}"));
-    Served::at(world, "192.0.2.1:443").await
+    HttpGate::at(world, "192.0.2.1:443").await
 }
 
 fn intent(tool: &str, arguments: serde_json::Value, reference: &str) -> serde_json::Value {
@@ -80,7 +79,12 @@ async fn they_are_decided_before_and_recorded_after() {
             .iter()
             .any(|leaf| leaf.contains("\"unsandboxed\":true"))
     );
-    // What policy forbids is not allowed, in the words of the policy.
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_policy_forbids_is_not_allowed_in_the_words_of_the_policy() {
+    let served = served().await;
+    let agent = served.agent("support").await;
     let forced = json!({ "command": "git push --force" });
     let reply = served
         .post(
@@ -210,7 +214,7 @@ async fn an_unreported_outcome_is_indeterminate() {
         .is(200)
         .to_string();
     assert!(shown.contains("indeterminate"), "{shown}");
-    let Served { world, gate, .. } = served;
+    let HttpGate { world, gate, .. } = served;
     gate.close().await;
     let gate = world.open().await;
     let run = gate.ledger().reader().run(&run).unwrap();

@@ -6,18 +6,26 @@ use std::sync::{
 };
 
 use axum::{Json, Router, routing::get};
-use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
-use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::Method;
+use ring::{
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _},
+};
 use serde_json::{Value, json};
+use sha2::Sha256;
 use tokio::{net::TcpListener, sync::RwLock};
 use tollgate_model::entity::{Kind, Uid};
 use tollgate_server::auth::token;
+use tollgate_testkit::{
+    clock::BEGIN,
+    rest::{HttpGate, Response},
+    world::World,
+};
 
-use crate::{served::Served, world::World};
-
-/// Monday, 2026-11-23, 10:00 UTC: when the world begins.
-const NOW: i64 = 1_795_428_000;
+/// When the world begins, in seconds.
+const NOW: i64 = BEGIN.0 / 1_000_000;
 
 /// An authorization server's keys, served on a socket.
 struct Issuer {
@@ -30,29 +38,43 @@ struct Issuer {
 
 struct Key {
     id: String,
-    signs: EncodingKey,
+    pair: EcdsaKeyPair,
 }
 
 impl Key {
     fn new(id: &str) -> Self {
-        let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+        let (algorithm, random) = (&ECDSA_P256_SHA256_FIXED_SIGNING, SystemRandom::new());
+        let document = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
         Self {
             id: id.into(),
-            signs: EncodingKey::from_ec_der(&pair.serialize_der()),
+            pair: EcdsaKeyPair::from_pkcs8(algorithm, document.as_ref(), &random).unwrap(),
         }
     }
 
     fn public(&self) -> Value {
-        let mut jwk = Jwk::from_encoding_key(&self.signs, Algorithm::ES256).unwrap();
-        jwk.common.key_id = Some(self.id.clone());
-        serde_json::to_value(jwk).unwrap()
+        // An uncompressed point: a byte of form, then both coordinates.
+        let (x, y) = self.pair.public_key().as_ref()[1..].split_at(32);
+        let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
+        json!({ "kty": "EC", "crv": "P-256", "alg": "ES256", "kid": self.id, "x": x, "y": y })
     }
 
     fn token(&self, claims: &Value) -> String {
-        let mut header = Header::new(Algorithm::ES256);
-        header.kid = Some(self.id.clone());
-        encode(&header, claims, &self.signs).unwrap()
+        let message = message(
+            &json!({ "typ": "JWT", "alg": "ES256", "kid": self.id }),
+            claims,
+        );
+        let signature = self
+            .pair
+            .sign(&SystemRandom::new(), message.as_bytes())
+            .unwrap();
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
+}
+
+/// What a token's signature is made of.
+fn message(header: &Value, claims: &Value) -> String {
+    let encoded = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
+    format!("{}.{}", encoded(header), encoded(claims))
 }
 
 impl Issuer {
@@ -124,7 +146,7 @@ fn with(name: &str, value: Value) -> Value {
     claims
 }
 
-async fn read(served: &Served, token: &str) -> crate::served::Got {
+async fn read(served: &HttpGate, token: &str) -> Response {
     served
         .call(token, "files__read", json!({ "path": "letter.txt" }))
         .await
@@ -134,7 +156,7 @@ async fn read(served: &Served, token: &str) -> crate::served::Got {
 async fn a_token_of_the_issuer_names_agent_and_user() {
     let key = Key::new("k1");
     let issuer = Issuer::new(&key).await;
-    let served = Served::at(world(&issuer.url, ""), "192.0.2.1:443").await;
+    let served = HttpGate::at(world(&issuer.url, ""), "192.0.2.1:443").await;
     let reply = read(&served, &key.token(&claims())).await.is(200);
     assert_eq!(reply["outcome"], "ok");
     let runs = served.get(&key.token(&claims()), "/v1/runs").await.is(200)["runs"].clone();
@@ -161,46 +183,81 @@ async fn a_token_of_the_issuer_names_agent_and_user() {
     assert_eq!(issuer.asked(), 1, "the keys are read once");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn other_tokens_do_not_count() {
-    let key = Key::new("k1");
-    let issuer = Issuer::new(&key).await;
-    let served = Served::at(world(&issuer.url, "scopes = [\"tools\"]"), "192.0.2.1:443").await;
-    let good = with("scope", json!("openid tools"));
-    read(&served, &key.token(&good)).await.is(200);
-    let scoped = |name: &str, value: Value| {
-        let mut claims = good.clone();
-        claims[name] = value;
-        key.token(&claims)
-    };
-    let without = |name: &str| {
-        let mut claims = good.clone();
-        claims.as_object_mut().unwrap().remove(name);
-        key.token(&claims)
-    };
-    let foreign = Key::new("k1").token(&good);
+/// A token of `key` with one claim changed, or left out.
+fn altered(key: &Key, claims: &Value, name: &str, value: Option<Value>) -> String {
+    let mut claims = claims.clone();
+    match value {
+        Some(value) => claims[name] = value,
+        None => drop(claims.as_object_mut().unwrap().remove(name)),
+    }
+    key.token(&claims)
+}
+
+/// Tokens with good claims that the issuer did not sign.
+fn forged(key: &Key, good: &Value) -> Vec<(&'static str, String)> {
     let [head, body, signature] = key
-        .token(&good)
+        .token(good)
         .split('.')
         .map(str::to_owned)
         .collect::<Vec<_>>()
         .try_into()
         .unwrap();
-    let encoded = |header: Value| {
-        use base64::Engine as _;
-        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(header.to_string())
-    };
-    let none = format!("{}.{body}.", encoded(json!({ "alg": "none", "kid": "k1" })));
-    // The public key, which everybody has, taken for a shared secret.
+    let encoded = |json: Value| URL_SAFE_NO_PAD.encode(json.to_string());
+    let none = encoded(json!({ "alg": "none", "kid": "k1" }));
+    let rsa = encoded(json!({ "alg": "RS256", "kid": "k1" }));
+    // The public key, which is known to all, taken for a shared secret.
     let public = serde_json::to_vec(&key.public()).unwrap();
-    let mut shared = Header::new(Algorithm::HS256);
-    shared.kid = Some("k1".into());
-    let shared = encode(&shared, &good, &EncodingKey::from_secret(&public)).unwrap();
-    let rsa = format!(
-        "{}.{body}.{signature}",
-        encoded(json!({ "alg": "RS256", "kid": "k1" }))
+    let shared = message(&json!({ "alg": "HS256", "kid": "k1" }), good);
+    let mut mac = Hmac::<Sha256>::new_from_slice(&public).unwrap();
+    mac.update(shared.as_bytes());
+    let shared = format!(
+        "{shared}.{}",
+        URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
     );
-    for (what, token) in [
+    vec![
+        ("another's key", Key::new("k1").token(good)),
+        ("alg none", format!("{none}.{body}.")),
+        ("the public key as a secret", shared),
+        ("another algorithm", format!("{rsa}.{body}.{signature}")),
+        ("a broken signature", format!("{head}.{body}.AAAA")),
+        (
+            "another body",
+            format!("{head}.{}.{signature}", encoded(claims())),
+        ),
+        ("no token", "abc".into()),
+    ]
+}
+
+/// The answer to an invalid token: with a challenge, and without the token.
+fn is_challenged(what: &str, token: &str, got: Response) {
+    assert_eq!(got.status, 401, "{what}: {got:?}");
+    let challenge = got.headers["www-authenticate"].to_str().unwrap();
+    for part in [
+        "error=\"invalid_token\"",
+        "resource_metadata=\"https://gate.example/.well-known/oauth-protected-resource/mcp\"",
+    ] {
+        assert!(
+            challenge.starts_with("Bearer ") && challenge.contains(part),
+            "{challenge}"
+        );
+    }
+    assert!(
+        !format!("{got:?}").contains(token),
+        "{what}: the token is repeated"
+    );
+    got.fails(401, "invalid_token");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_tokens_do_not_count() {
+    let key = Key::new("k1");
+    let issuer = Issuer::new(&key).await;
+    let served = HttpGate::at(world(&issuer.url, "scopes = [\"tools\"]"), "192.0.2.1:443").await;
+    let good = with("scope", json!("openid tools"));
+    read(&served, &key.token(&good)).await.is(200);
+    let scoped = |name: &str, value: Value| altered(&key, &good, name, Some(value));
+    let without = |name: &str| altered(&key, &good, name, None);
+    let mut invalid = vec![
         ("expired", scoped("exp", json!(NOW - 31))),
         ("without an end", without("exp")),
         ("too early", scoped("nbf", json!(NOW + 31))),
@@ -212,52 +269,27 @@ async fn other_tokens_do_not_count() {
         ("another issuer", scoped("iss", json!("https://id.example"))),
         ("no issuer", without("iss")),
         ("no program", without("client_id")),
-        ("another's key", foreign),
-        ("alg none", none),
-        ("the public key as a secret", shared),
-        ("another algorithm", rsa),
-        ("a broken signature", format!("{head}.{body}.AAAA")),
-        (
-            "another body",
-            format!("{head}.{}.{signature}", encoded(claims())),
-        ),
-        ("no token", "abc".into()),
-    ] {
-        let got = read(&served, &token).await;
-        assert_eq!(got.status, 401, "{what}: {got:?}");
-        let challenge = got.headers["www-authenticate"].to_str().unwrap().to_owned();
-        assert!(
-            challenge.starts_with("Bearer ") && challenge.contains("error=\"invalid_token\""),
-            "{challenge}"
-        );
-        assert!(
-            challenge.contains("resource_metadata=\"https://gate.example/.well-known/oauth-protected-resource/mcp\""),
-            "{challenge}"
-        );
-        assert!(
-            !format!("{got:?}").contains(&token),
-            "{what}: the token is repeated"
-        );
-        got.fails(401, "invalid_token");
+    ];
+    invalid.extend(forged(&key, &good));
+    for (what, token) in invalid {
+        is_challenged(what, &token, read(&served, &token).await);
     }
-    for (what, token, status, code) in [
-        ("no scope", key.token(&claims()), 403, "insufficient_scope"),
+    for (what, token, code) in [
+        ("no scope", key.token(&claims()), "insufficient_scope"),
         (
-            "an unknown client id",
+            "nobody's program",
             scoped("client_id", json!("app-9")),
-            403,
             "unknown_principal",
         ),
         (
             "an unknown user",
             scoped("sub", json!("sub-x")),
-            403,
             "unknown_principal",
         ),
     ] {
         let got = read(&served, &token).await;
-        assert_eq!(got.status, status, "{what}");
-        got.fails(status, code);
+        assert_eq!(got.status, 403, "{what}");
+        got.fails(403, code);
     }
     // Within the leeway.
     read(&served, &scoped("exp", json!(NOW - 29))).await.is(200);
@@ -273,10 +305,10 @@ async fn other_tokens_do_not_count() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_rotate_and_unknown_key_ids_do_not_flood_the_issuer() {
+async fn keys_rotate_and_nobody_makes_the_gate_ask_all_the_time() {
     let (first, second) = (Key::new("k1"), Key::new("k2"));
     let issuer = Issuer::new(&first).await;
-    let served = Served::at(world(&issuer.url, ""), "192.0.2.1:443").await;
+    let served = HttpGate::at(world(&issuer.url, ""), "192.0.2.1:443").await;
     let token = |key: &Key| key.token(&with("exp", json!(NOW + 86_400)));
     read(&served, &token(&first)).await.is(200);
     for _ in 0..5 {
@@ -306,14 +338,14 @@ async fn keys_rotate_and_unknown_key_ids_do_not_flood_the_issuer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn known_keys_are_served_while_an_unknown_key_is_fetched() {
+async fn nobody_waits_for_a_stranger_s_key() {
     let (known, stranger) = (Key::new("k1"), Key::new("k2"));
     let issuer = Issuer::new(&known).await;
-    let served = Served::at(world(&issuer.url, ""), "192.0.2.1:443").await;
+    let served = HttpGate::at(world(&issuer.url, ""), "192.0.2.1:443").await;
     let token = known.token(&claims());
     read(&served, &token).await.is(200);
     served.world.pass(11);
-    // The issuer answers no request until the lock is released.
+    // The issuer answers nobody until it is let go.
     let held = issuer.held.clone().write_owned().await;
     let request = served.request(Method::GET, "/v1/tools");
     let asking = tokio::spawn(request.bearer_auth(stranger.token(&claims())).send());
@@ -333,7 +365,7 @@ async fn known_keys_are_served_while_an_unknown_key_is_fetched() {
 async fn keys_lie_in_a_file_too() {
     let key = Key::new("k1");
     let world = world("keys.json", "");
-    let served = Served::at(world, "192.0.2.1:443").await;
+    let served = HttpGate::at(world, "192.0.2.1:443").await;
     read(&served, &key.token(&claims()))
         .await
         .fails(503, "unavailable");
@@ -349,7 +381,7 @@ async fn keys_lie_in_a_file_too() {
 async fn the_tenant_must_be_this_one() {
     let key = Key::new("k1");
     let issuer = Issuer::new(&key).await;
-    let served = Served::at(
+    let served = HttpGate::at(
         world(&issuer.url, "claims.tenant = \"org\""),
         "192.0.2.1:443",
     )
@@ -367,7 +399,7 @@ async fn the_tenant_must_be_this_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metadata_say_where_tokens_come_from() {
-    let served = Served::at(world("keys.json", ""), "192.0.2.1:443").await;
+    let served = HttpGate::at(world("keys.json", ""), "192.0.2.1:443").await;
     for path in ["", "/mcp"] {
         let path = format!("/.well-known/oauth-protected-resource{path}");
         let got = served
@@ -386,7 +418,7 @@ async fn metadata_say_where_tokens_come_from() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn own_tokens_are_hashed_expire_and_are_revoked() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let purpose = token::Purpose {
         principal: Uid::new(Kind::Agent, "support"),
         on_behalf_of: None,
@@ -429,16 +461,16 @@ fn anonymous(more: &str) -> World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn anonymous_callers_are_accepted_only_while_no_credentials_exist() {
+async fn without_credentials_only_where_nobody_has_any() {
     let oauth = "[serve.oauth]\nresource = \"https://gate.example/mcp\"\n\
                  issuer = \"https://id.example/\"\njwks = \"keys.json\"\n";
     for more in ["hosts = [\"gate.example\"]\n", oauth] {
-        let served = Served::at(anonymous(more), "127.0.0.1:8080").await;
+        let served = HttpGate::at(anonymous(more), "127.0.0.1:8080").await;
         let got = served.send(served.request(Method::GET, "/v1/tools")).await;
         let got = got.fails(401, "unauthenticated");
         assert!(got.headers.contains_key("www-authenticate"), "{more}");
     }
-    let served = Served::at(anonymous(""), "127.0.0.1:8080").await;
+    let served = HttpGate::at(anonymous(""), "127.0.0.1:8080").await;
     let tools = async || served.send(served.request(Method::GET, "/v1/tools")).await;
     // The approver has a token; that says nothing of agents.
     served.user("dana").await;
@@ -449,7 +481,7 @@ async fn anonymous_callers_are_accepted_only_while_no_credentials_exist() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_credentials_only_on_this_machine() {
-    let here = Served::at(anonymous(""), "127.0.0.1:8080").await;
+    let here = HttpGate::at(anonymous(""), "127.0.0.1:8080").await;
     let got = here.send(here.request(Method::GET, "/v1/tools")).await;
     assert_eq!(got.status, 200);
     // A credential that does not count is not as good as none.
@@ -458,7 +490,7 @@ async fn without_credentials_only_on_this_machine() {
         .fails(401, "invalid_token");
     let got = here.send(here.request(Method::GET, "/v1/policies")).await;
     got.fails(403, "people_only");
-    let everywhere = Served::at(anonymous(""), "0.0.0.0:8080").await;
+    let everywhere = HttpGate::at(anonymous(""), "0.0.0.0:8080").await;
     let got = everywhere
         .send(everywhere.request(Method::GET, "/v1/tools"))
         .await;

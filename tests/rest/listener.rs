@@ -9,9 +9,8 @@ use tokio::{
     net::TcpStream,
 };
 use tollgate_ledger::ApprovalFilter;
-
-use crate::{
-    served::{Got, Served},
+use tollgate_testkit::{
+    rest::{HttpGate, Response},
     world::World,
 };
 
@@ -26,7 +25,7 @@ fn configured(more: &str) -> World {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_not_known_sends_no_body() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     for path in ["/mcp", "/v1/calls", "/v1/traces"] {
         let mut stream = TcpStream::connect(served.address).await.unwrap();
         let head = format!(
@@ -43,7 +42,7 @@ async fn who_is_not_known_sends_no_body() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_gate_leaves_held_calls_are_answered_and_new_ones_refused() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let agent = served.agent("support").await;
     let refund = json!({
         "tool": "payments__refund", "wait_ms": 60_000,
@@ -78,7 +77,7 @@ async fn while_the_gate_leaves_held_calls_are_answered_and_new_ones_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_address_and_the_configured_hosts_are_its_names() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let agent = served.agent("support").await;
     let at = async |host: &str| {
         let tools = served.request(Method::GET, "/v1/tools").bearer_auth(&agent);
@@ -98,7 +97,7 @@ async fn the_address_and_the_configured_hosts_are_its_names() {
 async fn a_page_of_a_known_origin_may_call() {
     const PAGE: &str = "https://app.example.com";
     let world = configured("[serve]\norigins = [\"https://app.example.com\"]\n");
-    let served = Served::at(world, "192.0.2.1:443").await;
+    let served = HttpGate::at(world, "192.0.2.1:443").await;
     let agent = served.agent("support").await;
     let asks = |origin: &str| {
         let asks = served.request(Method::OPTIONS, "/v1/calls");
@@ -109,7 +108,7 @@ async fn a_page_of_a_known_origin_may_call() {
                 "authorization,content-type",
             )
     };
-    let header = |got: &Got, name: &str| {
+    let header = |got: &Response, name: &str| {
         let value = got.headers.get(name);
         value.map(|value| value.to_str().unwrap().to_owned())
     };
@@ -147,7 +146,7 @@ async fn a_page_of_a_known_origin_may_call() {
 #[tokio::test(flavor = "multi_thread")]
 async fn beginning_sessions_counts_under_every_header() {
     let world = configured("[serve.rate]\nper_second = 1\nburst = 1\n");
-    let served = Served::at(world, "192.0.2.1:443").await;
+    let served = HttpGate::at(world, "192.0.2.1:443").await;
     let agent = served.agent("support").await;
     let begin = async |version: &str| {
         let request = served.request(Method::POST, "/mcp").bearer_auth(&agent);

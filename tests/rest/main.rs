@@ -19,12 +19,6 @@ mod reported;
 #[cfg(test)]
 mod runs;
 #[cfg(test)]
-mod served;
-#[cfg(test)]
 mod socket;
 #[cfg(test)]
 mod tls;
-#[cfg(test)]
-#[expect(dead_code, reason = "the stories use the rest of it")]
-#[path = "../stories/world.rs"]
-mod world;

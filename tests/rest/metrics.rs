@@ -2,14 +2,12 @@
 
 use std::{
     fs,
-    net::TcpListener,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
-
-use crate::{served::Served, world::World};
+use tollgate_testkit::{process::ChildProcess, rest::HttpGate, web::free_port, world::World};
 
 /// How long Prometheus may take to begin and to scrape.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,7 +19,7 @@ when { context.input.currency == "JPY" };
 "#;
 
 /// Some calls: two that are alike, one that is forbidden, one that waits.
-async fn traffic(served: &Served) {
+async fn traffic(served: &HttpGate) {
     let agent = served.agent("support").await;
     for currency in ["EUR", "EUR", "JPY"] {
         let arguments = json!({ "amount": 1, "currency": currency });
@@ -41,7 +39,7 @@ fn sample(text: &str, name: &str) -> Option<f64> {
     line?.rsplit(' ').next()?.parse().ok()
 }
 
-async fn metrics(served: &Served, token: &str) -> String {
+async fn metrics(served: &HttpGate, token: &str) -> String {
     loop {
         let got = served.get(token, "/metrics").await;
         // It counts still.
@@ -55,7 +53,7 @@ async fn metrics(served: &Served, token: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn people_read_them_and_agents_do_not() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let got = served
         .send(served.request(reqwest::Method::GET, "/metrics"))
         .await;
@@ -71,7 +69,7 @@ async fn people_read_them_and_agents_do_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn they_are_counted_from_the_ledger() {
-    let served = Served::new(FORBIDS).await;
+    let served = HttpGate::new(FORBIDS).await;
     traffic(&served).await;
     let text = metrics(&served, &served.user("alice").await).await;
     let of = |name: &str| sample(&text, name).unwrap_or_else(|| panic!("no {name} in\n{text}"));
@@ -103,9 +101,9 @@ async fn they_are_counted_from_the_ledger() {
     );
 
     // A restart resets nothing.
-    let Served { world, gate, .. } = served;
+    let HttpGate { world, gate, .. } = served;
     gate.close().await;
-    let again = Served::at(world, "192.0.2.1:443").await;
+    let again = HttpGate::at(world, "192.0.2.1:443").await;
     let after = metrics(&again, &again.user("alice").await).await;
     let sums = |text: &str| -> Vec<String> {
         let lines = text.lines().filter(|line| line.contains("payments__quote"));
@@ -116,19 +114,12 @@ async fn they_are_counted_from_the_ledger() {
 
 /// A Prometheus; dropped, it is killed.
 struct Prometheus {
-    child: Child,
+    _process: ChildProcess,
     address: String,
 }
 
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
 impl Prometheus {
-    fn scraping(served: &Served, token: &str) -> Self {
+    fn scraping(served: &HttpGate, token: &str) -> Self {
         let dir = served.world.path("prometheus");
         fs::create_dir_all(&dir).unwrap();
         fs::write(dir.join("token"), token).unwrap();
@@ -138,11 +129,7 @@ impl Prometheus {
             served.address
         );
         fs::write(dir.join("prometheus.yml"), config).unwrap();
-        let address = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .to_string();
+        let address = format!("127.0.0.1:{}", free_port());
         let child = Command::new("prometheus")
             .current_dir(&dir)
             .arg("--config.file=prometheus.yml")
@@ -152,7 +139,10 @@ impl Prometheus {
             .stderr(Stdio::null())
             .spawn()
             .expect("prometheus is installed by `cargo xtask test`");
-        Self { child, address }
+        Self {
+            _process: child.into(),
+            address,
+        }
     }
 
     /// The value of an instant query, once there is one.
@@ -181,7 +171,7 @@ impl Prometheus {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_prometheus_scrapes_them() {
-    let served = Served::at(World::new(FORBIDS), "192.0.2.1:443").await;
+    let served = HttpGate::at(World::new(FORBIDS), "192.0.2.1:443").await;
     traffic(&served).await;
     let prometheus = Prometheus::scraping(&served, &served.user("alice").await);
     assert_eq!(prometheus.value("up{job=\"tollgate\"} == 1").await, 1.0);

@@ -1,22 +1,21 @@
 //! What is said about runs, how two of them differ, and how they are found.
 
 use serde_json::{Value, json};
-
-use crate::served::Served;
+use tollgate_testkit::rest::HttpGate;
 
 fn refund(order: &str, amount: u64) -> Value {
     json!({ "order": order, "amount": amount, "currency": "EUR", "reason": "broken" })
 }
 
 /// The run of the agent's last call.
-async fn last_run(served: &Served, agent: &str) -> String {
+async fn last_run(served: &HttpGate, agent: &str) -> String {
     let list = served.get(agent, "/v1/runs").await.is(200);
     list["runs"][0]["id"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_reports_about_its_own_run_only() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let (agent, other) = (served.agent("support").await, served.agent("other").await);
     served
         .call(&agent, "payments__refund", refund("A-1", 100))
@@ -78,7 +77,7 @@ async fn an_agent_reports_about_its_own_run_only() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn feedback_has_what_its_kind_needs() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let (agent, other) = (served.agent("support").await, served.agent("other").await);
     served
         .call(&agent, "payments__refund", refund("A-1", 100))
@@ -118,8 +117,8 @@ async fn feedback_has_what_its_kind_needs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_who_may_read_both_runs_compares_them() {
-    let served = Served::new("").await;
+async fn two_runs_are_compared_by_whoever_may_read_both() {
+    let served = HttpGate::new("").await;
     let (agent, other) = (served.agent("support").await, served.agent("other").await);
     served
         .call(&agent, "payments__refund", refund("A-1", 100))

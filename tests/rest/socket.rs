@@ -17,9 +17,8 @@ use tollgate_server::{
     auth::{self, peer::PeerCredentials},
     http::{self, socket},
 };
+use tollgate_testkit::rest::HttpGate;
 use tower::ServiceExt as _;
-
-use crate::served::Served;
 
 const ADMINISTRATOR: &str = r#"@id("dana-administers") @owner("tests")
 permit (principal == Tollgate::User::"dana", action == Tollgate::Action::"administer", resource);
@@ -58,7 +57,7 @@ async fn post(router: &Router, token: &str, path: &str, body: &Value) -> (Status
     send(router, request).await
 }
 
-async fn document(served: &Served) -> BTreeMap<String, BTreeMap<String, Value>> {
+async fn document(served: &HttpGate) -> BTreeMap<String, BTreeMap<String, Value>> {
     let request = served.request(Method::GET, "/v1/openapi.json");
     let document = served.send(request).await.is(200);
     serde_json::from_value(document["paths"].clone()).unwrap()
@@ -72,7 +71,7 @@ fn filled(path: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_peer_but_the_owner_is_let_in() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let router = socket::router(&served.server);
     let own = PeerCredentials::own().uid;
     let token = served.user("dana").await;
@@ -102,7 +101,7 @@ async fn no_peer_but_the_owner_is_let_in() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_counts_at_the_socket_alone() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let rate = std::sync::Arc::default();
     let auth = auth::Auth::new(&served.gate, served.address, None, rate);
     let router = http::router(&served.server, auth, served.address).unwrap();
@@ -117,7 +116,7 @@ async fn a_peer_counts_at_the_socket_alone() {
 /// Every operation of the document is served, and no other method of its path is.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_document_has_every_method_that_is_served() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let router = socket::router(&served.server);
     let token = served.user("alice").await;
     for (path, operations) in document(&served).await {
@@ -136,7 +135,7 @@ async fn the_document_has_every_method_that_is_served() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_of_the_machine_are_named_over_the_socket_alone() {
-    let served = Served::new(ADMINISTRATOR).await;
+    let served = HttpGate::new(ADMINISTRATOR).await;
     let router = socket::router(&served.server);
     let (dana, eve) = (served.user("dana").await, served.user("eve").await);
     let file = served.world.path("copy.db");
@@ -161,7 +160,7 @@ async fn files_of_the_machine_are_named_over_the_socket_alone() {
 /// What the command line asks for is decided for every caller, wherever it comes from.
 #[tokio::test(flavor = "multi_thread")]
 async fn operators_acts_are_decided() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let (agent, eve) = (served.agent("support").await, served.user("eve").await);
     for (path, body) in [
         ("/v1/tokens", json!({ "user": "eve" })),
@@ -187,7 +186,7 @@ async fn operators_acts_are_decided() {
 /// over the owner's socket only.
 #[tokio::test(flavor = "multi_thread")]
 async fn only_its_operator_speaks_for_an_agent_from_afar() {
-    let served = Served::new(ADMINISTRATOR).await;
+    let served = HttpGate::new(ADMINISTRATOR).await;
     let router = socket::router(&served.server);
     let (alice, dana) = (served.user("alice").await, served.user("dana").await);
     let eve = served.user("eve").await;
@@ -217,7 +216,7 @@ async fn only_its_operator_speaks_for_an_agent_from_afar() {
 /// Accepting offers activates nothing else.
 #[tokio::test(flavor = "multi_thread")]
 async fn accepting_is_no_reload() {
-    let served = Served::new(&ADMINISTRATOR.replace("dana", "eve")).await;
+    let served = HttpGate::new(&ADMINISTRATOR.replace("dana", "eve")).await;
     // Eve may administer and nothing else; dana may activate policies.
     let (dana, eve) = (served.user("dana").await, served.user("eve").await);
     let path = "/v1/upstreams/accept";
@@ -249,7 +248,7 @@ async fn accepting_is_no_reload() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn arguments_of_few_decisions_are_asked_for_at_once() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let alice = served.user("alice").await;
     let path = "/v1/decisions/arguments";
     let many: Vec<u64> = (0..501).collect();
@@ -259,7 +258,7 @@ async fn arguments_of_few_decisions_are_asked_for_at_once() {
 }
 
 /// What administrators did things to, of late.
-fn targets(served: &Served) -> Vec<String> {
+fn targets(served: &HttpGate) -> Vec<String> {
     let mut targets = Vec::new();
     let reader = served.gate.ledger().reader();
     reader
@@ -275,7 +274,7 @@ fn targets(served: &Served) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_are_made_once_and_revoked() {
-    let served = Served::new(ADMINISTRATOR).await;
+    let served = HttpGate::new(ADMINISTRATOR).await;
     let dana = served.user("dana").await;
     let unknown = json!({ "agent": "suport" });
     let got = served.post(&dana, "/v1/tokens", unknown).await;

@@ -5,21 +5,16 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
 use reqwest::{Certificate, Client};
 use tokio_util::sync::CancellationToken;
 use tollgate::config::TlsConfig;
 use tollgate_server::{auth::Auth, http, tls::Tls};
+use tollgate_testkit::{certificate::write_self_signed, rest::HttpGate, world::World};
 
-use crate::{served::Served, world::World};
-
-/// A certificate for this machine; its PEM.
+/// Writes a new certificate into the world's folder. Returns it in PEM.
 fn write(world: &World) -> String {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(vec!["localhost".into()]).unwrap();
-    world.write("tls.pem", &cert.pem());
-    world.write("tls.key", &signing_key.serialize_pem());
-    cert.pem()
+    let files = write_self_signed(&world.path(""), "tls");
+    std::fs::read_to_string(files.cert).unwrap()
 }
 
 fn client(trusts: &str) -> Client {
@@ -33,7 +28,7 @@ fn client(trusts: &str) -> Client {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_are_encrypted_and_certificates_renewed() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let first = write(&served.world);
     let files = TlsConfig {
         cert: served.world.path("tls.pem"),

@@ -9,8 +9,7 @@ use tollgate_model::{
     ids::RunId,
     record::{ComponentLog, Event, RunOutcome},
 };
-
-use crate::world::{World, agent, call, is_released, named, records, user};
+use tollgate_testkit::world::{World, agent, call, is_released, named, records, user};
 
 fn text(verdict: &Verdict) -> &str {
     match verdict {

@@ -5,9 +5,9 @@ use tollgate::{
     enforce::Refusal, enforce::Verdict, enforce::Vote, identity::RunKey,
 };
 use tollgate_model::{life::ApprovalState, record::Event};
-
-use crate::world::{
-    REFUND, World, agent, call, denied_by, is_released, named, pending, records, starts, user,
+use tollgate_testkit::world::{
+    REFUND, World, agent, approve, call, denied_by, is_released, named, pending, records, starts,
+    user,
 };
 
 const TOOL: &str = "payments__refund";
@@ -24,14 +24,7 @@ async fn an_approved_call_runs_once() {
 
     let view = gate.approval(&user("dana"), id).await.unwrap();
     assert!(view.arguments.unwrap().contains("\"amount\":6000"));
-    let answered = gate
-        .answer(
-            &user("dana"),
-            id,
-            ApprovalResponse::new(Vote::Approve, "cli"),
-        )
-        .await
-        .unwrap();
+    let answered = approve(&gate, "dana", id).await.unwrap();
     assert_eq!(answered.state, ApprovalState::Approved);
 
     let resumed = call(&gate, "r", TOOL, REFUND).await;
@@ -40,13 +33,7 @@ async fn an_approved_call_runs_once() {
     assert_eq!(world.refunds(), 1);
     assert_eq!(starts(&gate, resumed.run.unwrap()), 1);
 
-    let late = gate
-        .answer(
-            &user("dana"),
-            id,
-            ApprovalResponse::new(Vote::Approve, "cli"),
-        )
-        .await;
+    let late = approve(&gate, "dana", id).await;
     let consumed = ApprovalState::Consumed;
     assert_eq!(
         late,
@@ -67,13 +54,7 @@ async fn two_clients_that_repeat_an_approved_call_at_once_run_it_once() {
     let world = World::new("");
     let gate = world.open().await;
     let id = pending(&call(&gate, "r", TOOL, REFUND).await);
-    gate.answer(
-        &user("dana"),
-        id,
-        ApprovalResponse::new(Vote::Approve, "cli"),
-    )
-    .await
-    .unwrap();
+    approve(&gate, "dana", id).await.unwrap();
     let both = tokio::join!(
         call(&gate, "r", TOOL, REFUND),
         call(&gate, "r", TOOL, REFUND)
@@ -119,13 +100,7 @@ async fn an_approval_that_came_too_late_or_was_used_too_late_runs_nothing() {
     let gate = world.open().await;
     let id = pending(&call(&gate, "r", TOOL, REFUND).await);
     world.pass(3601);
-    let late = gate
-        .answer(
-            &user("dana"),
-            id,
-            ApprovalResponse::new(Vote::Approve, "cli"),
-        )
-        .await;
+    let late = approve(&gate, "dana", id).await;
     assert_eq!(
         late,
         Err(ApprovalError::Resolved {
@@ -135,13 +110,7 @@ async fn an_approval_that_came_too_late_or_was_used_too_late_runs_nothing() {
     );
 
     let second = pending(&call(&gate, "r", TOOL, REFUND).await);
-    gate.answer(
-        &user("dana"),
-        second,
-        ApprovalResponse::new(Vote::Approve, "cli"),
-    )
-    .await
-    .unwrap();
+    approve(&gate, "dana", second).await.unwrap();
     world.pass(3601);
     let third = pending(&call(&gate, "r", TOOL, REFUND).await);
     assert_ne!(third, second);
@@ -154,13 +123,7 @@ async fn other_arguments_are_another_call() {
     let world = World::new("");
     let gate = world.open().await;
     let id = pending(&call(&gate, "r", TOOL, REFUND).await);
-    gate.answer(
-        &user("dana"),
-        id,
-        ApprovalResponse::new(Vote::Approve, "cli"),
-    )
-    .await
-    .unwrap();
+    approve(&gate, "dana", id).await.unwrap();
     let other = call(&gate, "r", TOOL, &REFUND.replace("6000", "600000")).await;
     assert_ne!(pending(&other), id);
     // The same in another run.
@@ -179,13 +142,7 @@ async fn a_label_acquired_meanwhile_asks_again() {
     );
     let gate = world.open().await;
     let id = pending(&call(&gate, "r", TOOL, REFUND).await);
-    gate.answer(
-        &user("frank"),
-        id,
-        ApprovalResponse::new(Vote::Approve, "cli"),
-    )
-    .await
-    .unwrap();
+    approve(&gate, "frank", id).await.unwrap();
     call(&gate, "r", "files__read", r#"{"path":"letter.txt"}"#).await;
     let again = call(&gate, "r", TOOL, REFUND).await;
     let second = pending(&again);
@@ -194,13 +151,7 @@ async fn a_label_acquired_meanwhile_asks_again() {
         "finance's yes does not cover security's concern"
     );
     assert_eq!(world.refunds(), 0);
-    gate.answer(
-        &user("dana"),
-        second,
-        ApprovalResponse::new(Vote::Approve, "cli"),
-    )
-    .await
-    .unwrap();
+    approve(&gate, "dana", second).await.unwrap();
     assert!(is_released(&call(&gate, "r", TOOL, REFUND).await));
     assert_eq!(world.refunds(), 1);
     gate.close().await;
@@ -211,13 +162,7 @@ async fn a_changed_policy_wins_over_an_approval() {
     let world = World::new("");
     let gate = world.open().await;
     let id = pending(&call(&gate, "r", TOOL, REFUND).await);
-    gate.answer(
-        &user("dana"),
-        id,
-        ApprovalResponse::new(Vote::Approve, "cli"),
-    )
-    .await
-    .unwrap();
+    approve(&gate, "dana", id).await.unwrap();
     world.write(
         "policies/story.cedar",
         r#"@id("no-more-refunds") @owner("finance") @reason("The year is closed.")
@@ -257,13 +202,7 @@ async fn an_approval_survives_a_restart() {
     let world = World::new("");
     let gate = world.open().await;
     let id = pending(&call(&gate, "r", TOOL, REFUND).await);
-    gate.answer(
-        &user("dana"),
-        id,
-        ApprovalResponse::new(Vote::Approve, "cli"),
-    )
-    .await
-    .unwrap();
+    approve(&gate, "dana", id).await.unwrap();
     gate.close().await;
 
     let gate = world.open().await;
@@ -361,13 +300,7 @@ async fn a_call_resumed_from_another_run_carries_labels_both_ways() {
     let secret = r#"{"path":"customer.json"}"#;
     let read = call(&gate, "after", "secret__read", secret).await;
     assert!(is_released(&read), "{:?}", read.verdict);
-    gate.answer(
-        &user("dana"),
-        id,
-        ApprovalResponse::new(Vote::Approve, "cli"),
-    )
-    .await
-    .unwrap();
+    approve(&gate, "dana", id).await.unwrap();
 
     let foreign = gate.pending_call(&agent("other"), id);
     assert_eq!(foreign.unwrap_err(), ApprovalError::NotFound(id));

@@ -7,8 +7,7 @@ use tollgate_model::{
     life::ApprovalState,
     record::{AdminAction, Event},
 };
-
-use crate::world::{REFUND, World, call, is_released, pending, records, user};
+use tollgate_testkit::world::{REFUND, World, approve, call, is_released, pending, records, user};
 
 const TOOL: &str = "payments__refund";
 
@@ -52,35 +51,15 @@ async fn two_people_are_two_people() {
     );
     let gate = world.open().await;
     let id = pending(&call(&gate, "r", TOOL, REFUND).await);
-    let first = gate
-        .answer(
-            &user("frank"),
-            id,
-            ApprovalResponse::new(Vote::Approve, "cli"),
-        )
-        .await
-        .unwrap();
+    let first = approve(&gate, "frank", id).await.unwrap();
     assert_eq!(first.state, ApprovalState::Pending);
-    let twice = gate
-        .answer(
-            &user("frank"),
-            id,
-            ApprovalResponse::new(Vote::Approve, "cli"),
-        )
-        .await;
+    let twice = approve(&gate, "frank", id).await;
     assert!(
         matches!(twice, Err(ApprovalError::Twice { .. })),
         "{twice:?}"
     );
     assert_eq!(pending(&call(&gate, "r", TOOL, REFUND).await), id);
-    let second = gate
-        .answer(
-            &user("dana"),
-            id,
-            ApprovalResponse::new(Vote::Approve, "cli"),
-        )
-        .await
-        .unwrap();
+    let second = approve(&gate, "dana", id).await.unwrap();
     assert_eq!(second.state, ApprovalState::Approved);
     assert!(is_released(&call(&gate, "r", TOOL, REFUND).await));
     gate.close().await;

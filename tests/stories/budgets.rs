@@ -5,8 +5,7 @@ use tollgate_model::{
     entity::{Kind, Uid},
     record::{Event, RunOutcome},
 };
-
-use crate::world::{World, agent, call, denied_by, is_released, named, records};
+use tollgate_testkit::world::{World, agent, call, denied_by, is_released, named, records};
 
 const QUOTE: &str = r#"{"amount":1,"currency":"EUR"}"#;
 

@@ -5,15 +5,15 @@ use std::{fs, path::Path};
 
 use serde_json::{Map, Value, json};
 use tollgate::{
-    egress::Resolver, enforce::ApprovalResponse, enforce::Vote, gate::Gate, gate::OperateError,
-    gate::TokenError,
+    egress::Resolver,
+    enforce::{Answer, ApprovalResponse, Vote},
+    gate::{Gate, OperateError, TokenError},
 };
 use tollgate_ledger::LedgerError;
-use tollgate_model::record::{AdminAction, Class, Event, PayloadRef, Record, RunOutcome};
-
-use crate::{
-    web_server::{Server, ok},
-    world::{REFUND, World, call, is_released, pending, user},
+use tollgate_model::record::{AdminAction, Class, Event, PayloadRef, RunOutcome};
+use tollgate_testkit::{
+    web::{Server, ok},
+    world::{REFUND, World, call, is_released, pending, records, user},
 };
 
 /// An invented token whose form is not configured.
@@ -81,70 +81,38 @@ fn finds(world: &World, needle: &str) -> Vec<String> {
     found
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_planted_secret_is_nowhere() {
-    let world = world();
-    let page = ok(
-        "content-type: text/plain\r\n",
-        format!("the key is {PLANTED}"),
-    );
-    let server = Server::start(vec![("/page", page)]).await;
-    let gate = world.open().await;
-
-    // In captured arguments, in a result, in an error, in a tool's name and in a member's.
+/// Plants the secret in captured arguments, in a result, in an error, in a tool's name and in a member's. Returns a
+/// released call, and one that waits.
+async fn plant_in_calls(world: &World, gate: &Gate) -> (Answer, Answer) {
     let write = json!({ "path": "a.txt", "text": format!("use {PLANTED}") }).to_string();
-    let first = call(&gate, "r", "files__write", &write).await;
+    let first = call(gate, "r", "files__write", &write).await;
     assert!(is_released(&first), "{:?}", first.verdict);
     let refund = REFUND.replace("broken", PLANTED);
-    let asked = call(&gate, "r", "payments__refund", &refund).await;
-    call(
-        &gate,
-        "r",
-        "files__write",
-        &json!({ PLANTED: 1 }).to_string(),
-    )
-    .await;
-    call(&gate, "r", &format!("files__{PLANTED}"), "{}").await;
+    let asked = call(gate, "r", "payments__refund", &refund).await;
+    let member = json!({ PLANTED: 1 }).to_string();
+    call(gate, "r", "files__write", &member).await;
+    call(gate, "r", &format!("files__{PLANTED}"), "{}").await;
     world.write("data/found.txt", PLANTED);
-    call(&gate, "r", "files__read", r#"{"path":"found.txt"}"#).await;
-    // In a guest's own log line, which is also its result, and in the path of a request.
-    let send = json!({ "url": server.url("site.test", "/page"), "method": "GET" }).to_string();
-    let logged = call(&gate, "r", "hostile__send_request", &send).await;
-    let missing =
-        json!({ "url": server.url("site.test", &format!("/{PLANTED}")), "method": "GET" });
-    call(&gate, "r", "hostile__send_request", &missing.to_string()).await;
-    // In texts of people.
-    gate.answer(
-        &user("dana"),
-        pending(&asked),
-        ApprovalResponse {
-            note: Some(PLANTED),
-            ..ApprovalResponse::new(Vote::Reject, "test")
-        },
-    )
-    .await
-    .unwrap();
+    call(gate, "r", "files__read", r#"{"path":"found.txt"}"#).await;
+    (first, asked)
+}
+
+/// Plants it in texts of people.
+async fn plant_in_notes(gate: &Gate, asked: &Answer) {
+    let rejection = ApprovalResponse {
+        note: Some(PLANTED),
+        ..ApprovalResponse::new(Vote::Reject, "test")
+    };
+    gate.answer(&user("dana"), pending(asked), rejection)
+        .await
+        .unwrap();
     gate.administer(&user("alice"), AdminAction::DecisionViewed, PLANTED)
         .await
         .unwrap();
-    let row = gate
-        .ledger()
-        .reader()
-        .run(&first.run.unwrap().to_string())
-        .unwrap();
-    let records: Vec<Record> = gate
-        .ledger()
-        .reader()
-        .records_of_run(first.run.unwrap())
-        .unwrap()
-        .into_iter()
-        .map(|(_, record)| record)
-        .collect();
-    gate.end_run(&user("alice"), &row, Some(RunOutcome::Failed), PLANTED)
-        .await
-        .unwrap();
+}
 
-    // In reports of an agent.
+/// Plants it in the report of an agent. Returns what is kept of the report.
+fn plant_in_report(gate: &Gate) -> Map<String, Value> {
     let attributes = Map::from_iter([
         ("gen_ai.request.model".to_owned(), json!("a-model")),
         ("note".to_owned(), json!(format!("Bearer {PLANTED}"))),
@@ -156,8 +124,6 @@ async fn a_planted_secret_is_nowhere() {
         ("input.value".to_owned(), json!(PLANTED)),
     ]);
     let kept = gate.capturing(None).attributes(attributes);
-    let exported = serde_json::to_string(&(&kept, &records)).unwrap();
-    assert!(!exported.contains(PLANTED), "{exported}");
     assert_eq!(kept["gen_ai.request.model"], "a-model");
     assert_eq!(
         kept["http.request.header.authorization"],
@@ -170,6 +136,35 @@ async fn a_planted_secret_is_nowhere() {
             .unwrap()
             .starts_with("hmac:v1:")
     );
+    kept
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_planted_secret_is_nowhere() {
+    let world = world();
+    let page = ok(
+        "content-type: text/plain\r\n",
+        format!("the key is {PLANTED}"),
+    );
+    let server = Server::start(vec![("/page", page)]).await;
+    let gate = world.open().await;
+    let (first, asked) = plant_in_calls(&world, &gate).await;
+    // In a guest's own log line, which is also its result, and in the path of a request.
+    let send = json!({ "url": server.url("site.test", "/page"), "method": "GET" }).to_string();
+    let logged = call(&gate, "r", "hostile__send_request", &send).await;
+    let missing =
+        json!({ "url": server.url("site.test", &format!("/{PLANTED}")), "method": "GET" });
+    call(&gate, "r", "hostile__send_request", &missing.to_string()).await;
+    plant_in_notes(&gate, &asked).await;
+    let run = first.run.unwrap();
+    let row = gate.ledger().reader().run(&run.to_string()).unwrap();
+    let records = records(&gate, run);
+    gate.end_run(&user("alice"), &row, Some(RunOutcome::Failed), PLANTED)
+        .await
+        .unwrap();
+    let kept = plant_in_report(&gate);
+    let exported = serde_json::to_string(&(&kept, &records)).unwrap();
+    assert!(!exported.contains(PLANTED), "{exported}");
 
     // The tool did get it, and the record shows that without containing it.
     assert!(is_released(&logged), "{:?}", logged.verdict);

@@ -6,8 +6,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 use tollgate::sandbox::INTERFACES;
 use tollgate_model::request::Action;
 use tollgate_policy::schema;
-
-use crate::world::repository;
+use tollgate_testkit::repository;
 
 /// An interface that components may import.
 struct Offered {

@@ -15,8 +15,7 @@ use tollgate_model::{
     request::Action,
 };
 use tollgate_policy::policy::PolicyFile;
-
-use crate::world::{World, call, is_released, records};
+use tollgate_testkit::world::{World, call, is_released, records};
 
 /// A world in which the hostile guest has a configuration.
 fn world(policies: &str) -> World {

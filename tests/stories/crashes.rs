@@ -6,18 +6,15 @@ use std::{
 };
 
 use tollgate_model::record::{Event, Status};
-
-use crate::world::{MARK, World, records, repository, starts, user};
+use tollgate_testkit::{
+    binary,
+    command::id,
+    world::{MARK, World, records, starts, user},
+};
 
 /// The command under test, as alice.
 fn tollgate(world: &World) -> Command {
-    let binary = repository().join("target/debug/tollgate");
-    assert!(
-        binary.is_file(),
-        "{} is missing: run `cargo xtask test`",
-        binary.display()
-    );
-    let mut command = Command::new(binary);
+    let mut command = Command::new(binary());
     command
         .arg("--config")
         .arg(world.path("tollgate.toml"))
@@ -27,9 +24,7 @@ fn tollgate(world: &World) -> Command {
 
 fn world() -> World {
     let world = World::new("");
-    let login = Command::new("id").arg("-un").output().unwrap();
-    let login = String::from_utf8(login.stdout).unwrap();
-    let entry = format!("[users.alice]\nlogin = \"{}\"\n", login.trim());
+    let entry = format!("[users.alice]\nlogin = \"{}\"\n", id("-un"));
     world.configure("[users.alice]\n", &entry);
     world
 }
@@ -48,7 +43,7 @@ fn crash_at(world: &World, n: u32, log_only: bool) -> bool {
         strace.arg("-P").arg(world.path(".tollgate/ledger.db-wal"));
     }
     let status = strace
-        .arg(repository().join("target/debug/tollgate"))
+        .arg(binary())
         .arg("--config")
         .arg(world.path("tollgate.toml"))
         .args(["call", "files__write", "--agent", "support", "--run", "r"])

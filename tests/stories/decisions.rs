@@ -2,8 +2,7 @@
 
 use tollgate::{enforce::Refusal, enforce::Verdict};
 use tollgate_model::{record::Event, span::SpanKind};
-
-use crate::world::{World, call, denied_by, is_released, pending, records, starts};
+use tollgate_testkit::world::{World, call, denied_by, is_released, pending, records, starts};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_allowed_call_is_recorded_before_and_after_its_effect() {

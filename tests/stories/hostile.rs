@@ -16,8 +16,6 @@ use tollgate::{
 };
 use tollgate_model::record::Status;
 
-use crate::world::{World, call, is_released};
-
 /// How a hostile call must end.
 #[derive(Debug, Clone, Copy)]
 enum Ends {
@@ -34,6 +32,7 @@ enum Ends {
 }
 
 use Ends::{Bounded, Cut, Exhausted, Refused, With};
+use tollgate_testkit::world::{World, call, is_released};
 
 const HOSTILE: &[(&str, &str, Ends)] = &[
     ("loop_forever", "{}", Exhausted),

@@ -10,8 +10,10 @@ use tollgate::{
     tool::{Content, FailureKind, Size},
 };
 use tollgate_model::record::Event;
-
-use crate::world::{World, call, records, repository};
+use tollgate_testkit::{
+    component, repository,
+    world::{World, call, records},
+};
 
 /// A world with one more component; `table` is its table in the configuration.
 pub(crate) fn with_component(name: &str, bytes: &[u8], table: &str, policies: &str) -> World {
@@ -42,10 +44,7 @@ pub(crate) fn labelled(tools: &[&str]) -> String {
 }
 
 pub(crate) fn built(name: &str) -> Vec<u8> {
-    let path = repository()
-        .join("target/components")
-        .join(format!("{name}.wasm"));
-    fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}: run `cargo xtask guests`", path.display()))
+    fs::read(component(name)).unwrap()
 }
 
 fn structured(answer: &Answer) -> Value {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::world::{World, repository};
+use tollgate_testkit::{repository, world::World};
 
 async fn error(world: &World) -> String {
     match world.try_open().await {

@@ -4,6 +4,7 @@
 mod ambient;
 #[cfg(test)]
 mod approvals;
+#[cfg(test)]
 mod approvers;
 #[cfg(test)]
 mod budgets;
@@ -45,7 +46,3 @@ mod wasi_files;
 mod wasi_http;
 #[cfg(test)]
 mod web;
-#[cfg(test)]
-mod web_server;
-#[cfg(test)]
-mod world;

@@ -11,8 +11,7 @@ use tollgate_model::{
     record::{Event, Status},
     span::SpanKind,
 };
-
-use crate::world::{World, call, is_released, pending, records, starts, user};
+use tollgate_testkit::world::{World, approve, call, is_released, pending, records, starts, user};
 
 /// Writing these needs security's approval; `before` and `after` do not.
 const ASK: &str = r#"
@@ -41,13 +40,9 @@ fn statuses(gate: &Gate, run: RunId) -> Vec<Status> {
     records.filter_map(|record| of(record.event)).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_capability_that_is_approved_happens_once_when_the_call_is_repeated() {
-    let world = World::new(ASK);
-    let gate = world.open().await;
-    let asked = call(&gate, "r", TOOL, WRITE).await;
-    let (id, run) = (pending(&asked), asked.run.unwrap());
-    assert_eq!(happened(&asked), ["write_file data:/before"]);
+/// The call has done what comes before its second write, and no more; the approver sees that write.
+async fn stops_before_what_waits(world: &World, gate: &Gate, asked: &Answer) {
+    let (id, run) = (pending(asked), asked.run.unwrap());
     let message = asked.message().unwrap();
     assert!(
         message.contains("already done: write_file data:/before")
@@ -60,13 +55,13 @@ async fn a_capability_that_is_approved_happens_once_when_the_call_is_repeated() 
         !world.path("data/after").exists(),
         "nothing more of it changes the world"
     );
-    assert_eq!(statuses(&gate, run), [Status::Pending]);
+    assert_eq!(statuses(gate, run), [Status::Pending]);
 
     // While it waits, the guest does not run again.
     std::fs::remove_file(world.path("data/before")).unwrap();
-    assert_eq!(pending(&call(&gate, "r", TOOL, WRITE).await), id);
+    assert_eq!(pending(&call(gate, "r", TOOL, WRITE).await), id);
     assert!(!world.path("data/before").exists());
-    assert_eq!(starts(&gate, run), 1);
+    assert_eq!(starts(gate, run), 1);
 
     let view = gate.approval(&user("dana"), id).await.unwrap();
     assert_eq!(
@@ -79,13 +74,17 @@ async fn a_capability_that_is_approved_happens_once_when_the_call_is_repeated() 
         "{shown}"
     );
     assert_eq!(view.reasons, ["Security looks at what is written here."]);
-    gate.answer(
-        &user("dana"),
-        id,
-        ApprovalResponse::new(Vote::Approve, "cli"),
-    )
-    .await
-    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_capability_that_is_approved_happens_once_when_the_call_is_repeated() {
+    let world = World::new(ASK);
+    let gate = world.open().await;
+    let asked = call(&gate, "r", TOOL, WRITE).await;
+    let (id, run) = (pending(&asked), asked.run.unwrap());
+    assert_eq!(happened(&asked), ["write_file data:/before"]);
+    stops_before_what_waits(&world, &gate, &asked).await;
+    approve(&gate, "dana", id).await.unwrap();
 
     let resumed = call(&gate, "r", TOOL, WRITE).await;
     assert!(is_released(&resumed), "{:?}", resumed.verdict);
@@ -175,13 +174,7 @@ async fn an_approval_is_for_exactly_what_was_shown() {
     let world = World::new(ASK);
     let gate = world.open().await;
     let id = pending(&call(&gate, "r", TOOL, WRITE).await);
-    gate.answer(
-        &user("dana"),
-        id,
-        ApprovalResponse::new(Vote::Approve, "cli"),
-    )
-    .await
-    .unwrap();
+    approve(&gate, "dana", id).await.unwrap();
     // Other bytes of the same length; the same bytes elsewhere; the same in another run.
     let other = WRITE.replace("to be seen", "be unseen!");
     assert_ne!(pending(&call(&gate, "r", TOOL, &other).await), id);
@@ -204,13 +197,7 @@ async fn a_policy_that_changes_meanwhile_wins() {
     let world = World::new(ASK);
     let gate = world.open().await;
     let id = pending(&call(&gate, "r", TOOL, WRITE).await);
-    gate.answer(
-        &user("dana"),
-        id,
-        ApprovalResponse::new(Vote::Approve, "cli"),
-    )
-    .await
-    .unwrap();
+    approve(&gate, "dana", id).await.unwrap();
     world.write(
         "policies/story.cedar",
         &format!(
@@ -236,13 +223,7 @@ async fn an_approval_survives_a_restart_and_a_halt_voids_it() {
     let id = pending(&call(&gate, "r", TOOL, WRITE).await);
     gate.close().await;
     let gate = world.open().await;
-    gate.answer(
-        &user("dana"),
-        id,
-        ApprovalResponse::new(Vote::Approve, "cli"),
-    )
-    .await
-    .unwrap();
+    approve(&gate, "dana", id).await.unwrap();
     gate.close().await;
     let gate = world.open().await;
     assert!(is_released(&call(&gate, "r", TOOL, WRITE).await));
@@ -275,13 +256,7 @@ async fn two_clients_that_repeat_it_at_once_do_it_once() {
     let gate = world.open().await;
     let append = r#"{"grant":"data","path":"log","content":"x"}"#;
     let id = pending(&call(&gate, "r", "hostile__append_path", append).await);
-    gate.answer(
-        &user("dana"),
-        id,
-        ApprovalResponse::new(Vote::Approve, "cli"),
-    )
-    .await
-    .unwrap();
+    approve(&gate, "dana", id).await.unwrap();
     let repeat = || call(&gate, "r", "hostile__append_path", append);
     let (one, other) = tokio::join!(repeat(), repeat());
     // The second client gets the first one's outcome.
@@ -312,13 +287,7 @@ async fn a_call_within_a_call_that_waits_ends_both() {
         id
     );
     assert_eq!(starts(&gate, run), 2);
-    gate.answer(
-        &user("dana"),
-        id,
-        ApprovalResponse::new(Vote::Approve, "cli"),
-    )
-    .await
-    .unwrap();
+    approve(&gate, "dana", id).await.unwrap();
     let resumed = call(&gate, "r", "outer__relay", &relayed).await;
     assert!(is_released(&resumed), "{resumed:?}");
     assert_eq!(world.read("data/watched/a.txt"), "to be seen");
@@ -364,13 +333,7 @@ async fn a_request_that_has_changed_when_the_call_runs_again_is_asked_about_anew
         .arguments
         .unwrap();
     assert!(shown.contains(r#""value":"first""#), "{shown}");
-    gate.answer(
-        &user("dana"),
-        first,
-        ApprovalResponse::new(Vote::Approve, "cli"),
-    )
-    .await
-    .unwrap();
+    approve(&gate, "dana", first).await.unwrap();
     world.write("data/letter.txt", "other");
     let second = pending(&call(&gate, "r", "hostile__keep_file", keep).await);
     assert_ne!(second, first, "the yes was to other words");

@@ -14,8 +14,7 @@ use tollgate_model::{
     record::{DecisionRecord, Event, HaltScope, OutcomeRecord, Status},
     span::SpanKind,
 };
-
-use crate::world::{REFUND, World, call, is_released, pending, records, user};
+use tollgate_testkit::world::{REFUND, World, call, is_released, pending, records, user};
 
 fn said(answer: &Answer) -> String {
     match &answer.verdict {

@@ -1,7 +1,7 @@
 //! Halts, cancelled runs, and who may operate.
 
 use tollgate::{
-    enforce::ApprovalResponse, enforce::Refusal, enforce::Verdict, enforce::Vote,
+    enforce::{Refusal, Verdict},
     gate::OperateError,
 };
 use tollgate_ledger::ApprovalFilter;
@@ -9,8 +9,7 @@ use tollgate_model::{
     life::ApprovalState,
     record::{HaltScope, RunOutcome, Status},
 };
-
-use crate::world::{MARK, REFUND, World, call, is_released, pending, user};
+use tollgate_testkit::world::{MARK, REFUND, World, approve, call, is_released, pending, user};
 
 const QUOTE: &str = r#"{"amount":1,"currency":"EUR"}"#;
 
@@ -92,13 +91,7 @@ async fn a_halt_voids_what_waits() {
     let world = World::new("");
     let gate = world.open().await;
     let id = pending(&call(&gate, "r", "payments__refund", REFUND).await);
-    gate.answer(
-        &user("dana"),
-        id,
-        ApprovalResponse::new(Vote::Approve, "cli"),
-    )
-    .await
-    .unwrap();
+    approve(&gate, "dana", id).await.unwrap();
     gate.halt(
         &user("dana"),
         HaltScope::Component,
@@ -131,13 +124,7 @@ async fn a_halt_does_not_fail_because_an_approval_is_used_meanwhile() {
     for n in 1..=8 {
         let run = format!("r{n}");
         let id = pending(&call(&gate, &run, "payments__refund", &refund(n)).await);
-        gate.answer(
-            &user("dana"),
-            id,
-            ApprovalResponse::new(Vote::Approve, "cli"),
-        )
-        .await
-        .unwrap();
+        approve(&gate, "dana", id).await.unwrap();
     }
     let used = tokio::spawn({
         let gate = gate.clone();

@@ -6,8 +6,7 @@ use tollgate_model::{
     record::{Event, RunOutcome},
     request::Action,
 };
-
-use crate::world::{World, call, is_released, records, user};
+use tollgate_testkit::world::{World, call, is_released, records, user};
 
 /// Calls a tool of the hostile guest and returns its answer.
 async fn ask(gate: &Gate, run: &str, tool: &str, arguments: &str) -> String {

@@ -22,8 +22,7 @@ use tollgate::{
 use tollgate_ledger::Sync;
 use tollgate_model::record::Status;
 use tollgate_server::upstream::Servers;
-
-use crate::world::{World, call, user};
+use tollgate_testkit::world::{World, call, user};
 
 const TOKEN: &str = "correct horse battery";
 

@@ -8,8 +8,7 @@ use tollgate::{
 };
 use tollgate_ledger::Sync;
 use tollgate_server::upstream::Servers;
-
-use crate::world::{World, call, user};
+use tollgate_testkit::world::{World, call, user};
 
 /// A server in the shell: what each tool answers after the id.
 const ANSWERS: &[(&str, &str)] = &[

@@ -4,11 +4,9 @@ use std::{fs, os::unix::fs::symlink};
 
 use tollgate::{enforce::Answer, enforce::Verdict, gate::Gate};
 use tollgate_model::record::{Effect, Event};
+use tollgate_testkit::world::{World, call, records};
 
-use crate::{
-    languages::{built, failure, labelled, with_component},
-    world::{World, call, records},
-};
+use crate::languages::{built, failure, labelled, with_component};
 
 const POLICIES: &str = r#"
 @id("tidy") @owner("tests")

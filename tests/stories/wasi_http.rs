@@ -11,10 +11,10 @@ use tollgate_model::{
     record::{EffectDetails, Event, HttpEffect},
     request::Action,
 };
-
-use crate::{
-    web_server::{Answer as Reply, Server, ok, redirect},
-    world::{World, call, is_released, records, repository},
+use tollgate_testkit::{
+    repository,
+    web::{Answer as Reply, Server, ok, redirect},
+    world::{World, call, is_released, records},
 };
 
 /// Numbers of error codes in `wasi:http/types`.

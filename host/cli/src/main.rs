@@ -13,6 +13,7 @@ mod global;
 mod help;
 mod identity;
 mod logging;
+mod observe_only;
 mod output;
 mod progress;
 mod render;

@@ -1,13 +1,17 @@
 //! Policies that never determined a decision, and since when, according to the ledger.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, hash_map::Entry},
     ops::ControlFlow,
 };
 
 use serde::Serialize;
 use tollgate_model::{
-    canonical::Sha256Digest, decision::PolicyRef, ids::DecisionId, record::Event, time::Timestamp,
+    canonical::Sha256Digest,
+    decision::PolicyRef,
+    ids::DecisionId,
+    record::{DecisionRecord, Event, Record},
+    time::Timestamp,
 };
 use tollgate_policy::{
     pdp::{Bundle, Pdp},
@@ -44,10 +48,38 @@ pub fn coverage(
     pdp: &Pdp,
     since: Option<Timestamp>,
 ) -> Result<Vec<PolicyCoverage>, LedgerError> {
-    let mut covered: BTreeMap<&PolicyRef, PolicyCoverage> = pdp
-        .policies()
-        .values()
-        .map(|policy| {
+    let mut tally = Tally::new(reader, pdp, since);
+    let mut failed = None;
+    let filter = RecordFilter {
+        order: Order::OldestFirst,
+        ..RecordFilter::default()
+    };
+    reader.records(&filter, |index, record| match tally.add(index, &record) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            failed = Some(error);
+            ControlFlow::Break(())
+        }
+    })?;
+    failed.map_or_else(|| Ok(tally.results()), Err)
+}
+
+/// Counts what each policy determined, record by record, oldest first.
+struct Tally<'a> {
+    reader: &'a LedgerReader,
+    /// Decisions before this do not count.
+    since: Option<Timestamp>,
+    covered: BTreeMap<&'a PolicyRef, PolicyCoverage>,
+    /// A flip names policies only by id.
+    by_id: HashMap<&'a str, &'a PolicyRef>,
+    /// The policies of every bundle that was activated so far.
+    bundles: HashMap<Sha256Digest, Vec<PolicyRef>>,
+}
+
+impl<'a> Tally<'a> {
+    fn new(reader: &'a LedgerReader, pdp: &'a Pdp, since: Option<Timestamp>) -> Self {
+        let policies = || pdp.policies().values();
+        let covered = policies().map(|policy| {
             let covered = PolicyCoverage {
                 id: policy.determining.policy.id.clone(),
                 file: policy.file.clone(),
@@ -58,61 +90,81 @@ pub fn coverage(
                 since: None,
             };
             (&policy.determining.policy, covered)
-        })
-        .collect();
-    // A flip names policies only by id.
-    let by_id: HashMap<&str, &PolicyRef> = covered.keys().map(|of| (of.id.as_str(), *of)).collect();
-    let mut failed = None;
-    let mut held: HashMap<Sha256Digest, Vec<PolicyRef>> = HashMap::new();
-    let filter = RecordFilter {
-        order: Order::OldestFirst,
-        ..RecordFilter::default()
-    };
-    reader.records(&filter, |index, record| {
-        match &record.event {
-            Event::BundleActivated(activated) => {
-                if let std::collections::hash_map::Entry::Vacant(entry) =
-                    held.entry(activated.bundle)
-                {
-                    match policies(reader, activated.bundle) {
-                        Ok(policies) => drop(entry.insert(policies)),
-                        Err(error) => {
-                            failed = Some(error);
-                            return ControlFlow::Break(());
-                        }
-                    }
-                }
-                let held = held.get(&activated.bundle).map(Vec::as_slice);
-                for (policy, covered) in &mut covered {
-                    if !held.unwrap_or_default().contains(policy) {
-                        covered.since = None;
-                    } else if covered.since.is_none() {
-                        covered.since = Some(record.time);
-                    }
-                }
-            }
-            Event::Decision(decision) if since.is_none_or(|since| record.time >= since) => {
-                let flipped = decision.shadow.iter().flat_map(|s| &s.policies);
-                let flipped = flipped.filter_map(|id| by_id.get(id.as_str()).copied());
-                let determined = decision.determining.iter().map(|d| &d.policy);
-                for policy in determined.chain(flipped) {
-                    if let Some(covered) = covered.get_mut(policy) {
-                        covered.decisions += 1;
-                        covered.last = Some(DecisionId(index));
-                        covered.last_time = Some(record.time);
-                    }
-                }
-            }
-            _ => {}
+        });
+        let by_id = policies().map(|policy| {
+            let policy = &policy.determining.policy;
+            (policy.id.as_str(), policy)
+        });
+        Self {
+            reader,
+            since,
+            covered: covered.collect(),
+            by_id: by_id.collect(),
+            bundles: HashMap::new(),
         }
-        ControlFlow::Continue(())
-    })?;
-    if let Some(error) = failed {
-        return Err(error);
     }
-    let mut told: Vec<PolicyCoverage> = covered.into_values().collect();
-    told.sort_by(|a, b| a.decisions.cmp(&b.decisions).then_with(|| a.id.cmp(&b.id)));
-    Ok(told)
+
+    fn add(&mut self, index: u64, record: &Record) -> Result<(), LedgerError> {
+        match &record.event {
+            Event::BundleActivated(activated) => self.activate(activated.bundle, record.time),
+            Event::Decision(decision) => {
+                if self.since.is_none_or(|since| record.time >= since) {
+                    self.count(DecisionId(index), record.time, decision);
+                }
+                Ok(())
+            }
+            Event::RunStarted(_)
+            | Event::RunEnded(_)
+            | Event::CallInvalid(_)
+            | Event::Start(_)
+            | Event::Outcome(_)
+            | Event::Effect(_)
+            | Event::ComponentLog(_)
+            | Event::LabelsJoined(_)
+            | Event::ApprovalRequested(_)
+            | Event::ApprovalAnswered(_)
+            | Event::ApprovalResolved(_)
+            | Event::ApprovalEscalated(_)
+            | Event::Halted(_)
+            | Event::Resumed(_)
+            | Event::Administered(_) => Ok(()),
+        }
+    }
+
+    /// A policy is in force since the bundle that brought its contents, unless a later one did not have them.
+    fn activate(&mut self, bundle: Sha256Digest, time: Timestamp) -> Result<(), LedgerError> {
+        let policies = match self.bundles.entry(bundle) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(free) => free.insert(policies(self.reader, bundle)?),
+        };
+        for (policy, covered) in &mut self.covered {
+            if !policies.contains(policy) {
+                covered.since = None;
+            } else if covered.since.is_none() {
+                covered.since = Some(time);
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, id: DecisionId, time: Timestamp, decision: &DecisionRecord) {
+        let flipped = decision.shadow.iter().flat_map(|s| &s.policies);
+        let flipped = flipped.filter_map(|id| self.by_id.get(id.as_str()).copied());
+        let determined = decision.determining.iter().map(|d| &d.policy);
+        for policy in determined.chain(flipped) {
+            if let Some(covered) = self.covered.get_mut(policy) {
+                covered.decisions += 1;
+                covered.last = Some(id);
+                covered.last_time = Some(time);
+            }
+        }
+    }
+
+    fn results(self) -> Vec<PolicyCoverage> {
+        let mut results: Vec<PolicyCoverage> = self.covered.into_values().collect();
+        results.sort_by(|a, b| a.decisions.cmp(&b.decisions).then_with(|| a.id.cmp(&b.id)));
+        results
+    }
 }
 
 /// The policies of a bundle; empty if it is missing or of another version of Cedar.

@@ -4,6 +4,8 @@
 //! surfaces that speak a protocol are built on top of it. The steps of a call are in `pipeline/`, one file
 //! each.
 //!
+//! A gate in a program of your own, without a socket:
+//!
 //! ```
 //! use std::fs;
 //!
@@ -47,6 +49,10 @@
 //! let bash = call("claude__Bash", r#"{"command":"curl example.com"}"#);
 //! let denied = gate.authorize(&coder, &run, bash, None, CallOptions::default()).await;
 //! assert_eq!(denied.map_err(|answer| answer.outcome()), Err(CallOutcome::Denied));
+//!
+//! // Both are in the ledger.
+//! let runs = gate.ledger().reader().runs(&Default::default())?;
+//! assert_eq!((runs[0].calls, runs[0].denials), (2, 1));
 //! gate.close().await;
 //! # Ok(())
 //! # })

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tollgate_ledger::durable_file::{self, FileMode};
 use tollgate_model::canonical::Sha256Digest;
 
-use crate::upstream::{Definition, digest_of};
+use crate::upstream::{Definition, Offer, digest_of};
 
 /// The file's name, in the directory of the configuration.
 pub const FILE_NAME: &str = "tollgate.lock";
@@ -48,6 +48,9 @@ pub struct LockedUpstream {
     /// Its tools, by its own names.
     #[serde(default)]
     pub tools: Vec<Definition>,
+    /// What else it offered, and why that cannot be used. Not part of the digest.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left_out: BTreeMap<String, String>,
 }
 
 impl LockedUpstream {
@@ -57,6 +60,16 @@ impl LockedUpstream {
         Self {
             digest: digest_of(&definitions),
             tools: definitions.into_values().collect(),
+            left_out: BTreeMap::new(),
+        }
+    }
+
+    /// What can be used of an offer, accepted.
+    #[must_use]
+    pub fn of(offer: &Offer) -> Self {
+        Self {
+            left_out: offer.left_out(),
+            ..Self::new(offer.definitions())
         }
     }
 
@@ -97,15 +110,24 @@ impl Lock {
             reason,
         };
         match fs::read_to_string(path) {
-            Ok(text) => toml::from_str(&text).map_err(|e| {
-                failed(format!(
-                    "{}; remove the file and accept again what is in it",
-                    e.message()
-                ))
-            }),
+            Ok(text) => Self::parse(path, &text),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
             Err(e) => Err(failed(e.to_string())),
         }
+    }
+
+    /// The lock in the text of the file at `path`.
+    ///
+    /// # Errors
+    /// [`LockError`] if it is malformed.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, LockError> {
+        toml::from_str(text).map_err(|e| LockError {
+            file: path.display().to_string(),
+            reason: format!(
+                "{}; remove the file and accept again what is in it",
+                e.message()
+            ),
+        })
     }
 
     /// Writes the lock to `path` atomically.

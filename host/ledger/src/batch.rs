@@ -129,10 +129,10 @@ fn anchors(event: &Event) -> bool {
 
 /// The span of an allowing decision.
 fn allows(event: &Event) -> Option<SpanId> {
-    match event {
-        Event::Decision(decision) if decision.outcome == Outcome::Allow => Some(decision.span),
-        _ => None,
-    }
+    let Event::Decision(decision) = event else {
+        return None;
+    };
+    (decision.outcome == Outcome::Allow).then_some(decision.span)
 }
 
 /// A batch with everything that the caller's own thread can compute.
@@ -204,9 +204,10 @@ impl EncodedBatch {
     /// The runs in which it suspends a call until an approval is answered.
     pub(crate) fn suspends(&self) -> impl Iterator<Item = RunId> + '_ {
         let records = self.records.iter().map(|ready| &ready.record);
-        records.filter_map(|record| match &record.event {
-            Event::ApprovalRequested(request) if !request.waiting.is_empty() => record.run,
-            _ => None,
+        records.filter_map(|record| {
+            let suspends = matches!(&record.event, Event::ApprovalRequested(request)
+                if !request.waiting.is_empty());
+            record.run.filter(|_| suspends)
         })
     }
 

@@ -129,25 +129,25 @@ pub(crate) fn load(conn: &Connection, run: RunId) -> Result<Option<CachedRun>, R
     )?;
     let held = row
         .query_row([run.as_bytes()], |row| {
-            let started = Timestamp(row.get(8)?);
+            let started = Timestamp(row.get("started")?);
             let identity = RunIdentity {
                 id: run,
-                opened: from_sql_u64(row.get(0)?),
-                tenant: row.get(1)?,
-                principal: uid(row, 2)?,
-                on_behalf_of: uid(row, 4)?,
-                key: row.get(6)?,
-                root: SpanId::from_bytes(row.get(7)?),
+                opened: from_sql_u64(row.get("opened")?),
+                tenant: row.get("tenant")?,
+                principal: uid(row, "principal_type", "principal_id")?,
+                on_behalf_of: uid(row, "on_behalf_of_type", "on_behalf_of_id")?,
+                key: row.get("key")?,
+                root: SpanId::from_bytes(row.get("root")?),
             };
             let mut held = CachedRun::new(identity, started);
             held.begins = false;
-            held.last_active = Timestamp(row.get(9)?);
-            held.last_record = from_sql_u64(row.get(10)?);
-            held.state.version = from_sql_u64(row.get(11)?);
-            held.state.calls = from_sql_u64(row.get(12)?);
-            held.state.denials = from_sql_u64(row.get(13)?);
-            held.state.errors = from_sql_u64(row.get(14)?);
-            held.ended = row.get::<_, Option<i64>>(15)?.is_some();
+            held.last_active = Timestamp(row.get("last_active")?);
+            held.last_record = from_sql_u64(row.get("last_record")?);
+            held.state.version = from_sql_u64(row.get("version")?);
+            held.state.calls = from_sql_u64(row.get("calls")?);
+            held.state.denials = from_sql_u64(row.get("denials")?);
+            held.state.errors = from_sql_u64(row.get("errors")?);
+            held.ended = row.get::<_, Option<i64>>("ended")?.is_some();
             Ok(held)
         })
         .optional()?;

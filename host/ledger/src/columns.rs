@@ -18,16 +18,17 @@ pub(crate) fn texts_of_run(
         .collect()
 }
 
-/// An entity from two columns: its type at `first`, and its id.
-pub(crate) fn uid(row: &Row<'_>, first: usize) -> rusqlite::Result<Uid> {
-    let name = row.get_ref(first)?.as_str()?;
+/// An entity from two columns: those of its type and of its id.
+pub(crate) fn uid(row: &Row<'_>, kind: &str, id: &str) -> rusqlite::Result<Uid> {
+    let column = row.as_ref().column_index(kind)?;
+    let name = row.get_ref(column)?.as_str()?;
     let kind = Kind::ALL.iter().copied().find(|kind| kind.name() == name);
     let unknown = || {
         let reason = "not a type of entity".into();
-        rusqlite::Error::FromSqlConversionFailure(first, Type::Text, reason)
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, reason)
     };
     Ok(Uid::new(
         kind.ok_or_else(unknown)?,
-        row.get::<_, String>(first + 1)?,
+        row.get::<_, String>(id)?,
     ))
 }

@@ -18,6 +18,7 @@ pub mod latency_ewma;
 mod leaf;
 pub mod life;
 pub mod merkle;
+pub mod provenance;
 pub mod record;
 pub mod request;
 pub mod run;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::{
     decision::PolicyRef,
     entity::{Entity, Uid},
+    provenance::ProvenanceFacts,
     time::{LocalTime, Timestamp},
 };
 
@@ -286,6 +287,10 @@ pub struct Facts {
     pub local: LocalTime,
     /// The current time.
     pub now: Timestamp,
+    /// Where the values of a call come from. Empty and not known for every other request, and in records from
+    /// before it was kept.
+    #[serde(default)]
+    pub provenance: ProvenanceFacts,
     /// What the gate has counted in the run.
     pub run: RunFacts,
 }

@@ -9,6 +9,3 @@ pub mod pdp;
 pub mod policy;
 pub mod schema;
 pub mod tool_input;
-
-#[cfg(test)]
-mod starter_tests;

@@ -16,13 +16,17 @@ pub const FIXED: &str = include_str!("../../../policies/tollgate.cedarschema");
 #[error("the schema does not build: {0}")]
 pub struct SchemaBuildError(String);
 
-/// The actions of these tools, in Cedar's JSON schema format.
-#[must_use]
-pub fn tool_actions(tools: &BTreeMap<String, ToolInput>) -> Value {
+/// The actions of these tools, in Cedar's JSON schema format, for this fixed part.
+fn tool_actions(fixed: &str, tools: &BTreeMap<String, ToolInput>) -> Value {
+    let has_provenance = has_provenance(fixed);
     let mut namespaces: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     let mut actions = Map::new();
     for (name, input) in tools {
-        actions.insert(name.clone(), action(input));
+        let mut action = action(input);
+        if has_provenance && let Some(attributes) = action.pointer_mut(ATTRIBUTES) {
+            add_provenance(attributes);
+        }
+        actions.insert(name.clone(), action);
         for (namespace, types) in input.enumerations() {
             namespaces.entry(namespace).or_default().extend(types);
         }
@@ -36,6 +40,29 @@ pub fn tool_actions(tools: &BTreeMap<String, ToolInput>) -> Value {
         json!({ "entityTypes": { "Null": {} }, "actions": actions }),
     );
     Value::Object(fragment)
+}
+
+/// The attributes of an action's context.
+const ATTRIBUTES: &str = "/appliesTo/context/attributes";
+
+/// Whether calls have facts about where their values come from. Recorded schemas of before have not.
+pub(crate) fn has_provenance(fixed: &str) -> bool {
+    fixed.contains("ProvenanceFacts")
+}
+
+fn add_provenance(attributes: &mut Value) {
+    let Some(attributes) = attributes.as_object_mut() else {
+        return;
+    };
+    let name = |name: &str| format!("{NAMESPACE}::{name}");
+    attributes.insert(
+        "provenance".into(),
+        json!({ "type": "EntityOrCommon", "name": name("ProvenanceFacts") }),
+    );
+    attributes.insert(
+        "sinks".into(),
+        json!({ "type": "Set", "element": { "type": "Entity", "name": name("Origin") } }),
+    );
 }
 
 fn action(input: &ToolInput) -> Value {
@@ -74,9 +101,13 @@ fn action(input: &ToolInput) -> Value {
 ///
 /// # Errors
 /// If Cedar refuses it, with Cedar's reason: for example two tools whose enumerations clash.
-pub fn build(fixed: &str, tools: &BTreeMap<String, ToolInput>) -> Result<Schema, SchemaBuildError> {
-    let (fixed, _) = SchemaFragment::from_cedarschema_str(fixed).map_err(refused)?;
-    let generated = SchemaFragment::from_json_value(tool_actions(tools)).map_err(refused)?;
+pub fn build(
+    fixed_text: &str,
+    tools: &BTreeMap<String, ToolInput>,
+) -> Result<Schema, SchemaBuildError> {
+    let (fixed, _) = SchemaFragment::from_cedarschema_str(fixed_text).map_err(refused)?;
+    let generated =
+        SchemaFragment::from_json_value(tool_actions(fixed_text, tools)).map_err(refused)?;
     Schema::from_schema_fragments([fixed, generated]).map_err(refused)
 }
 
@@ -86,7 +117,7 @@ pub fn build(fixed: &str, tools: &BTreeMap<String, ToolInput>) -> Result<Schema,
 /// # Errors
 /// The errors of [`build`].
 pub fn text(tools: &BTreeMap<String, ToolInput>) -> Result<String, SchemaBuildError> {
-    let Value::Object(mut enumerations) = tool_actions(tools) else {
+    let Value::Object(mut enumerations) = tool_actions(FIXED, tools) else {
         return Ok(FIXED.into());
     };
     let actions = enumerations

@@ -250,8 +250,8 @@ impl Sandbox {
         size: Size,
     ) -> Result<PathBuf, SandboxError> {
         let mut hasher = std::hash::DefaultHasher::new();
-        let pool = self.pool(size)?;
-        let hash = pool.engine.precompile_compatibility_hash();
+        let linked = self.pool(size)?;
+        let hash = linked.pool.engine.precompile_compatibility_hash();
         (hash, size).hash(&mut hasher);
         let digest = Sha256Digest::of(bytes);
         let name = format!("{digest}-{:016x}.json", hasher.finish()).replace(':', "-");

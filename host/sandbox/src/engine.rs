@@ -3,35 +3,23 @@
 //! Memory for every concurrent call is reserved when the engine starts, and a call is only admitted when
 //! there is a slot for it: the pool never runs out, it makes callers wait.
 
-use std::{
-    fmt,
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{
     Cache, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
-    component::Linker,
 };
 
-use tollgate_egress::Resolver;
 use tollgate_model::tool::Size;
 
 use crate::{
-    Compiler, MAX_CALL_DEPTH, MAX_CONCURRENCY, SandboxError, SandboxOptions, cache, capability,
-    guest::State,
-    low_priority_pool::LowPriorityPool,
+    MAX_CALL_DEPTH, SandboxError,
     meter::{Room, room},
     ticker::Ticker,
-    wasi,
 };
 
 /// Places in addition to those of calls: listing tools must not wait for calls, nor take their places.
 const RESERVED: usize = 4;
-
-/// The most concurrent calls of large components: each may use much memory.
-const MAX_LARGE: usize = 16;
 
 /// WebAssembly's own stack. Deeper recursion traps.
 const WASM_STACK: usize = 512 << 10;
@@ -40,95 +28,10 @@ const LARGE_WASM_STACK: usize = 1 << 20;
 /// The stack of a call: WebAssembly's, plus the host functions' above it.
 const CALL_STACK: usize = 2 << 20;
 
-/// Runs components. Cheap to clone; its clock stops with the last clone and the last call.
-#[derive(Clone)]
-pub struct Sandbox {
-    /// Has the directory for compiled code.
-    pub(crate) compiler: Option<Arc<(Compiler, PathBuf)>>,
-    standard: Arc<Pool>,
-    /// Started with the first component that needs it.
-    large: Arc<Mutex<Option<Arc<Pool>>>>,
-    cache: Cache,
-    concurrency: usize,
-    /// Resolves names for components' requests.
-    resolver: Resolver,
-    /// Runs guests that compute for long.
-    pub(crate) low_priority: Arc<LowPriorityPool>,
-}
-
-impl fmt::Debug for Sandbox {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sandbox").finish_non_exhaustive()
-    }
-}
-
-impl Sandbox {
-    /// Starts the engine.
-    ///
-    /// # Errors
-    /// [`SandboxError`] if the directory for compiled code is not private to the gate, or memory cannot be
-    /// reserved.
-    pub fn new(options: SandboxOptions) -> Result<Self, SandboxError> {
-        let SandboxOptions {
-            cache_dir,
-            concurrency,
-            compiler,
-        } = options;
-        if !(1..=MAX_CONCURRENCY).contains(&concurrency) {
-            return Err(SandboxError::Concurrency { given: concurrency });
-        }
-        let cache = cache::open_private(&cache_dir)?;
-        let standard = Pool::new(Size::Standard, concurrency, cache.clone())?;
-        let low_priority = LowPriorityPool::start().map_err(|e| SandboxError::Engine {
-            reason: format!("it gets no threads: {e}"),
-        })?;
-        Ok(Self {
-            standard: Arc::new(standard),
-            compiler: compiler.map(|compiler| Arc::new((compiler, cache_dir))),
-            large: Arc::default(),
-            cache,
-            concurrency,
-            resolver: Resolver::system(),
-            low_priority: Arc::new(low_priority),
-        })
-    }
-
-    /// The same sandbox with another resolver.
-    #[must_use]
-    pub fn with_resolver(mut self, resolver: Resolver) -> Self {
-        self.resolver = resolver;
-        self
-    }
-
-    /// The resolver.
-    #[must_use]
-    pub fn resolver(&self) -> Resolver {
-        self.resolver.clone()
-    }
-
-    /// The engine for components of this size.
-    pub(crate) fn pool(&self, size: Size) -> Result<Arc<Pool>, SandboxError> {
-        if size == Size::Standard {
-            return Ok(Arc::clone(&self.standard));
-        }
-        // Recover from poisoning: the value is either absent or complete.
-        let mut large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pool) = &*large {
-            return Ok(Arc::clone(pool));
-        }
-        let calls = self.concurrency.min(MAX_LARGE);
-        let pool = Arc::new(Pool::new(size, calls, self.cache.clone())?);
-        *large = Some(Arc::clone(&pool));
-        Ok(pool)
-    }
-}
-
 /// An engine with its slots.
 pub(crate) struct Pool {
     pub(crate) size: Size,
     pub(crate) engine: Engine,
-    /// Every published version of the interfaces that components may import.
-    pub(crate) linker: Linker<State>,
     calls: Arc<Semaphore>,
     nested: Arc<Semaphore>,
     reserved: Arc<Semaphore>,
@@ -136,21 +39,14 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    fn new(size: Size, calls: usize, cache: Cache) -> Result<Self, SandboxError> {
-        let failed = |e: wasmtime::Error| SandboxError::Engine {
-            reason: format!("{e:#}"),
-        };
-        let engine = Engine::new(&config(size, calls, cache)).map_err(failed)?;
-        let mut linker = Linker::new(&engine);
-        wasi::add_to_linker(&mut linker).map_err(failed)?;
-        capability::add_to_linker(&mut linker).map_err(failed)?;
+    pub(crate) fn new(size: Size, calls: usize, cache: Cache) -> Result<Self, SandboxError> {
+        let engine = Engine::new(&config(size, calls, cache)).map_err(SandboxError::engine)?;
         let ticker = Ticker::start(&engine).map_err(|e| SandboxError::Engine {
             reason: format!("its clock does not start: {e}"),
         })?;
         Ok(Self {
             size,
             engine,
-            linker,
             calls: Arc::new(Semaphore::new(calls)),
             nested: Arc::new(Semaphore::new(calls * MAX_CALL_DEPTH)),
             reserved: Arc::new(Semaphore::new(RESERVED)),

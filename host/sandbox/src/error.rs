@@ -123,6 +123,15 @@ pub enum SandboxError {
     },
 }
 
+impl SandboxError {
+    /// The engine cannot be started, for this reason.
+    pub(crate) fn engine(error: wasmtime::Error) -> Self {
+        Self::Engine {
+            reason: format!("{error:#}"),
+        }
+    }
+}
+
 fn list(left_out: &[String]) -> String {
     const SHOWN: usize = 8;
     let mut text: String = left_out

@@ -3,12 +3,9 @@
 //! Nothing of one call remains for the next. However the guest ends, including by a panic of the host,
 //! there is an [`Execution`] that reports it.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
-use tokio::{runtime::Handle, sync::watch};
+use tokio::sync::watch;
 use tollgate_model::{
     record::Status,
     text::printable,
@@ -20,94 +17,23 @@ use wasmtime::{
 use wasmtime_wasi::I32Exit;
 
 use crate::{
-    Component, LoadedComponent,
+    Component,
     bindings::{Adapter, Tool, ToolError},
+    call::{GuestState as _, Host},
+    capability::HostPolicy,
     component::Exports,
     content,
     deadline::{Ending, with_deadline},
     engine::PoolSlot,
     low_priority_pool::CpuProfile,
-    meter::{LimitExceeded, Meter, Operations, Stopwatch, room},
-    port::{HostPolicy, RemainingBudget},
-    wasi::Wasi,
+    meter::{LimitExceeded, Stopwatch, room},
+    store::State,
 };
 
 /// The most bytes of the message about a tool that exited.
 const MAX_EXIT: u64 = 100;
 /// The most bytes of the cause, for operators.
 const MAX_CAUSE: usize = 2 << 10;
-
-/// The data of the store.
-pub(crate) struct State {
-    meter: Meter,
-    stopwatch: Arc<Stopwatch>,
-    host: Option<Host>,
-    /// Remaining operations that the guest may request.
-    operations: Operations,
-    /// Created when it is first needed, which most components never do.
-    wasi: Option<Box<Wasi>>,
-    /// When the call began.
-    begun: Instant,
-    /// Limits for the whole call, and for the guest itself.
-    wall: Duration,
-    cpu: Duration,
-}
-
-/// What a guest can reach during a call.
-#[derive(Clone)]
-pub(crate) struct Host {
-    pub(crate) policy: Arc<dyn HostPolicy>,
-    pub(crate) component: Arc<LoadedComponent>,
-    /// The origin of the call, where everything that it requests is decided.
-    pub(crate) runtime: Handle,
-}
-
-impl State {
-    /// Absent while tools are listed: then every request is refused.
-    pub(crate) fn host(&self) -> Option<&Host> {
-        self.host.as_ref()
-    }
-
-    /// Its WASI context, and the port for its output.
-    pub(crate) fn wasi(&mut self) -> (&mut Option<Box<Wasi>>, Option<&Host>) {
-        (&mut self.wasi, self.host.as_ref())
-    }
-
-    /// The time since the call began.
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.begun.elapsed()
-    }
-
-    /// The remaining time and this much fuel, while the guest waits for its host.
-    pub(crate) fn remaining_budget(&self, fuel: u64) -> RemainingBudget {
-        RemainingBudget {
-            wall: self.wall.saturating_sub(self.elapsed()),
-            cpu: self.cpu.saturating_sub(self.stopwatch.used()),
-            fuel,
-        }
-    }
-
-    /// Subtracts what nested calls used from the guest's limits.
-    pub(crate) fn charge(&self, cpu: Duration) {
-        self.stopwatch.charge(cpu);
-    }
-
-    /// The deadline of an operation, early enough that the guest can still report a timeout.
-    pub(crate) fn operation_deadline(&self) -> Instant {
-        let left = self.wall.saturating_sub(self.elapsed());
-        Instant::now() + left.saturating_sub((left / 10).min(Duration::from_secs(1)))
-    }
-
-    /// Remaining operations, for work that continues in the background.
-    pub(crate) fn operations(&self) -> Operations {
-        self.operations.clone()
-    }
-
-    /// Counts an operation. False if there were too many.
-    pub(crate) fn take_operation(&mut self) -> bool {
-        self.operations.take()
-    }
-}
 
 /// An instance, by the way to call it.
 enum InstanceKind {
@@ -135,25 +61,16 @@ impl Guest {
         component: &Component,
         limits: Limits,
         max_transfer: u64,
-        host: Option<Host>,
+        host: Option<Host<dyn HostPolicy>>,
         slot: PoolSlot,
     ) -> Self {
-        let stopwatch = Arc::new(Stopwatch::new());
-        let state = State {
-            meter: Meter::new(&limits, room(component.size())),
-            stopwatch: Arc::clone(&stopwatch),
-            host,
-            operations: Operations::new(limits.operations),
-            wasi: None,
-            begun: Instant::now(),
-            wall: limits.wall,
-            cpu: limits.cpu,
-        };
+        let state = State::new(&limits, room(component.size()), host);
+        let stopwatch = Arc::clone(state.call().stopwatch());
         let mut store = Store::new(&component.0.pool.engine, state);
         store.set_hostcall_fuel(usize::try_from(max_transfer).unwrap_or(usize::MAX));
         store.limiter(|state| &mut state.meter);
         store.call_hook(|store, transition| {
-            let stopwatch = &store.data().stopwatch;
+            let stopwatch = store.data().call().stopwatch();
             match transition {
                 CallHook::CallingWasm | CallHook::ReturningFromHost => stopwatch.start(),
                 CallHook::ReturningFromWasm | CallHook::CallingHost => stopwatch.stop(),
@@ -163,7 +80,7 @@ impl Guest {
         let (cpu, profile) = (limits.cpu, CpuProfile::new(&component.0.history));
         let mut watch = profile.clone().watch();
         store.epoch_deadline_callback(move |store| {
-            let left = store.data().operations.left();
+            let left = store.data().call().operations_left();
             yield_on_tick(&stopwatch, cpu, |used| watch(used, left))
         });
         // Fuel is enabled, so it can be set. If it could not, the guest would have none and end at once.
@@ -252,7 +169,7 @@ impl Guest {
         halted: watch::Receiver<bool>,
     ) -> Execution {
         let wall = self.limits.wall;
-        self.store.data_mut().begun = Instant::now();
+        self.store.data_mut().call_mut().begin();
         let arguments = arguments.to_owned();
         let component = self.component.clone();
         let call = async {
@@ -327,7 +244,7 @@ impl Guest {
             status,
             content: bounded.content,
             cut: bounded.cut,
-            cpu: self.store.data().stopwatch.used(),
+            cpu: self.store.data().call().stopwatch().used(),
             fuel: self.limits.fuel.saturating_sub(left),
             effects: 0,
             peak_memory: self.store.data().meter.peak(),

@@ -9,6 +9,7 @@
 
 mod bindings;
 mod cache;
+mod call;
 pub mod capability;
 mod compile;
 mod compiler;
@@ -17,16 +18,19 @@ mod content;
 mod deadline;
 mod definitions;
 mod engine;
-mod environment;
 mod error;
 mod functions;
 mod guest;
+mod load;
 mod loaded;
 mod low_priority_pool;
 mod meter;
 mod options;
 pub mod port;
+pub mod resources;
 mod run;
+mod sandbox;
+mod store;
 #[cfg(test)]
 mod test_support;
 #[cfg(test)]
@@ -35,16 +39,17 @@ mod ticker;
 mod wasi;
 mod wasm_sections;
 
-pub use capability::{config::ConfigEntry, files::Grant};
+pub use capability::HostPolicy;
 pub use compile::{CompileError, InspectedTool, Inspection, serve};
 pub use compiler::Compiler;
-pub use component::{Component, INTERFACES};
-pub use engine::Sandbox;
-pub use environment::GuestEnvironment;
+pub use component::Component;
 pub use error::SandboxError;
+pub use load::INTERFACES;
 pub use loaded::LoadedComponent;
 pub use options::{MAX_CALL_DEPTH, MAX_CONCURRENCY, SandboxOptions};
+pub use resources::{ConfigEntry, Grant, GrantMode, GuestEnvironment, Resources};
 pub use run::{Invocation, PreparedInstance};
+pub use sandbox::Sandbox;
 
 /// The versions of the WIT package that this host links.
 pub const PUBLISHED: &[&str] = &["0.1.0"];

@@ -3,12 +3,14 @@
 //! The sandbox knows neither policies nor the ledger. For each act of a guest it asks [`Authorize`] and
 //! gets a [`Permit`] or a [`Denial`]. It reports the result of a permitted act by [`Authorize::complete`].
 //! An implementation belongs to one call of one tool.
+//!
+//! Acts are defined by their capabilities. [`HostPolicy`](crate::capability::HostPolicy) is the sum of what
+//! all of them need.
 
 use std::{
     collections::BTreeSet,
     fmt,
     pin::Pin,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -20,27 +22,11 @@ use tollgate_model::{
 };
 use zeroize::Zeroizing;
 
-use crate::capability::{
-    config::ConfigAct,
-    files::FileAct,
-    http::HttpAct,
-    progress::ProgressReport,
-    secrets::SecretAct,
-    state::{StateError, StateReply, StateRequest},
-};
-
 /// A future of the port: it may be polled on any thread.
 pub type PortFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// The requests of the sandbox to the gate during one call.
-pub trait HostPolicy:
-    Authorize<ConfigAct>
-    + Authorize<FileAct>
-    + Authorize<HttpAct>
-    + Authorize<SecretAct>
-    + fmt::Debug
-    + 'static
-{
+/// The gate's side of one call, apart from what is decided.
+pub trait CallPort: fmt::Debug + Send + Sync + 'static {
     /// The gate's time.
     fn now(&self) -> Timestamp;
 
@@ -56,10 +42,6 @@ pub trait HostPolicy:
     /// Records a line of the component's own log. `level` is one of `debug`, `info`, `warn`, `error`.
     fn log(&self, level: &'static str, message: &str);
 
-    /// Takes a progress report. The returned future, if any, releases it to the caller; await it in a task
-    /// of its own.
-    fn report(self: Arc<Self>, report: ProgressReport) -> Option<PortFuture<'static, ()>>;
-
     /// Calls a tool of another component, with JSON arguments. Also returns the resources used.
     fn call<'a>(
         &'a self,
@@ -68,15 +50,12 @@ pub trait HostPolicy:
         budget: RemainingBudget,
     ) -> PortFuture<'a, (Result<Vec<Content>, NestedCallError>, ConsumedBudget)>;
 
-    /// Reads or changes the component's state: decided and recorded in one step with the change.
-    fn state(&self, request: StateRequest) -> PortFuture<'_, Result<StateReply, StateError>>;
-
     /// The configured secrets.
     fn secrets(&self) -> &dyn SecretStore;
 }
 
 /// Decides and records one kind of act.
-pub trait Authorize<A>: Send + Sync {
+pub trait Authorize<A>: CallPort {
     /// Whether the act would be allowed now. Records nothing and permits nothing: it only answers whether
     /// the data for a decision may be looked up.
     ///

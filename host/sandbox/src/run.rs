@@ -8,16 +8,12 @@ use tokio::{runtime::Handle, sync::watch};
 use tollgate_model::{
     canonical::Sha256Digest,
     record::Status,
-    tool::{Execution, Limits, Size},
+    tool::{Execution, Limits, Size, ToolDefinition},
 };
 
 use crate::{
-    Component, LoadedComponent, Sandbox,
-    bindings::Tool,
-    component::Exports,
-    deadline::halt,
-    guest::{Guest, Host},
-    port::{HostPolicy, Permit},
+    Component, LoadedComponent, Sandbox, SandboxError, call::Host, capability::HostPolicy,
+    component::Exports, deadline::halt, definitions, guest::Guest, port::Permit,
 };
 
 /// The most bytes of a component's tool list.
@@ -68,7 +64,7 @@ impl Sandbox {
         let component = Arc::clone(component);
         let host = Host {
             policy,
-            component: Arc::clone(&component),
+            resources: Arc::clone(&component.resources),
             runtime: Handle::current(),
         };
         let max_transfer = max_transfer_bytes(compiled, limits);
@@ -139,18 +135,32 @@ pub(crate) fn max_transfer_bytes(component: &Component, limits: &Limits) -> u64 
     }
 }
 
-/// The tools that a component lists, or why it does not.
-pub(crate) async fn list_tools(component: &Component) -> Result<Vec<Tool>, String> {
-    // A list is a constant: a guest that needs more than this does something else.
-    let limits = Limits {
-        fuel: 1_000_000_000,
-        wall: Duration::from_secs(10),
-        cpu: Duration::from_secs(1),
-        operations: 0,
-        ..Limits::of(component.size())
-    };
-    let slot = component.0.pool.admit_reserved().await;
-    Guest::new(component, limits, MAX_LISTING, None, slot)
-        .list_tools()
-        .await
+impl Sandbox {
+    /// The tools of a component: derived from its types, or listed by a fresh instance that can reach
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`SandboxError`] if it does not answer, or a description is invalid.
+    pub async fn list_tools(
+        &self,
+        component: &Component,
+    ) -> Result<Vec<ToolDefinition>, SandboxError> {
+        if let Exports::Functions(_, functions) = &component.0.exports {
+            return Ok(functions.tools.clone());
+        }
+        // A list is a constant: a guest that needs more than this does something else.
+        let limits = Limits {
+            fuel: 1_000_000_000,
+            wall: Duration::from_secs(10),
+            cpu: Duration::from_secs(1),
+            operations: 0,
+            ..Limits::of(component.size())
+        };
+        let slot = component.0.pool.admit_reserved().await;
+        let tools = Guest::new(component, limits, MAX_LISTING, None, slot)
+            .list_tools()
+            .await
+            .map_err(|reason| SandboxError::ListTools { reason })?;
+        definitions::checked(tools)
+    }
 }

@@ -7,11 +7,11 @@ use tokio::sync::watch;
 use tollgate_model::tool::{Execution, Limits, Size};
 
 use crate::{
-    Component, Grant, Sandbox, SandboxOptions,
+    Component, Grant, GrantMode, Sandbox, SandboxOptions,
     capability::files::{
         disk,
-        grant::{FileError, ResolvedPath},
         path::RelativePath,
+        resolve::{FileError, ResolvedPath},
         temporary::Replace,
     },
     guest::Guest,
@@ -143,7 +143,13 @@ pub(crate) fn world() -> World {
     fs::write(dir.path().join("granted/a.txt"), "inside").unwrap();
     fs::write(dir.path().join("granted/sub/b.txt"), "below").unwrap();
     fs::write(dir.path().join("outside/secret"), "secret").unwrap();
-    let grant = Grant::open("g", &dir.path().join("granted"), true, BTreeSet::new()).unwrap();
+    let grant = Grant::open(
+        "g",
+        &dir.path().join("granted"),
+        GrantMode::ReadWrite,
+        BTreeSet::new(),
+    )
+    .unwrap();
     World { dir, grant }
 }
 

@@ -15,18 +15,21 @@ use bytes::Bytes;
 use tokio::io::AsyncWrite;
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::{
-    WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView,
+    WasiCtx, WasiCtxBuilder, WasiView,
     cli::{IsTerminal, StdoutStream},
     p2::{OutputStream, Pollable, StreamResult, add_to_linker_async},
 };
 
+use wasmtime_wasi_http::WasiHttpView;
+
 use crate::{
-    GuestEnvironment,
+    call::Host,
     capability::{
-        files::wasi::{self as filesystem, Files},
+        HostPolicy,
+        files::wasi::{self as filesystem, Files, FilesystemState},
         http::wasi::{self as http, Http},
     },
-    guest::{Host, State},
+    resources::GuestEnvironment,
 };
 
 /// The most resources of one call: streams, pollables.
@@ -36,7 +39,7 @@ const MAX_RANDOM: u64 = 64 << 10;
 /// A longer line is cut into several.
 const MAX_LINE: usize = 4 << 10;
 /// The most bytes that a guest may write at once.
-pub(crate) const MAX_WRITE: usize = 64 << 10;
+const MAX_WRITE: usize = 64 << 10;
 
 /// Interfaces of WASI 0.2 that a component may import, by package.
 const PACKAGES: &[&str] = &["cli", "clocks", "filesystem", "io", "random", "sockets"];
@@ -52,7 +55,10 @@ pub(crate) fn is_linked(import: &str) -> bool {
         && version.is_some_and(|version| version.starts_with("0.2."))
 }
 
-pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker<T>(linker: &mut Linker<T>) -> wasmtime::Result<()>
+where
+    T: WasiView + WasiHttpView + FilesystemState,
+{
     add_to_linker_async(linker)?;
     filesystem::add_to_linker(linker)?;
     http::add_to_linker(linker)
@@ -60,24 +66,24 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
 
 /// The WASI state of one call. Created when the guest first needs it.
 pub(crate) struct Wasi {
-    ctx: WasiCtx,
+    pub(crate) ctx: WasiCtx,
     pub(crate) table: ResourceTable,
     pub(crate) files: Files,
-    pub(crate) http: Http,
+    pub(crate) http: Http<dyn HostPolicy>,
 }
 
 impl Wasi {
-    pub(crate) fn new(host: Option<&Host>) -> Self {
+    pub(crate) fn new(host: Option<&Host<dyn HostPolicy>>) -> Self {
         let stream = |level| Lines {
             written: Arc::new(Mutex::new(OutputBuffer {
                 line: Vec::new(),
-                host: host.cloned(),
+                policy: host.map(|host| Arc::clone(&host.policy)),
                 level,
             })),
         };
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
-        let environment = host.map(|host| host.component.environment.clone());
+        let environment = host.map(|host| host.resources.environment.clone());
         let GuestEnvironment {
             arguments,
             environment: variables,
@@ -103,22 +109,6 @@ impl Wasi {
     }
 }
 
-/// The WASI state of the call, created on first use.
-pub(crate) fn context(state: &mut State) -> &mut Wasi {
-    let (wasi, host) = state.wasi();
-    wasi.get_or_insert_with(|| Box::new(Wasi::new(host)))
-}
-
-impl WasiView for State {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        let wasi = context(self);
-        WasiCtxView {
-            ctx: &mut wasi.ctx,
-            table: &mut wasi.table,
-        }
-    }
-}
-
 /// A stream whose lines go to the trace as the component's own words.
 #[derive(Clone)]
 struct Lines {
@@ -128,7 +118,7 @@ struct Lines {
 struct OutputBuffer {
     /// The line so far.
     line: Vec<u8>,
-    host: Option<Host>,
+    policy: Option<Arc<dyn HostPolicy>>,
     level: &'static str,
 }
 
@@ -156,8 +146,8 @@ impl OutputBuffer {
     fn end(&mut self) {
         let line = std::mem::take(&mut self.line);
         let text = String::from_utf8_lossy(&line);
-        if let (Some(host), false) = (&self.host, text.trim().is_empty()) {
-            host.policy.log(self.level, &text);
+        if let (Some(policy), false) = (&self.policy, text.trim().is_empty()) {
+            policy.log(self.level, &text);
         }
     }
 }

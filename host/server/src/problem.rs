@@ -11,11 +11,6 @@ use tollgate_ledger::{CommitError, LedgerError};
 use tollgate_policy::pdp;
 use utoipa::ToSchema;
 
-use crate::{
-    auth::{RateExceeded, token::TokenError},
-    mcp::AdmissionError,
-};
-
 /// The code of a gate that is about to stop: nothing was done.
 pub const LEAVING: &str = "leaving";
 
@@ -107,7 +102,20 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", detail)
     }
 
-    /// Adds the decision that denied the request.
+    /// It cannot be done now.
+    #[must_use]
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry_after(10)
+    }
+
+    /// The caller asks too often, or too much at once.
+    #[must_use]
+    pub fn too_many_requests(detail: impl Into<String>, retry_after: u64) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail)
+            .retry_after(retry_after)
+    }
+
+    /// With the decision that denied it.
     #[must_use]
     pub fn by(mut self, decision: impl ToString) -> Self {
         self.decision = Some(decision.to_string());
@@ -144,41 +152,11 @@ impl IntoResponse for Problem {
     }
 }
 
-fn unavailable(detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry_after(10)
-}
-
-impl From<RateExceeded> for Problem {
-    fn from(busy: RateExceeded) -> Self {
-        Self::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too_many_requests",
-            busy.to_string(),
-        )
-        .retry_after(busy.retry_after.as_secs())
-    }
-}
-
-impl From<AdmissionError> for Problem {
-    fn from(error: AdmissionError) -> Self {
-        let detail = error.to_string();
-        match error {
-            AdmissionError::Busy(busy) => busy.into(),
-            AdmissionError::TooMany => {
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail).retry_after(1)
-            }
-            AdmissionError::Leaving => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, LEAVING, detail).retry_after(10)
-            }
-        }
-    }
-}
-
 impl From<LedgerError> for Problem {
     fn from(error: LedgerError) -> Self {
         match error {
             LedgerError::NotFound { .. } => Self::not_found(error.to_string()),
-            other => unavailable(other.to_string()),
+            other => Self::unavailable(other.to_string()),
         }
     }
 }
@@ -190,7 +168,7 @@ impl From<Refusal> for Problem {
             Refusal::Denied { decision, .. } | Refusal::Undecidable { decision, .. } => {
                 Self::forbidden(message).by(decision)
             }
-            Refusal::Unrecorded { .. } => unavailable(message),
+            Refusal::Unrecorded { .. } => Self::unavailable(message),
             Refusal::UnknownTool { .. } | Refusal::Invalid { .. } => Self::invalid(message),
             _ => Self::forbidden(message),
         }
@@ -202,7 +180,7 @@ impl From<OperateError> for Problem {
         match error {
             OperateError::Refused(refusal) => (*refusal).into(),
             OperateError::Unknown(message) => Self::not_found(message),
-            other => unavailable(other.to_string()),
+            other => Self::unavailable(other.to_string()),
         }
     }
 }
@@ -222,7 +200,7 @@ impl From<ApprovalError> for Problem {
                     ..problem
                 }
             }
-            other => unavailable(other.to_string()),
+            other => Self::unavailable(other.to_string()),
         }
     }
 }
@@ -266,13 +244,7 @@ impl From<LoadError> for Problem {
 
 impl From<CommitError> for Problem {
     fn from(error: CommitError) -> Self {
-        unavailable(error.to_string())
-    }
-}
-
-impl From<TokenError> for Problem {
-    fn from(error: TokenError) -> Self {
-        unavailable(error.to_string())
+        Self::unavailable(error.to_string())
     }
 }
 

@@ -7,7 +7,11 @@
 use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use tollgate_ledger::RunRow;
-use tollgate_model::{ids::SpanId, record::Event, record::Record, request::Action, span};
+use tollgate_model::{
+    ids::SpanId,
+    record::{CallArrival, Event, Record},
+    span,
+};
 
 use crate::session::callers_trace_of;
 use crate::store::{Part, Reader, Scope, StoreError, StoredLog, StoredSpan, Usage, total};
@@ -217,9 +221,11 @@ impl MergedTrace {
     /// Finds the parents of the gate's calls. If several reported spans have the id, that of the run's principal is
     /// used.
     fn attach_calls(&mut self, records: &[(u64, Record)]) {
-        let principal = records.iter().find_map(|(_, record)| match &record.event {
-            Event::RunStarted(started) => Some(started.principal.to_string()),
-            _ => None,
+        let principal = records.iter().find_map(|(_, record)| {
+            let Event::RunStarted(started) = &record.event else {
+                return None;
+            };
+            Some(started.principal.to_string())
         });
         let is_its = |place: usize| {
             let span = self.spans.get(place);
@@ -238,24 +244,20 @@ impl MergedTrace {
         }
         let mut placed: Vec<(SpanId, usize)> = Vec::new();
         for (_, record) in records {
-            let (call, caller, arrival) = match &record.event {
-                Event::Decision(decision) if matches!(decision.action, Action::Call(_)) => {
-                    match decision.call {
-                        Some(call) => (call, decision.caller_span, &decision.arrival),
-                        None => continue,
-                    }
-                }
-                Event::CallInvalid(invalid) => {
-                    (invalid.call, invalid.caller_span, &invalid.arrival)
-                }
-                _ => continue,
+            let Some(CallArrival {
+                call: Some(call),
+                caller_span,
+                arrival,
+            }) = record.event.arrival()
+            else {
+                continue;
             };
             let same = arrival
                 .id
                 .as_deref()
                 .and_then(|id| by_call.get(id).copied());
             let from = || {
-                let all = self.places.get(&caller?)?;
+                let all = self.places.get(&caller_span?)?;
                 let its = all.iter().copied().find(|i| is_its(*i));
                 its.or_else(|| all.first().copied())
             };

@@ -179,9 +179,9 @@ fn project(
         projection.change(change)?;
     }
     projection.end_run()?;
-    let kind = match &record.event {
-        Event::Decision(_) => SpanKind::ExecuteTool,
-        _ => SpanKind::InvokeAgent,
+    let kind = match matches!(record.event, Event::Decision(_)) {
+        true => SpanKind::ExecuteTool,
+        false => SpanKind::InvokeAgent,
     };
     for (facet, value) in facets(record, &projection.about(kind)) {
         projection.writer.add_gate_facet(trace, facet, &value)?;
@@ -276,7 +276,23 @@ impl Projection<'_> {
         match &self.record.event {
             Event::Outcome(outcome) if span == outcome.span => SpanKind::InvokeComponent,
             Event::ApprovalResolved(approval) if span == approval.span => SpanKind::Approval,
-            _ => SpanKind::ExecuteTool,
+            Event::Outcome(_)
+            | Event::ApprovalResolved(_)
+            | Event::BundleActivated(_)
+            | Event::RunStarted(_)
+            | Event::RunEnded(_)
+            | Event::CallInvalid(_)
+            | Event::Decision(_)
+            | Event::Start(_)
+            | Event::Effect(_)
+            | Event::ComponentLog(_)
+            | Event::LabelsJoined(_)
+            | Event::ApprovalRequested(_)
+            | Event::ApprovalAnswered(_)
+            | Event::ApprovalEscalated(_)
+            | Event::Halted(_)
+            | Event::Resumed(_)
+            | Event::Administered(_) => SpanKind::ExecuteTool,
         }
     }
 
@@ -323,7 +339,18 @@ fn facets(record: &Record, attributes: &Attributes) -> Vec<(Facet, String)> {
             add(Facet::Text, &ended.stop_reason);
         }
         Event::ApprovalRequested(approval) => add(Facet::Tool, &approval.tool),
-        _ => {}
+        Event::BundleActivated(_)
+        | Event::Start(_)
+        | Event::Outcome(_)
+        | Event::Effect(_)
+        | Event::ComponentLog(_)
+        | Event::LabelsJoined(_)
+        | Event::ApprovalAnswered(_)
+        | Event::ApprovalResolved(_)
+        | Event::ApprovalEscalated(_)
+        | Event::Halted(_)
+        | Event::Resumed(_)
+        | Event::Administered(_) => {}
     }
     for (name, prefix) in [
         ("tollgate.prompt.version", "prompt:"),

@@ -34,9 +34,11 @@ pub fn callers_trace(tenant: &str, key: Option<&str>, origin: &Origin) -> Option
 
 /// The same from a run's records; `None` if it is the run's own trace.
 pub(crate) fn callers_trace_of(run: RunId, records: &[(u64, Record)]) -> Option<RunId> {
-    let caller = records.iter().find_map(|(_, record)| match &record.event {
-        Event::RunStarted(run) => callers_trace(&record.tenant, run.key.as_deref(), &run.origin),
-        _ => None,
+    let caller = records.iter().find_map(|(_, record)| {
+        let Event::RunStarted(run) = &record.event else {
+            return None;
+        };
+        callers_trace(&record.tenant, run.key.as_deref(), &run.origin)
     });
     caller.filter(|trace| *trace != run)
 }

@@ -2,12 +2,10 @@
 //!
 //! The floor is the bare limit, measured in the same run. Compare ratios, not absolute times.
 
-use std::process::Stdio;
-
 use anyhow::{Result, bail};
 
 use crate::{
-    command::{cargo, say, step},
+    command::{cargo, step},
     guests,
 };
 
@@ -54,33 +52,5 @@ pub(crate) fn run(group: Option<&str>) -> Result<()> {
             ]),
         )?;
     }
-    if group.is_none_or(|g| g == "sandbox") {
-        // The sandbox is measured from inside.
-        for name in ["sandbox_call", "sandbox_python", "sandbox_js"] {
-            measuring_test(name)?;
-        }
-    }
-    Ok(())
-}
-
-/// Runs a measuring test of the gate, and prints its result lines.
-fn measuring_test(name: &str) -> Result<()> {
-    let test = [
-        "test",
-        "--quiet",
-        "--locked",
-        "--release",
-        "--workspace",
-        "--lib",
-    ];
-    let ran = cargo(&test)
-        .args(["--", "--ignored", "--nocapture", name])
-        .stderr(Stdio::inherit())
-        .output()?;
-    let text = String::from_utf8_lossy(&ran.stdout);
-    if !ran.status.success() {
-        bail!("the measurement {name} failed: {text}");
-    }
-    text.lines().filter(|l| l.starts_with('{')).for_each(say);
     Ok(())
 }

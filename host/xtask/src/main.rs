@@ -7,6 +7,8 @@ mod bench;
 mod clients;
 mod command;
 mod demo;
+mod eval;
+mod fuzz;
 mod guests;
 mod house;
 mod install;
@@ -43,6 +45,17 @@ enum Task {
         /// The group; default: all.
         group: Option<String>,
     },
+    /// Replay recorded runs through the decision point: attacks stopped, honest calls held. Example: cargo
+    /// xtask eval agentdojo --data DIR
+    Eval {
+        /// The form of the recorded runs: agentdojo.
+        form: String,
+        /// The rest goes to the evaluation; --help lists it.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Play the fuzz targets for a time. Example: cargo xtask fuzz tool_input --minutes 30
+    Fuzz(fuzz::Fuzz),
     /// Install the binary and the reference components.
     Install {
         /// The prefix: installs into <prefix>/bin and <prefix>/share. Default: ~/.local
@@ -68,7 +81,9 @@ fn run(task: Task) -> Result<()> {
         Task::House => house::run(),
         Task::Guests => guests::run(),
         Task::Clients => clients::run(),
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::Bench { group } => bench::run(group.as_deref()),
+        Task::Eval { form, arguments } => eval::run(&form, &arguments),
         Task::Install { prefix } => install::run(prefix),
     }
 }

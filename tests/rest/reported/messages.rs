@@ -2,31 +2,26 @@
 
 use super::*;
 
-#[tokio::test]
-async fn what_is_no_message_is_refused_and_the_next_one_is_taken() {
-    let intake = Intake::new().await;
-    let whole = request(vec![span(1, 1)]).encode_to_vec();
-    let protobuf = ("content-type", PROTOBUF);
-    let gzip = ("content-encoding", "gzip");
-    let mut broken = whole.clone();
-    broken.pop();
-    let mut not_utf8 = whole.clone();
-    let name = not_utf8.windows(6).position(|w| w == b"span 1").unwrap();
-    not_utf8[name] = 0xff;
-    // A million spans of two bytes each.
-    let many = {
-        let spans: Vec<u8> = [0x12, 0x00].repeat(1_000_000);
-        let scope = ScopeSpans::default().encode_to_vec();
-        assert!(scope.is_empty());
-        let wrap = |inner: &[u8], tag: u8| {
-            let mut outer = vec![tag];
-            prost::encoding::encode_varint(inner.len() as u64, &mut outer);
-            outer.extend_from_slice(inner);
-            outer
-        };
-        wrap(&wrap(&spans, 0x12), 0x0a)
+const BINARY: (&str, &str) = ("content-type", PROTOBUF);
+const JSON: (&str, &str) = ("content-type", "application/json");
+const GZIP: (&str, &str) = ("content-encoding", "gzip");
+
+/// A million spans of two bytes each.
+fn too_many_spans() -> Vec<u8> {
+    let spans: Vec<u8> = [0x12, 0x00].repeat(1_000_000);
+    let scope = ScopeSpans::default().encode_to_vec();
+    assert!(scope.is_empty());
+    let wrap = |inner: &[u8], tag: u8| {
+        let mut outer = vec![tag];
+        prost::encoding::encode_varint(inner.len() as u64, &mut outer);
+        outer.extend_from_slice(inner);
+        outer
     };
-    // Values within values, without end.
+    wrap(&wrap(&spans, 0x12), 0x0a)
+}
+
+/// Values within values, without end.
+fn nested_values() -> Vec<u8> {
     let mut deep = Any::IntValue(1);
     for _ in 0..40 {
         let values = vec![AnyValue { value: Some(deep) }];
@@ -34,52 +29,40 @@ async fn what_is_no_message_is_refused_and_the_next_one_is_taken() {
     }
     let mut nested = span(1, 9);
     nested.attributes.push(attribute("deep", deep));
+    request(vec![nested]).encode_to_vec()
+}
 
-    for (what, headers, body, status) in [
-        ("truncated", vec![protobuf], broken, 400),
-        ("no protobuf", vec![protobuf], b"{}".to_vec(), 400),
-        ("not UTF-8", vec![protobuf], not_utf8, 400),
-        (
-            "no JSON",
-            vec![("content-type", "application/json")],
-            b"{\"resourceSpans\": [".to_vec(),
-            400,
-        ),
-        (
-            "ids of no length",
-            vec![("content-type", "application/json")],
-            b"{\"resourceSpans\": 7}".to_vec(),
-            400,
-        ),
-        (
-            "wrong content type",
-            vec![("content-type", "text/plain")],
-            whole.clone(),
-            415,
-        ),
-        ("no content type", vec![], whole.clone(), 415),
-        (
-            "unknown encoding",
-            vec![protobuf, ("content-encoding", "br")],
-            whole.clone(),
-            415,
-        ),
-        ("no gzip", vec![protobuf, gzip], whole.clone(), 400),
-        (
-            "a bomb",
-            vec![protobuf, gzip],
-            packed(&vec![0; 65 << 20]),
-            413,
-        ),
-        ("too many parts", vec![protobuf], many, 413),
-        (
-            "values without end",
-            vec![protobuf],
-            request(vec![nested]).encode_to_vec(),
-            413,
-        ),
-    ] {
-        let got = intake.status(&headers, body).await;
+#[tokio::test]
+async fn what_is_no_message_is_refused_and_the_next_one_is_taken() {
+    let intake = Intake::new().await;
+    let whole = request(vec![span(1, 1)]).encode_to_vec();
+    let mut broken = whole.clone();
+    broken.pop();
+    let mut not_utf8 = whole.clone();
+    let name = not_utf8.windows(6).position(|w| w == b"span 1").unwrap();
+    not_utf8[name] = 0xff;
+    let plain = ("content-type", "text/plain");
+    let brotli = ("content-encoding", "br");
+    let part = b"{\"resourceSpans\": [".to_vec();
+    let no_list = b"{\"resourceSpans\": 7}".to_vec();
+    let bomb = packed(&vec![0; 65 << 20]);
+    let deep = nested_values();
+    let cases: [(&str, &[(&str, &str)], Vec<u8>, u16); 12] = [
+        ("truncated", &[BINARY], broken, 400),
+        ("no protobuf", &[BINARY], b"{}".to_vec(), 400),
+        ("not UTF-8", &[BINARY], not_utf8, 400),
+        ("no JSON", &[JSON], part, 400),
+        ("ids of no length", &[JSON], no_list, 400),
+        ("wrong content type", &[plain], whole.clone(), 415),
+        ("no content type", &[], whole.clone(), 415),
+        ("unknown encoding", &[BINARY, brotli], whole.clone(), 415),
+        ("no gzip", &[BINARY, GZIP], whole.clone(), 400),
+        ("a bomb", &[BINARY, GZIP], bomb, 413),
+        ("too many parts", &[BINARY], too_many_spans(), 413),
+        ("values without end", &[BINARY], deep, 413),
+    ];
+    for (what, headers, body, status) in cases {
+        let got = intake.status(headers, body).await;
         // Values as deep as that are more than some readers take.
         assert!(
             got == status || (what == "values without end" && got == 400),
@@ -87,7 +70,7 @@ async fn what_is_no_message_is_refused_and_the_next_one_is_taken() {
         );
     }
     // The server need not hear all of it before it says no.
-    let large = intake.status(&[protobuf], vec![0; 100 << 20]).await;
+    let large = intake.status(&[BINARY], vec![0; 100 << 20]).await;
     assert!(matches!(large, 413 | 0), "100 MB: {large}");
     let stranger = Intake {
         token: "tollgate_0_0".into(),
@@ -97,9 +80,9 @@ async fn what_is_no_message_is_refused_and_the_next_one_is_taken() {
         gate: intake.gate.clone(),
         _world: World::new(""),
     };
-    assert_eq!(stranger.status(&[protobuf], whole.clone()).await, 401);
+    assert_eq!(stranger.status(&[BINARY], whole.clone()).await, 401);
     assert_eq!(intake.kept(1), []);
-    assert_eq!(intake.status(&[protobuf, gzip], packed(&whole)).await, 200);
+    assert_eq!(intake.status(&[BINARY, GZIP], packed(&whole)).await, 200);
     assert_eq!(intake.kept(1).len(), 1);
 }
 
@@ -138,26 +121,6 @@ async fn what_is_odd_is_kept_or_refused_by_name() {
     assert_eq!(kept[0].start.0, 0);
     assert_eq!(kept[1].start.0, 4_102_444_800_000_000);
 
-    // Attributes without end are cut, and that is said.
-    let mut bomb = span(3, 1);
-    let text = "x".repeat(1 << 20);
-    bomb.attributes = (0..2_000)
-        .map(|n| attribute(&format!("a{n}"), Any::StringValue("y".into())))
-        .collect();
-    bomb.attributes
-        .insert(0, attribute("long", Any::StringValue(text)));
-    bomb.attributes.insert(
-        1,
-        attribute("tollgate.run.id", Any::StringValue("mine".into())),
-    );
-    let (refused, why) = intake.send(vec![bomb]).await;
-    assert_eq!((refused, why.is_empty()), (0, false));
-    let kept = &intake.kept(3)[0].body;
-    assert!(kept.attributes.len() <= 128 && kept.dropped > 1_800);
-    assert!(kept.attributes["long"].as_str().unwrap().len() < 40_000);
-    assert_eq!(kept.attributes["reported.tollgate.run.id"], "mine");
-    assert!(!kept.attributes.contains_key("tollgate.run.id"));
-
     // More spans than a trace may have.
     let many = (0..=200).map(|n| span(4, n)).collect();
     let (refused, why) = intake.send(many).await;
@@ -184,6 +147,29 @@ async fn what_is_odd_is_kept_or_refused_by_name() {
     let answer = ExportTraceServiceResponse::decode(body.as_slice()).unwrap();
     assert_eq!(answer.partial_success.unwrap().rejected_spans, 1);
     assert_eq!(intake.kept(5), []);
+}
+
+#[tokio::test]
+async fn attributes_without_end_are_cut_and_that_is_said() {
+    let intake = Intake::new().await;
+    let mut bomb = span(3, 1);
+    let text = "x".repeat(1 << 20);
+    bomb.attributes = (0..2_000)
+        .map(|n| attribute(&format!("a{n}"), Any::StringValue("y".into())))
+        .collect();
+    bomb.attributes
+        .insert(0, attribute("long", Any::StringValue(text)));
+    bomb.attributes.insert(
+        1,
+        attribute("tollgate.run.id", Any::StringValue("mine".into())),
+    );
+    let (refused, why) = intake.send(vec![bomb]).await;
+    assert_eq!((refused, why.is_empty()), (0, false));
+    let kept = &intake.kept(3)[0].body;
+    assert!(kept.attributes.len() <= 128 && kept.dropped > 1_800);
+    assert!(kept.attributes["long"].as_str().unwrap().len() < 40_000);
+    assert_eq!(kept.attributes["reported.tollgate.run.id"], "mine");
+    assert!(!kept.attributes.contains_key("tollgate.run.id"));
 }
 
 #[tokio::test]

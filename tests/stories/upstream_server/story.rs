@@ -5,17 +5,7 @@ use super::*;
 pub(super) struct Story {
     pub(super) world: World,
     pub(super) gate: Gate,
-    pub(super) _http: Option<Http>,
-}
-
-/// A server over HTTP, which ends with the story.
-pub(super) struct Http(Child);
-
-impl Drop for Http {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+    pub(super) _http: Option<ChildProcess>,
 }
 
 pub(super) fn options(world: &World) -> GateOptions {
@@ -29,7 +19,7 @@ pub(super) fn options(world: &World) -> GateOptions {
 }
 
 impl Story {
-    pub(super) async fn with(reach: &str, http: Option<Http>, world: World) -> Self {
+    pub(super) async fn with(reach: &str, http: Option<ChildProcess>, world: World) -> Self {
         let config = world.read("tollgate.toml");
         let upstream = format!(
             "\n[secrets.key]\nfile = \"key\"\n[upstream.box]\n{reach}\nlabels = []\ntaints = []\n[tools.box__slow]\n\
@@ -67,12 +57,7 @@ impl Story {
         let world = World::new(POLICIES);
         let dir = world.path("server");
         fs::create_dir(&dir).unwrap();
-        let server = Command::new(SERVER)
-            .arg(&dir)
-            .arg("--http")
-            .spawn()
-            .unwrap();
-        let server = Http(server);
+        let server = ChildProcess::start(Command::new(SERVER).arg(&dir).arg("--http"));
         let address = until(|| fs::read_to_string(dir.join("address")).ok()).await;
         let reach = format!("url = \"http://{address}/mcp\"\nsecret = \"key\"");
         Self::with(&reach, Some(server), world).await

@@ -16,21 +16,18 @@ async fn what_comes_back_is_bounded() {
         ("/bomb", bomb),
         (
             "/endless",
-            web_server::Answer::Endless(b"HTTP/1.1 200 OK\r\n\r\n".to_vec()),
+            web::Answer::Endless(b"HTTP/1.1 200 OK\r\n\r\n".to_vec()),
         ),
-        ("/header", web_server::Answer::Bytes(fields.into_bytes())),
+        ("/header", web::Answer::Bytes(fields.into_bytes())),
         (
             "/line",
-            web_server::Answer::Endless(b"HTTP/1.1 200 OK\r\nx: ".to_vec()),
+            web::Answer::Endless(b"HTTP/1.1 200 OK\r\nx: ".to_vec()),
         ),
         (
             "/short",
-            web_server::Answer::Bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nx".to_vec()),
+            web::Answer::Bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nx".to_vec()),
         ),
-        (
-            "/garbage",
-            web_server::Answer::Bytes(b"220 ready\r\n".to_vec()),
-        ),
+        ("/garbage", web::Answer::Bytes(b"220 ready\r\n".to_vec())),
     ])
     .await;
     let gate = world.open().await;
@@ -55,10 +52,10 @@ async fn what_comes_back_is_bounded() {
 async fn a_silent_server_delays_no_other_call() {
     let world = world("");
     let server = Server::start(vec![
-        ("/silent", web_server::Answer::Stalled(Vec::new())),
+        ("/silent", web::Answer::Stalled(Vec::new())),
         (
             "/half",
-            web_server::Answer::Stalled(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhe".to_vec()),
+            web::Answer::Stalled(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhe".to_vec()),
         ),
     ])
     .await;
@@ -100,7 +97,7 @@ async fn a_silent_server_delays_no_other_call() {
 async fn a_request_ends_with_its_call() {
     let world = world("");
     world.configure("time = \"5s\"", "time = \"500ms\"");
-    let server = Server::start(vec![("/silent", web_server::Answer::Stalled(Vec::new()))]).await;
+    let server = Server::start(vec![("/silent", web::Answer::Stalled(Vec::new()))]).await;
     let gate = world.open().await;
     let arguments = format!(r#"{{"url":"{}"}}"#, server.url("site.test", "/silent"));
     let answer = call(&gate, "r", "hostile__send_request", &arguments).await;

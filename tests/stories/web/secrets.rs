@@ -14,8 +14,8 @@ async fn a_secret_goes_out_and_never_comes_back() {
         &SECRET[half..],
     );
     let server = Server::start(vec![
-        ("/echo", web_server::Answer::Echo),
-        ("/split", web_server::Answer::Bytes(chunked.into_bytes())),
+        ("/echo", web::Answer::Echo),
+        ("/split", web::Answer::Bytes(chunked.into_bytes())),
     ])
     .await;
     let gate = world.open().await;
@@ -69,7 +69,7 @@ async fn a_secret_goes_out_and_never_comes_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_goes_nowhere_else() {
     let world = world(KEY_GOES_TO_SITE);
-    let elsewhere = Server::start(vec![("/", web_server::Answer::Echo)]).await;
+    let elsewhere = Server::start(vec![("/", web::Answer::Echo)]).await;
     let port = elsewhere.address.port();
     let server = Server::start(vec![(
         "/away",

@@ -113,7 +113,19 @@ impl List {
                 }
                 Event::CallInvalid(call) => call.tool == wanted,
                 Event::Halted(_) | Event::Resumed(_) => entry.resource == format!("tool {wanted}"),
-                _ => false,
+                Event::BundleActivated(_)
+                | Event::RunStarted(_)
+                | Event::RunEnded(_)
+                | Event::Start(_)
+                | Event::Outcome(_)
+                | Event::Effect(_)
+                | Event::ComponentLog(_)
+                | Event::LabelsJoined(_)
+                | Event::ApprovalRequested(_)
+                | Event::ApprovalAnswered(_)
+                | Event::ApprovalResolved(_)
+                | Event::ApprovalEscalated(_)
+                | Event::Administered(_) => false,
             });
         let answered = matches!(record.event, Event::ApprovalAnswered(_));
         let approver = self

@@ -9,11 +9,11 @@ use tollgate_ledger::{ApprovalFilter, LedgerReader};
 use tollgate_trace::export;
 
 use crate::{
-    commands::wrap::observes_only,
     component::compiler,
     context::Context,
     error::{Failure, shown},
     exit_code::Exit,
+    observe_only,
     style::{Tone, line, paint, wrap},
     units::count,
 };
@@ -126,7 +126,7 @@ async fn loading(config: &Config) -> Vec<Finding> {
             findings.push(labels(&snapshot.ruleset));
         }
     }
-    if let Some(warning) = observes_only(config) {
+    if let Some(warning) = observe_only::warning(config) {
         findings.push(Finding::look(
             "observe-only",
             warning.trim_start_matches("warning: "),

@@ -21,11 +21,11 @@ use tollgate_trace::projector;
 
 use crate::{
     client::{Client, NotAlone},
-    commands::wrap::observes_only,
     context::Context,
     error::Failure,
     exit_code::Exit,
     logging::{self, Logs},
+    observe_only,
     stdio_proxy::{End, StdioProxy},
 };
 
@@ -89,7 +89,7 @@ pub(super) async fn over_stdio(config: Config, cx: &Context<'_>) -> Result<Exit,
 
 async fn serve(args: Serve, config: Config, cx: &Context<'_>) -> Result<Exit, Failure> {
     args.logs.begin();
-    if let Some(warning) = observes_only(&config) {
+    if let Some(warning) = observe_only::warning(&config) {
         remark(cx, &warning);
     }
     let agent = match agent(args.agent.as_deref(), &config) {

@@ -15,6 +15,7 @@ use crate::{
     error::Failure,
     exit_code::Exit,
     render::tool::{self, MentionView, ToolView},
+    style::line,
 };
 
 const LIST: &str = "\
@@ -82,7 +83,7 @@ pub(crate) async fn run(command: Tools, cx: &Context<'_>) -> Result<Exit, Failur
     Ok(Exit::Ok)
 }
 
-/// Exports of components that cannot be tools, with the reason.
+/// What components export or upstream servers offer and cannot be a tool, with the reason.
 fn left_out(executors: &Executors) -> Vec<String> {
     let components = executors.components.iter();
     let left_out = |(name, component): (&String, &Arc<LoadedComponent>)| {
@@ -91,7 +92,14 @@ fn left_out(executors: &Executors) -> Vec<String> {
         all.map(move |why| format!("component `{name}`: no tool of its function {why}"))
             .collect::<Vec<_>>()
     };
-    components.flat_map(left_out).collect()
+    let upstreams = executors.upstreams.iter().flat_map(|(name, upstream)| {
+        let all = upstream.left_out().iter();
+        all.map(move |(tool, why)| {
+            let (tool, why) = (line(tool, 128), line(why, 400));
+            format!("upstream server `{name}`: its tool {tool} cannot be used: {why}")
+        })
+    });
+    components.flat_map(left_out).chain(upstreams).collect()
 }
 
 fn unknown(ruleset: &Ruleset, name: &str) -> Failure {

@@ -65,7 +65,15 @@ fn described(index: u64, record: &Record) -> Option<(&'static str, Tone, String)
             );
             ("⏸", Tone::Wait, words)
         }
-        _ => {
+        Event::BundleActivated(_)
+        | Event::CallInvalid(_)
+        | Event::LabelsJoined(_)
+        | Event::ApprovalAnswered(_)
+        | Event::ApprovalResolved(_)
+        | Event::ApprovalEscalated(_)
+        | Event::Halted(_)
+        | Event::Resumed(_)
+        | Event::Administered(_) => {
             let entry = Entry::of(index, record)?;
             let words = format!(
                 "{} {} by {} {}",

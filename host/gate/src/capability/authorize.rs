@@ -17,7 +17,7 @@ use super::{
     pending_effects::call_over,
     prior_approval::{ApprovalQuery, PriorApproval},
 };
-use crate::enforce::{Pep, Permitted, Queued, Refusal, grant_from_row, pending_refusal};
+use crate::enforce::{Pep, Permitted, Refusal, grant_from_row, pending_refusal};
 
 /// The evaluation of a request, with earlier answers of approvers to the same request.
 struct CapabilityDecision {
@@ -98,15 +98,15 @@ impl Capabilities {
         self.pending().begin(effects, sealed)?;
         let uses_approval = allowed && draft.decided.earlier.is_some();
         if allowed && !act.changes_the_world() && !uses_approval {
-            let (place, is_full) = {
+            let (queued, is_full) = {
                 let mut pending = self.pending();
-                let place = pending.queue(draft.record, draft.payload);
-                (place, pending.is_full())
+                let queued = pending.queue(act, draft.span, draft.record, draft.payload);
+                (queued, pending.is_full())
             };
             if is_full {
                 self.commit(Batch::default(), None).await?;
             }
-            return Ok(Queued::new(act, draft.span, place).for_guest(label_epoch));
+            return Ok(queued.for_guest(label_epoch));
         }
         let span = draft.span;
         let receipt = self.record_decision(&mut act, draft, effects).await?;
@@ -230,22 +230,30 @@ impl Capabilities {
     ) -> Result<(), Refusal> {
         match decided.decision {
             Decision::Allow(_) => Ok(()),
-            Decision::Error(basis) => Err(Refusal::Undecidable { decision, basis }),
-            Decision::Deny(basis) => Err(decided
-                .rejected
-                .unwrap_or(Refusal::Denied { decision, basis })),
+            Decision::Error(basis) => {
+                let basis = Box::new(basis);
+                Err(Refusal::Undecidable { decision, basis })
+            }
+            Decision::Deny(basis) => {
+                let basis = Box::new(basis);
+                let denied = Refusal::Denied { decision, basis };
+                Err(decided.rejected.unwrap_or(denied))
+            }
             Decision::Escalate(basis, requirement) => {
                 let refusal = match (asked, decided.earlier) {
                     (Some((expires, approval)), _) => Refusal::Pending {
                         decision,
-                        basis,
+                        basis: Box::new(basis),
                         approval,
-                        requirement,
+                        requirement: Box::new(requirement),
                         expires,
                         happened: Vec::new(),
                     },
                     (None, Some(row)) => pending_refusal(decision, basis, &row),
-                    (None, None) => Refusal::Denied { decision, basis },
+                    (None, None) => {
+                        let basis = Box::new(basis);
+                        Refusal::Denied { decision, basis }
+                    }
                 };
                 self.mark_pending(&refusal);
                 Err(refusal)

@@ -180,6 +180,7 @@ fn result(answer: Answer) -> Result<Vec<Content>, NestedCallError> {
         }
         Verdict::Refused(refusal) => Err(NestedCallError::Denied(denial(refusal))),
         Verdict::Withheld { decision, basis } => {
+            let basis = Box::new(basis);
             let refusal = Refusal::Denied { decision, basis };
             Err(NestedCallError::Denied(denial(refusal)))
         }

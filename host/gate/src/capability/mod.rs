@@ -35,16 +35,18 @@ use tollgate_model::{
     tool::Content,
 };
 use tollgate_sandbox::{
-    capability::state::{StateError, StateReply, StateRequest},
+    capability::{
+        progress::ProgressSink,
+        state::{StateError, StateReply, StateRequest, StateStore},
+    },
     port::{
-        ConsumedBudget, Denial, HostPolicy, NestedCallError, PortFuture, RemainingBudget,
-        SecretStore,
+        CallPort, ConsumedBudget, Denial, NestedCallError, PortFuture, RemainingBudget, SecretStore,
     },
 };
 
 pub(crate) use self::{
     calls::{CallParams, CallPipeline},
-    pending_effects::{QueuePlace, UnrecordedEffects},
+    pending_effects::UnrecordedEffects,
 };
 use self::{pending_effects::PendingEffects, secrets::CallSecrets};
 pub use crate::enforce::Listener;
@@ -245,7 +247,7 @@ impl Capabilities {
     }
 }
 
-impl HostPolicy for Capabilities {
+impl CallPort for Capabilities {
     fn now(&self) -> Timestamp {
         self.pep.now()
     }
@@ -266,11 +268,6 @@ impl HostPolicy for Capabilities {
         self.record_log(level, message);
     }
 
-    fn report(self: Arc<Self>, report: ProgressReport) -> Option<PortFuture<'static, ()>> {
-        let report = self.take_report(report)?;
-        Some(Box::pin(async move { self.release_report(report).await }))
-    }
-
     fn call<'a>(
         &'a self,
         tool: &'a str,
@@ -280,11 +277,20 @@ impl HostPolicy for Capabilities {
         Box::pin(self.nested_call(tool, arguments, budget))
     }
 
-    fn state(&self, request: StateRequest) -> PortFuture<'_, Result<StateReply, StateError>> {
-        Box::pin(self.perform_state(request))
-    }
-
     fn secrets(&self) -> &dyn SecretStore {
         &self.secrets
+    }
+}
+
+impl ProgressSink for Capabilities {
+    fn report(self: Arc<Self>, report: ProgressReport) -> Option<PortFuture<'static, ()>> {
+        let report = self.take_report(report)?;
+        Some(Box::pin(async move { self.release_report(report).await }))
+    }
+}
+
+impl StateStore for Capabilities {
+    fn state(&self, request: StateRequest) -> PortFuture<'_, Result<StateReply, StateError>> {
+        Box::pin(self.perform_state(request))
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use tollgate_ledger::{Batch, CommitError, Payload, Receipt, StateUpdate, StateUpdateResult};
-use tollgate_model::record::Record;
+use tollgate_model::{ids::SpanId, record::Record};
+use tollgate_sandbox::port::Permit;
 
 use super::{Capabilities, progress::ReportCount};
 use crate::enforce::Refusal;
@@ -76,11 +77,18 @@ impl PendingEffects {
         Ok(())
     }
 
-    /// Keep a decision for the next commit.
-    pub(super) fn queue(&mut self, record: Record, payload: Payload) -> QueuePlace {
+    /// Keeps the decision that allows `act` for the next commit. `span` is the decision's, and the parent of
+    /// the effect.
+    pub(super) fn queue<A>(
+        &mut self,
+        act: A,
+        span: SpanId,
+        record: Record,
+        payload: Payload,
+    ) -> Queued<A> {
         self.records.push(record);
         self.payloads.push(payload);
-        QueuePlace(())
+        Queued { act, span }
     }
 
     /// Whether so much waits that it is to be committed at once.
@@ -95,9 +103,20 @@ impl PendingEffects {
     }
 }
 
-/// Proof that a decision waits for the next commit of its call. Only [`PendingEffects::queue`] makes one.
+/// An allowed act whose decision waits in the call's queue: a read. It is recorded before any later effect of
+/// the call, and before the call's result leaves. Only [`PendingEffects::queue`] makes one.
 #[derive(Debug)]
-pub(crate) struct QueuePlace(());
+pub(super) struct Queued<A> {
+    act: A,
+    span: SpanId,
+}
+
+impl<A> Queued<A> {
+    /// The same for the sandbox.
+    pub(super) fn for_guest(self, label_epoch: u64) -> Permit<A> {
+        Permit::issue(self.act, self.span, label_epoch)
+    }
+}
 
 /// The index of a batch's first record, and the result of its state update.
 pub(super) struct CommittedBatch {

@@ -119,7 +119,9 @@ impl Capabilities {
                 ApprovalState::Pending => PriorApproval::Pending(Box::new(row)),
                 ApprovalState::Approved => PriorApproval::Granted(Box::new(row)),
                 ApprovalState::Rejected => PriorApproval::Rejected(row.id, row.expires),
-                _ => PriorApproval::None,
+                ApprovalState::Expired | ApprovalState::Cancelled | ApprovalState::Consumed => {
+                    PriorApproval::None
+                }
             },
         })
     }

@@ -78,7 +78,7 @@ impl Detectors {
         Self::of(rules)
     }
 
-    fn of(rules: Vec<Rule>) -> Result<Self, DetectError> {
+    pub(super) fn of(rules: Vec<Rule>) -> Result<Self, DetectError> {
         let mut unconditional = Vec::new();
         let mut keywords = Vec::new();
         for (place, rule) in rules.iter().enumerate() {
@@ -222,12 +222,11 @@ mod tests {
     }
 
     /// Invented examples of each form. They are split, so that repository scanners do not report them.
-    #[test]
-    fn every_detector_finds_its_own() {
+    fn examples() -> Vec<(&'static str, String)> {
         let long = "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8s9T0u1V2w3X4y5Z6";
         let hex = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
         let of = |text: &str, n: usize| text.get(..n).unwrap().to_owned();
-        let cases: Vec<(&str, String)> = vec![
+        vec![
             (
                 "private-key",
                 format!(
@@ -290,7 +289,12 @@ mod tests {
                 "assigned-secret",
                 r#"{\"db_password\": \"hunter22\"}"#.into(),
             ),
-        ];
+        ]
+    }
+
+    #[test]
+    fn every_detector_finds_its_own() {
+        let cases = examples();
         let detectors = detectors();
         let ids: Vec<&str> = detectors.rules.iter().map(|r| r.id.as_str()).collect();
         let tried: Vec<&str> = cases.iter().map(|(id, _)| *id).collect();

@@ -12,6 +12,8 @@ mod detect;
 mod error;
 mod fields;
 mod filter;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod gitleaks;
 mod go_regex;
 mod session;
@@ -217,6 +219,3 @@ fn arrived(arrival: &mut Arrival, clean: impl Fn(&mut String)) {
     let said = [&mut arrival.id, &mut arrival.mcp];
     said.into_iter().flatten().for_each(clean);
 }
-
-#[cfg(test)]
-mod tests;

@@ -10,10 +10,7 @@ use toml::{Spanned, Table, Value};
 use super::{ConfigError, validate::Validation};
 use crate::{
     capture::Detectors,
-    sandbox::{
-        ConfigEntry,
-        capability::config::{ConfigValue, MAX_TEXTS, MAX_VALUE, is_key},
-    },
+    sandbox::resources::{ConfigEntry, ConfigValue, MAX_TEXTS, MAX_VALUE, is_key},
 };
 
 /// Entries of a component.

@@ -1,7 +1,7 @@
 //! Invalid configurations, and the values of valid ones.
 
 use super::*;
-use crate::sandbox::capability::config::{ConfigValue, MAX_TEXTS, MAX_VALUE};
+use crate::sandbox::resources::{ConfigValue, MAX_TEXTS, MAX_VALUE};
 
 fn error(text: &str) -> String {
     Config::parse(Path::new("/etc/tollgate.toml"), text)

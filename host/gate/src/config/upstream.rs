@@ -15,6 +15,9 @@ use crate::{
     tool::{Limits, Size},
 };
 
+/// Bytes of a result, unless configured: a picture of a whole page passes.
+const OUTPUT: u64 = 4 << 20;
+
 /// An upstream server, and what is sent to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamConfig {
@@ -171,9 +174,10 @@ impl Validation<'_> {
             rename: upstream.rename,
             labels: labels(upstream.labels)?,
             taints: labels(upstream.taints)?,
-            limits: self
-                .limits(limits, Size::Standard)?
-                .over(&Limits::default()),
+            limits: self.limits(limits, Size::Standard)?.over(&Limits {
+                output: OUTPUT,
+                ..Limits::default()
+            }),
         })
     }
 

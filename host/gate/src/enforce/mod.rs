@@ -18,11 +18,12 @@ mod release;
 mod ruleset;
 mod runs;
 mod single_flight;
+mod tool_call;
 
 use tollgate_model::{canonical::Sha256Digest, request::Action};
 
 pub use act::Act;
-pub use acts::{OperatorAct, RunAct, ToolCall};
+pub use acts::{OperatorAct, RunAct};
 pub use answer::{
     Answer, AnswerView, CallOptions, CallOutcome, CallRequest, Listener, PendingView, PolicyView,
     Verdict,
@@ -35,12 +36,12 @@ pub use context::{CallContext, EnclosingCall, RecentUsage};
 pub(crate) use memory::LabelMemory;
 pub(crate) use pep::{Draft, Pep};
 pub use permit::Permitted;
-pub(crate) use permit::Queued;
 pub use refusal::Refusal;
 pub(crate) use release::{ReleaseDecision, apply_release_decision, content_with_truncation_note};
 pub use ruleset::Ruleset;
 pub use single_flight::ApprovalWaiter;
 pub(crate) use single_flight::{AnswerSubscription, InFlightCalls, InFlightGuard};
+pub use tool_call::ToolCall;
 
 /// The public part of a component: its name and the digest of its file.
 #[derive(Debug, Clone, PartialEq, Eq)]

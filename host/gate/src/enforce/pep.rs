@@ -12,6 +12,7 @@ use tollgate_model::{
     decision::{Decision, Outcome},
     entity::{Entity, Kind, Uid},
     ids::{ApprovalId, DecisionId, RunId, SpanId},
+    provenance::ProvenanceFacts,
     record::{Arrival, DecisionRecord, Event, KeyedDigest, PayloadRef, Record},
     request::{Facts, Request, RunFacts, WindowFacts},
     run::{RunDelta, RunState},
@@ -275,6 +276,7 @@ impl Pep {
             environment: config.gate.environment.clone(),
             local: config.local_time(now),
             now,
+            provenance: ProvenanceFacts::default(),
             run,
         }
     }
@@ -429,9 +431,13 @@ impl Pep {
         match judged.decision {
             Decision::Allow(_) => Ok(decision),
             Decision::Deny(basis) | Decision::Escalate(basis, _) => {
+                let basis = Box::new(basis);
                 Err(Refusal::Denied { decision, basis })
             }
-            Decision::Error(basis) => Err(Refusal::Undecidable { decision, basis }),
+            Decision::Error(basis) => {
+                let basis = Box::new(basis);
+                Err(Refusal::Undecidable { decision, basis })
+            }
         }
     }
 }

@@ -7,7 +7,6 @@ use tollgate_model::ids::SpanId;
 use tollgate_sandbox::{Invocation, LoadedComponent, port::Permit};
 
 use super::{Refusal, ToolCall};
-use crate::capability::QueuePlace;
 
 /// Proof of a recorded allow. It cannot be copied, and its act cannot be changed.
 #[derive(Debug)]
@@ -50,26 +49,6 @@ impl<A> Permitted<A> {
     }
 
     /// The same for the sandbox, for an effect that a component asked for.
-    pub(crate) fn for_guest(self, label_epoch: u64) -> Permit<A> {
-        Permit::issue(self.act, self.span, label_epoch)
-    }
-}
-
-/// An allowed act whose decision waits in the call's queue: a read. It is recorded before any later effect of
-/// the call, and before the call's result leaves.
-#[derive(Debug)]
-pub(crate) struct Queued<A> {
-    act: A,
-    span: SpanId,
-}
-
-impl<A> Queued<A> {
-    /// `span` is the decision's, and the parent of the effect.
-    pub(crate) fn new(act: A, span: SpanId, _place: QueuePlace) -> Self {
-        Self { act, span }
-    }
-
-    /// The same for the sandbox.
     pub(crate) fn for_guest(self, label_epoch: u64) -> Permit<A> {
         Permit::issue(self.act, self.span, label_epoch)
     }

@@ -17,25 +17,25 @@ pub enum Refusal {
         /// The decision.
         decision: DecisionId,
         /// The basis of the decision.
-        basis: Basis,
+        basis: Box<Basis>,
     },
     /// It could not be decided, which denies.
     Undecidable {
         /// The decision.
         decision: DecisionId,
         /// The basis of the decision: its errors.
-        basis: Basis,
+        basis: Box<Basis>,
     },
     /// It waits for an approval.
     Pending {
         /// The decision.
         decision: DecisionId,
         /// The basis of the decision.
-        basis: Basis,
+        basis: Box<Basis>,
         /// The pending approval.
         approval: ApprovalId,
         /// The approvals that would lift it.
-        requirement: Requirement,
+        requirement: Box<Requirement>,
         /// When it expires.
         expires: Timestamp,
         /// The call's effects, if it was stopped in the middle: it runs again from the beginning. Empty if

@@ -107,7 +107,7 @@ async fn candidate(
     for (name, digest) in seen {
         for (name, settings) in named(config, Some(name))? {
             let (_, offer) = ask(config, connector, name, settings).await?;
-            let locked = LockedUpstream::new(offer?.definitions());
+            let locked = LockedUpstream::of(&*offer?);
             if locked.digest != *digest {
                 return Err(LoadError::UpstreamMoved {
                     name: name.clone(),

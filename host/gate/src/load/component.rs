@@ -13,7 +13,9 @@ use crate::{
     config::{ComponentConfig, Config},
     egress::Network,
     lock::Lock,
-    sandbox::{Compiler, Component, Grant, Inspection, LoadedComponent, Sandbox},
+    sandbox::{
+        Compiler, Component, Grant, GrantMode, Inspection, LoadedComponent, Resources, Sandbox,
+    },
     tool::{Size, SourceKind, Tool, ToolDefinition, ToolSource},
 };
 
@@ -36,7 +38,7 @@ pub fn read_component(config: &Config, name: &str) -> Result<(Vec<u8>, Sha256Dig
     Ok((bytes, digest))
 }
 
-/// A compiled component with its grants, and its tools.
+/// A compiled component with its resources, and its tools.
 ///
 /// # Errors
 /// [`LoadError`].
@@ -59,7 +61,11 @@ pub(super) async fn component(
     let definitions = sandbox.list_tools(&compiled).await.map_err(failed)?;
     let mut grants = BTreeMap::new();
     for (grant, g) in &settings.grants {
-        let opened = Grant::open(grant, &g.path, g.read_write, g.labels.clone()).map_err(failed)?;
+        let mode = match g.read_write {
+            true => GrantMode::ReadWrite,
+            false => GrantMode::ReadOnly,
+        };
+        let opened = Grant::open(grant, &g.path, mode, g.labels.clone()).map_err(failed)?;
         grants.insert(grant.clone(), Arc::new(opened));
     }
     check_renames(config, name, settings, &definitions)?;
@@ -85,12 +91,14 @@ pub(super) async fn component(
         name: name.into(),
         digest,
         compiled,
-        grants,
-        secrets: settings.secrets.clone(),
-        config: settings.config.clone(),
-        environment: settings.environment.clone(),
-        network: network.clone(),
-        hosts: Arc::new(config.network.clone()),
+        resources: Arc::new(Resources {
+            grants,
+            secrets: settings.secrets.clone(),
+            config: settings.config.clone(),
+            environment: settings.environment.clone(),
+            network: network.clone(),
+            hosts: Arc::new(config.network.clone()),
+        }),
     };
     Ok((component, tools))
 }

@@ -1,6 +1,7 @@
 //! From a configuration to a snapshot: components compiled, tools named and typed, policies validated.
 //!
-//! Every problem is an error with its position, and nothing loads partially.
+//! Every problem of what the operator writes is an error with its position, and nothing of that loads partially. A tool
+//! of an upstream server that cannot be used is left out, with the reason.
 
 mod accept;
 mod bundle;
@@ -13,7 +14,11 @@ mod protected;
 mod tool;
 mod upstream;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use tollgate_policy::{
     pdp::{Bundle, Pdp},
@@ -172,10 +177,20 @@ async fn sources(
         components.insert(name.clone(), Arc::new(component));
         offered.extend(tools);
     }
-    for (name, settings) in &config.upstreams {
-        if let Some(upstream) = upstreams.get(name) {
-            offered.extend(upstream::tools(config, upstream, settings)?);
-        }
+    let mut left_out = BTreeSet::new();
+    let mut reached = BTreeMap::new();
+    for (name, upstream) in upstreams {
+        let Some(settings) = config.upstreams.get(&name) else {
+            continue;
+        };
+        let taken = offered
+            .iter()
+            .map(|tool: &Tool| tool.name.clone())
+            .collect();
+        let tools = upstream::tools(config, lock, &upstream, settings, &taken)?;
+        offered.extend(tools.usable);
+        left_out.extend(tools.names);
+        reached.insert(name, Arc::new(upstream.without(tools.left_out)));
     }
     for (name, settings) in &config.external {
         offered.extend(external::tools(config, name, settings)?);
@@ -183,16 +198,21 @@ async fn sources(
     Ok(Sources {
         executors: Executors {
             components,
-            upstreams,
+            upstreams: reached,
             network,
         },
-        tools: by_name(config, offered)?,
+        tools: by_name(config, offered, &left_out)?,
         secrets,
     })
 }
 
-/// Tools by the name that agents see, without duplicates.
-fn by_name(config: &Config, offered: Vec<Tool>) -> Result<Tools, LoadError> {
+/// Tools by the name that agents see, without duplicates. What is configured for tools that are `left_out` counts for
+/// nothing.
+fn by_name(
+    config: &Config,
+    offered: Vec<Tool>,
+    left_out: &BTreeSet<String>,
+) -> Result<Tools, LoadError> {
     let mut tools = Tools::new();
     for tool in offered {
         if let Some(other) = tools.get(&tool.name) {
@@ -210,7 +230,8 @@ fn by_name(config: &Config, offered: Vec<Tool>) -> Result<Tools, LoadError> {
         }
         tools.insert(tool.name.clone(), Arc::new(tool));
     }
-    if let Some(unknown) = config.tools.keys().find(|name| !tools.contains_key(*name)) {
+    let is_known = |name: &String| tools.contains_key(name) || left_out.contains(name);
+    if let Some(unknown) = config.tools.keys().find(|name| !is_known(name)) {
         let near = policy::nearest(unknown, tools.keys().map(String::as_str));
         return Err(LoadError::UnknownTool {
             tool: unknown.clone(),

@@ -1,10 +1,13 @@
 //! Upstream servers with their accepted definitions.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     LoadError,
-    tool::{ToolDefaults, tool},
+    tool::{ToolDefaults, tool, tool_name_error},
 };
 use crate::{
     config::{Config, UpstreamConfig},
@@ -25,13 +28,13 @@ pub(super) fn upstreams(
     connector: &dyn Connector,
     secrets: &Arc<Vault>,
     network: &Network,
-) -> Result<BTreeMap<String, Arc<LoadedUpstream>>, LoadError> {
+) -> Result<BTreeMap<String, LoadedUpstream>, LoadError> {
     let mut upstreams = BTreeMap::new();
     for (name, settings) in &config.upstreams {
         let pinned = pinned(config, lock, name)?;
         let connection = connector.connect(name, settings, secrets, network);
         let upstream = LoadedUpstream::new(name, pinned, settings, secrets, connection);
-        upstreams.insert(name.clone(), Arc::new(upstream));
+        upstreams.insert(name.clone(), upstream);
     }
     Ok(upstreams)
 }
@@ -53,15 +56,29 @@ fn pinned(
         })
 }
 
-/// The accepted tools of one upstream server.
+/// The tools of one upstream server.
+#[derive(Debug, Default)]
+pub(super) struct UpstreamTools {
+    /// Those that agents can have.
+    pub(super) usable: Vec<Tool>,
+    /// The others by the server's own names, and why.
+    pub(super) left_out: BTreeMap<String, String>,
+    /// What agents would call those.
+    pub(super) names: BTreeSet<String>,
+}
+
+/// The accepted tools of one upstream server. Each stands for itself: one that cannot be used, or that has a name that
+/// is `taken`, costs no other.
 ///
 /// # Errors
-/// [`LoadError`].
+/// [`LoadError`]: what the operator has configured for a tool does not fit it.
 pub(super) fn tools(
     config: &Config,
+    lock: &Lock,
     upstream: &LoadedUpstream,
     settings: &UpstreamConfig,
-) -> Result<Vec<Tool>, LoadError> {
+    taken: &BTreeSet<String>,
+) -> Result<UpstreamTools, LoadError> {
     let defaults = ToolDefaults {
         source: ToolSource {
             name: upstream.name().to_owned(),
@@ -73,9 +90,46 @@ pub(super) fn tools(
         taints: settings.taints.as_ref(),
         limits: &settings.limits,
     };
-    let offered = upstream.pinned().values();
-    offered
-        .filter(|definition| upstream.offers(&definition.name))
-        .map(|definition| tool(config, &defaults, definition.tool()))
-        .collect()
+    let agents_name = |own_name: &str| match settings.rename.get(own_name) {
+        Some(name) => name.clone(),
+        None => format!("{}__{own_name}", upstream.name()),
+    };
+    let mut tools = UpstreamTools::default();
+    if let Some(locked) = lock.upstream.get(upstream.name()) {
+        tools.left_out.clone_from(&locked.left_out);
+    }
+    let mut taken = taken.clone();
+    for definition in upstream.pinned().values() {
+        let own_name = &definition.name;
+        if !upstream.offers(own_name) {
+            continue;
+        }
+        let name = agents_name(own_name);
+        let made = match taken.contains(&name) {
+            true => Err(tool_name_error(
+                &defaults.source,
+                &name,
+                own_name,
+                "has the name of another tool".into(),
+            )),
+            false => tool(config, &defaults, definition.tool()),
+        };
+        let is_typed_by_operator = config
+            .tools
+            .get(&name)
+            .is_some_and(|configured| !configured.numbers.is_empty());
+        match made {
+            Ok(tool) => {
+                taken.insert(name);
+                tools.usable.push(tool);
+            }
+            Err(error @ LoadError::ToolSchema { .. }) if is_typed_by_operator => return Err(error),
+            Err(error @ (LoadError::ToolName { .. } | LoadError::ToolSchema { .. })) => {
+                tools.left_out.insert(own_name.clone(), error.to_string());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    tools.names = tools.left_out.keys().map(|own| agents_name(own)).collect();
+    Ok(tools)
 }

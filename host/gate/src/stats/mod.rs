@@ -14,7 +14,8 @@ use tollgate_model::{
     ids::{ApprovalId, RunId, SpanId},
     life::{ApprovalState, ApprovalState as S},
     record::{
-        DecisionRecord, Event, KeyedDigest, OutcomeRecord, Record, RunOutcome, Start, Status,
+        ApprovalResolved, DecisionRecord, Event, KeyedDigest, OutcomeRecord, Record, RunOutcome,
+        Start, Status,
     },
     request::Action,
     time::Timestamp,
@@ -150,19 +151,7 @@ impl Watcher {
         };
         match &record.event {
             Event::RunStarted(run) => {
-                if let Some(id) = record.run {
-                    let principal = Some(run.principal.clone());
-                    match self.runs.get(&id) {
-                        Some(seen) => seen.principal = principal,
-                        None => drop(self.runs.insert(
-                            id,
-                            RunState {
-                                principal,
-                                ..RunState::default()
-                            },
-                        )),
-                    }
-                }
+                self.begin_run(record.run, &run.principal);
                 hear(at, Fact::Began);
             }
             Event::RunEnded(ended) => {
@@ -200,19 +189,7 @@ impl Watcher {
                 };
                 hear(at, Fact::Asked);
             }
-            Event::ApprovalResolved(resolved) => {
-                let asked = self.approvals.remove(&resolved.id);
-                let call = self.calls.get(&resolved.call);
-                let fact = Fact::Answered {
-                    state: resolved.state,
-                    wait: asked.map(|asked| record.time.since(asked)),
-                };
-                hear(within(at, call), fact);
-                let refused = !matches!(resolved.state, S::Pending | S::Approved | S::Consumed);
-                if refused && call.is_some_and(|call| call.begun.is_none() || call.suspended) {
-                    self.calls.remove(&resolved.call);
-                }
-            }
+            Event::ApprovalResolved(resolved) => self.resolved(at, resolved, &mut hear),
             Event::BundleActivated(_)
             | Event::ComponentLog(_)
             | Event::LabelsJoined(_)
@@ -230,76 +207,58 @@ impl Watcher {
         self.runs.peek(&run)?.principal.as_ref()
     }
 
+    fn begin_run(&mut self, run: Option<RunId>, principal: &Uid) {
+        let Some(run) = run else { return };
+        let principal = Some(principal.clone());
+        match self.runs.get(&run) {
+            Some(known) => known.principal = principal,
+            None => {
+                let state = RunState {
+                    principal,
+                    ..RunState::default()
+                };
+                self.runs.insert(run, state);
+            }
+        }
+    }
+
+    fn resolved(
+        &mut self,
+        at: FactScope<'_>,
+        resolved: &ApprovalResolved,
+        hear: &mut impl FnMut(FactScope<'_>, Fact<'_>),
+    ) {
+        let asked = self.approvals.remove(&resolved.id);
+        let call = self.calls.get(&resolved.call);
+        let fact = Fact::Answered {
+            state: resolved.state,
+            wait: asked.map(|asked| at.time.since(asked)),
+        };
+        hear(within(at, call), fact);
+        let refused = !matches!(resolved.state, S::Pending | S::Approved | S::Consumed);
+        if refused && call.is_some_and(|call| call.begun.is_none() || call.suspended) {
+            self.calls.remove(&resolved.call);
+        }
+    }
+
     fn decided(
         &mut self,
         at: FactScope<'_>,
         decided: &DecisionRecord,
         hear: &mut impl FnMut(FactScope<'_>, Fact<'_>),
     ) {
-        if let (Action::Call(tool), Some(call), false) =
-            (&decided.action, decided.call, decided.is_secondary)
-            && self.calls.len() < MOST
-        {
-            let call = self.calls.entry(call).or_insert_with(|| Call {
-                tool: tool.clone(),
-                version: String::new(),
-                begun: None,
-                suspended: false,
-            });
-            // A waiting call continues, or is refused.
-            call.suspended &= !decided.resumption;
-            if let Some(digest) = &decided.component {
-                call.version = format!("{tool}@{}", short(&digest.to_string()));
-            }
-        }
+        let is_repeated = self.is_repeated(at.run, decided);
+        self.remember(decided);
         let known = decided.call.and_then(|call| self.calls.get(&call));
         let at = match (&decided.action, known) {
             (Action::Call(tool), None) => FactScope { tool, ..at },
             (_, known) => within(at, known),
         };
-        let policy = decided.determining.first();
-        hear(
-            at,
-            Fact::Decided {
-                outcome: decided.outcome,
-                enforced: true,
-                policy: policy.map_or("", |policy| &policy.policy.id),
-                micros: decided.decide_micros,
-            },
-        );
-        if let Some(flip) = &decided.shadow {
-            hear(
-                at,
-                Fact::Decided {
-                    outcome: flip.outcome,
-                    enforced: false,
-                    policy: flip.policies.first().map_or("", String::as_str),
-                    micros: 0,
-                },
-            );
+        for fact in facts_of(decided) {
+            hear(at, fact);
         }
-        match decided.exhausted() {
-            Some(budget) => hear(at, Fact::Exhausted(budget)),
-            None if decided.outcome == Outcome::Deny && policy.is_some() => hear(at, Fact::Unsafe),
-            None => {}
-        }
-        let again = match (
-            &decided.arguments,
-            decided.resumption || decided.is_secondary,
-        ) {
-            (Some(arguments), false) => {
-                let arguments = arguments.clone();
-                let seen = at.run.and_then(|run| self.runs.get(&run));
-                seen.is_some_and(|seen| match seen.calls.len() < MOST {
-                    true => !seen.calls.insert(arguments),
-                    false => seen.calls.contains(&arguments),
-                })
-            }
-            _ => false,
-        };
-        if again {
-            let known = decided.call.and_then(|call| self.calls.get(&call));
-            hear(within(at, known), Fact::Repeated);
+        if is_repeated {
+            hear(at, Fact::Repeated);
         }
         let over = matches!(decided.outcome, Outcome::Deny | Outcome::Error);
         if let (Action::Call(_), Some(call), true, false) =
@@ -307,6 +266,44 @@ impl Watcher {
         {
             self.calls.remove(&call);
         }
+    }
+
+    /// Remembers the call that a decision is about.
+    fn remember(&mut self, decided: &DecisionRecord) {
+        let (Action::Call(tool), Some(call), false) =
+            (&decided.action, decided.call, decided.is_secondary)
+        else {
+            return;
+        };
+        if self.calls.len() >= MOST {
+            return;
+        }
+        let call = self.calls.entry(call).or_insert_with(|| Call {
+            tool: tool.clone(),
+            version: String::new(),
+            begun: None,
+            suspended: false,
+        });
+        // A waiting call continues, or is refused.
+        call.suspended &= !decided.resumption;
+        if let Some(digest) = &decided.component {
+            call.version = format!("{tool}@{}", short(&digest.to_string()));
+        }
+    }
+
+    /// Whether the run has made the same call before. Remembers this one.
+    fn is_repeated(&mut self, run: Option<RunId>, decided: &DecisionRecord) -> bool {
+        let Some(arguments) = &decided.arguments else {
+            return false;
+        };
+        if decided.resumption || decided.is_secondary {
+            return false;
+        }
+        let run = run.and_then(|run| self.runs.get(&run));
+        run.is_some_and(|run| match run.calls.len() < MOST {
+            true => !run.calls.insert(arguments.clone()),
+            false => run.calls.contains(arguments),
+        })
     }
 
     fn started(
@@ -368,6 +365,27 @@ fn within<'a>(at: FactScope<'a>, call: Option<&'a Call>) -> FactScope<'a> {
         },
         None => at,
     }
+}
+
+/// What a decision contributes by itself.
+fn facts_of(decided: &DecisionRecord) -> impl Iterator<Item = Fact<'_>> {
+    let policy = decided.determining.first();
+    let enforced = Fact::Decided {
+        outcome: decided.outcome,
+        enforced: true,
+        policy: policy.map_or("", |policy| &policy.policy.id),
+        micros: decided.decide_micros,
+    };
+    let shadow = decided.shadow.as_ref().map(|flip| Fact::Decided {
+        outcome: flip.outcome,
+        enforced: false,
+        policy: flip.policies.first().map_or("", String::as_str),
+        micros: 0,
+    });
+    let budget = decided.exhausted().map(Fact::Exhausted);
+    let denied = decided.outcome == Outcome::Deny && policy.is_some();
+    let denial = budget.or(denied.then_some(Fact::Unsafe));
+    [Some(enforced), shadow, denial].into_iter().flatten()
 }
 
 /// The beginning of a digest, without its prefix.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tollgate_model::canonical::{self, Sha256Digest};
+use tollgate_policy::tool_input::{ToolInput, mend};
 
 use crate::{
     text::printable,
@@ -17,11 +18,14 @@ use crate::{
 /// The most bytes of a server's own name for a tool (MCP suggests 128).
 const MAX_NAME: usize = 128;
 
+/// Characters of a problem.
+const MAX_PROBLEM: usize = 600;
+
 /// A tool as its server defines it: untrusted, but within limits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Definition {
-    /// The server's own name for it: visible ASCII without quotes and backslashes.
+    /// The server's own name for it: visible ASCII without quotes and backslashes, and blanks between.
     pub name: String,
     /// A name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,10 +55,12 @@ impl Definition {
         let text = |key: &str| tool.get(key).and_then(Value::as_str);
         let name = text("name").unwrap_or_default();
         let wrong = |problem: String| (printable(name, 80), problem);
-        let plain = |b: u8| b.is_ascii_graphic() && !b"\"'`\\".contains(&b);
-        if !(1..=MAX_NAME).contains(&name.len()) || !name.bytes().all(plain) {
+        let plain = |b: u8| (b' '..=b'~').contains(&b) && !b"\"'`\\".contains(&b);
+        let is_plain = name.bytes().all(plain) && name.trim() == name;
+        if !(1..=MAX_NAME).contains(&name.len()) || !is_plain {
             return Err(wrong(format!(
-                "its name is not 1 to {MAX_NAME} visible ASCII characters without quotes and backslashes"
+                "its name is not 1 to {MAX_NAME} ASCII characters without quotes and backslashes, with blanks only \
+                 between others"
             )));
         }
         let hints = tool.get("annotations");
@@ -78,6 +84,13 @@ impl Definition {
             },
         };
         let checked = definition.within_bounds().map_err(wrong)?;
+        // Typed here, so that a tool that cannot be decided costs no other.
+        let typed =
+            ToolInput::from_json_schema(name, &mend(&checked.input_schema), &BTreeMap::new());
+        typed.map_err(|e| {
+            let problem = format!("its input schema cannot be used: {e}");
+            wrong(printable(&problem, MAX_PROBLEM))
+        })?;
         Ok(Self {
             name: checked.name,
             title: checked.title,

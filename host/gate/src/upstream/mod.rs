@@ -166,6 +166,8 @@ pub struct LoadedUpstream {
     digest: Sha256Digest,
     /// By the server's own names.
     pinned: BTreeMap<String, Definition>,
+    /// Tools that agents cannot have, by the server's own names, and why.
+    left_out: BTreeMap<String, String>,
     /// Those of its tools that agents may have; all by default.
     only: Option<BTreeSet<String>>,
     /// The secrets that it is sent, which are removed from its output.
@@ -184,6 +186,7 @@ impl LoadedUpstream {
     ) -> Self {
         Self {
             name: name.into(),
+            left_out: BTreeMap::new(),
             only: config.tools.clone(),
             sent: Arc::new(config.secrets().cloned().collect()),
             secrets: Arc::clone(secrets),
@@ -209,6 +212,18 @@ impl LoadedUpstream {
     #[must_use]
     pub fn pinned(&self) -> &BTreeMap<String, Definition> {
         &self.pinned
+    }
+
+    /// The server with these tools left out.
+    pub(crate) fn without(mut self, left_out: BTreeMap<String, String>) -> Self {
+        self.left_out = left_out;
+        self
+    }
+
+    /// Tools that agents cannot have, by the server's own names, and why.
+    #[must_use]
+    pub fn left_out(&self) -> &BTreeMap<String, String> {
+        &self.left_out
     }
 
     /// The connection to it.

@@ -280,12 +280,11 @@ fn escalated_to(conn: &Connection, id: ApprovalId) -> Result<BTreeSet<String>, R
     let Some(index) = index else {
         return Ok(BTreeSet::new());
     };
-    match stored(conn, index)?.event {
-        Event::ApprovalEscalated(escalated) => Ok(escalated.roles),
-        _ => Err(ReadError::Damaged(format!(
-            "record {index} is not an escalation"
-        ))),
-    }
+    let Event::ApprovalEscalated(escalated) = stored(conn, index)?.event else {
+        let damage = format!("record {index} is not an escalation");
+        return Err(ReadError::Damaged(damage));
+    };
+    Ok(escalated.roles)
 }
 
 /// Index of the requesting record, state, version.

@@ -164,12 +164,11 @@ impl LedgerReader {
             let Some(index) = last.map(from_sql_u64) else {
                 return Ok(None);
             };
-            match stored(conn, index)?.event {
-                Event::BundleActivated(activated) => Ok(Some(activated)),
-                _ => Err(ReadError::Damaged(format!(
-                    "record {index} is not the activation of a bundle"
-                ))),
-            }
+            let Event::BundleActivated(activated) = stored(conn, index)?.event else {
+                let damage = format!("record {index} is not the activation of a bundle");
+                return Err(ReadError::Damaged(damage));
+            };
+            Ok(Some(activated))
         })
     }
 
@@ -331,12 +330,12 @@ const TOKENS: &str = "SELECT id, principal_type, principal_id, on_behalf_of, nam
 
 fn token(row: &rusqlite::Row<'_>) -> rusqlite::Result<Token> {
     Ok(Token {
-        id: TokenId::from_bytes(row.get(0)?),
-        principal: uid(row, 1)?,
-        on_behalf_of: row.get(3)?,
-        name: row.get(4)?,
-        hash: Sha256Digest::from_bytes(row.get(5)?),
-        created: Timestamp(row.get(6)?),
-        expires: row.get::<_, Option<i64>>(7)?.map(Timestamp),
+        id: TokenId::from_bytes(row.get("id")?),
+        principal: uid(row, "principal_type", "principal_id")?,
+        on_behalf_of: row.get("on_behalf_of")?,
+        name: row.get("name")?,
+        hash: Sha256Digest::from_bytes(row.get("hash")?),
+        created: Timestamp(row.get("created")?),
+        expires: row.get::<_, Option<i64>>("expires")?.map(Timestamp),
     })
 }

@@ -216,12 +216,12 @@ pub(crate) fn stored_page(
         "SELECT idx, leaf, hash, chain, prev FROM records WHERE idx >= ?1 ORDER BY idx LIMIT ?2",
     )?;
     let rows = select.query_map([to_sql_i64(first), to_sql_i64(limit)], |row| {
-        let prev: Option<i64> = row.get(4)?;
+        let prev: Option<i64> = row.get("prev")?;
         Ok(StoredRecord {
-            index: from_sql_u64(row.get(0)?),
-            leaf: row.get(1)?,
-            hash: row.get(2)?,
-            chain: row.get(3)?,
+            index: from_sql_u64(row.get("idx")?),
+            leaf: row.get("leaf")?,
+            hash: row.get("hash")?,
+            chain: row.get("chain")?,
             prev: prev.map(from_sql_u64),
         })
     })?;

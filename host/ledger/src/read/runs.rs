@@ -44,7 +44,7 @@ pub struct RunFilter {
 const COLUMNS: &str = "opened, id, tenant, principal_type, principal_id, on_behalf_of_type, on_behalf_of_id, key, root, \
      started, last_active, ended, outcome, stop_reason, calls, denials, errors, \
      (SELECT count(*) FROM approvals a WHERE a.run = runs.opened AND a.state IN ('pending', 'approved') \
-     AND a.state = 'pending')";
+     AND a.state = 'pending') AS pending";
 
 /// The most named runs that one sweep ends.
 const AT_ONCE: u32 = 100;
@@ -277,25 +277,25 @@ impl LedgerReader {
 }
 
 fn row(row: &Row<'_>) -> rusqlite::Result<(u64, RunRow)> {
-    let outcome: Option<String> = row.get(12)?;
-    let opened = from_sql_u64(row.get(0)?);
+    let outcome: Option<String> = row.get("outcome")?;
+    let opened = from_sql_u64(row.get("opened")?);
     let run = RunRow {
-        id: RunId::from_bytes(row.get(1)?),
+        id: RunId::from_bytes(row.get("id")?),
         opened,
-        tenant: row.get(2)?,
-        principal: uid(row, 3)?,
-        on_behalf_of: uid(row, 5)?,
-        key: row.get(7)?,
-        root: SpanId::from_bytes(row.get(8)?),
-        started: Timestamp(row.get(9)?),
-        last: Timestamp(row.get(10)?),
-        ended: row.get::<_, Option<i64>>(11)?.map(Timestamp),
+        tenant: row.get("tenant")?,
+        principal: uid(row, "principal_type", "principal_id")?,
+        on_behalf_of: uid(row, "on_behalf_of_type", "on_behalf_of_id")?,
+        key: row.get("key")?,
+        root: SpanId::from_bytes(row.get("root")?),
+        started: Timestamp(row.get("started")?),
+        last: Timestamp(row.get("last_active")?),
+        ended: row.get::<_, Option<i64>>("ended")?.map(Timestamp),
         outcome: outcome.and_then(|name| RunOutcome::from_name(&name)),
-        stop_reason: row.get(13)?,
-        calls: from_sql_u64(row.get(14)?),
-        denials: from_sql_u64(row.get(15)?),
-        errors: from_sql_u64(row.get(16)?),
-        pending: from_sql_u64(row.get(17)?),
+        stop_reason: row.get("stop_reason")?,
+        calls: from_sql_u64(row.get("calls")?),
+        denials: from_sql_u64(row.get("denials")?),
+        errors: from_sql_u64(row.get("errors")?),
+        pending: from_sql_u64(row.get("pending")?),
         labels: Default::default(),
     };
     Ok((opened, run))
@@ -314,9 +314,9 @@ fn open_call(conn: &Connection, index: u64) -> Result<OpenCall, ReadError> {
     };
     let effects = records_of(conn, run)?
         .into_iter()
-        .filter(|(_, r)| match &r.event {
-            Event::Effect(effect) => effect.call == start.call && has_effect(&effect.operation),
-            _ => false,
+        .filter(|(_, r)| {
+            matches!(&r.event, Event::Effect(effect)
+                if effect.call == start.call && has_effect(&effect.operation))
         })
         .count();
     Ok(OpenCall {

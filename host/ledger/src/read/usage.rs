@@ -49,7 +49,7 @@ impl LedgerReader {
                     Some(match (decided.outcome, decided.exhausted()) {
                         (_, Some(budget)) => Some(LastRefusal::Budget(budget.to_owned())),
                         (Outcome::Deny, None) => Some(LastRefusal::Denied),
-                        _ => None,
+                        (Outcome::Allow | Outcome::Escalate | Outcome::Error, None) => None,
                     })
                 }
                 Event::ApprovalResolved(resolved) if resolved.state == ApprovalState::Rejected => {

@@ -59,15 +59,15 @@ pub(crate) fn find(conn: &Connection, id: ApprovalId) -> Result<Approval, ApplyE
     let row = conn
         .prepare_cached("SELECT run, call, state, version, expires FROM approvals WHERE id = ?1")?
         .query_row([id.as_bytes()], |row| {
-            let (run, call) = (from_sql_u64(row.get(0)?), SpanId::from_bytes(row.get(1)?));
-            let (version, expires) = (from_sql_u64(row.get(3)?), Timestamp(row.get(4)?));
-            let state = ApprovalState::from_name(row.get_ref(2)?.as_str()?);
-            Ok(state.map(|state| Approval {
-                run,
-                call,
+            let Some(state) = ApprovalState::from_name(row.get_ref("state")?.as_str()?) else {
+                return Ok(None);
+            };
+            Ok(Some(Approval {
+                run: from_sql_u64(row.get("run")?),
+                call: SpanId::from_bytes(row.get("call")?),
                 state,
-                version,
-                expires,
+                version: from_sql_u64(row.get("version")?),
+                expires: Timestamp(row.get("expires")?),
             }))
         })
         .optional()?;

@@ -27,10 +27,8 @@ fn an_approval_lets_its_call_run_once() {
                 script.start(run, call, Some(id)),
             ]
         };
-        assert!(matches!(
-            ledger.commit(batch(resume())).await,
-            Err(CommitError::Illegal(_))
-        ));
+        let early = ledger.commit(batch(resume())).await;
+        assert!(matches!(early, Err(CommitError::Illegal(_))));
 
         let approve = vec![
             script.answer(run, id, "bob", true, true),
@@ -65,22 +63,14 @@ fn an_approval_lets_its_call_run_once() {
     });
     let used = row(&ledger);
     assert_eq!((used.state, used.payload), (ApprovalState::Consumed, None));
-    let starts = ledger.reader().records_of_run(run).unwrap();
-    assert_eq!(
-        starts
-            .iter()
-            .filter(|(_, r)| matches!(r.event, Event::Start(_)))
-            .count(),
-        1
-    );
+    let records = ledger.reader().records_of_run(run).unwrap();
+    let is_start = |record: &Record| matches!(record.event, Event::Start(_));
+    assert_eq!(records.iter().filter(|(_, r)| is_start(r)).count(), 1);
     let spans = ledger.reader().spans(run).unwrap();
-    assert_eq!(
-        spans
-            .iter()
-            .filter(|s| s.kind == tollgate_model::span::SpanKind::InvokeComponent)
-            .count(),
-        1
-    );
+    let executions = spans
+        .iter()
+        .filter(|s| s.kind == tollgate_model::span::SpanKind::InvokeComponent);
+    assert_eq!(executions.count(), 1);
 }
 
 #[test]

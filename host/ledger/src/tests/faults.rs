@@ -74,31 +74,40 @@ fn a_failed_write_refuses_and_is_over_when_the_disk_is() {
     }
 }
 
+fn payload(n: u8) -> Payload {
+    Payload {
+        ciphertext: vec![n; 40_000],
+        day: 1,
+        digest: Sha256Digest::of(&vec![n; 40_000]),
+        tenant: TENANT.into(),
+    }
+}
+
+/// Starts eight calls.
+async fn start_calls(ledger: &Ledger, script: &Script, run: RunId) -> Vec<Record> {
+    let mut starts = Vec::new();
+    for n in 0..8 {
+        let call = script.span();
+        let start = script.start(run, call, None);
+        let records = vec![
+            script.decide(run, call, Outcome::Allow, &n.to_string()),
+            start.clone(),
+        ];
+        ledger.commit(batch(records)).await.unwrap();
+        starts.push(start);
+    }
+    starts
+}
+
 /// The disk fills up while calls are running: new calls are refused, but outcomes are still recorded.
 #[test]
 fn outcomes_fit_on_a_full_disk() {
     let place = Place::new();
     let (ledger, script) = (place.open(), Script::new());
     let (run, started) = script.run(None, &[]);
-    let payload = |n: u8| Payload {
-        ciphertext: vec![n; 40_000],
-        day: 1,
-        digest: Sha256Digest::of(&vec![n; 40_000]),
-        tenant: TENANT.into(),
-    };
     block_on(async {
         ledger.commit(batch(vec![started])).await.unwrap();
-        let mut starts = Vec::new();
-        for n in 0..8 {
-            let call = script.span();
-            let start = script.start(run, call, None);
-            let records = vec![
-                script.decide(run, call, Outcome::Allow, &n.to_string()),
-                start.clone(),
-            ];
-            ledger.commit(batch(records)).await.unwrap();
-            starts.push(start);
-        }
+        let starts = start_calls(&ledger, &script, run).await;
         let full = ledger
             .task(|writer| {
                 writer.limit_pages(1);
@@ -176,7 +185,22 @@ fn space_is_kept_back_on_the_disk() {
     assert_eq!(blocks(&reserve), 0);
 }
 
-/// A process that dies leaves the store as it is, simulated by a copy of its files.
+/// The store as a process leaves it that dies: a copy of its files.
+fn copy_of_files(place: &Place) -> Place {
+    let crashed = Place::new();
+    for dir in ["store", "keys"] {
+        let to = crashed.dir.path().join(dir);
+        std::fs::create_dir(&to).unwrap();
+        for file in std::fs::read_dir(place.dir.path().join(dir)).unwrap() {
+            let file = file.unwrap();
+            if !file.file_name().to_string_lossy().ends_with("-shm") {
+                std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+            }
+        }
+    }
+    crashed
+}
+
 #[test]
 fn what_was_started_is_indeterminate_after_a_crash() {
     let place = Place::new();
@@ -214,20 +238,7 @@ fn what_was_started_is_indeterminate_after_a_crash() {
             .await
             .unwrap();
     });
-    let crashed = Place::new();
-    for dir in ["store", "keys"] {
-        std::fs::create_dir(crashed.dir.path().join(dir)).unwrap();
-        for file in std::fs::read_dir(place.dir.path().join(dir)).unwrap() {
-            let file = file.unwrap();
-            if !file.file_name().to_string_lossy().ends_with("-shm") {
-                std::fs::copy(
-                    file.path(),
-                    crashed.dir.path().join(dir).join(file.file_name()),
-                )
-                .unwrap();
-            }
-        }
-    }
+    let crashed = copy_of_files(&place);
     let ledger = crashed.open();
     assert_eq!(ledger.size(), 8, "nothing acknowledged is lost");
     let recovered = block_on(ledger.recover(T0)).unwrap();
@@ -285,7 +296,7 @@ fn a_torn_log_loses_only_its_end() {
 /// A disk that really fills up: `mount -t tmpfs -o size=20m tmpfs DIR`, then run it with
 /// `TOLLGATE_SMALL_DISK=DIR`.
 #[test]
-#[ignore = "needs a small file system"]
+#[ignore = "needs a small disk: TOLLGATE_SMALL_DISK=DIR"]
 fn a_disk_that_really_fills_up() {
     let disk = std::env::var_os("TOLLGATE_SMALL_DISK").unwrap();
     let place = Place {

@@ -69,37 +69,7 @@ fn what_an_old_store_holds_is_read_by_its_new_names() {
     assert_eq!(ended.outcome, Some(RunOutcome::Success));
     assert_eq!(ended.labels, labels(&["egress", "private", "secret"]));
     assert_eq!((ended.calls, ended.errors), (3, 3));
-    let records: Vec<Event> = reader
-        .records_of_run(ended.id)
-        .unwrap()
-        .into_iter()
-        .map(|(_, r)| r.event)
-        .collect();
-    let statuses: Vec<Status> = records
-        .iter()
-        .filter_map(|event| match event {
-            Event::Outcome(outcome) => Some(outcome.status),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(statuses, [Status::FuelExhausted, Status::MemoryExhausted]);
-    let decisions: Vec<&DecisionRecord> = records
-        .iter()
-        .filter_map(|event| match event {
-            Event::Decision(decision) => Some(&**decision),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(decisions[0].decide_micros, 11);
-    assert!(decisions[0].caller_span.is_some() && decisions[0].facts_digest.is_some());
-    assert!(
-        decisions[0]
-            .capture
-            .is_some_and(|capture| capture.payload.is_some())
-    );
-    assert_eq!(decisions[1].propagated_labels, labels(&["private"]));
-    assert_eq!(decisions[1].label_target.as_deref(), Some("file:1:2"));
-    assert_eq!(decisions.iter().filter(|d| d.is_secondary).count(), 1);
+    decisions_and_outcomes_are_read(reader, ended.id);
     assert_eq!(
         ledger
             .file_labels("work:/notes.txt", Some("file:1:2"))
@@ -130,6 +100,40 @@ fn what_an_old_store_holds_is_read_by_its_new_names() {
             .as_slice(),
         b"kept"
     );
+}
+
+fn decisions_and_outcomes_are_read(reader: &LedgerReader, run: RunId) {
+    let records: Vec<Event> = reader
+        .records_of_run(run)
+        .unwrap()
+        .into_iter()
+        .map(|(_, r)| r.event)
+        .collect();
+    let statuses: Vec<Status> = records
+        .iter()
+        .filter_map(|event| match event {
+            Event::Outcome(outcome) => Some(outcome.status),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(statuses, [Status::FuelExhausted, Status::MemoryExhausted]);
+    let decisions: Vec<&DecisionRecord> = records
+        .iter()
+        .filter_map(|event| match event {
+            Event::Decision(decision) => Some(&**decision),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(decisions[0].decide_micros, 11);
+    assert!(decisions[0].caller_span.is_some() && decisions[0].facts_digest.is_some());
+    assert!(
+        decisions[0]
+            .capture
+            .is_some_and(|capture| capture.payload.is_some())
+    );
+    assert_eq!(decisions[1].propagated_labels, labels(&["private"]));
+    assert_eq!(decisions[1].label_target.as_deref(), Some("file:1:2"));
+    assert_eq!(decisions.iter().filter(|d| d.is_secondary).count(), 1);
 }
 
 #[test]

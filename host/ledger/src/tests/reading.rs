@@ -19,17 +19,23 @@ fn listed(reader: &LedgerReader, filter: &RecordFilter, limit: usize) -> Vec<u64
     indices
 }
 
+fn minutes(n: u64) -> Timestamp {
+    T0.plus(n * 60_000_000)
+}
+
+/// When the record `n` of a thousand was created: every tenth one three minutes before its neighbours.
+fn created(n: u64) -> u64 {
+    if n % 10 == 9 { n - 3 } else { n }
+}
+
 #[test]
 fn records_are_found_by_time_and_place() {
     let place = Place::new();
     let (ledger, script) = (place.open(), Script::new());
-    let minutes = |n: u64| T0.plus(n * 60_000_000);
     block_on(async {
         for n in 0..1000_u64 {
-            // Every tenth one was created three minutes before its neighbours.
-            let made = if n % 10 == 9 { n - 3 } else { n };
             let halt = Record {
-                time: minutes(made),
+                time: minutes(created(n)),
                 ..script.halt(HaltScope::Tool, "x", n % 2 == 1)
             };
             ledger.commit(batch(vec![halt])).await.unwrap();
@@ -75,7 +81,6 @@ fn records_are_found_by_time_and_place() {
         [495, 496, 499],
         "and is found with its like"
     );
-    let made = |n: u64| if n % 10 == 9 { n - 3 } else { n };
     for since in (0..1000).step_by(3) {
         let filter = RecordFilter {
             since: Some(minutes(since)),
@@ -84,22 +89,25 @@ fn records_are_found_by_time_and_place() {
             range: None,
         };
         let expected: Vec<u64> = (0..1000)
-            .filter(|n| (since..since + 6).contains(&made(*n)))
+            .filter(|n| (since..since + 6).contains(&created(*n)))
             .collect();
         assert_eq!(listed(reader, &filter, usize::MAX), expected, "{since}");
     }
-    let nothing = RecordFilter {
-        since: Some(minutes(5000)),
-        ..all
-    };
+    let since = Some(minutes(5000));
+    let nothing = RecordFilter { since, ..all };
     assert_eq!(listed(reader, &nothing, usize::MAX), [0; 0]);
     assert_eq!(reader.record(1000).unwrap(), None);
 }
 
-#[test]
-fn runs_are_listed_and_found_by_the_beginning_of_their_id() {
-    let place = Place::new();
-    let (ledger, script) = (place.open(), Script::new());
+/// The ids of three runs, the first two of which begin alike.
+const RUNS: [&str; 3] = [
+    "01234567890123456789012345678901",
+    "01239999990123456789012345678901",
+    "ab234567890123456789012345678901",
+];
+
+/// Runs of the agents `a`, `b` and `a`, of which the last has ended.
+fn three_runs(ledger: &Ledger, script: &Script) {
     let run = |id: &str, principal: &str| {
         let (_, mut record) = script.run(None, &[]);
         record.run = Some(id.parse().unwrap());
@@ -108,21 +116,21 @@ fn runs_are_listed_and_found_by_the_beginning_of_their_id() {
         }
         record
     };
-    let (one, two, three) = (
-        "01234567890123456789012345678901",
-        "01239999990123456789012345678901",
-        "ab234567890123456789012345678901",
-    );
+    let [one, two, three] = RUNS;
+    let started = vec![run(one, "a"), run(two, "b"), run(three, "a")];
+    let ended = vec![script.end(three.parse().unwrap())];
     block_on(async {
-        ledger
-            .commit(batch(vec![run(one, "a"), run(two, "b"), run(three, "a")]))
-            .await
-            .unwrap();
-        ledger
-            .commit(batch(vec![script.end(three.parse().unwrap())]))
-            .await
-            .unwrap();
+        ledger.commit(batch(started)).await.unwrap();
+        ledger.commit(batch(ended)).await.unwrap();
     });
+}
+
+#[test]
+fn runs_are_found_by_the_beginning_of_their_id() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    three_runs(&ledger, &script);
+    let [one, two, three] = RUNS;
     let reader = ledger.reader();
     let found = |prefix: &str| reader.run(prefix).map(|run| run.id.to_string());
     assert_eq!(found("ab").unwrap(), three);
@@ -136,52 +144,48 @@ fn runs_are_listed_and_found_by_the_beginning_of_their_id() {
         );
     }
     assert!(found("0123").unwrap_err().to_string().contains("single"));
-    let list = |filter: RunFilter| {
-        reader
-            .runs(&filter)
-            .unwrap()
-            .into_iter()
-            .map(|r| r.id.to_string())
-            .collect::<Vec<_>>()
+}
+
+#[test]
+fn runs_are_listed_by_what_is_asked() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    three_runs(&ledger, &script);
+    let all = RunFilter::default;
+    let open = RunFilter {
+        open: Some(true),
+        ..all()
     };
-    assert_eq!(list(RunFilter::default()), [three, two, one]);
-    assert_eq!(
-        list(RunFilter {
-            open: Some(true),
-            ..RunFilter::default()
-        }),
-        [two, one]
-    );
-    assert_eq!(
-        list(RunFilter {
-            outcome: Some(RunOutcome::Success),
-            ..RunFilter::default()
-        }),
-        [three]
-    );
-    let principal = Some(Uid::new(Kind::Agent, "a"));
-    assert_eq!(
-        list(RunFilter {
-            principal,
-            limit: Some(1),
-            ..RunFilter::default()
-        }),
-        [three]
-    );
-    assert_eq!(
-        list(RunFilter {
-            before: Some(1),
-            ..RunFilter::default()
-        }),
-        [one]
-    );
-    assert_eq!(
-        list(RunFilter {
-            tenant: Some("other".into()),
-            ..RunFilter::default()
-        }),
-        [""; 0]
-    );
+    let succeeded = RunFilter {
+        outcome: Some(RunOutcome::Success),
+        ..all()
+    };
+    let newest_of_a = RunFilter {
+        principal: Some(Uid::new(Kind::Agent, "a")),
+        limit: Some(1),
+        ..all()
+    };
+    let older = RunFilter {
+        before: Some(1),
+        ..all()
+    };
+    let elsewhere = RunFilter {
+        tenant: Some("other".into()),
+        ..all()
+    };
+    let [one, two, three] = RUNS;
+    for (filter, expected) in [
+        (all(), &[three, two, one][..]),
+        (open, &[two, one]),
+        (succeeded, &[three]),
+        (newest_of_a, &[three]),
+        (older, &[one]),
+        (elsewhere, &[]),
+    ] {
+        let found = ledger.reader().runs(&filter).unwrap();
+        let ids: Vec<String> = found.iter().map(|run| run.id.to_string()).collect();
+        assert_eq!(ids, expected, "{filter:?}");
+    }
 }
 
 #[test]

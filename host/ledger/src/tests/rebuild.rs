@@ -104,17 +104,8 @@ fn name(prefix: &str, n: u8) -> String {
 
 /// The records of an action; none if it has no object.
 fn records(script: &Script, world: &mut World, act: &Act) -> Option<Vec<Record>> {
-    let one = |label: Option<u8>| label.map(|n| name("label", n));
     Some(match act {
-        Act::Begin { key, label } => {
-            let (label, key) = (one(*label), key.map(|n| name("key", n)));
-            let (run, started) = script.run(
-                key.as_deref(),
-                &label.iter().map(String::as_str).collect::<Vec<_>>(),
-            );
-            world.runs.push(run);
-            vec![started]
-        }
+        Act::Begin { key, label } => vec![begin(script, world, *key, *label)],
         Act::Call {
             run,
             outcome,
@@ -122,40 +113,18 @@ fn records(script: &Script, world: &mut World, act: &Act) -> Option<Vec<Record>>
             start,
         } => {
             let (run, call) = (pick(&world.runs, *run)?, script.span());
-            let mut records = vec![script.decide(run, call, *outcome, &name("args", *args))];
-            if *outcome == Outcome::Allow && *start {
-                let start = script.start(run, call, None);
-                world.starts.push((run, start.clone()));
-                records.push(start);
-            }
-            records
+            let decided = script.decide(run, call, *outcome, &name("args", *args));
+            let starts = *start && *outcome == Outcome::Allow;
+            decision_and_start(script, world, run, decided, starts.then_some((call, None)))
         }
-        Act::Invalid { run } => {
-            let run = pick(&world.runs, *run)?;
-            let invalid = CallInvalid {
-                arrival: Default::default(),
-                parent: None,
-                call: script.span(),
-                caller_span: None,
-                pointers: Vec::new(),
-                principal: agent(),
-                problem: "unknown_tool".into(),
-                tool: "x".into(),
-            };
-            vec![script.record(Some(run), Event::CallInvalid(invalid))]
-        }
+        Act::Invalid { run } => vec![invalid(script, pick(&world.runs, *run)?)],
         Act::Close {
             call,
             status,
             label,
         } => {
             let (run, start) = pick(&world.starts, *call)?;
-            vec![script.outcome(
-                run,
-                &start,
-                *status,
-                &one(*label).iter().map(String::as_str).collect::<Vec<_>>(),
-            )]
+            vec![script.outcome(run, &start, *status, &labels(label_name(*label).as_ref()))]
         }
         Act::Escalate { run, args } => {
             let (run, args) = (pick(&world.runs, *run)?, name("args", *args));
@@ -177,36 +146,22 @@ fn records(script: &Script, world: &mut World, act: &Act) -> Option<Vec<Record>>
         }
         Act::Resume { approval, outcome } => {
             let (run, call, id, args) = pick(&world.approvals, *approval)?;
-            let mut records = vec![script.resume(run, call, *outcome, &args)];
-            if *outcome == Outcome::Allow {
-                let start = script.start(run, call, Some(id));
-                world.starts.push((run, start.clone()));
-                records.push(start);
-            }
-            records
+            let decided = script.resume(run, call, *outcome, &args);
+            let starts = *outcome == Outcome::Allow;
+            decision_and_start(
+                script,
+                world,
+                run,
+                decided,
+                starts.then_some((call, Some(id))),
+            )
         }
         Act::Write { run, file, label } => {
-            let run = pick(&world.runs, *run)?;
-            let decision = DecisionRecord {
-                action: Action::WriteFile,
-                resource: Uid::new(Kind::File, name("file", *file)),
-                propagated_labels: BTreeSet::from([name("label", *label)]),
-                ..script.decision(run, script.span(), Outcome::Allow, "a")
-            };
-            vec![script.record(Some(run), Event::Decision(Box::new(decision)))]
+            vec![write(script, pick(&world.runs, *run)?, *file, *label)]
         }
         Act::End { run } => vec![script.end(pick(&world.runs, *run)?)],
         Act::Halt { name: n, lift } => vec![script.halt(HaltScope::Tool, &name("tool", *n), *lift)],
-        Act::Activate => {
-            let activated = BundleActivated {
-                bundle: Sha256Digest::of(b"bundle"),
-                by: "alice".into(),
-                components: Default::default(),
-                policies: 1,
-                tools: 1,
-            };
-            vec![script.record(None, Event::BundleActivated(activated))]
-        }
+        Act::Activate => vec![activation(script)],
         Act::Wait { minutes } => {
             script
                 .time
@@ -214,6 +169,73 @@ fn records(script: &Script, world: &mut World, act: &Act) -> Option<Vec<Record>>
             return None;
         }
     })
+}
+
+fn label_name(label: Option<u8>) -> Option<String> {
+    label.map(|n| name("label", n))
+}
+
+fn labels(label: Option<&String>) -> Vec<&str> {
+    label.into_iter().map(String::as_str).collect()
+}
+
+fn begin(script: &Script, world: &mut World, key: Option<u8>, label: Option<u8>) -> Record {
+    let (label, key) = (label_name(label), key.map(|n| name("key", n)));
+    let (run, started) = script.run(key.as_deref(), &labels(label.as_ref()));
+    world.runs.push(run);
+    started
+}
+
+/// A decision, and the start of its call, if there is one: the call, and the approval that it consumes.
+fn decision_and_start(
+    script: &Script,
+    world: &mut World,
+    run: RunId,
+    decided: Record,
+    start: Option<(SpanId, Option<ApprovalId>)>,
+) -> Vec<Record> {
+    let mut records = vec![decided];
+    if let Some((call, approval)) = start {
+        let start = script.start(run, call, approval);
+        world.starts.push((run, start.clone()));
+        records.push(start);
+    }
+    records
+}
+
+fn invalid(script: &Script, run: RunId) -> Record {
+    let invalid = CallInvalid {
+        arrival: Default::default(),
+        parent: None,
+        call: script.span(),
+        caller_span: None,
+        pointers: Vec::new(),
+        principal: agent(),
+        problem: "unknown_tool".into(),
+        tool: "x".into(),
+    };
+    script.record(Some(run), Event::CallInvalid(invalid))
+}
+
+fn write(script: &Script, run: RunId, file: u8, label: u8) -> Record {
+    let decision = DecisionRecord {
+        action: Action::WriteFile,
+        resource: Uid::new(Kind::File, name("file", file)),
+        propagated_labels: BTreeSet::from([name("label", label)]),
+        ..script.decision(run, script.span(), Outcome::Allow, "a")
+    };
+    script.record(Some(run), Event::Decision(Box::new(decision)))
+}
+
+fn activation(script: &Script) -> Record {
+    let activated = BundleActivated {
+        bundle: Sha256Digest::of(b"bundle"),
+        by: "alice".into(),
+        components: Default::default(),
+        policies: 1,
+        tools: 1,
+    };
+    script.record(None, Event::BundleActivated(activated))
 }
 
 /// Every row of every read model.

@@ -8,6 +8,7 @@ mod call;
 mod capture;
 mod decision;
 mod effect;
+mod event;
 mod format_1;
 mod keyed_digest;
 mod operator;
@@ -23,6 +24,7 @@ pub use call::{CallInvalid, OutcomeRecord, Release, Start, Status};
 pub use capture::{Class, PayloadRef};
 pub use decision::DecisionRecord;
 pub use effect::{ComponentLog, Effect, EffectDetails, HttpEffect, SecretEffect};
+pub use event::{CallArrival, Event};
 pub use keyed_digest::KeyedDigest;
 pub use operator::{AdminAction, AdministrativeAct, BundleActivated, Halt, HaltScope};
 pub use run::{Arrival, LabelsJoined, Origin, RunEnded, RunOutcome, RunStarted, TraceLink};
@@ -134,46 +136,6 @@ pub fn leaf_hash(leaf: &[u8]) -> [u8; 32] {
     hash.update([0]);
     hash.update(leaf);
     hash.finalize().into()
-}
-
-/// What happened.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum Event {
-    /// A bundle was activated.
-    BundleActivated(BundleActivated),
-    /// A run began.
-    RunStarted(RunStarted),
-    /// A run ended.
-    RunEnded(RunEnded),
-    /// A call was refused before any policy: unknown tool, or arguments that do not match.
-    CallInvalid(CallInvalid),
-    /// A request was decided.
-    Decision(Box<DecisionRecord>),
-    /// A call's component is about to run.
-    Start(Start),
-    /// A call's component ran.
-    Outcome(OutcomeRecord),
-    /// An effect that a component requested was carried out, or failed.
-    Effect(Effect),
-    /// A component's own log line, scrubbed and capped.
-    ComponentLog(ComponentLog),
-    /// A run took on labels of another run, because content of that run reaches it.
-    LabelsJoined(LabelsJoined),
-    /// An approval was asked for.
-    ApprovalRequested(Box<ApprovalRequested>),
-    /// An approver answered.
-    ApprovalAnswered(ApprovalAnswered),
-    /// An approval left the pending state.
-    ApprovalResolved(ApprovalResolved),
-    /// An approval was not answered in time, so more roles may answer it.
-    ApprovalEscalated(ApprovalEscalated),
-    /// Something was halted.
-    Halted(Halt),
-    /// A halt was lifted.
-    Resumed(Halt),
-    /// An administrative action.
-    Administered(AdministrativeAct),
 }
 
 #[cfg(test)]

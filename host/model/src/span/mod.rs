@@ -7,7 +7,6 @@
 mod assemble;
 mod attributes;
 pub mod names;
-mod span_data;
 
 use self::names::error;
 use crate::{
@@ -22,9 +21,8 @@ use crate::{
     time::Timestamp,
 };
 
-pub use assemble::RunSpans;
+pub use assemble::{RunSpans, Span, SpanEvent};
 pub use attributes::{Attributes, Naming, attribute_map, attributes, decision_action};
-pub use span_data::{Span, SpanEvent};
 
 /// What a span stands for.
 #[derive(

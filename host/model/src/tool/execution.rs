@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use super::{BoundedContent, Content};
+use super::{BoundedContent, Content, FailureKind, ToolFailure};
 use crate::record::Status;
 
 /// How an execution ended, and the resources that it used.
@@ -29,31 +27,6 @@ pub struct Execution {
     pub size: u64,
     /// For operators: why the sandbox stopped it. May contain names from the component, never its data.
     pub cause: Option<String>,
-}
-
-/// Why a call has no content.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ToolFailure {
-    /// The kind of failure.
-    pub kind: FailureKind,
-    /// The text for the agent. It is the tool's own and so untrusted, except for [`FailureKind::Ended`].
-    pub message: String,
-}
-
-/// The kinds of [`ToolFailure`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FailureKind {
-    /// The component has no such tool.
-    UnknownTool,
-    /// The arguments are wrong for the tool.
-    InvalidArguments,
-    /// The tool could not do its work.
-    Failed,
-    /// The host refused something that the tool needed.
-    Denied,
-    /// The sandbox stopped the call; [`Execution::status`] says how.
-    Ended,
 }
 
 impl Execution {

@@ -5,9 +5,11 @@
 mod content;
 mod definition;
 mod execution;
+mod failure;
 mod limits;
 
 pub use content::{BoundedContent, Content, EmbeddedResource, RawContent, ResourceBody};
 pub use definition::{Annotations, MAX_TOOL_NAME, SchemaTexts, ToolDefinition};
-pub use execution::{Execution, FailureKind, ToolFailure, end_message};
+pub use execution::{Execution, end_message};
+pub use failure::{FailureKind, ToolFailure};
 pub use limits::{Limits, Size, SizeError};

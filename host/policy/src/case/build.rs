@@ -3,6 +3,7 @@
 use serde_json::Value;
 use tollgate_model::{
     entity::{Entity, Kind, Uid},
+    provenance::ProvenanceFacts,
     request::{Action, ActionContext, Facts, GuestCaller, Request, RunFacts},
     time::{LocalTime, Timestamp},
 };
@@ -53,9 +54,29 @@ impl Case {
                 weekday: 2,
             }),
             now: NOW,
+            provenance: self.provenance_facts()?,
             run: self.run_facts()?,
         };
         Ok((request, facts))
+    }
+
+    fn provenance_facts(&self) -> Result<ProvenanceFacts, String> {
+        const NAMES: [&str; 6] = ["asked", "echoed", "known", "links", "sinks", "values"];
+        let given = self.provenance.as_object().into_iter().flatten();
+        for (name, _) in given {
+            if !NAMES.contains(&name.as_str()) {
+                return Err(format!(
+                    "there is no fact `{name}` of provenance; there are {}",
+                    NAMES.join(", ")
+                ));
+            }
+        }
+        match &self.provenance {
+            Value::Null => Ok(ProvenanceFacts::default()),
+            given => {
+                serde_json::from_value(given.clone()).map_err(|e| format!("`provenance`: {e}"))
+            }
+        }
     }
 
     fn run_facts(&self) -> Result<RunFacts, String> {

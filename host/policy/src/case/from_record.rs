@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::case::{Case, ShadowAnswer};
 use tollgate_model::{
     entity::{Kind, Uid},
+    provenance::ProvenanceFacts,
     record::DecisionRecord,
     request::{Action, ActionContext, Facts, GuestCaller, Request, RunFacts},
 };
@@ -53,6 +54,10 @@ impl Case {
             path: None,
             port: None,
             principal: named(&request.principal),
+            provenance: match facts.provenance == ProvenanceFacts::default() {
+                true => Value::Null,
+                false => serde_json::to_value(&facts.provenance)?,
+            },
             resource: (!own_tool).then(|| named(&request.resource)),
             run: counted(&facts.run)?,
             scheme: None,

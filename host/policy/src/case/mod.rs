@@ -95,6 +95,9 @@ pub struct Case {
     pub port: Option<u16>,
     /// Such as `Agent::support`.
     pub principal: String,
+    /// Where the values of a call come from; absent: not known.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub provenance: Value,
     /// Such as `File::files/data:/a.txt`; a call's is its tool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,

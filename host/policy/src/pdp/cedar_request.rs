@@ -13,19 +13,19 @@ use cedar_policy_core::ast::{
 use super::{
     Pdp, RequestError,
     context_path::context_path,
-    request_error,
+    provenance, request_error,
     validate::{self, InputCheck},
 };
-use crate::cedar_value;
+use crate::{cedar_value, tool_input::TypedArguments};
 use tollgate_model::{
     entity::{Kind, Uid},
-    request::{ActionContext, Facts, GuestCaller, PriorApproval, Request, RunFacts, SelfReport},
+    request::{ActionContext, Facts, PriorApproval, Request, RunFacts, SelfReport},
 };
 
 /// Milliseconds from 1970 to the year 10000.
 const LATEST: u64 = 253_402_300_800_000;
 
-type Attributes = BTreeMap<&'static str, Value>;
+pub(super) type Attributes = BTreeMap<&'static str, Value>;
 
 /// A request in Cedar's form.
 #[derive(Debug, Clone)]
@@ -140,78 +140,60 @@ impl Pdp {
         request: &Request,
         facts: &Facts,
     ) -> Result<(Context, Vec<Vec<String>>), RequestError> {
-        let mut untyped = Vec::new();
-        let mut context = Attributes::from([
-            ("now", datetime(facts.now)?),
-            (
-                "local",
-                cedar_value::record([
-                    ("weekday", cedar_value::long(facts.local.weekday.into())),
-                    ("minute", cedar_value::long(facts.local.minute.into())),
-                ]),
-            ),
-            ("environment", facts.environment.as_str().into()),
-        ]);
-        let mut common = |on_behalf_of: &Uid| -> Result<(), RequestError> {
+        let mut context = time_and_place(facts)?;
+        if let Some(on_behalf_of) = request.context.on_behalf_of() {
             context.insert("on_behalf_of", self.entity(on_behalf_of)?);
             context.insert("run", self.run(&facts.run)?);
             context.insert("approval", self.approval(None)?);
-            Ok(())
-        };
+        }
+        if let Some(guest) = request.context.guest() {
+            context.insert("agent", self.entity(&guest.agent)?);
+            context.insert("tool", self.entity(&guest.tool)?);
+        }
+        let untyped = self.insert_details(&mut context, request, facts)?;
+        let context = context.into_iter().map(|(name, v)| (name.into(), v));
+        Ok((Context::Value(Arc::new(context.collect())), untyped))
+    }
+
+    /// What only this kind of action has. Returns attributes that are passed as text.
+    fn insert_details(
+        &self,
+        context: &mut Attributes,
+        request: &Request,
+        facts: &Facts,
+    ) -> Result<Vec<Vec<String>>, RequestError> {
         match &request.context {
-            ActionContext::Call {
-                on_behalf_of,
-                input,
-                via,
-            } => {
-                let tool = self.tools.get(request.action.id()).ok_or_else(|| {
-                    request_error(format!("the tool `{}` is not loaded", request.action.id()))
-                })?;
-                let typed = tool.typed(input).map_err(|p| {
-                    request_error(format!("the value at `{}` {}", p.pointer, p.problem))
-                })?;
-                common(on_behalf_of)?;
+            ActionContext::Call { input, via, .. } => {
+                let typed = self.typed_input(request.action.id(), input)?;
                 context.insert("input", typed.value);
-                untyped = typed.untyped;
                 context.insert("via", self.set(Kind::Component, via)?);
+                if self.names.provenance {
+                    provenance::insert(context, &facts.provenance)?;
+                }
+                return Ok(typed.untyped);
             }
-            ActionContext::Result {
-                on_behalf_of,
-                error,
-                size,
-            } => {
-                common(on_behalf_of)?;
+            ActionContext::Result { error, size, .. } => {
                 context.insert("error", (*error).into());
                 context.insert("size", count(*size)?);
             }
-            ActionContext::Capability { guest, size } => {
-                common(&guest.on_behalf_of)?;
-                self.insert_guest(&mut context, guest)?;
+            ActionContext::Capability { size, .. } => {
                 context.insert("size", count(*size)?);
             }
             ActionContext::Http {
-                guest,
                 method,
                 scheme,
                 port,
                 path,
                 size,
+                ..
             } => {
-                common(&guest.on_behalf_of)?;
-                self.insert_guest(&mut context, guest)?;
                 context.insert("method", method.as_str().into());
                 context.insert("scheme", scheme.as_str().into());
                 context.insert("port", cedar_value::long((*port).into()));
                 context.insert("path", path.as_str().into());
                 context.insert("size", count(*size)?);
             }
-            ActionContext::Secret {
-                guest,
-                host,
-                scheme,
-            } => {
-                common(&guest.on_behalf_of)?;
-                self.insert_guest(&mut context, guest)?;
+            ActionContext::Secret { host, scheme, .. } => {
                 context.insert("host", self.entity(host)?);
                 context.insert("scheme", scheme.as_str().into());
             }
@@ -230,18 +212,20 @@ impl Pdp {
             }
             ActionContext::Operator => {}
         }
-        let context = context.into_iter().map(|(name, v)| (name.into(), v));
-        Ok((Context::Value(Arc::new(context.collect())), untyped))
+        Ok(Vec::new())
     }
 
-    fn insert_guest(
+    fn typed_input(
         &self,
-        context: &mut Attributes,
-        guest: &GuestCaller,
-    ) -> Result<(), RequestError> {
-        context.insert("agent", self.entity(&guest.agent)?);
-        context.insert("tool", self.entity(&guest.tool)?);
-        Ok(())
+        tool: &str,
+        input: &serde_json::Value,
+    ) -> Result<TypedArguments, RequestError> {
+        let typed = self.tools.get(tool);
+        let typed =
+            typed.ok_or_else(|| request_error(format!("the tool `{tool}` is not loaded")))?;
+        typed
+            .typed(input)
+            .map_err(|p| request_error(format!("the value at `{}` {}", p.pointer, p.problem)))
     }
 
     fn run(&self, run: &RunFacts) -> Result<Value, RequestError> {
@@ -310,6 +294,19 @@ impl Pdp {
         }
         Ok(plain.with_context(Context::Value(Arc::new(context))))
     }
+}
+
+/// What every request has.
+fn time_and_place(facts: &Facts) -> Result<Attributes, RequestError> {
+    let local = cedar_value::record([
+        ("weekday", cedar_value::long(facts.local.weekday.into())),
+        ("minute", cedar_value::long(facts.local.minute.into())),
+    ]);
+    Ok(Attributes::from([
+        ("now", datetime(facts.now)?),
+        ("local", local),
+        ("environment", facts.environment.as_str().into()),
+    ]))
 }
 
 fn count(n: u64) -> Result<Value, RequestError> {

@@ -28,6 +28,32 @@ impl Pdp {
         request: &Request,
         facts: &Facts,
     ) -> Result<Cow<'a, Entities>, RequestError> {
+        self.check_known(request, facts)?;
+        let added: Vec<&Entity> = facts
+            .entities
+            .iter()
+            .filter(|e| !self.known.contains_key(&e.uid))
+            .collect();
+        if added.is_empty() {
+            return Ok(Cow::Borrowed(&self.entities));
+        }
+        let added = self
+            .with_ancestors(&added)
+            .ok_or_else(|| request_error("the entities of this request are inconsistent"))?;
+        self.entities
+            .clone()
+            .add_entities(
+                added,
+                Some(&CoreSchema::new(self.schema.as_ref())),
+                TCComputation::AssumeAlreadyComputed,
+                Extensions::all_available(),
+            )
+            .map(Cow::Owned)
+            .map_err(|_| request_error("the entities of this request are inconsistent"))
+    }
+
+    /// Whether the configuration or the facts have every entity that the request and the facts name.
+    fn check_known(&self, request: &Request, facts: &Facts) -> Result<(), RequestError> {
         let known = |uid: &Uid| match self.known.contains_key(uid)
             || facts.entities.iter().any(|e| e.uid == *uid)
         {
@@ -82,27 +108,7 @@ impl Pdp {
         if let Some(granted) = &facts.approval {
             of(Kind::Role, &granted.roles)?;
         }
-        let added: Vec<&Entity> = facts
-            .entities
-            .iter()
-            .filter(|e| !self.known.contains_key(&e.uid))
-            .collect();
-        if added.is_empty() {
-            return Ok(Cow::Borrowed(&self.entities));
-        }
-        let added = self
-            .with_ancestors(&added)
-            .ok_or_else(|| request_error("the entities of this request are inconsistent"))?;
-        self.entities
-            .clone()
-            .add_entities(
-                added,
-                Some(&CoreSchema::new(self.schema.as_ref())),
-                TCComputation::AssumeAlreadyComputed,
-                Extensions::all_available(),
-            )
-            .map(Cow::Owned)
-            .map_err(|_| request_error("the entities of this request are inconsistent"))
+        Ok(())
     }
 
     /// Entities in the engine's form, each with all its ancestors: otherwise the engine would search all

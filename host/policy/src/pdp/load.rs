@@ -9,62 +9,13 @@ use cedar_policy::{Entity as CedarEntity, EntityUid};
 use cedar_policy_core::ast::EntityUID;
 use tollgate_model::entity::{Entity, Uid};
 
-use super::{Bundle, FixedNames, IndexedPolicies, Pdp};
+use super::{Bundle, FixedNames, IndexedPolicies, LoadError, Pdp};
 use crate::{
     cedar_uid, cedar_value,
-    policy::{self, Diagnostic, LoadedPolicies},
+    policy::{self, LoadedPolicies},
     schema,
     tool_input::ToolInput,
 };
-
-/// Why a policy set does not load.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LoadError {
-    /// Invalid policies; errors first, each with its position.
-    #[error("{}", first_of(.0))]
-    Policies(Vec<Diagnostic>),
-    /// The shadow set is invalid, with the same details.
-    #[error("the candidate: {}", first_of(.0))]
-    Candidate(Vec<Diagnostic>),
-    /// A tool's arguments cannot be typed.
-    #[error("tool `{tool}`: {error}")]
-    Tool {
-        /// The tool.
-        tool: String,
-        /// What is wrong with its schema.
-        error: crate::tool_input::InputError,
-    },
-    /// The schema does not build.
-    #[error(transparent)]
-    Schema(#[from] schema::SchemaBuildError),
-    /// The entities are inconsistent.
-    #[error("the configured entities are inconsistent: {0}")]
-    Entities(String),
-    /// The bundle was made for another version of Cedar, in which the same policies may have another
-    /// meaning.
-    #[error("this bundle was made for Cedar {0}, and this is Cedar {version}", version = cedar_policy::get_sdk_version())]
-    Engine(String),
-    /// The bundle cannot be written.
-    #[error("the bundle cannot be written as JSON: {0}")]
-    Bundle(String),
-}
-
-fn first_of(diagnostics: &[Diagnostic]) -> String {
-    let rest = diagnostics
-        .iter()
-        .filter(|d| d.level == policy::Level::Error)
-        .count()
-        .saturating_sub(1);
-    let first = diagnostics
-        .first()
-        .map_or_else(String::new, ToString::to_string);
-    if rest == 0 {
-        first
-    } else {
-        format!("{first}, and {rest} more errors")
-    }
-}
 
 pub(super) fn to_cedar(entity: &Entity) -> Option<CedarEntity> {
     let parents: Option<HashSet<EntityUid>> =

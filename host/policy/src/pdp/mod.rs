@@ -7,11 +7,13 @@ mod bundle;
 mod cedar_request;
 mod context_path;
 mod entities;
+mod error;
 mod evaluate;
 mod explain;
 mod index;
 mod lint;
 mod load;
+mod provenance;
 mod validate;
 
 use std::{
@@ -32,8 +34,8 @@ use tollgate_model::{
 };
 
 pub use bundle::{Bundle, ToolTypes};
+pub use error::LoadError;
 pub use explain::{Explanation, FailedPart, ObservedValue, PolicyTrace, Verdict};
-pub use load::LoadError;
 
 use crate::{
     policy::{Diagnostic, LoadedPolicy, Mode},
@@ -68,6 +70,8 @@ struct FixedNames {
     escalated_to: &'static str,
     /// Whether run facts have a window.
     window: bool,
+    /// Whether calls have facts about where their values come from.
+    provenance: bool,
 }
 
 impl FixedNames {
@@ -78,6 +82,7 @@ impl FixedNames {
                 false => "escalated_to",
             },
             window: schema.contains("WindowFacts"),
+            provenance: crate::schema::has_provenance(schema),
         }
     }
 }

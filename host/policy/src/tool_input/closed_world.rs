@@ -1,12 +1,14 @@
-//! Finds arguments that policies would not see: members that the tree does not know, and unmatched
-//! alternatives of unions.
+//! The schema's defaults, and arguments that policies would not see: members that the tree does not know,
+//! and unmatched alternatives of unions.
+//!
+//! Each needs the other: the alternative of a union is the one that accepts the value with its defaults and
+//! knows all its members, and the defaults of a union are those of that alternative.
 
 use serde_json::{Map, Value};
 use tollgate_model::canonical::escape_segment;
 
 use super::{
     ArgumentProblem,
-    defaults::fill,
     types::{Choice, InputType, Record},
 };
 use crate::policy::nearest;
@@ -87,6 +89,38 @@ pub(super) fn accepted<'a>(
             .then_some((i, &choice.ty, filled))
         })
         .collect()
+}
+
+/// Fills in the defaults of `record` at every level.
+pub(super) fn apply_defaults(record: &Record, members: &mut Map<String, Value>) {
+    for (name, field) in &record.fields {
+        if let (Some(default), false) = (&field.default, members.contains_key(name)) {
+            members.insert(name.clone(), default.clone());
+        }
+        if let Some(value) = members.get_mut(name) {
+            fill(&field.ty, value);
+        }
+    }
+}
+
+/// Fills in the defaults of a value of this type. For a union, those of the alternative that accepts the
+/// value are used, if exactly one does.
+fn fill(ty: &InputType, value: &mut Value) {
+    match (ty, value) {
+        (InputType::Record(record), Value::Object(members)) => apply_defaults(record, members),
+        (InputType::Set(element), Value::Array(items)) => {
+            items.iter_mut().for_each(|item| fill(element, item));
+        }
+        (InputType::Union(choices), value) => {
+            let mut accepted = accepted(choices, value);
+            if accepted.len() == 1
+                && let Some((_, _, filled)) = accepted.pop()
+            {
+                *value = filled;
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Attributes that hold JSON text because the schema allows members that it does not name.

@@ -13,7 +13,6 @@
 mod budget;
 mod cedar_type;
 mod closed_world;
-mod defaults;
 mod error;
 mod identifier;
 mod keyword;
@@ -135,7 +134,7 @@ impl ToolInput {
     /// Fills in the schema's defaults. Arguments that are not an object stay unchanged.
     pub fn apply_defaults(&self, arguments: &mut Value) {
         if let Value::Object(members) = arguments {
-            defaults::apply(&self.root, members);
+            closed_world::apply_defaults(&self.root, members);
         }
     }
 

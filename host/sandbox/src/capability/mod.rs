@@ -14,6 +14,7 @@ pub mod config;
 pub mod files;
 pub mod http;
 pub mod log;
+mod outbound;
 pub mod progress;
 pub mod random;
 pub mod secrets;
@@ -24,13 +25,42 @@ use wasmtime::{
     component::{Linker, WasmStr},
 };
 
-use crate::{bindings::types, guest::State, port::Denial};
+use self::{
+    config::ConfigAct, files::FileAct, http::HttpAct, progress::ProgressSink, secrets::SecretAct,
+    state::StateStore,
+};
+use crate::{
+    bindings::types,
+    call::GuestState,
+    port::{Authorize, Denial},
+};
 
-/// The store of a guest, as host functions see it.
-pub(crate) type GuestStore<'a> = StoreContextMut<'a, State>;
+/// What the capabilities need of the gate during one call, all of them together.
+pub trait HostPolicy:
+    Authorize<ConfigAct>
+    + Authorize<FileAct>
+    + Authorize<HttpAct>
+    + Authorize<SecretAct>
+    + ProgressSink
+    + StateStore
+{
+}
+
+impl<P> HostPolicy for P where
+    P: Authorize<ConfigAct>
+        + Authorize<FileAct>
+        + Authorize<HttpAct>
+        + Authorize<SecretAct>
+        + ProgressSink
+        + StateStore
+{
+}
 
 /// Links every import of the world.
-pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker<T>(linker: &mut Linker<T>) -> wasmtime::Result<()>
+where
+    T: GuestState<Policy = dyn HostPolicy>,
+{
     calls::wit::add_to_linker(linker)?;
     clock::wit::add_to_linker(linker)?;
     config::wit::add_to_linker(linker)?;
@@ -53,7 +83,11 @@ fn interface(name: &str, version: &str) -> String {
 ///
 /// # Errors
 /// A trap if the text is not UTF-8.
-fn text(store: &GuestStore<'_>, text: &WasmStr, max: usize) -> wasmtime::Result<String> {
+fn text<T: 'static>(
+    store: &StoreContextMut<'_, T>,
+    text: &WasmStr,
+    max: usize,
+) -> wasmtime::Result<String> {
     let text = text.to_str(store)?;
     let end = text.floor_char_boundary(max);
     Ok(text.get(..end).unwrap_or_default().to_owned())

@@ -291,38 +291,15 @@ fn float(n: f64) -> Value {
 
 /// A value of this shape as JSON.
 pub(crate) fn to_json(shape: &Shape, val: &Val) -> Result<Value, UndeclaredValue> {
-    let maybe = |shape: &Option<Box<Shape>>, val: &Option<Box<Val>>| match (shape, val) {
-        (Some(shape), Some(val)) => to_json(shape, val),
-        (None, None) => Ok(Value::Null),
-        _ => Err(UndeclaredValue),
-    };
-    let single =
-        |name: &str, value: Value| Value::Object(Map::from_iter([(name.to_owned(), value)]));
     Ok(match (shape, val) {
         (Shape::Bool, Val::Bool(v)) => (*v).into(),
-        (Shape::Integer(Integer::U8), Val::U8(n)) => (*n).into(),
-        (Shape::Integer(Integer::S8), Val::S8(n)) => (*n).into(),
-        (Shape::Integer(Integer::U16), Val::U16(n)) => (*n).into(),
-        (Shape::Integer(Integer::S16), Val::S16(n)) => (*n).into(),
-        (Shape::Integer(Integer::U32), Val::U32(n)) => (*n).into(),
-        (Shape::Integer(Integer::S32), Val::S32(n)) => (*n).into(),
-        (Shape::Integer(Integer::U64), Val::U64(n)) => number((*n).into()),
-        (Shape::Integer(Integer::S64), Val::S64(n)) => number((*n).into()),
+        (Shape::Integer(ty), val) => integer_json(*ty, val)?,
         // The shortest number for these 32 bits, not its 64-bit expansion.
         (Shape::Float32, Val::Float32(n)) => float(n.to_string().parse().unwrap_or(f64::NAN)),
         (Shape::Float64, Val::Float64(n)) => float(*n),
         (Shape::Char, Val::Char(c)) => c.to_string().into(),
         (Shape::Text, Val::String(text)) => text.as_str().into(),
-        (Shape::Bytes, Val::List(items)) => {
-            let bytes: Result<Vec<u8>, UndeclaredValue> = items
-                .iter()
-                .map(|item| match item {
-                    Val::U8(byte) => Ok(*byte),
-                    _ => Err(UndeclaredValue),
-                })
-                .collect();
-            STANDARD.encode(bytes?).into()
-        }
+        (Shape::Bytes, Val::List(items)) => bytes_json(items)?,
         (Shape::List(element), Val::List(items)) => {
             let items: Result<_, _> = items.iter().map(|item| to_json(element, item)).collect();
             Value::Array(items?)
@@ -341,33 +318,76 @@ pub(crate) fn to_json(shape: &Shape, val: &Val) -> Result<Value, UndeclaredValue
             Value::Object(members?)
         }
         (Shape::Variant(cases), Val::Variant(tag, payload)) => {
-            let (_, shape) = cases
-                .iter()
-                .find(|(name, _)| name == tag)
-                .ok_or(UndeclaredValue)?;
-            let mut members = Map::from_iter([("tag".to_owned(), tag.as_str().into())]);
-            match (shape, payload) {
-                (Some(shape), Some(val)) => {
-                    members.insert("value".into(), to_json(shape, val)?);
-                }
-                (None, None) => {}
-                _ => return Err(UndeclaredValue),
-            }
-            Value::Object(members)
+            variant_json(cases, tag, payload.as_deref())?
         }
         (Shape::Enum(_), Val::Enum(name)) => name.as_str().into(),
         (Shape::Flags(_), Val::Flags(names)) => names.as_slice().into(),
         (Shape::Option(_), Val::Option(None)) => Value::Null,
         (Shape::Option(inner), Val::Option(Some(val))) => {
             let value = to_json(inner, val)?;
-            if inner.has_null() {
-                single("some", value)
-            } else {
-                value
+            match inner.has_null() {
+                true => object("some", value),
+                false => value,
             }
         }
-        (Shape::Result(ok, _), Val::Result(Ok(val))) => single("ok", maybe(ok, val)?),
-        (Shape::Result(_, error), Val::Result(Err(val))) => single("error", maybe(error, val)?),
+        (Shape::Result(ok, _), Val::Result(Ok(val))) => {
+            object("ok", payload_json(ok.as_deref(), val.as_deref())?)
+        }
+        (Shape::Result(_, error), Val::Result(Err(val))) => {
+            object("error", payload_json(error.as_deref(), val.as_deref())?)
+        }
         _ => return Err(UndeclaredValue),
     })
+}
+
+fn integer_json(ty: Integer, val: &Val) -> Result<Value, UndeclaredValue> {
+    Ok(match (ty, val) {
+        (Integer::U8, Val::U8(n)) => (*n).into(),
+        (Integer::S8, Val::S8(n)) => (*n).into(),
+        (Integer::U16, Val::U16(n)) => (*n).into(),
+        (Integer::S16, Val::S16(n)) => (*n).into(),
+        (Integer::U32, Val::U32(n)) => (*n).into(),
+        (Integer::S32, Val::S32(n)) => (*n).into(),
+        (Integer::U64, Val::U64(n)) => number((*n).into()),
+        (Integer::S64, Val::S64(n)) => number((*n).into()),
+        _ => return Err(UndeclaredValue),
+    })
+}
+
+fn bytes_json(items: &[Val]) -> Result<Value, UndeclaredValue> {
+    let byte = |item: &Val| match item {
+        Val::U8(byte) => Ok(*byte),
+        _ => Err(UndeclaredValue),
+    };
+    let bytes: Vec<u8> = items.iter().map(byte).collect::<Result<_, _>>()?;
+    Ok(STANDARD.encode(bytes).into())
+}
+
+fn variant_json(
+    cases: &[(String, Option<Shape>)],
+    tag: &str,
+    payload: Option<&Val>,
+) -> Result<Value, UndeclaredValue> {
+    let case = cases.iter().find(|(name, _)| name == tag);
+    let (_, shape) = case.ok_or(UndeclaredValue)?;
+    let mut members = Map::from_iter([("tag".to_owned(), tag.into())]);
+    if shape.is_some() || payload.is_some() {
+        let value = payload_json(shape.as_ref(), payload)?;
+        members.insert("value".into(), value);
+    }
+    Ok(Value::Object(members))
+}
+
+/// A payload that its type may not have: `null` without one.
+fn payload_json(shape: Option<&Shape>, val: Option<&Val>) -> Result<Value, UndeclaredValue> {
+    match (shape, val) {
+        (Some(shape), Some(val)) => to_json(shape, val),
+        (None, None) => Ok(Value::Null),
+        _ => Err(UndeclaredValue),
+    }
+}
+
+/// An object with one member.
+fn object(name: &str, value: Value) -> Value {
+    Value::Object(Map::from_iter([(name.to_owned(), value)]))
 }

@@ -316,7 +316,7 @@ async fn more_calls_than_places_wait_and_all_end() {
     for call in calls {
         assert_eq!(call.await.unwrap().status, Status::Ok);
     }
-    assert_eq!(sandbox().pool(Size::Standard).unwrap().free_slots(), 4);
+    assert_eq!(sandbox().pool(Size::Standard).unwrap().pool.free_slots(), 4);
 }
 
 #[tokio::test]

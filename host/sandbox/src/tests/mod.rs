@@ -1,7 +1,6 @@
 //! Loading: which components fit the world, which do not, and their error messages.
 
 mod limits;
-mod speed;
 
 use tokio::sync::watch;
 use tollgate_model::tool::{FailureKind, Limits, Size};
@@ -248,54 +247,26 @@ async fn what_a_component_says_about_a_tool_is_checked() {
     assert!(tools[0].annotations.read_only && !tools[0].annotations.destructive);
 
     let problem = async |name: &str, description, schema: &str| {
-        list(name, description, schema)
-            .await
-            .unwrap_err()
-            .to_string()
+        let refused = list(name, description, schema).await;
+        refused.unwrap_err().to_string()
     };
     let object = r#"{"type":"object"}"#;
-    assert!(
-        problem("a/b", (0, 0), object)
-            .await
-            .contains("1 to 64 letters")
-    );
-    assert!(
-        problem("", (0, 0), object)
-            .await
-            .contains("1 to 64 letters")
-    );
-    assert!(
-        problem(&"a".repeat(65), (0, 0), object)
-            .await
-            .contains("1 to 64 letters")
-    );
-    assert!(
-        problem("read", (4096, 16_385), object)
-            .await
-            .contains("16385 bytes")
-    );
-    assert!(
-        problem("read", (0, 0), "[]")
-            .await
-            .contains("not a JSON object")
-    );
-    assert!(
-        problem("read", (0, 0), r#"{"a":1,"a":2}"#)
-            .await
-            .contains("occurs twice")
-    );
-    assert!(
-        problem("read", (0, 0), &format!("{}1", r#"{"a":"#.repeat(65)))
-            .await
-            .contains("deeper")
-    );
-    // Outside memory, not UTF-8, and too long: each is an error, not a crash.
-    assert!(
-        problem("read", (0, 1 << 30), object)
-            .await
-            .contains("crashed")
-    );
-    assert!(problem("\\ff", (0, 0), object).await.contains("crashed"));
+    let deep = format!("{}1", r#"{"a":"#.repeat(65));
+    for (name, description, schema, expected) in [
+        ("a/b", (0, 0), object, "1 to 64 letters"),
+        ("", (0, 0), object, "1 to 64 letters"),
+        (&"a".repeat(65), (0, 0), object, "1 to 64 letters"),
+        ("read", (4096, 16_385), object, "16385 bytes"),
+        ("read", (0, 0), "[]", "not a JSON object"),
+        ("read", (0, 0), r#"{"a":1,"a":2}"#, "occurs twice"),
+        ("read", (0, 0), &deep, "deeper"),
+        // Outside memory, and not UTF-8: each is an error, not a crash.
+        ("read", (0, 1 << 30), object, "crashed"),
+        ("\\ff", (0, 0), object, "crashed"),
+    ] {
+        let message = problem(name, description, schema).await;
+        assert!(message.contains(expected), "{name:?}: {message}");
+    }
     let loops = load(
         r#"(memory (export "memory") 1) (func $list (result i32) (loop br 0) unreachable)
         (func $call (param i32 i32 i32 i32) (result i32) unreachable)"#,

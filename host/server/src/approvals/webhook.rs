@@ -210,7 +210,20 @@ impl Notification {
             Event::ApprovalResolved(resolved) => {
                 (ApprovalChange::Resolved, resolved.id, resolved.state)
             }
-            _ => return None,
+            Event::BundleActivated(_)
+            | Event::RunStarted(_)
+            | Event::RunEnded(_)
+            | Event::CallInvalid(_)
+            | Event::Decision(_)
+            | Event::Start(_)
+            | Event::Outcome(_)
+            | Event::Effect(_)
+            | Event::ComponentLog(_)
+            | Event::LabelsJoined(_)
+            | Event::ApprovalAnswered(_)
+            | Event::Halted(_)
+            | Event::Resumed(_)
+            | Event::Administered(_) => return None,
         };
         Some(Self {
             index,

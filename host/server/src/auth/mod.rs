@@ -9,6 +9,7 @@ mod metadata;
 mod oauth;
 pub mod peer;
 mod rate;
+mod signature;
 pub mod token;
 
 use std::{

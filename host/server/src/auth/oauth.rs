@@ -59,6 +59,7 @@ struct Key {
 
 impl Oauth {
     pub(super) fn new(config: OauthConfig) -> Self {
+        super::signature::install();
         Self {
             config,
             keys: Mutex::default(),

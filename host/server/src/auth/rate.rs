@@ -10,7 +10,9 @@ use std::{
 use tollgate::{config::RateConfig, gate::Gate, identity::Caller};
 use tollgate_model::{entity::Uid, time::Timestamp};
 
-/// A caller exceeds its rate.
+use crate::problem::Problem;
+
+/// A caller asks more often than it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many requests; wait {} s before the next", .retry_after.as_secs())]
 pub struct RateExceeded {
@@ -18,7 +20,13 @@ pub struct RateExceeded {
     pub retry_after: Duration,
 }
 
-/// A token bucket for each principal. Bounded, because only configured principals get here.
+impl From<RateExceeded> for Problem {
+    fn from(busy: RateExceeded) -> Self {
+        Self::too_many_requests(busy.to_string(), busy.retry_after.as_secs())
+    }
+}
+
+/// How often each principal has asked. There are as many as the configuration has names.
 #[derive(Debug, Default)]
 pub struct Rate(Mutex<HashMap<Uid, Bucket>>);
 

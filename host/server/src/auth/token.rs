@@ -14,7 +14,9 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-/// The prefix of every token, by which people and secret scanners recognise it.
+use crate::problem::Problem;
+
+/// Tells a token from other secrets, for people and for scanners.
 pub const PREFIX: &str = "tollgate_";
 
 /// The name of tokens for `--as USER` on the command line.
@@ -35,7 +37,13 @@ pub enum TokenError {
     Store(#[from] LedgerError),
 }
 
-/// The parameters of a new token.
+impl From<TokenError> for Problem {
+    fn from(error: TokenError) -> Self {
+        Self::unavailable(error.to_string())
+    }
+}
+
+/// What a new token is for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Purpose {
     /// The agent or user that the token identifies.

@@ -42,6 +42,7 @@ use self::{
 };
 use crate::{
     auth::{self, Auth},
+    limits::SLOWEST,
     mcp,
     metrics::{self, Metrics},
     otlp, rest,
@@ -49,9 +50,7 @@ use crate::{
 };
 
 pub use crate::limits::MAX_BODY;
-/// How long a client may take to send its headers, and then its body.
-pub(crate) const SLOWEST: Duration = Duration::from_secs(15);
-/// The interval of keep-alive messages on silent streams, by which lost clients are noticed.
+/// How often a stream that is silent says that it is there; so a client that has gone is noticed.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// The path of MCP.
 const MCP: &str = "/mcp";

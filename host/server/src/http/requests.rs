@@ -18,12 +18,13 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tollgate::identity::Caller;
 
-use super::{GuardedBody, MAX_BODY, SLOWEST, busy, refused};
+use super::{GuardedBody, MAX_BODY, busy, refused};
 use crate::{
     auth::{
         AuthenticatedCaller,
         concurrency::{ConcurrencyLimit, ConcurrencyPermit},
     },
+    limits::SLOWEST,
     mcp::Connection,
     otlp,
 };

@@ -1,10 +1,14 @@
 //! Which calls are taken: as many at once, and as often, as one principal may.
 
+use http::StatusCode;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tollgate::identity::Caller;
 
 use super::{MAX_CALLS, Server};
-use crate::auth::{RateExceeded, concurrency::ConcurrencyPermit};
+use crate::{
+    auth::{RateExceeded, concurrency::ConcurrencyPermit},
+    problem::{LEAVING, Problem},
+};
 
 /// A call that was taken, until it is answered.
 pub(crate) struct AcceptedCall {
@@ -23,6 +27,19 @@ pub(crate) enum AdmissionError {
         "{MAX_CALLS} calls of yours are in flight. Nothing was done; wait until some have ended"
     )]
     TooMany,
+}
+
+impl From<AdmissionError> for Problem {
+    fn from(error: AdmissionError) -> Self {
+        let detail = error.to_string();
+        match error {
+            AdmissionError::Busy(busy) => busy.into(),
+            AdmissionError::TooMany => Self::too_many_requests(detail, 1),
+            AdmissionError::Leaving => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, LEAVING, detail).retry_after(10)
+            }
+        }
+    }
 }
 
 impl Server {

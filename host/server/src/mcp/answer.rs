@@ -126,5 +126,4 @@ fn block(part: &Content) -> Option<ContentBlock> {
 }
 
 #[cfg(test)]
-#[path = "answer_tests.rs"]
 mod tests;

@@ -7,6 +7,8 @@
 mod admission;
 mod answer;
 mod cancel;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod handler;
 mod held_call;
 mod lines;

@@ -182,7 +182,7 @@ pub(crate) async fn as_written(request: Request, next: Next) -> Response {
 
 /// What stands for a client's `Accept`: both types, where it takes one of them or anything. Nothing, where it takes
 /// neither.
-fn accepted(method: &Method, headers: &HeaderMap) -> Option<&'static str> {
+pub(super) fn accepted(method: &Method, headers: &HeaderMap) -> Option<&'static str> {
     let posts = method == Method::POST;
     let mut ranges = headers
         .get_all(header::ACCEPT)

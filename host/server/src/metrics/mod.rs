@@ -130,6 +130,9 @@ impl Metrics {
 
     fn gauges(&self) -> Vec<(&'static str, &'static str, f64)> {
         let ledger = self.gate.ledger();
+        let upstreams = self.gate.executors();
+        let left_out = upstreams.upstreams.values();
+        let left_out: usize = left_out.map(|upstream| upstream.left_out().len()).sum();
         let commit = ledger.commit_time().map_or(0.0, |time| time.as_secs_f64());
         vec![
             (
@@ -151,6 +154,11 @@ impl Metrics {
                 "ledger_records",
                 "Records in the ledger",
                 number(ledger.size()),
+            ),
+            (
+                "upstream_tools_left_out",
+                "Tools of upstream servers that cannot be used",
+                number(left_out as u64),
             ),
         ]
     }

@@ -30,7 +30,7 @@ use tollgate_trace::{
 
 use self::usage_feed::UsageFeed;
 pub use self::usage_feed::recall;
-use crate::{auth::AuthenticatedCaller, http::SLOWEST};
+use crate::{auth::AuthenticatedCaller, limits::SLOWEST};
 
 /// The paths for traces and logs over HTTP (OTLP specification, "OTLP/HTTP Request").
 const TRACES: &str = "/v1/traces";

@@ -85,7 +85,17 @@ impl<'a> Trace<'a> {
                 Event::Outcome(outcome) => {
                     trace.outcomes.insert(outcome.span, outcome);
                 }
-                _ => {}
+                Event::BundleActivated(_)
+                | Event::RunStarted(_)
+                | Event::RunEnded(_)
+                | Event::CallInvalid(_)
+                | Event::Effect(_)
+                | Event::LabelsJoined(_)
+                | Event::ApprovalRequested(_)
+                | Event::ApprovalEscalated(_)
+                | Event::Halted(_)
+                | Event::Resumed(_)
+                | Event::Administered(_) => {}
             }
         }
         let root = trace

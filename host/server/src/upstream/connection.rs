@@ -219,7 +219,12 @@ impl Connection {
             let name = |tool: &Value| tool.get("name").and_then(Value::as_str).map(str::to_owned);
             tools.sort_by_key(|tool| !name(tool).is_some_and(|name| chosen.contains(&name)));
         }
-        let offer = Arc::new(Offer::new(&tools));
+        // Their schemas are typed, which may take its time.
+        let offer = tokio::task::spawn_blocking(move || Offer::new(&tools));
+        let offer = offer
+            .await
+            .map_err(|_| ConnectError::new("its list of tools cannot be read"))?;
+        let offer = Arc::new(offer);
         *listed = Some((changes, Arc::clone(&offer)));
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         *known = Some(Arc::clone(&offer));

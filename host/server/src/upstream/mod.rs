@@ -9,6 +9,8 @@
 mod child;
 mod connection;
 mod content;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod handler;
 mod http;
 mod mend;

@@ -163,9 +163,9 @@ impl Builder {
             self.runs.retain(|_, held| held.used > middle);
             self.kept = self.runs.values().map(|held| held.spans.size()).sum();
         }
-        let spans = match event {
-            Event::RunStarted(_) => RunSpans::new(run),
-            _ => self.rebuilt(source, run, index)?,
+        let spans = match matches!(event, Event::RunStarted(_)) {
+            true => RunSpans::new(run),
+            false => self.rebuilt(source, run, index)?,
         };
         let used = self.uses;
         self.kept += spans.size();
@@ -270,7 +270,22 @@ fn apply(
             d.call.zip(d.capture).map(|kept| (kept, a::INPUT_VALUE))
         }
         Event::Outcome(o) => o.capture.map(|kept| ((o.call, kept), a::OUTPUT_VALUE)),
-        _ => None,
+        Event::Decision(_)
+        | Event::BundleActivated(_)
+        | Event::RunStarted(_)
+        | Event::RunEnded(_)
+        | Event::CallInvalid(_)
+        | Event::Start(_)
+        | Event::Effect(_)
+        | Event::ComponentLog(_)
+        | Event::LabelsJoined(_)
+        | Event::ApprovalRequested(_)
+        | Event::ApprovalAnswered(_)
+        | Event::ApprovalResolved(_)
+        | Event::ApprovalEscalated(_)
+        | Event::Halted(_)
+        | Event::Resumed(_)
+        | Event::Administered(_) => None,
     };
     if let Some(((call, kept), name)) = kept
         && let Some(payload) = source.payload(index, kept)

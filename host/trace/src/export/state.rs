@@ -96,13 +96,17 @@ impl States {
                      WHERE name = ?1",
                 )?
                 .query_row([name], |row| {
+                    let timestamp = |column: &str| {
+                        let micros: Option<i64> = row.get(column)?;
+                        Ok::<_, rusqlite::Error>(micros.map(Timestamp))
+                    };
                     Ok(State {
-                        next: from_sql_u64(row.get(0)?),
-                        sent: from_sql_u64(row.get(1)?),
-                        rejected: from_sql_u64(row.get(2)?),
-                        acknowledged: row.get::<_, Option<i64>>(3)?.map(Timestamp),
-                        failing: row.get(4)?,
-                        failing_since: row.get::<_, Option<i64>>(5)?.map(Timestamp),
+                        next: from_sql_u64(row.get("next")?),
+                        sent: from_sql_u64(row.get("sent")?),
+                        rejected: from_sql_u64(row.get("rejected")?),
+                        acknowledged: timestamp("acknowledged")?,
+                        failing: row.get("failing")?,
+                        failing_since: timestamp("failing_since")?,
                     })
                 })
                 .optional()

@@ -190,96 +190,101 @@ mod tests {
         each.fold(innermost.to_vec(), |inner, number| field(*number, &inner))
     }
 
+    /// Less than in earnest, so that it takes no time.
+    const MOST: usize = 10_000;
+
+    /// A list: its name, the message that it is in, the fields above it, its own field, and with how many empty
+    /// elements it is full.
+    type List = (&'static str, MessageKind, &'static [u8], u8, usize);
+
+    const LISTS: &[List] = &[
+        ("resources", MessageKind::Traces, &[], 1, MOST / 500),
+        ("scopes", MessageKind::Traces, &[1], 2, MOST / 500),
+        ("scopes of logs", MessageKind::Logs, &[1], 2, MOST / 500),
+        ("spans", MessageKind::Traces, &[1, 2], 2, MOST / 8),
+        ("logs", MessageKind::Logs, &[1, 2], 2, MOST / 8),
+        (
+            "attributes of a resource",
+            MessageKind::Traces,
+            &[1, 1],
+            1,
+            MOST,
+        ),
+        ("entities", MessageKind::Traces, &[1, 1], 3, MOST),
+        (
+            "keys of an entity",
+            MessageKind::Traces,
+            &[1, 1, 3],
+            3,
+            MOST,
+        ),
+        (
+            "keys about an entity",
+            MessageKind::Logs,
+            &[1, 1, 3],
+            4,
+            MOST,
+        ),
+        (
+            "attributes of a scope",
+            MessageKind::Traces,
+            &[1, 2, 1],
+            3,
+            MOST,
+        ),
+        (
+            "attributes of a span",
+            MessageKind::Traces,
+            &[1, 2, 2],
+            9,
+            MOST,
+        ),
+        ("events", MessageKind::Traces, &[1, 2, 2], 11, MOST),
+        (
+            "attributes of an event",
+            MessageKind::Traces,
+            &[1, 2, 2, 11],
+            3,
+            MOST,
+        ),
+        ("links", MessageKind::Traces, &[1, 2, 2], 13, MOST),
+        (
+            "attributes of a link",
+            MessageKind::Traces,
+            &[1, 2, 2, 13],
+            4,
+            MOST,
+        ),
+        (
+            "attributes of a log",
+            MessageKind::Logs,
+            &[1, 2, 2],
+            6,
+            MOST,
+        ),
+        (
+            "values of a list",
+            MessageKind::Logs,
+            &[1, 2, 2, 5, 5],
+            1,
+            MOST,
+        ),
+        (
+            "entries of a map",
+            MessageKind::Logs,
+            &[1, 2, 2, 5, 6],
+            1,
+            MOST,
+        ),
+    ];
+
     #[test]
-    fn elements_of_every_list_have_weight() {
-        // Smaller than the real limit, so that the test is fast.
-        const MOST: usize = 10_000;
+    fn each_element_of_a_list_weighs_something() {
         let measure = |message: &[u8], kind| {
             let mut left = MOST;
             walk(message, kind, MAX_DEPTH, &mut left)
         };
-        // Each list with its nesting, and the number of empty elements that reaches the limit.
-        let lists: &[(&str, MessageKind, &[u8], u8, usize)] = &[
-            ("resources", MessageKind::Traces, &[], 1, MOST / 500),
-            ("scopes", MessageKind::Traces, &[1], 2, MOST / 500),
-            ("scopes of logs", MessageKind::Logs, &[1], 2, MOST / 500),
-            ("spans", MessageKind::Traces, &[1, 2], 2, MOST / 8),
-            ("logs", MessageKind::Logs, &[1, 2], 2, MOST / 8),
-            (
-                "attributes of a resource",
-                MessageKind::Traces,
-                &[1, 1],
-                1,
-                MOST,
-            ),
-            ("entities", MessageKind::Traces, &[1, 1], 3, MOST),
-            (
-                "keys of an entity",
-                MessageKind::Traces,
-                &[1, 1, 3],
-                3,
-                MOST,
-            ),
-            (
-                "keys about an entity",
-                MessageKind::Logs,
-                &[1, 1, 3],
-                4,
-                MOST,
-            ),
-            (
-                "attributes of a scope",
-                MessageKind::Traces,
-                &[1, 2, 1],
-                3,
-                MOST,
-            ),
-            (
-                "attributes of a span",
-                MessageKind::Traces,
-                &[1, 2, 2],
-                9,
-                MOST,
-            ),
-            ("events", MessageKind::Traces, &[1, 2, 2], 11, MOST),
-            (
-                "attributes of an event",
-                MessageKind::Traces,
-                &[1, 2, 2, 11],
-                3,
-                MOST,
-            ),
-            ("links", MessageKind::Traces, &[1, 2, 2], 13, MOST),
-            (
-                "attributes of a link",
-                MessageKind::Traces,
-                &[1, 2, 2, 13],
-                4,
-                MOST,
-            ),
-            (
-                "attributes of a log",
-                MessageKind::Logs,
-                &[1, 2, 2],
-                6,
-                MOST,
-            ),
-            (
-                "values of a list",
-                MessageKind::Logs,
-                &[1, 2, 2, 5, 5],
-                1,
-                MOST,
-            ),
-            (
-                "entries of a map",
-                MessageKind::Logs,
-                &[1, 2, 2, 5, 6],
-                1,
-                MOST,
-            ),
-        ];
-        for (what, kind, above, number, most) in lists {
+        for (what, kind, above, number, most) in LISTS {
             let full = field(*number, &[]).repeat(most + 1);
             let message = within(above, &full);
             assert_eq!(

@@ -249,7 +249,7 @@ fn verdict(run: &RunSteps, own: &[&Step], failed: &[StepFailure]) -> Option<Verd
                 tool: None,
                 why: "a budget was spent".into(),
             }),
-            _ => None,
+            Some(RunOutcome::Success | RunOutcome::Denied | RunOutcome::Cancelled) | None => None,
         };
     };
     let place = own.iter().position(|step| step.call == first.call)?;

@@ -156,7 +156,10 @@ impl StepBuilder {
             ApprovalState::Rejected => StepOutcome::Rejected,
             ApprovalState::Expired => StepOutcome::Expired,
             ApprovalState::Cancelled if !resolved.superseded => StepOutcome::Cancelled,
-            _ => return,
+            ApprovalState::Cancelled
+            | ApprovalState::Pending
+            | ApprovalState::Approved
+            | ApprovalState::Consumed => return,
         };
         // The outcome of a call that has ended is not changed.
         for call in resolved.enclosing_calls.iter().chain([&resolved.call]) {

@@ -400,14 +400,14 @@ impl Reader {
             )?;
             let notes = select.query_map(params![tenant, run.as_bytes()], |row| {
                 Ok(Note {
-                    id: nat(row.get(0)?),
-                    time: Timestamp(row.get(5)?),
+                    id: nat(row.get("id")?),
+                    time: Timestamp(row.get("time")?),
                     note: NewNote {
                         run,
-                        span: row.get::<_, Option<i64>>(1)?.map(span_of),
-                        label: row.get(2)?,
-                        note: row.get(3)?,
-                        by: row.get(4)?,
+                        span: row.get::<_, Option<i64>>("span")?.map(span_of),
+                        label: row.get("label")?,
+                        note: row.get("note")?,
+                        by: row.get("by")?,
                     },
                 })
             })?;
@@ -422,16 +422,16 @@ impl Reader {
     pub fn sets(&self, tenant: &str) -> Result<Vec<RunSet>, StoreError> {
         self.with(|conn| {
             let mut select = conn.prepare_cached(
-                "SELECT name, about, by, created, (SELECT count(*) FROM set_runs r WHERE r.set_id = sets.id) \
+                "SELECT name, about, by, created, (SELECT count(*) FROM set_runs r WHERE r.set_id = sets.id) AS runs \
                  FROM sets WHERE tenant = ?1 ORDER BY name",
             )?;
             let sets = select.query_map([tenant], |row| {
                 Ok(RunSet {
-                    name: row.get(0)?,
-                    about: row.get(1)?,
-                    by: row.get(2)?,
-                    created: Timestamp(row.get(3)?),
-                    runs: nat(row.get(4)?),
+                    name: row.get("name")?,
+                    about: row.get("about")?,
+                    by: row.get("by")?,
+                    created: Timestamp(row.get("created")?),
+                    runs: nat(row.get("runs")?),
                 })
             })?;
             sets.collect()
@@ -476,16 +476,16 @@ impl Reader {
             let since = since.map_or(i64::MIN, |since| since.0);
             let feedback = select.query_map(params![tenant, run, since], |row| {
                 Ok(Feedback {
-                    id: nat(row.get(0)?),
-                    time: Timestamp(row.get(8)?),
+                    id: nat(row.get("id")?),
+                    time: Timestamp(row.get("time")?),
                     feedback: NewFeedback {
-                        run: RunId::from_bytes(row.get(1)?),
-                        span: row.get::<_, Option<i64>>(2)?.map(span_of),
-                        kind: row.get(3)?,
-                        value: row.get(4)?,
-                        label: row.get(5)?,
-                        comment: row.get(6)?,
-                        by: row.get(7)?,
+                        run: RunId::from_bytes(row.get("run")?),
+                        span: row.get::<_, Option<i64>>("span")?.map(span_of),
+                        kind: row.get("kind")?,
+                        value: row.get("value")?,
+                        label: row.get("label")?,
+                        comment: row.get("comment")?,
+                        by: row.get("by")?,
                     },
                 })
             })?;

@@ -67,16 +67,18 @@ pub struct Part {
 
 pub(super) fn trace_row(row: &Row<'_>) -> rusqlite::Result<TraceRow> {
     Ok(TraceRow {
-        trace: RunId::from_bytes(row.get(0)?),
-        tenant: row.get(1)?,
-        run: row.get(2)?,
-        caller: row.get::<_, Option<[u8; 16]>>(3)?.map(RunId::from_bytes),
-        principal: row.get(4)?,
-        conversation: row.get(5)?,
-        started: Timestamp(row.get(6)?),
-        last: Timestamp(row.get(7)?),
-        reported: nat(row.get(8)?),
-        logs: nat(row.get(9)?),
+        trace: RunId::from_bytes(row.get("trace")?),
+        tenant: row.get("tenant")?,
+        run: row.get("run")?,
+        caller: row
+            .get::<_, Option<[u8; 16]>>("caller")?
+            .map(RunId::from_bytes),
+        principal: row.get("principal")?,
+        conversation: row.get("conversation")?,
+        started: Timestamp(row.get("started")?),
+        last: Timestamp(row.get("last")?),
+        reported: nat(row.get("reported")?),
+        logs: nat(row.get("logs")?),
     })
 }
 
@@ -212,7 +214,7 @@ impl Reader {
                 }
                 let mut rows = select.query([id?])?;
                 if let Some(row) = rows.next()? {
-                    bytes += row.get_ref(14)?.as_str()?.len() as u64;
+                    bytes += row.get_ref("body")?.as_str()?.len() as u64;
                     spans.push(span_row(conn, &mut sources, trace, row)?);
                 }
             }
@@ -250,7 +252,7 @@ impl Reader {
                 }
                 let mut rows = select.query([id?])?;
                 if let Some(row) = rows.next()? {
-                    bytes += row.get_ref(5)?.as_str()?.len() as u64;
+                    bytes += row.get_ref("body")?.as_str()?.len() as u64;
                     logs.push(log_row(trace, row)?);
                 }
             }
@@ -319,15 +321,15 @@ struct LogBody {
 }
 
 fn log_row(trace: RunId, row: &Row<'_>) -> rusqlite::Result<StoredLog> {
-    let body: String = row.get(5)?;
+    let body: String = row.get("body")?;
     let said: LogBody = serde_json::from_str(&body).unwrap_or_default();
     Ok(StoredLog {
         trace,
-        span: row.get::<_, Option<i64>>(0)?.map(span_of),
-        reporter: row.get(1)?,
-        time: Timestamp(row.get(2)?),
-        severity: row.get(3)?,
-        event: row.get(4)?,
+        span: row.get::<_, Option<i64>>("span")?.map(span_of),
+        reporter: row.get("reporter")?,
+        time: Timestamp(row.get("time")?),
+        severity: row.get("severity")?,
+        event: row.get("event")?,
         body: said.body,
         attributes: said.attributes,
     })
@@ -339,7 +341,7 @@ fn span_row(
     trace: RunId,
     row: &Row<'_>,
 ) -> rusqlite::Result<StoredSpan> {
-    let source: i64 = row.get(3)?;
+    let source: i64 = row.get("source")?;
     let (reporter, resource, scope) = match sources.get(&source) {
         Some(known) => known.clone(),
         None => {
@@ -354,34 +356,34 @@ fn span_row(
             found
         }
     };
-    let tokens = |i| row.get::<_, Option<i64>>(i).map(|n| n.map(nat));
-    let usage = tokens(10)?.map(|input_tokens| {
+    let tokens = |column: &str| row.get::<_, Option<i64>>(column).map(|n| n.map(nat));
+    let usage = tokens("input")?.map(|input_tokens| {
         Ok::<_, rusqlite::Error>(Usage {
             input_tokens,
-            output_tokens: tokens(11)?.unwrap_or(0),
-            cached_tokens: tokens(12)?.unwrap_or(0),
-            cache_write_tokens: tokens(16)?.unwrap_or(0),
-            cost_nano: tokens(13)?,
+            output_tokens: tokens("output")?.unwrap_or(0),
+            cached_tokens: tokens("cached")?.unwrap_or(0),
+            cache_write_tokens: tokens("cache_write")?.unwrap_or(0),
+            cost_nano: tokens("cost")?,
         })
     });
-    let body = row.get_ref(14)?.as_str()?;
+    let body = row.get_ref("body")?.as_str()?;
     Ok(StoredSpan {
         trace,
-        span: span_of(row.get(0)?),
-        parent: row.get::<_, Option<i64>>(1)?.map(span_of),
-        origin: match row.get::<_, i64>(2)? {
+        span: span_of(row.get("span")?),
+        parent: row.get::<_, Option<i64>>("parent")?.map(span_of),
+        origin: match row.get::<_, i64>("origin")? {
             0 => SpanOrigin::Gate,
             _ => SpanOrigin::Reported,
         },
         reporter,
-        name: row.get(4)?,
-        kind: row.get(5)?,
-        start: Timestamp(row.get(6)?),
-        end: row.get::<_, Option<i64>>(7)?.map(Timestamp),
-        error: row.get(8)?,
-        model: row.get(9)?,
+        name: row.get("name")?,
+        kind: row.get("kind")?,
+        start: Timestamp(row.get("start")?),
+        end: row.get::<_, Option<i64>>("end")?.map(Timestamp),
+        error: row.get("error")?,
+        model: row.get("model")?,
         usage: usage.transpose()?,
-        counts: row.get(15)?,
+        counts: row.get("counts")?,
         resource,
         scope,
         body: serde_json::from_str(body).unwrap_or_default(),

@@ -37,7 +37,7 @@ async fn what_is_told_counts_and_lasts_as_long_as_anything_reported() {
 }
 
 #[tokio::test]
-async fn people_say_what_they_think_of_runs() {
+async fn people_write_notes_about_runs() {
     let world = world(|_| {});
     let (store, reader) = (&world.store, world.store.reader());
     let note = NewNote {
@@ -63,7 +63,12 @@ async fn people_say_what_they_think_of_runs() {
     ));
     store.remove_note(TENANT, written.id).await.unwrap();
     assert!(store.remove_note(TENANT, written.id).await.is_err());
+}
 
+#[tokio::test]
+async fn people_collect_runs_in_sets() {
+    let world = world(|_| {});
+    let (store, reader) = (&world.store, world.store.reader());
     store
         .make_set(TENANT, "regressions", "", "ana", NOW)
         .await
@@ -86,7 +91,12 @@ async fn people_say_what_they_think_of_runs() {
     assert!(reader.set_runs("other", "regressions").is_err());
     store.remove_set(TENANT, "regressions").await.unwrap();
     assert_eq!(reader.sets(TENANT).unwrap(), []);
+}
 
+#[tokio::test]
+async fn people_give_feedback_on_runs() {
+    let world = world(|_| {});
+    let (store, reader) = (&world.store, world.store.reader());
     let feedback = NewFeedback {
         run: trace(1),
         span: None,

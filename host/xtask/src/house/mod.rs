@@ -75,6 +75,9 @@ struct PhraseRule {
 /// Allowed dependencies of a crate of the workspace.
 #[derive(Deserialize)]
 struct CrateRule {
+    /// It is only for tests: other crates may have it as a dev-dependency, and it is not published.
+    #[serde(default)]
+    for_tests: bool,
     /// Crates of the workspace.
     may_use: BTreeSet<String>,
     /// Crates that it must not depend on, even indirectly.

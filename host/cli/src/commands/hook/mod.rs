@@ -7,6 +7,8 @@
 
 mod arguments;
 mod event;
+#[cfg(test)]
+mod fuzz;
 mod guard;
 mod input;
 mod path;

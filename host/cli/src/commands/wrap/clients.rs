@@ -30,8 +30,29 @@ pub(super) enum Transport {
     /// Over HTTP.
     Url {
         url: String,
+        /// Which of MCP's two transports over HTTP; both are tried unless the client names one.
+        protocol: Option<Protocol>,
         headers: BTreeMap<String, String>,
     },
+}
+
+/// A transport of MCP over HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protocol {
+    /// Streamable HTTP.
+    Streamable,
+    /// HTTP with SSE, of MCP 2024-11-05.
+    EventStream,
+}
+
+impl Protocol {
+    /// As `transport` of a gate's configuration has it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Streamable => "http",
+            Self::EventStream => "sse",
+        }
+    }
 }
 
 /// The servers of a client's configuration file.
@@ -96,7 +117,10 @@ impl ClientFile {
         }
     }
 
-    fn parse(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+    pub(super) fn parse(
+        text: &str,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, String> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let value: Value = jsonc_parser::parse_to_serde_value(text, &ParseOptions::default())
             .map_err(|e| format!("it is not JSON: {e}"))?;
@@ -155,7 +179,14 @@ fn transport(
             .collect(),
         Some(_) => Err(format!("`{key}` is not an object")),
     };
-    match (text("command")?, text("url")?) {
+    // Some clients have a key of their own for each transport.
+    let streamable = text("httpUrl")?;
+    let url = match (&streamable, text("url")?) {
+        (Some(_), _) => streamable.clone(),
+        (None, Some(url)) => Some(url),
+        (None, None) => text("serverUrl")?,
+    };
+    match (text("command")?, url) {
         (Some(command), _) => {
             let mut words = vec![command];
             match entry.get("args") {
@@ -175,9 +206,37 @@ fn transport(
         }
         (None, Some(url)) => Ok(Transport::Url {
             url,
+            protocol: match streamable {
+                Some(_) => Some(Protocol::Streamable),
+                None => protocol(entry)?,
+            },
             headers: texts("headers")?,
         }),
         (None, None) => Err("it has neither `command` nor `url`".into()),
+    }
+}
+
+/// The transport that a client names for a server over HTTP.
+///
+/// # Errors
+/// It is one that the gate does not have.
+fn protocol(entry: &Value) -> Result<Option<Protocol>, String> {
+    let named = ["type", "transport"]
+        .iter()
+        .find_map(|key| entry.get(key)?.as_str());
+    let Some(named) = named else { return Ok(None) };
+    let plain: String = named
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|c| c.to_ascii_lowercase())
+        .collect();
+    match plain.as_str() {
+        "sse" => Ok(Some(Protocol::EventStream)),
+        "http" | "streamable" | "streamablehttp" => Ok(Some(Protocol::Streamable)),
+        "" | "remote" | "url" => Ok(None),
+        _ => Err(format!(
+            "its transport is `{named}`, and the gate has `stdio`, `http` and `sse`"
+        )),
     }
 }
 
@@ -326,6 +385,35 @@ mod tests {
     }
 
     #[test]
+    fn the_transport_that_a_client_names_is_used() {
+        let read = |entry: &Value| {
+            let text = json!({"mcpServers": {"a": entry}}).to_string();
+            match &parse(&text).unwrap().servers[0].transport {
+                Transport::Url { url, protocol, .. } => {
+                    assert_eq!(url, "https://h");
+                    protocol.map(Protocol::name)
+                }
+                other => panic!("{entry}: {other:?}"),
+            }
+        };
+        for (kind, expected) in [
+            (json!({"type": "sse"}), Some("sse")),
+            (json!({"transport": "SSE"}), Some("sse")),
+            (json!({"type": "http"}), Some("http")),
+            (json!({"type": "streamable-http"}), Some("http")),
+            (json!({"type": "streamableHttp"}), Some("http")),
+            (json!({"type": null}), None),
+            (json!({}), None),
+        ] {
+            let mut entry = kind;
+            entry["url"] = "https://h".into();
+            assert_eq!(read(&entry), expected, "{entry}");
+        }
+        assert_eq!(read(&json!({"httpUrl": "https://h"})), Some("http"));
+        assert_eq!(read(&json!({"serverUrl": "https://h"})), None);
+    }
+
+    #[test]
     fn comments_and_trailing_commas_are_read() {
         let text = "\u{feff}{ // mine\n \"servers\": { \"a\": { \"command\": \"x\", /* y */ \"args\": [\"b\",], }, }, }";
         assert_eq!(parse(text).unwrap().servers.len(), 1);
@@ -353,6 +441,7 @@ mod tests {
             "asks": {"command": "x", "env": {"TOKEN": "${input:api_token}"}},
             "unset": {"command": "x", "args": ["${NOT_SET}"]},
             "nested": {"command": "x", "args": [["y"]]},
+            "socket": {"type": "ws", "url": "wss://h"},
             "off": {"command": "x", "disabled": true},
             "g o o d": {"command": "x"}, "g-o-o-d": {"command": "y"}}}"#;
         let file = parse(text).unwrap();
@@ -361,6 +450,7 @@ mod tests {
         let why: BTreeMap<_, _> = file.left_out.into_iter().collect();
         assert!(why["asks"].contains("${input:api_token}"));
         assert!(why["unset"].contains("NOT_SET"));
-        assert_eq!(why.len(), 6);
+        assert!(why["socket"].contains("`ws`"));
+        assert_eq!(why.len(), 7);
     }
 }

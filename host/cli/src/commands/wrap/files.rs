@@ -1,7 +1,7 @@
 //! The files of a gate that wraps servers.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::Write as _,
     os::unix::fs::OpenOptionsExt as _,
@@ -12,7 +12,6 @@ use tollgate::{
     config::Config, config::FILE_NAME, secrets::MIN_LENGTH, upstream::Definition,
     upstream::Difference,
 };
-use toml_edit::Value;
 
 use crate::{
     commands::{
@@ -23,15 +22,11 @@ use crate::{
         },
     },
     error::Failure,
-    identity,
+    identity, observe_only,
     style::line,
 };
 
-/// The policy that permits everything.
-pub(super) const OBSERVE_ONLY: &str = "observe-only";
-const PERMIT: &str = include_str!("../../../templates/observe-only.cedar");
-
-/// Starter policies that operators of the gate need.
+/// Starter policies that a gate needs to be operated.
 const NEEDED: [&str; 4] = [
     "four-eyes.cedar",
     "operators.cedar",
@@ -170,8 +165,8 @@ impl Gate {
         for (name, text) in POLICIES.iter().filter(|(name, _)| NEEDED.contains(name)) {
             write(&self.dir.join("policies").join(name), text)?;
         }
-        let permit = format!("policies/{OBSERVE_ONLY}.cedar");
-        write(&self.dir.join(permit), PERMIT)?;
+        let permit = format!("policies/{}.cedar", observe_only::ID);
+        write(&self.dir.join(permit), observe_only::POLICY)?;
         write(&self.dir.join(".gitignore"), ".tollgate/\n")?;
         write(&self.dir.join(FILE_NAME), &config)
     }
@@ -236,8 +231,15 @@ fn described(server: &Server, secrets: &mut BTreeMap<String, String>) -> Result<
                 text.push_str(&format!("env.{} = {}\n", quoted(key), sent(key, value)));
             }
         }
-        Transport::Url { url, headers } => {
+        Transport::Url {
+            url,
+            protocol,
+            headers,
+        } => {
             text.push_str(&format!("url = {}\n", quoted(url)));
+            if let Some(protocol) = protocol {
+                text.push_str(&format!("transport = \"{}\"\n", protocol.name()));
+            }
             for (key, value) in headers {
                 text.push_str(&format!("headers.{} = {}\n", quoted(key), sent(key, value)));
             }
@@ -265,30 +267,37 @@ fn proposed(server: &str, tool: &Definition) -> String {
     )
 }
 
-/// Names for tools whose own names model APIs refuse.
+/// Names for tools whose own names model APIs refuse, each unlike all others.
 fn renamed(server: &str, tools: &[Definition]) -> String {
     let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    let renamed = |tool: &Definition| {
-        let name = format!("{server}__{}", tool.name);
-        let plain: String = name
+    let named = |tool: &Definition| format!("{server}__{}", tool.name);
+    let fits = |name: &String| name.chars().all(legal) && name.len() <= MAX_TOOL_NAME;
+    let mut taken: BTreeSet<String> = tools.iter().map(named).filter(fits).collect();
+    let mut renamed = String::new();
+    for tool in tools.iter().filter(|tool| !fits(&named(tool))) {
+        let plain: String = named(tool)
             .chars()
             .map(|c| if legal(c) { c } else { '_' })
             .collect();
-        let plain: String = plain.chars().take(MAX_TOOL_NAME).collect();
-        (plain != name).then(|| format!("{} = {}\n", quoted(&tool.name), quoted(&plain)))
-    };
-    tools.iter().filter_map(renamed).collect()
+        let cut = |room: usize| plain.chars().take(room).collect::<String>();
+        let mut name = cut(MAX_TOOL_NAME);
+        let mut count = 2_u32;
+        while !taken.insert(name.clone()) {
+            let end = format!("_{count}");
+            name = cut(MAX_TOOL_NAME - end.len()) + &end;
+            count += 1;
+        }
+        renamed.push_str(&format!("{} = {}\n", quoted(&tool.name), quoted(&name)));
+    }
+    renamed
 }
 
-/// A TOML string on one line.
+/// A TOML string on one line, as a comment or a key needs it.
 fn quoted(text: &str) -> String {
-    let mut value = Value::from(text);
-    value.decor_mut().clear();
-    match value.to_string() {
-        one if !one.contains('\n') => one,
-        // The library writes multi-line strings on several lines, which a comment or key cannot have.
-        _ => format!("{text:?}"),
-    }
+    // JSON's escapes are TOML's too. TOML escapes one more character (TOML 1.0, "String").
+    serde_json::Value::from(text)
+        .to_string()
+        .replace('\u{7f}', "\\u007f")
 }
 
 fn secret(path: &Path, value: &str) -> Result<(), Failure> {
@@ -375,6 +384,45 @@ mod tests {
         let file = dir.path().join(".tollgate/secrets").join(secret);
         assert_eq!(fs::read_to_string(file).unwrap(), "correct horse");
         assert_eq!(config.upstreams["box"].secrets().count(), 1);
+    }
+
+    #[test]
+    fn each_tool_gets_a_usable_name_of_its_own() {
+        let long = "x".repeat(128);
+        let names = ["a.b", "a:b", "a/b", "a b", "a_b", "plain", &long];
+        let tools: Vec<_> = names
+            .iter()
+            .map(|name| json!({"name": name, "inputSchema": {}}))
+            .collect();
+        let tools: Vec<_> = Offer::new(&tools).definitions().into_values().collect();
+        assert_eq!(tools.len(), names.len());
+        let renamed = renamed("box", &tools);
+        let table: toml::Table = toml::from_str(&renamed).unwrap();
+        let mut new: Vec<&str> = table.values().map(|name| name.as_str().unwrap()).collect();
+        assert_eq!(new.len(), 5, "{renamed}");
+        new.push("box__a_b");
+        new.sort_unstable();
+        new.dedup();
+        assert_eq!(new.len(), 6, "{renamed}");
+        assert!(new.iter().all(|name| name.len() <= MAX_TOOL_NAME));
+    }
+
+    #[test]
+    fn every_text_is_the_same_in_the_configuration() {
+        for text in [
+            "plain",
+            "",
+            "a\nb",
+            "\u{1b}[31m\n\u{0}",
+            "\u{7f}\r\n",
+            "'\"\"\"",
+            "\\u0041",
+            "\u{2028}é😀",
+        ] {
+            let table: toml::Table = toml::from_str(&format!("k = {}", quoted(text))).unwrap();
+            assert_eq!(table["k"].as_str(), Some(text), "{text:?}");
+            assert!(!quoted(text).contains(['\n', '\r']));
+        }
     }
 
     #[test]

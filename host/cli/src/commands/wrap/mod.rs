@@ -5,6 +5,8 @@
 
 mod clients;
 mod files;
+#[cfg(test)]
+mod fuzz;
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +21,7 @@ use tollgate_model::canonical::Sha256Digest;
 
 use self::{
     clients::{ClientFile, Server, Transport},
-    files::{Draft, Gate, OBSERVE_ONLY},
+    files::{Draft, Gate},
 };
 use crate::{
     commands::{serve, upstream},
@@ -163,6 +165,13 @@ fn dir(args: &Wrap, servers: &[Server]) -> Result<PathBuf, Failure> {
 /// reached is skipped, unless no other is left.
 async fn make(dir: &Path, mut servers: Vec<Server>, cx: &Context<'_>) -> Result<(), Failure> {
     let draft = Draft::begin(dir);
+    let unusable = leave_out_unusable(dir, &mut servers);
+    for (name, why) in &unusable {
+        left_out(name, &why.to_string(), cx);
+    }
+    if let (true, Some((_, failure))) = (servers.is_empty(), unusable.into_iter().next()) {
+        return Err(failure);
+    }
     let mut gate = Gate::new(dir, &servers)?;
     gate.write_secrets()?;
     let (mut offers, mut failed) = (Vec::new(), Vec::new());
@@ -207,6 +216,21 @@ async fn make(dir: &Path, mut servers: Vec<Server>, cx: &Context<'_>) -> Result<
         }
     }
     Ok(())
+}
+
+/// Leave out the servers that no configuration can describe, such as one whose `url` is not one.
+fn leave_out_unusable(dir: &Path, servers: &mut Vec<Server>) -> Vec<(String, Failure)> {
+    let mut unusable = Vec::new();
+    servers.retain(
+        |server| match Gate::new(dir, std::slice::from_ref(server)) {
+            Ok(_) => true,
+            Err(failure) => {
+                unusable.push((server.name.clone(), failure));
+                false
+            }
+        },
+    );
+    unusable
 }
 
 /// Checks that an existing gate is for these servers.
@@ -260,16 +284,4 @@ async fn serve(file: &Path, cx: &Context<'_>) -> Result<Exit, Failure> {
         )));
     }
     serve::over_stdio(config, cx).await
-}
-
-/// A warning if the policy that permits everything is still present.
-pub(crate) fn observes_only(config: &Config) -> Option<String> {
-    let needle = format!("@id(\"{OBSERVE_ONLY}\")");
-    let files = config.policy_files().ok()?;
-    let file = files.iter().find(|file| file.text.contains(&needle))?;
-    Some(format!(
-        "warning: the policy `{OBSERVE_ONLY}` in {} permits every call; see what was called with `tollgate policy \
-         suggest`, and replace it",
-        shown(&config.policies.join(&file.name))
-    ))
 }

@@ -227,13 +227,12 @@ impl<'a> Drawing<'a> {
 
     /// Who may answer an approval is shown at the approval.
     fn is_shown_elsewhere(&self, span: &Span<'a>) -> bool {
-        match &span.opened.1.event {
-            Event::Decision(decision) if !self.full => {
-                matches!(decision.action, Action::Approve | Action::Reject)
-                    && decision.approval.is_some()
-            }
-            _ => false,
-        }
+        let Event::Decision(decision) = &span.opened.1.event else {
+            return false;
+        };
+        !self.full
+            && matches!(decision.action, Action::Approve | Action::Reject)
+            && decision.approval.is_some()
     }
 
     /// The effect that is shown on the same line as its decision.
@@ -242,13 +241,13 @@ impl<'a> Drawing<'a> {
             return None;
         }
         let mut below = self.trace.below(span.id);
-        match (below.next(), below.next()) {
-            (Some(only), None) => match &only.opened.1.event {
-                Event::Effect(effect) => Some(effect),
-                _ => None,
-            },
-            _ => None,
-        }
+        let (Some(only), None) = (below.next(), below.next()) else {
+            return None;
+        };
+        let Event::Effect(effect) = &only.opened.1.event else {
+            return None;
+        };
+        Some(effect)
     }
 }
 
@@ -271,17 +270,16 @@ where
 }
 
 fn same_wait(a: &Span<'_>, b: &Span<'_>) -> bool {
-    match (&a.opened.1.event, &b.opened.1.event) {
-        (Event::Decision(a_), Event::Decision(b_)) => {
-            a.kind == SpanKind::Authorize
-                && b.kind == SpanKind::Authorize
-                && a_.outcome == Outcome::Escalate
-                && b_.outcome == Outcome::Escalate
-                && a_.action == b_.action
-                && a_.determining == b_.determining
-        }
-        _ => false,
-    }
+    let (Event::Decision(first), Event::Decision(second)) = (&a.opened.1.event, &b.opened.1.event)
+    else {
+        return false;
+    };
+    a.kind == SpanKind::Authorize
+        && b.kind == SpanKind::Authorize
+        && first.outcome == Outcome::Escalate
+        && second.outcome == Outcome::Escalate
+        && first.action == second.action
+        && first.determining == second.determining
 }
 
 #[cfg(test)]

@@ -64,7 +64,18 @@ impl<'a> Drawing<'a> {
             Event::Start(_) => self.invoke(span),
             Event::Effect(effect) => effect_row(effect, line(&span.name, MAX_NAME)),
             Event::ApprovalRequested(requested) => self.approval(span, requested),
-            _ => Row::new(Mark::Unknown, line(&span.name, MAX_NAME), ""),
+            Event::BundleActivated(_)
+            | Event::RunStarted(_)
+            | Event::RunEnded(_)
+            | Event::Outcome(_)
+            | Event::ComponentLog(_)
+            | Event::LabelsJoined(_)
+            | Event::ApprovalAnswered(_)
+            | Event::ApprovalResolved(_)
+            | Event::ApprovalEscalated(_)
+            | Event::Halted(_)
+            | Event::Resumed(_)
+            | Event::Administered(_) => Row::new(Mark::Unknown, line(&span.name, MAX_NAME), ""),
         }
     }
 
@@ -73,15 +84,12 @@ impl<'a> Drawing<'a> {
             .trace
             .below(span.id)
             .any(|s| s.kind == SpanKind::InvokeComponent);
-        let waits = self
-            .trace
-            .below(span.id)
-            .filter_map(|s| match &s.opened.1.event {
-                Event::ApprovalRequested(requested) => {
-                    Some(self.trace.approval_state(requested.id))
-                }
-                _ => None,
-            });
+        let waits = self.trace.below(span.id).filter_map(|s| {
+            let Event::ApprovalRequested(requested) = &s.opened.1.event else {
+                return None;
+            };
+            Some(self.trace.approval_state(requested.id))
+        });
         let withheld =
             self.trace.outcome_of_call(span.id).and_then(|o| o.release) == Some(Release::Withheld);
         let (mark, outcome) = match (span.error, span.end) {
@@ -114,9 +122,10 @@ impl<'a> Drawing<'a> {
     }
 
     fn invoke(&self, span: &Span<'a>) -> Row {
-        let start = match &span.opened.1.event {
-            Event::Start(start) => Some(start),
-            _ => None,
+        let start = if let Event::Start(start) = &span.opened.1.event {
+            Some(start)
+        } else {
+            None
         };
         let unsandboxed = start.is_some_and(|start| start.unsandboxed);
         let name = line(&span.name, MAX_NAME);

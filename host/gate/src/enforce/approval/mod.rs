@@ -239,31 +239,28 @@ impl Pep {
         };
         if !matches!(judged.decision, Decision::Allow(_)) {
             let decision = DecisionId(self.commit(batch).await.map_err(Refusal::from)?.first());
-            let basis = judged.decision.basis().clone();
+            let basis = Box::new(judged.decision.basis().clone());
             return Err(Refusal::Denied { decision, basis }.into());
         }
-        let roles = ruleset
-            .config
-            .users
-            .get(&user.id)
-            .map(|user| user.roles.clone())
-            .unwrap_or_default();
+        let configured = ruleset.config.users.get(&user.id);
+        let roles = configured.map_or_else(BTreeSet::new, |user| user.roles.clone());
         let now = judged.facts.now;
         let Effect { event, needs } = effect(row, user, &roles, response.vote, now)?;
         let expired = event == ApprovalEvent::Expire;
         let state = row.state.after(event);
         let of_run = |event| Record::new(row.tenant.clone(), Some(row.run), now, event);
+        let answered = ApprovalAnswered {
+            approve: response.vote == Vote::Approve,
+            by: user.clone(),
+            channel: response.channel.into(),
+            id,
+            roles,
+            took_effect: state.is_some() && !expired,
+            note: response.note.map(|note| printable(note, 1000)),
+        };
         batch
             .records
-            .push(of_run(Event::ApprovalAnswered(ApprovalAnswered {
-                approve: response.vote == Vote::Approve,
-                by: user.clone(),
-                channel: response.channel.into(),
-                id,
-                roles,
-                took_effect: state.is_some() && !expired,
-                note: response.note.map(|note| printable(note, 1000)),
-            })));
+            .push(of_run(Event::ApprovalAnswered(answered)));
         if let Some(state) = state {
             let unchanged = Condition::ApprovalUnchanged(id, row.version);
             batch.conditions.push(unchanged);
@@ -450,9 +447,9 @@ pub(crate) fn grant_from_row(row: &ApprovalRow, config: &Config) -> PriorApprova
 pub(crate) fn pending_refusal(decision: DecisionId, basis: Basis, row: &ApprovalRow) -> Refusal {
     Refusal::Pending {
         decision,
-        basis,
+        basis: Box::new(basis),
         approval: row.id,
-        requirement: row.requirement.clone(),
+        requirement: Box::new(row.requirement.clone()),
         expires: row.expires,
         happened: Vec::new(),
     }

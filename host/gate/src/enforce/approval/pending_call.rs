@@ -123,17 +123,19 @@ impl Pep {
             ))
         };
         let records = self.ledger.reader().records_of_run(row.run)?;
-        let found = records
-            .into_iter()
-            .find_map(|(index, record)| match record.event {
-                Event::Decision(decided) if decided.call == Some(call) && !decided.is_secondary => {
-                    match (&decided.action, decided.facts_digest) {
-                        (Action::Call(tool), Some(facts)) => Some((index, tool.clone(), facts)),
-                        _ => None,
-                    }
+        let found = records.into_iter().find_map(|(index, record)| {
+            let Event::Decision(decided) = record.event else {
+                return None;
+            };
+            match (&decided.action, decided.facts_digest) {
+                (Action::Call(tool), Some(facts))
+                    if decided.call == Some(call) && !decided.is_secondary =>
+                {
+                    Some((index, tool.clone(), facts))
                 }
                 _ => None,
-            });
+            }
+        });
         let (index, tool, facts) = found.ok_or_else(lost)?;
         let plain = self.ledger.unseal(index, facts, "facts")?;
         let (request, _): (Request, Facts) =

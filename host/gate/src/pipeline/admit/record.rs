@@ -175,10 +175,12 @@ impl Attempt<'_> {
             draft.outcome(outcome).approval(approval)
         })?;
         let (decision, _) = self.commit(call).await?;
-        let basis = evaluation.decision.basis().clone();
+        let basis = Box::new(evaluation.decision.basis().clone());
         Ok(match outcome {
             Outcome::Error => Refusal::Undecidable { decision, basis },
-            _ => Refusal::Denied { decision, basis },
+            Outcome::Allow | Outcome::Deny | Outcome::Escalate => {
+                Refusal::Denied { decision, basis }
+            }
         })
     }
 
@@ -196,7 +198,8 @@ impl Attempt<'_> {
         let Decision::Escalate(basis, requirement) = &evaluation.decision else {
             return self.record_denial(evaluation, None).await;
         };
-        let (basis, requirement) = (basis.clone(), requirement.clone());
+        let basis = Box::new(basis.clone());
+        let requirement = Box::new(requirement.clone());
         self.ensure_not_in_flight()?;
         let now = evaluation.facts.now;
         let approval = self.pep.ids.approval();

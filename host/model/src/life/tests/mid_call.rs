@@ -101,6 +101,56 @@ impl World {
     }
 }
 
+impl Gate {
+    fn start(&self, next: &mut World, k: usize) -> Option<()> {
+        use ApprovalState as A;
+        let (_, Step::Decided(seen)) = next.clients[k] else {
+            return None;
+        };
+        next.clients[k].1 = Step::Idle;
+        let waits = matches!(seen, Some(A::Pending | A::Rejected));
+        if (waits && self.0 != Flaw::RunsAgain) || next.halted {
+            return Some(());
+        }
+        let started = CallState::after(next.call, CallEvent::Start);
+        let forced = (self.0 == Flaw::AsksNoTable).then_some(CallState::Started);
+        if let Some(started) = started.or(forced) {
+            next.impatient |= seen == Some(A::Pending);
+            next.call = Some(started);
+            next.clients[k].1 = Step::Running;
+        }
+        Some(())
+    }
+
+    /// One transaction: look up the approval, consume it, and allow the effect.
+    fn request(&self, next: &mut World, k: usize) -> Option<()> {
+        use ApprovalState as A;
+        let mut step = Step::Allowed { unconsumed: false };
+        match next.last() {
+            _ if next.halted && self.0 != Flaw::OverlooksHalt => {}
+            Some(A::Approved) => {
+                let last = next.approvals.len() - 1;
+                let later = self.0 == Flaw::ConsumesLater;
+                if !later {
+                    next.answer(ApprovalEvent::Consume)?;
+                }
+                next.effects.push(last);
+                next.late |= next.halted;
+                step = Step::Allowed { unconsumed: later };
+            }
+            Some(A::Pending) => step = Step::Told,
+            Some(A::Rejected) => {}
+            _ if next.approvals.len() < APPROVALS => {
+                next.approvals.push(A::Pending);
+                step = Step::Told;
+            }
+            _ => {}
+        }
+        next.clients[k].1 = step;
+        Some(())
+    }
+}
+
 impl Model for Gate {
     type State = World;
     type Action = Act;
@@ -145,58 +195,14 @@ impl Model for Gate {
     }
 
     fn next_state(&self, world: &World, act: Act) -> Option<World> {
-        use ApprovalState as A;
         let mut next = world.clone();
         match act {
             Act::Ask(k) => {
                 next.clients[k].0 -= 1;
                 next.clients[k].1 = Step::Decided(world.last());
             }
-            Act::Start(k) => {
-                let (_, Step::Decided(seen)) = world.clients[k] else {
-                    return None;
-                };
-                next.clients[k].1 = Step::Idle;
-                let waits = matches!(seen, Some(A::Pending | A::Rejected));
-                if (waits && self.0 != Flaw::RunsAgain) || world.halted {
-                    return Some(next);
-                }
-                let started = CallState::after(world.call, CallEvent::Start);
-                let forced = (self.0 == Flaw::AsksNoTable).then_some(CallState::Started);
-                if let Some(started) = started.or(forced) {
-                    next.impatient |= seen == Some(A::Pending);
-                    next.call = Some(started);
-                    next.clients[k].1 = Step::Running;
-                }
-            }
-            // One transaction: look up the approval, consume it, and allow the effect.
-            Act::Request(k) => {
-                if world.halted && self.0 != Flaw::OverlooksHalt {
-                    next.clients[k].1 = Step::Allowed { unconsumed: false };
-                    return Some(next);
-                }
-                let last = world.approvals.len().wrapping_sub(1);
-                match world.last() {
-                    Some(A::Approved) => {
-                        let later = self.0 == Flaw::ConsumesLater;
-                        if !later {
-                            next.answer(ApprovalEvent::Consume)?;
-                        }
-                        next.effects.push(last);
-                        next.late |= world.halted;
-                        next.clients[k].1 = Step::Allowed { unconsumed: later };
-                    }
-                    Some(A::Pending) => next.clients[k].1 = Step::Told,
-                    Some(A::Rejected) => {
-                        next.clients[k].1 = Step::Allowed { unconsumed: false };
-                    }
-                    _ if world.approvals.len() < APPROVALS => {
-                        next.approvals.push(A::Pending);
-                        next.clients[k].1 = Step::Told;
-                    }
-                    _ => next.clients[k].1 = Step::Allowed { unconsumed: false },
-                }
-            }
+            Act::Start(k) => self.start(&mut next, k)?,
+            Act::Request(k) => self.request(&mut next, k)?,
             Act::ConsumeLate(k) => {
                 next.answer(ApprovalEvent::Consume);
                 next.clients[k].1 = Step::Allowed { unconsumed: false };

@@ -147,6 +147,4 @@ impl Index {
 }
 
 #[cfg(test)]
-mod integration;
-#[cfg(test)]
 mod tests;

@@ -126,60 +126,62 @@ fn changes_turn_the_answer() {
     assert_eq!(pdp.decide(&refund(500), &calmer).outcome(), Outcome::Allow);
 }
 
+/// What the lint says of policies, a line each.
+fn lints(policies: &[(&str, &str)]) -> String {
+    let text: String = policies
+        .iter()
+        .map(|(id, source)| policy(id, source))
+        .collect();
+    let found = pdp(&text).lint();
+    let line = |d: &Diagnostic| {
+        let level = match d.level {
+            Level::Note => "note",
+            Level::Warning => "warning",
+            Level::Error => "error",
+        };
+        format!("{level} {}: {}", d.code, d.message)
+    };
+    let lines: Vec<String> = found.iter().map(line).collect();
+    lines.join("\n")
+}
+
 #[test]
 fn policies_that_make_no_difference_are_found() {
-    let said = |policies: &[(&str, &str)]| {
-        let text: String = policies
-            .iter()
-            .map(|(id, source)| policy(id, source))
-            .collect();
-        let found = pdp(&text).lint();
-        let told = |d: &Diagnostic| {
-            let level = match d.level {
-                Level::Note => "note",
-                Level::Warning => "warning",
-                Level::Error => "error",
-            };
-            format!("{level} {}: {}", d.code, d.message)
-        };
-        let lines: Vec<String> = found.iter().map(told).collect();
-        lines.join("\n")
-    };
     let everything = ("all", "permit (principal, action, resource);");
     let cases = [
-        said(&[everything]),
-        said(&[(
+        lints(&[everything]),
+        lints(&[(
             "wrong-tool",
             r#"forbid (principal, action == Tollgate::Action::"read", resource == Tollgate::Tool::"send");"#,
         )]),
-        said(&[(
+        lints(&[(
             "not-that-tool",
             r#"forbid (principal, action == Tollgate::Action::"read", resource) when { resource == Tollgate::Tool::"send" && context.run.calls > 1 };"#,
         )]),
-        said(&[(
+        lints(&[(
             "no-such-agent",
             r#"forbid (principal is Tollgate::Agent in Tollgate::Role::"finance", action in Tollgate::Action::"call", resource);"#,
         )]),
-        said(&[(
+        lints(&[(
             "no-such-label",
             r#"forbid (principal, action in Tollgate::Action::"call", resource in Tollgate::Label::"untrusted");"#,
         )]),
-        said(&[(
+        lints(&[(
             "files",
             r#"forbid (principal, action == Tollgate::Action::"read_file", resource in Tollgate::Directory::"x/y:/z");"#,
         )]),
-        said(&[
+        lints(&[
             everything,
             (
                 "narrow",
                 r#"permit (principal, action == Tollgate::Action::"read", resource) when { context.run.calls < 3 };"#,
             ),
         ]),
-        said(&[
+        lints(&[
             ("twin-a", "permit (principal, action, resource);"),
             ("twin-b", "permit (principal, action, resource);"),
         ]),
-        said(&[
+        lints(&[
             (
                 "never",
                 r#"permit (principal in Tollgate::Role::"clerk", action == Tollgate::Action::"send", resource);"#,
@@ -189,7 +191,7 @@ fn policies_that_make_no_difference_are_found() {
                 r#"forbid (principal, action == Tollgate::Action::"send", resource);"#,
             ),
         ]),
-        said(&[
+        lints(&[
             (
                 "strict",
                 r#"forbid (principal, action == Tollgate::Action::"send", resource) when { context.run.calls > 3 && context.run.denials > 1 };"#,
@@ -199,7 +201,7 @@ fn policies_that_make_no_difference_are_found() {
                 r#"forbid (principal, action in Tollgate::Action::"call", resource) when { context.run.calls > 3 };"#,
             ),
         ]),
-        said(&[
+        lints(&[
             (
                 "one",
                 r#"forbid (principal, action == Tollgate::Action::"send", resource) when { context.run.calls > 3 };"#,

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tollgate_model::{
     decision::{Approvers, Outcome, Requirement},
     entity::{Entity, Kind},
+    provenance::ProvenanceFacts,
     request::{ActionContext, GuestCaller, PriorApproval, RunFacts},
     time::{LocalTime, Timestamp},
 };
@@ -197,6 +198,7 @@ fn facts() -> Facts {
             weekday: 2,
         },
         now: Timestamp(1_795_249_800_250_000),
+        provenance: ProvenanceFacts::default(),
         run: RunFacts::default(),
     }
 }

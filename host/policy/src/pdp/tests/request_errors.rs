@@ -2,51 +2,118 @@
 
 use super::*;
 
+fn ghost(kind: Kind) -> Uid {
+    uid(kind, "ghost")
+}
+
 /// In Cedar an unknown entity makes `in` quietly false, which would disable a forbid.
+#[track_caller]
+fn assert_unknown(kind: &str, request: &Request, facts: &Facts) {
+    let answer = answer(&pdp(PERMIT).decide(request, facts));
+    assert!(
+        answer.starts_with(&format!("error: Tollgate::{kind}::")),
+        "{kind}: {answer}"
+    );
+    assert!(
+        answer.ends_with(" is not known to this gate"),
+        "{kind}: {answer}"
+    );
+}
+
 #[test]
-fn an_unknown_entity_is_an_error() {
-    let pdp = pdp(PERMIT);
-    let ghost = |kind| uid(kind, "ghost");
-    let on_behalf = ActionContext::Call {
-        on_behalf_of: ghost(Kind::User),
-        input: json!({ "id": "t1", "limit": 1 }),
-        via: BTreeSet::new(),
+fn an_unknown_entity_of_a_call_is_an_error() {
+    let call = |on_behalf_of, via| Request {
+        context: ActionContext::Call {
+            on_behalf_of,
+            input: json!({ "id": "t1", "limit": 1 }),
+            via,
+        },
+        ..read()
     };
-    let via = ActionContext::Call {
-        on_behalf_of: uid(Kind::User, "alice"),
-        input: json!({ "id": "t1", "limit": 1 }),
-        via: names(&["ghost"]),
+    let principal = Request {
+        principal: ghost(Kind::Agent),
+        ..read()
     };
-    let labels = RunFacts {
+    let resource = Request {
+        resource: ghost(Kind::Tool),
+        ..read()
+    };
+    let on_behalf_of = call(ghost(Kind::User), BTreeSet::new());
+    let via = call(uid(Kind::User, "alice"), names(&["ghost"]));
+    for (kind, request) in [
+        ("Agent", principal),
+        ("Tool", resource),
+        ("User", on_behalf_of),
+        ("Component", via),
+    ] {
+        assert_unknown(kind, &request, &facts());
+    }
+}
+
+#[test]
+fn an_unknown_entity_of_the_facts_is_an_error() {
+    let run = |run| Facts { run, ..facts() };
+    let labels = run(RunFacts {
         labels: names(&["ghost"]),
         ..RunFacts::default()
-    };
-    let tools = RunFacts {
+    });
+    let tools = run(RunFacts {
         tools: names(&["ghost"]),
         ..RunFacts::default()
-    };
+    });
     let granted = PriorApproval {
         count: 1,
         lifts: BTreeSet::new(),
         roles: names(&["ghost"]),
     };
+    let approval = Facts {
+        approval: Some(granted),
+        ..facts()
+    };
+    for (kind, facts) in [("Label", labels), ("Tool", tools), ("Role", approval)] {
+        assert_unknown(kind, &read(), &facts);
+    }
+}
+
+#[test]
+fn an_unknown_entity_of_a_file_operation_is_an_error() {
     let orphan = vec![Entity::new(
         uid(Kind::File, "desk/data:/a.txt"),
         [ghost(Kind::Directory)],
     )];
-    let capability = |agent, tool| ActionContext::Capability {
-        guest: GuestCaller {
-            agent,
-            on_behalf_of: uid(Kind::User, "alice"),
-            tool,
-        },
-        size: 0,
+    let orphan = Facts {
+        entities: orphan,
+        ..facts()
     };
-    let (agent, tool) = (uid(Kind::Agent, "support"), uid(Kind::Tool, "read"));
+    assert_unknown("Directory", &read_file(), &orphan);
+    assert_unknown("File", &read_file(), &facts());
+    let by = |agent, tool| Request {
+        context: ActionContext::Capability {
+            guest: GuestCaller {
+                agent,
+                on_behalf_of: uid(Kind::User, "alice"),
+                tool,
+            },
+            size: 0,
+        },
+        ..read_file()
+    };
+    let agent = by(ghost(Kind::Agent), uid(Kind::Tool, "read"));
+    assert_unknown("Agent", &agent, &facts_with_file());
+    let tool = by(uid(Kind::Agent, "support"), ghost(Kind::Tool));
+    assert_unknown("Tool", &tool, &facts_with_file());
+    assert_eq!(
+        answer(&pdp(PERMIT).decide(&read_file(), &facts_with_file())),
+        "allow by permit"
+    );
+}
+
+#[test]
+fn an_unknown_role_of_an_approver_is_an_error() {
     let answering = Request {
         action: Action::Approve,
         context: ActionContext::Approver {
-            tool: tool.clone(),
+            tool: uid(Kind::Tool, "read"),
             on_behalf_of: uid(Kind::User, "alice"),
             operator: uid(Kind::User, "alice"),
             roles: names(&["ghost"]),
@@ -59,104 +126,7 @@ fn an_unknown_entity_is_an_error() {
         entities: vec![Entity::new(uid(Kind::Approval, "apr"), [])],
         ..facts()
     };
-    for (kind, request, facts) in [
-        (
-            "Agent",
-            Request {
-                principal: ghost(Kind::Agent),
-                ..read()
-            },
-            facts(),
-        ),
-        (
-            "Tool",
-            Request {
-                resource: ghost(Kind::Tool),
-                ..read()
-            },
-            facts(),
-        ),
-        (
-            "User",
-            Request {
-                context: on_behalf,
-                ..read()
-            },
-            facts(),
-        ),
-        (
-            "Component",
-            Request {
-                context: via,
-                ..read()
-            },
-            facts(),
-        ),
-        (
-            "Label",
-            read(),
-            Facts {
-                run: labels,
-                ..facts()
-            },
-        ),
-        (
-            "Tool",
-            read(),
-            Facts {
-                run: tools,
-                ..facts()
-            },
-        ),
-        (
-            "Role",
-            read(),
-            Facts {
-                approval: Some(granted),
-                ..facts()
-            },
-        ),
-        (
-            "Directory",
-            read_file(),
-            Facts {
-                entities: orphan,
-                ..facts()
-            },
-        ),
-        ("File", read_file(), facts()),
-        (
-            "Agent",
-            Request {
-                context: capability(ghost(Kind::Agent), tool.clone()),
-                ..read_file()
-            },
-            facts_with_file(),
-        ),
-        (
-            "Tool",
-            Request {
-                context: capability(agent, ghost(Kind::Tool)),
-                ..read_file()
-            },
-            facts_with_file(),
-        ),
-        ("Role", answering, approval),
-    ] {
-        let answer = answer(&pdp.decide(&request, &facts));
-        assert!(
-            answer.starts_with(&format!("error: Tollgate::{kind}::")),
-            "{kind}: {answer}"
-        );
-        assert!(
-            answer.ends_with(" is not known to this gate"),
-            "{kind}: {answer}"
-        );
-    }
-    assert_eq!(
-        answer(&pdp.decide(&read_file(), &facts_with_file())),
-        "allow by permit"
-    );
+    assert_unknown("Role", &answering, &approval);
 }
 
 #[test]

@@ -5,15 +5,18 @@
 
 use std::sync::Arc;
 
-use wasmtime::component::{Linker, WasmStr};
+use wasmtime::{
+    StoreContextMut,
+    component::{Linker, WasmStr},
+};
 
 use crate::{
     PUBLISHED,
     bindings::{calls::Error, types},
-    capability::{GuestStore, denial, interface, text},
+    call::GuestState,
+    capability::{denial, interface, text},
     content::for_guest,
-    guest::State,
-    port::NestedCallError,
+    port::{CallPort as _, NestedCallError},
 };
 
 type CallResult = Result<Vec<types::Content>, Error>;
@@ -23,12 +26,12 @@ const MAX_NAME: usize = 256;
 /// Bytes of arguments.
 const MAX_ARGUMENTS: usize = 1 << 20;
 
-pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker<T: GuestState>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     for version in PUBLISHED {
         let mut calls = linker.instance(&interface("calls", version))?;
         calls.func_wrap_async(
             "call",
-            |store: GuestStore<'_>, (tool, arguments): (WasmStr, WasmStr)| {
+            |store: StoreContextMut<'_, T>, (tool, arguments): (WasmStr, WasmStr)| {
                 let request = lift_request(&store, &tool, &arguments);
                 Box::new(async move {
                     let result = match request? {
@@ -44,8 +47,8 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
 }
 
 /// Reads tool and arguments from the guest's memory; `None` if they are too large.
-fn lift_request(
-    store: &GuestStore<'_>,
+fn lift_request<T: GuestState>(
+    store: &StoreContextMut<'_, T>,
     tool: &WasmStr,
     arguments: &WasmStr,
 ) -> wasmtime::Result<Option<(String, String)>> {
@@ -54,21 +57,25 @@ fn lift_request(
     Ok((arguments.len() <= MAX_ARGUMENTS).then(|| (name, arguments.into_owned())))
 }
 
-async fn call(mut store: GuestStore<'_>, tool: String, arguments: String) -> CallResult {
-    let Some(host) = store.data().host() else {
+async fn call<T: GuestState>(
+    mut store: StoreContextMut<'_, T>,
+    tool: String,
+    arguments: String,
+) -> CallResult {
+    let Some(host) = store.data().call().host() else {
         let problem = "no tool is called while tools are listed";
         return Err(Error::Invalid(problem.into()));
     };
     let policy = Arc::clone(&host.policy);
     let fuel = store.get_fuel().unwrap_or(0);
-    let budget = store.data().remaining_budget(fuel);
+    let budget = store.data().call().remaining_budget(fuel);
     let work = async move { policy.call(&tool, &arguments, budget).await };
     let work = host.runtime.spawn(work);
     let Ok((result, consumed)) = work.await else {
         let unknown = "Its outcome is not known: some of its effects may have happened.";
         return Err(Error::Ended(unknown.into()));
     };
-    store.data().charge(consumed.cpu);
+    store.data().call().charge(consumed.cpu);
     // Fuel is enabled, so it can be set.
     let _ = store.set_fuel(fuel.saturating_sub(consumed.fuel));
     match result {

@@ -5,27 +5,28 @@
 
 use std::{collections::BTreeMap, time::Instant};
 
-use super::{ConfigAct, ConfigEntry, ConfigValue, is_key};
+use super::ConfigAct;
 use crate::{
     bindings::config::{Error, Value},
+    call::{Call, Host},
     capability::denial,
-    guest::{Host, State},
-    port::EffectReport,
+    port::{Authorize, EffectReport},
+    resources::{ConfigEntry, ConfigValue, is_key},
 };
 
 /// A read as a guest asks for it: nothing of it is checked yet.
-pub(super) struct ConfigRead {
-    host: Option<Host>,
+pub(super) struct ConfigRead<P: ?Sized> {
+    host: Option<Host<P>>,
     key: String,
     /// Whether the guest may ask for one more operation.
     counted: bool,
 }
 
-impl ConfigRead {
-    pub(super) fn new(state: &mut State, key: String) -> Self {
+impl<P: Authorize<ConfigAct> + ?Sized> ConfigRead<P> {
+    pub(super) fn new(call: &mut Call<P>, key: String) -> Self {
         Self {
-            counted: state.take_operation(),
-            host: state.host().cloned(),
+            counted: call.take_operation(),
+            host: call.host().cloned(),
             key,
         }
     }
@@ -51,9 +52,12 @@ impl ConfigRead {
     }
 }
 
-async fn read(host: Host, key: String) -> Result<Option<Value>, Error> {
+async fn read<P: Authorize<ConfigAct> + ?Sized>(
+    host: Host<P>,
+    key: String,
+) -> Result<Option<Value>, Error> {
     let begun = Instant::now();
-    let (entries, policy) = (&host.component.config, &host.policy);
+    let (entries, policy) = (&host.resources.config, &host.policy);
     let entry = entries.get(&key);
     let permit = policy
         .authorize(act(entries, key))

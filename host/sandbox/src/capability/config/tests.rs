@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{operation::act, *};
+use super::operation::act;
+use crate::resources::{ConfigEntry, ConfigValue, is_key};
 
 fn entry(value: ConfigValue, labels: &[&str]) -> ConfigEntry {
     ConfigEntry {

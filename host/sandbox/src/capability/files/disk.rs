@@ -18,8 +18,8 @@ use rustix::{
 };
 
 use super::{
-    grant::{FileError, PathEntry, ResolvedPath, enter, kind, look},
     path::is_nameable,
+    resolve::{FileError, PathEntry, ResolvedPath, enter, kind, look},
     temporary::{Replace, Temporary},
 };
 

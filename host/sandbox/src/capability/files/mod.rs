@@ -2,9 +2,9 @@
 
 mod act;
 pub(crate) mod disk;
-pub(crate) mod grant;
 mod operation;
 pub(crate) mod path;
+pub(crate) mod resolve;
 pub(crate) mod temporary;
 #[cfg(test)]
 mod tests;
@@ -12,4 +12,3 @@ pub(crate) mod wasi;
 pub(crate) mod wit;
 
 pub use act::{FileAct, FileContent};
-pub use grant::Grant;

@@ -20,15 +20,16 @@ use tollgate_model::{latency_ewma::LatencyEwma, request::Action};
 
 use super::{
     FileAct, FileContent, disk,
-    grant::{FileError, Grant, PathEntry, ResolvedPath},
     path::RelativePath,
+    resolve::{FileError, PathEntry, ResolvedPath},
     temporary::Replace,
 };
 use crate::{
     bindings::files::{Entry, Error, Kind},
+    call::{Call, Host},
     capability::denial,
-    guest::{Host, State},
-    port::{EffectReport, Permit},
+    port::{Authorize, EffectReport, Permit},
+    resources::{Grant, GrantMode},
 };
 
 /// How often a read is repeated because the file got labels meanwhile.
@@ -249,8 +250,8 @@ impl Drop for CallOver {
 }
 
 /// An operation as the guest requests it, not checked yet.
-pub(crate) struct FileRequest {
-    host: Option<Host>,
+pub(crate) struct FileRequest<P: ?Sized> {
+    host: Option<Host<P>>,
     grant: String,
     path: String,
     operation: FileOperation,
@@ -258,16 +259,16 @@ pub(crate) struct FileRequest {
     counted: bool,
 }
 
-impl FileRequest {
+impl<P: Authorize<FileAct> + ?Sized> FileRequest<P> {
     pub(crate) fn new(
-        state: &mut State,
+        call: &mut Call<P>,
         grant: String,
         path: String,
         operation: FileOperation,
     ) -> Self {
         Self {
-            counted: state.take_operation(),
-            host: state.host().cloned(),
+            counted: call.take_operation(),
+            host: call.host().cloned(),
             grant,
             path,
             operation,
@@ -294,11 +295,11 @@ impl FileRequest {
         pick(result.map_err(|_| broken())??).ok_or_else(broken)
     }
 
-    async fn perform(self, host: Host, over: Arc<AtomicBool>) -> Result<FileResult, Error> {
+    async fn perform(self, host: Host<P>, over: Arc<AtomicBool>) -> Result<FileResult, Error> {
         let operation = self.operation;
-        let grants = &host.component.grants;
+        let grants = &host.resources.grants;
         let grant = grants.get(&self.grant).ok_or(Error::NoSuchGrant)?.clone();
-        if operation.changes() && !grant.read_write {
+        if operation.changes() && grant.mode == GrantMode::ReadOnly {
             return Err(Error::ReadOnly);
         }
         let path = RelativePath::new(&self.path).map_err(|rule| Error::InvalidPath(rule.into()))?;
@@ -326,15 +327,15 @@ impl FileRequest {
 }
 
 /// One attempt of an operation.
-struct Attempt {
-    host: Host,
+struct Attempt<P: ?Sized> {
+    host: Host<P>,
     grant: Arc<Grant>,
     path: RelativePath,
     operation: FileOperation,
     over: Arc<AtomicBool>,
 }
 
-impl Attempt {
+impl<P: Authorize<FileAct> + ?Sized> Attempt<P> {
     /// Resolves, authorizes, performs and reports. Returns `None` if the file got other labels during the
     /// read.
     async fn run(&self) -> Result<Option<FileResult>, Error> {

@@ -6,7 +6,7 @@ use cap_std::fs::{Dir, File, OpenOptions};
 use rustix::{fs::RenameFlags, io::Errno};
 use tollgate_model::ids::hex;
 
-use super::{grant::FileError, path::RESERVED};
+use super::{path::RESERVED, resolve::FileError};
 
 /// Whether something that is there already may be replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

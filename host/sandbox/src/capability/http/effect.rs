@@ -10,8 +10,8 @@ use tollgate_model::{
 
 use super::{HttpAct, HttpError, request::RequestHop};
 use crate::{
-    guest::Host,
-    port::{EffectReport, Permit},
+    call::Host,
+    port::{Authorize, CallPort, EffectReport, Permit},
 };
 
 /// A request in flight.
@@ -23,7 +23,7 @@ pub(in crate::capability::http) struct HttpEffect {
 
 impl HttpEffect {
     pub(in crate::capability::http) fn begin(
-        host: &Host,
+        host: &Host<impl CallPort + ?Sized>,
         hop: &RequestHop,
         begun: Instant,
     ) -> Self {
@@ -54,7 +54,7 @@ impl HttpEffect {
     /// Reports the response, or why there is none.
     pub(in crate::capability::http) fn complete(
         mut self,
-        host: &Host,
+        host: &Host<impl Authorize<HttpAct> + ?Sized>,
         permit: Permit<HttpAct>,
         result: Result<&WireResponse, &HttpError>,
     ) {

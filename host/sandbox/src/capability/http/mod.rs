@@ -3,17 +3,28 @@
 mod act;
 mod effect;
 mod error;
-pub(crate) mod headers;
+mod headers;
 mod operation;
+mod placement;
 mod redirect;
 mod request;
 pub(crate) mod wasi;
 pub(crate) mod wit;
 
-pub use act::{Destination, HttpAct, OutboundRequest};
-pub(crate) use error::HttpError;
-pub(crate) use operation::fetch;
-pub(crate) use request::{FetchRequest, FetchResponse};
+pub use super::outbound::{Destination, OutboundRequest};
+pub use act::HttpAct;
+use error::HttpError;
+use operation::fetch;
+use placement::{Credential, SecretPlacement};
+use request::{FetchRequest, FetchResponse};
+
+use super::secrets::SecretAct;
+use crate::port::Authorize;
+
+/// What requests need of the gate.
+pub trait HttpPolicy: Authorize<HttpAct> + Authorize<SecretAct> {}
+
+impl<P: Authorize<HttpAct> + Authorize<SecretAct> + ?Sized> HttpPolicy for P {}
 
 /// The most bytes of a request's body, and of a response's, decoded.
 pub(crate) const MAX_BODY: usize = tollgate_egress::MAX_BODY;

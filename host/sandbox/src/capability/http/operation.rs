@@ -19,12 +19,12 @@ use tollgate_egress::{HostConfig, WireRequest, WireResponse, is_global};
 use tollgate_model::record::{EffectDetails, SecretEffect};
 
 use super::{
-    Destination, FetchRequest, FetchResponse, HttpAct, HttpError, OutboundRequest,
-    effect::HttpEffect, request::RequestHop,
+    Credential, Destination, FetchRequest, FetchResponse, HttpAct, HttpError, HttpPolicy,
+    OutboundRequest, effect::HttpEffect, request::RequestHop,
 };
 use crate::{
-    capability::secrets::{Credential, SecretAct},
-    guest::Host,
+    call::Host,
+    capability::secrets::SecretAct,
     port::{EffectReport, Permit, SecretValue},
 };
 
@@ -36,8 +36,8 @@ const SMALL_BODY: usize = 64 << 10;
 ///
 /// # Errors
 /// [`HttpError`].
-pub(crate) async fn fetch(
-    host: &Host,
+pub(super) async fn fetch<P: HttpPolicy + ?Sized>(
+    host: &Host<P>,
     request: FetchRequest,
     ends: Instant,
 ) -> Result<FetchResponse, HttpError> {
@@ -87,16 +87,16 @@ impl CallDeadline {
     }
 }
 
-async fn follow(
-    host: &Host,
+async fn follow<P: HttpPolicy + ?Sized>(
+    host: &Host<P>,
     request: FetchRequest,
     deadline: &CallDeadline,
 ) -> Result<FetchResponse, HttpError> {
-    let mut hop = RequestHop::first(&request, &host.component.secrets)?;
+    let mut hop = RequestHop::first(&request, &host.resources.secrets)?;
     // Scrub all secrets, also those that this request does not attach: another request may have left one
     // there.
     let load = async {
-        host.policy.secrets().load(&host.component.secrets).await;
+        host.policy.secrets().load(&host.resources.secrets).await;
         Ok::<(), HttpError>(())
     };
     deadline.wait(load).await?;
@@ -122,8 +122,8 @@ async fn follow(
 }
 
 /// One request and its response.
-struct Exchange<'a> {
-    host: &'a Host,
+struct Exchange<'a, P: ?Sized> {
+    host: &'a Host<P>,
     hop: &'a mut RequestHop,
     deadline: &'a CallDeadline,
     settings: HostConfig,
@@ -154,10 +154,10 @@ struct AuthorizedSecret {
     value: SecretValue,
 }
 
-impl<'a> Exchange<'a> {
-    fn new(host: &'a Host, hop: &'a mut RequestHop, deadline: &'a CallDeadline) -> Self {
+impl<'a, P: HttpPolicy + ?Sized> Exchange<'a, P> {
+    fn new(host: &'a Host<P>, hop: &'a mut RequestHop, deadline: &'a CallDeadline) -> Self {
         Self {
-            settings: host.component.hosts.host(hop.target.host()),
+            settings: host.resources.hosts.host(hop.target.host()),
             outgoing: Arc::new(hop.outgoing()),
             begun: Instant::now(),
             host,
@@ -195,7 +195,7 @@ impl<'a> Exchange<'a> {
         &self,
         lookup: LookupPermit,
     ) -> Result<(LookupPermit, Vec<IpAddr>), HttpError> {
-        let network = &self.host.component.network;
+        let network = &self.host.resources.network;
         let error = match self.deadline.wait(network.resolve(&self.hop.target)).await {
             Ok(addresses) => return Ok((lookup, addresses)),
             Err(error) => error,
@@ -280,7 +280,7 @@ impl<'a> Exchange<'a> {
         for secret in secrets {
             self.attach(secret, &mut wire, effect.begun())?;
         }
-        let network = &self.host.component.network;
+        let network = &self.host.resources.network;
         let sent = network.send(&self.hop.target, wire, addresses);
         let response = self.deadline.wait(sent).await?;
         scrub(self.host, response).await
@@ -374,7 +374,10 @@ impl<'a> Exchange<'a> {
 }
 
 /// The response without secrets.
-async fn scrub(host: &Host, mut response: WireResponse) -> Result<WireResponse, HttpError> {
+async fn scrub<P: HttpPolicy + ?Sized>(
+    host: &Host<P>,
+    mut response: WireResponse,
+) -> Result<WireResponse, HttpError> {
     let policy = Arc::clone(&host.policy);
     let is_small = response.body.len() <= SMALL_BODY;
     let scrub = move || {

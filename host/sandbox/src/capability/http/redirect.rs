@@ -57,10 +57,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::capability::{
-        http::FetchRequest,
-        secrets::{Credential, SecretPlacement},
-    };
+    use crate::capability::http::{Credential, FetchRequest, SecretPlacement};
 
     fn hop(method: &str) -> RequestHop {
         let request = FetchRequest {

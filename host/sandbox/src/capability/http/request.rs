@@ -10,8 +10,9 @@ use tollgate_egress::{ACCEPTED_CODINGS, Target, WireRequest, WireResponse, heade
 use tollgate_model::text::printable;
 use zeroize::Zeroizing;
 
-use super::{HttpError, MAX_BODY, MAX_CREDENTIALS, MAX_REDIRECTS, OutboundRequest, headers};
-use crate::capability::secrets::Credential;
+use super::{
+    Credential, HttpError, MAX_BODY, MAX_CREDENTIALS, MAX_REDIRECTS, OutboundRequest, headers,
+};
 
 /// The field `user-agent`, unless the guest sets one.
 const USER_AGENT: &str = concat!("tollgate/", env!("CARGO_PKG_VERSION"));

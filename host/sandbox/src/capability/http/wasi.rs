@@ -10,17 +10,18 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wasmtime::component::Linker;
+use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi_http::{
     Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
     p2::add_only_http_to_linker_async,
 };
 
-use super::{FetchRequest, FetchResponse, HttpError, MAX_BODY, fetch, headers::is_hosts_own};
+use super::{
+    FetchRequest, FetchResponse, HttpError, HttpPolicy, MAX_BODY, fetch, headers::is_hosts_own,
+};
 use crate::{
-    guest::{Host, State},
+    call::{Call, Host},
     meter::Operations,
-    wasi::Wasi,
 };
 
 /// The most requests in flight and unread responses of one call: they use the host's memory.
@@ -42,55 +43,58 @@ pub(crate) fn is_linked(import: &str) -> bool {
     interface.is_some_and(|interface| INTERFACES.contains(&interface))
 }
 
-pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker<T: WasiHttpView + 'static>(
+    linker: &mut Linker<T>,
+) -> wasmtime::Result<()> {
     add_only_http_to_linker_async(linker)
 }
 
 /// HTTP state of one call.
-pub(crate) struct Http {
+pub(crate) struct Http<P: ?Sized> {
     ctx: WasiHttpCtx,
-    hooks: FetchHooks,
+    hooks: FetchHooks<P>,
 }
 
-impl Http {
+impl<P: HttpPolicy + ?Sized> Http<P> {
     pub(crate) fn new() -> Self {
         let mut ctx = WasiHttpCtx::new();
         ctx.set_field_size_limit(MAX_FIELDS);
         let hooks = FetchHooks {
-            call: None,
+            origin: None,
             at_once: Arc::new(Semaphore::new(MAX_AT_ONCE)),
         };
         Self { ctx, hooks }
     }
-}
 
-impl WasiHttpView for State {
-    fn http(&mut self) -> WasiHttpCtxView<'_> {
-        let call = self.host().cloned().map(|host| Call {
+    /// The view for one host function of `call`.
+    pub(crate) fn view<'a>(
+        &'a mut self,
+        call: &Call<P>,
+        table: &'a mut ResourceTable,
+    ) -> WasiHttpCtxView<'a> {
+        self.hooks.origin = call.host().cloned().map(|host| Origin {
             host,
-            ends: self.operation_deadline(),
-            operations: self.operations(),
+            ends: call.operation_deadline(),
+            operations: call.operations(),
         });
-        let (wasi, host) = self.wasi();
-        let wasi = wasi.get_or_insert_with(|| Box::new(Wasi::new(host)));
-        wasi.http.hooks.call = call;
         WasiHttpCtxView {
-            hooks: &mut wasi.http.hooks,
-            table: &mut wasi.table,
-            ctx: &mut wasi.http.ctx,
+            hooks: &mut self.hooks,
+            table,
+            ctx: &mut self.ctx,
         }
     }
 }
 
 /// Where a component's requests go, instead of the network.
-struct FetchHooks {
-    /// The current call. Absent while tools are listed.
-    call: Option<Call>,
+struct FetchHooks<P: ?Sized> {
+    /// Absent while tools are listed.
+    origin: Option<Origin<P>>,
     at_once: Arc<Semaphore>,
 }
 
-struct Call {
-    host: Host,
+/// The call that a request belongs to.
+struct Origin<P: ?Sized> {
+    host: Host<P>,
     ends: Instant,
     operations: Operations,
 }
@@ -103,7 +107,7 @@ type SendResult = Result<
     Error,
 >;
 
-impl WasiHttpHooks for FetchHooks {
+impl<P: HttpPolicy + ?Sized> WasiHttpHooks for FetchHooks<P> {
     fn set_host_header(&mut self) -> bool {
         false
     }
@@ -119,23 +123,23 @@ impl WasiHttpHooks for FetchHooks {
         _: Option<RequestOptions>,
         _: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = SendResult> + Send> {
-        let call = self.call.take();
+        let origin = self.origin.take();
         let at_once = Arc::clone(&self.at_once);
         Box::new(async move {
-            let Some(call) = call else {
+            let Some(origin) = origin else {
                 return Err(failed("there is no call"));
             };
-            if !call.operations.take() {
+            if !origin.operations.take() {
                 return Err(failed("this call has asked for too many operations"));
             }
-            let ends = call.ends.into();
+            let ends = origin.ends.into();
             let place = tokio::time::timeout_at(ends, at_once.acquire_owned()).await;
             let Ok(Ok(place)) = place else {
                 return Err(Error::ConnectionLimitReached);
             };
             let request = tokio::time::timeout_at(ends, lift_request(request)).await;
             let request = request.unwrap_or(Err(Error::ConnectionWriteTimeout))?;
-            match fetch(&call.host, request, call.ends).await {
+            match fetch(&origin.host, request, origin.ends).await {
                 Ok(response) => Ok((
                     answer(response, place)?,
                     Box::new(std::future::ready(Ok(()))) as Box<_>,

@@ -3,10 +3,14 @@
 
 use std::time::Duration;
 
-use wasmtime::component::{ComponentType, Lift, Linker, WasmList, WasmStr};
+use wasmtime::{
+    StoreContextMut,
+    component::{ComponentType, Lift, Linker, WasmList, WasmStr},
+};
 
 use super::{
-    FetchRequest, FetchResponse, HttpError, MAX_BODY, MAX_CREDENTIALS, error::not_public, fetch,
+    Credential, FetchRequest, FetchResponse, HttpError, HttpPolicy, MAX_BODY, MAX_CREDENTIALS,
+    SecretPlacement, error::not_public, fetch,
 };
 use crate::{
     PUBLISHED,
@@ -14,11 +18,8 @@ use crate::{
         http::{Error, Header, Response as WitResponse},
         types::Denial,
     },
-    capability::{
-        GuestStore, denial, interface,
-        secrets::{Credential, SecretPlacement},
-    },
-    guest::State,
+    call::GuestState,
+    capability::{denial, interface},
 };
 
 /// Bytes of a name, a method or a URL that are read.
@@ -65,15 +66,17 @@ struct WitRequest {
     timeout: Option<u32>,
 }
 
-pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker<T: GuestState<Policy: HttpPolicy>>(
+    linker: &mut Linker<T>,
+) -> wasmtime::Result<()> {
     for version in PUBLISHED {
         let mut http = linker.instance(&interface("http", version))?;
         http.func_wrap_async(
             "fetch",
-            |mut store: GuestStore<'_>, (request,): (WitRequest,)| {
-                let counted = store.data_mut().take_operation();
-                let host = store.data().host().cloned();
-                let ends = store.data().operation_deadline();
+            |mut store: StoreContextMut<'_, T>, (request,): (WitRequest,)| {
+                let counted = store.data_mut().call_mut().take_operation();
+                let host = store.data().call().host().cloned();
+                let ends = store.data().call().operation_deadline();
                 let request = lift_request(&mut store, &request);
                 Box::new(async move {
                     let request = match (request?, host) {
@@ -99,8 +102,8 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
 ///
 /// # Errors
 /// A trap if the guest's strings are not UTF-8; the inner error says which limit is exceeded.
-fn lift_request(
-    store: &mut GuestStore<'_>,
+fn lift_request<T: GuestState>(
+    store: &mut StoreContextMut<'_, T>,
     request: &WitRequest,
 ) -> wasmtime::Result<Result<FetchRequest, Error>> {
     let too_much = |what: &str| {
@@ -165,7 +168,7 @@ fn lift_request(
     }))
 }
 
-fn text(store: &GuestStore<'_>, text: &WasmStr) -> wasmtime::Result<String> {
+fn text<T: GuestState>(store: &StoreContextMut<'_, T>, text: &WasmStr) -> wasmtime::Result<String> {
     crate::capability::text(store, text, MAX_TEXT)
 }
 

@@ -2,25 +2,29 @@
 //!
 //! They only become events of the call's trace, marked as the component's own. They never reach the agent.
 
-use wasmtime::component::{Linker, WasmStr};
+use wasmtime::{
+    StoreContextMut,
+    component::{Linker, WasmStr},
+};
 
 use crate::{
     PUBLISHED,
     bindings::log::Level,
-    capability::{GuestStore, interface, text},
-    guest::State,
+    call::GuestState,
+    capability::{interface, text},
+    port::CallPort as _,
 };
 
 /// Bytes of a message that are read: more than the trace keeps.
 const MAX_MESSAGE: usize = 8 << 10;
 
-pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker<T: GuestState>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     for version in PUBLISHED {
         let mut log = linker.instance(&interface("log", version))?;
         log.func_wrap(
             "log",
-            |store: GuestStore<'_>, (severity, message): (Level, WasmStr)| {
-                if let Some(host) = store.data().host() {
+            |store: StoreContextMut<'_, T>, (severity, message): (Level, WasmStr)| {
+                if let Some(host) = store.data().call().host() {
                     let message = text(&store, &message, MAX_MESSAGE)?;
                     host.policy.log(level(severity), &message);
                 }

@@ -1,3 +1,7 @@
+use std::sync::Arc;
+
+use crate::port::{CallPort, PortFuture};
+
 /// How far a call has come, in the component's own words: untrusted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProgressReport {
@@ -7,4 +11,10 @@ pub struct ProgressReport {
     pub total: Option<f64>,
     /// A few words.
     pub message: String,
+}
+
+/// Takes a component's progress reports.
+pub trait ProgressSink: CallPort {
+    /// Takes a report. The returned future, if any, releases it to the caller; await it in a task of its own.
+    fn report(self: Arc<Self>, report: ProgressReport) -> Option<PortFuture<'static, ()>>;
 }

@@ -3,4 +3,4 @@
 mod act;
 pub(crate) mod wit;
 
-pub use act::ProgressReport;
+pub use act::{ProgressReport, ProgressSink};

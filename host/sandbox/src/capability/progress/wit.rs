@@ -6,13 +6,16 @@
 
 use std::sync::Arc;
 
-use wasmtime::component::{Linker, WasmStr};
+use wasmtime::{
+    StoreContextMut,
+    component::{Linker, WasmStr},
+};
 
-use super::ProgressReport;
+use super::{ProgressReport, ProgressSink};
 use crate::{
     PUBLISHED,
-    capability::{GuestStore, interface, text},
-    guest::State,
+    call::GuestState,
+    capability::{interface, text},
 };
 
 type Params = (u64, Option<u64>, WasmStr);
@@ -20,16 +23,18 @@ type Params = (u64, Option<u64>, WasmStr);
 /// Bytes of a message that are read: more than the trace keeps.
 const MAX_MESSAGE: usize = 2 << 10;
 
-pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker<T: GuestState<Policy: ProgressSink>>(
+    linker: &mut Linker<T>,
+) -> wasmtime::Result<()> {
     for version in PUBLISHED {
         let mut progress = linker.instance(&interface("progress", version))?;
-        progress.func_wrap_async("report", |store: GuestStore<'_>, params: Params| {
+        progress.func_wrap_async("report", |store: StoreContextMut<'_, T>, params: Params| {
             let report = report(&store, params);
             Box::new(async move {
                 let Some(report) = report? else {
                     return Ok(());
                 };
-                let Some(host) = store.data().host() else {
+                let Some(host) = store.data().call().host() else {
                     return Ok(());
                 };
                 if let Some(release) = Arc::clone(&host.policy).report(report) {
@@ -44,11 +49,11 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
 }
 
 /// Reads a report from the guest's memory; `None` while tools are listed.
-fn report(
-    store: &GuestStore<'_>,
+fn report<T: GuestState>(
+    store: &StoreContextMut<'_, T>,
     (progress, total, message): Params,
 ) -> wasmtime::Result<Option<ProgressReport>> {
-    if store.data().host().is_none() {
+    if store.data().call().host().is_none() {
         return Ok(None);
     }
     let message = text(store, &message, MAX_MESSAGE)?;

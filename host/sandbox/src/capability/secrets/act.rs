@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::capability::http::{Destination, OutboundRequest};
+use crate::capability::outbound::{Destination, OutboundRequest};
 
 /// A component's request to attach a secret to one HTTP request.
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-use crate::port::Denial;
+use crate::port::{CallPort, Denial, PortFuture};
 
 /// The most bytes of a value.
 pub const MAX_VALUE: usize = 64 << 10;
@@ -69,4 +69,10 @@ pub enum StateError {
     Denied(Denial),
     /// The store cannot be read.
     Failed,
+}
+
+/// Keeps the state of components.
+pub trait StateStore: CallPort {
+    /// Reads or changes the component's state: decided and recorded in one step with the change.
+    fn state(&self, request: StateRequest) -> PortFuture<'_, Result<StateReply, StateError>>;
 }

@@ -3,4 +3,6 @@
 mod act;
 pub(crate) mod wit;
 
-pub use act::{MAX_VALUE, StateError, StateOperation, StateReply, StateRequest, StateScope};
+pub use act::{
+    MAX_VALUE, StateError, StateOperation, StateReply, StateRequest, StateScope, StateStore,
+};

@@ -5,14 +5,19 @@
 //! measures the remaining stack, which is meaningless on a guest's. An operation that outlives its call is
 //! refused when it is to be recorded.
 
-use wasmtime::component::{ComponentNamedList, Linker, LinkerInstance, Lower, WasmList, WasmStr};
+use wasmtime::{
+    StoreContextMut,
+    component::{ComponentNamedList, Linker, LinkerInstance, Lower, WasmList, WasmStr},
+};
 
-use super::{MAX_VALUE, StateError, StateOperation, StateReply, StateRequest, StateScope};
+use super::{
+    MAX_VALUE, StateError, StateOperation, StateReply, StateRequest, StateScope, StateStore,
+};
 use crate::{
     PUBLISHED,
     bindings::state::{self, Error},
-    capability::{GuestStore, denial, interface, text},
-    guest::{Host, State},
+    call::{GuestState, Host},
+    capability::{denial, interface, text},
 };
 
 type ScopeAndKey = (state::Scope, WasmStr);
@@ -22,7 +27,9 @@ type WithValues = (state::Scope, WasmStr, Option<WasmList<u8>>, WasmList<u8>);
 /// Bytes of a key that are read: more than allowed.
 const MAX_LOOK: usize = 1_024;
 
-pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker<T: GuestState<Policy: StateStore>>(
+    linker: &mut Linker<T>,
+) -> wasmtime::Result<()> {
     for version in PUBLISHED {
         let mut state = linker.instance(&interface("state", version))?;
         link(
@@ -46,7 +53,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
         )?;
         state.func_wrap_async(
             "set",
-            |store: GuestStore<'_>, (scope, key, value): WithValue| {
+            |store: StoreContextMut<'_, T>, (scope, key, value): WithValue| {
                 let operation = copied(&store, &value).map(StateOperation::Set);
                 let request = LiftedRequest::new(store, scope, &key, operation);
                 Box::new(async move { Ok((request?.answer(nothing).await,)) })
@@ -54,7 +61,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
         )?;
         state.func_wrap_async(
             "compare-and-set",
-            |store: GuestStore<'_>, (scope, key, expected, value): WithValues| {
+            |store: StoreContextMut<'_, T>, (scope, key, expected, value): WithValues| {
                 let expected = match &expected {
                     Some(expected) => copied(&store, expected).map(Some),
                     None => Some(None),
@@ -71,19 +78,19 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
 }
 
 /// Links a function that takes a scope and a key.
-fn link<T>(
-    state: &mut LinkerInstance<'_, State>,
+fn link<T: GuestState<Policy: StateStore>, R>(
+    state: &mut LinkerInstance<'_, T>,
     name: &str,
     operation: StateOperation,
-    pick: fn(StateReply) -> Option<T>,
+    pick: fn(StateReply) -> Option<R>,
 ) -> wasmtime::Result<()>
 where
-    (Result<T, Error>,): ComponentNamedList + Lower,
-    T: Send + 'static,
+    (Result<R, Error>,): ComponentNamedList + Lower,
+    R: Send + 'static,
 {
     state.func_wrap_async(
         name,
-        move |store: GuestStore<'_>, (scope, key): ScopeAndKey| {
+        move |store: StoreContextMut<'_, T>, (scope, key): ScopeAndKey| {
             let request = LiftedRequest::new(store, scope, &key, Some(operation.clone()));
             Box::new(async move { Ok((request?.answer(pick).await,)) })
         },
@@ -91,7 +98,7 @@ where
 }
 
 /// Reads a value from the guest's memory; `None` if it is too large.
-fn copied(store: &GuestStore<'_>, value: &WasmList<u8>) -> Option<Vec<u8>> {
+fn copied<T: GuestState>(store: &StoreContextMut<'_, T>, value: &WasmList<u8>) -> Option<Vec<u8>> {
     (value.len() <= MAX_VALUE).then(|| value.as_le_slice(store).to_vec())
 }
 
@@ -107,8 +114,8 @@ fn nothing(reply: StateReply) -> Option<()> {
 }
 
 /// An operation as the guest requested it.
-struct LiftedRequest {
-    host: Option<Host>,
+struct LiftedRequest<P: ?Sized> {
+    host: Option<Host<P>>,
     scope: StateScope,
     key: String,
     /// Absent if a value is too large.
@@ -117,18 +124,18 @@ struct LiftedRequest {
     counted: bool,
 }
 
-impl LiftedRequest {
+impl<P: StateStore + ?Sized> LiftedRequest<P> {
     /// # Errors
     /// A trap if the guest's strings are not UTF-8.
-    fn new(
-        mut store: GuestStore<'_>,
+    fn new<T: GuestState<Policy = P>>(
+        mut store: StoreContextMut<'_, T>,
         scope: state::Scope,
         key: &WasmStr,
         operation: Option<StateOperation>,
     ) -> wasmtime::Result<Self> {
-        let counted = store.data_mut().take_operation();
+        let counted = store.data_mut().call_mut().take_operation();
         Ok(Self {
-            host: store.data().host().cloned(),
+            host: store.data().call().host().cloned(),
             scope: match scope {
                 state::Scope::Run => StateScope::Run,
                 state::Scope::Adapter => StateScope::Adapter,
@@ -139,7 +146,7 @@ impl LiftedRequest {
         })
     }
 
-    async fn answer<T>(self, pick: fn(StateReply) -> Option<T>) -> Result<T, Error> {
+    async fn answer<R>(self, pick: fn(StateReply) -> Option<R>) -> Result<R, Error> {
         let failed = |how: &str| Error::Failed(how.to_owned());
         let Some(operation) = self.operation else {
             return Err(Error::TooLarge);

@@ -72,6 +72,38 @@ fn just(value: Value) -> BoxedStrategy<Value> {
     Just(value).boxed()
 }
 
+/// Integers of a type, in the form that they come back in.
+fn integers((min, max): (i128, i128)) -> BoxedStrategy<Value> {
+    prop_oneof![Just(min), Just(max), min..=max]
+        .prop_map(|n| match i64::try_from(n) {
+            Ok(small) if (-MAX_SAFE..=MAX_SAFE).contains(&n) => small.into(),
+            _ => n.to_string().into(),
+        })
+        .boxed()
+}
+
+fn variant_case((name, shape): &(String, Option<Shape>)) -> BoxedStrategy<Value> {
+    let tag = json!({ "tag": name });
+    match shape {
+        None => just(tag),
+        Some(shape) => values(shape)
+            .prop_map(move |value| json!({ "tag": tag["tag"], "value": value }))
+            .boxed(),
+    }
+}
+
+fn optional(inner: &Shape) -> BoxedStrategy<Value> {
+    let wrap = inner.has_null();
+    let some = values(inner).prop_map(move |value| {
+        if wrap {
+            json!({ "some": value })
+        } else {
+            value
+        }
+    });
+    prop_oneof![Just(Value::Null), some].boxed()
+}
+
 /// Values of a shape in the form that they come back in.
 fn values(shape: &Shape) -> BoxedStrategy<Value> {
     let maybe = |shape: &Option<Box<Shape>>| match shape {
@@ -91,15 +123,7 @@ fn values(shape: &Shape) -> BoxedStrategy<Value> {
     };
     match shape {
         Shape::Bool => any::<bool>().prop_map(Value::from).boxed(),
-        Shape::Integer(ty) => {
-            let (min, max) = ty.range();
-            prop_oneof![Just(min), Just(max), min..=max]
-                .prop_map(|n| match i64::try_from(n) {
-                    Ok(small) if (-MAX_SAFE..=MAX_SAFE).contains(&n) => small.into(),
-                    _ => n.to_string().into(),
-                })
-                .boxed()
-        }
+        Shape::Integer(ty) => integers(ty.range()),
         Shape::Float32 => any::<f32>()
             .prop_filter("as JSON", |n| n.abs() < 1e15)
             .prop_map(|n| json!(n.to_string().parse::<f64>().unwrap()))
@@ -123,33 +147,12 @@ fn values(shape: &Shape) -> BoxedStrategy<Value> {
                 .boxed()
         }),
         Shape::Record(fields) => members(fields),
-        Shape::Variant(cases) => {
-            let case = |(name, shape): &(String, Option<Shape>)| {
-                let tag = json!({ "tag": name });
-                match shape {
-                    None => just(tag),
-                    Some(shape) => values(shape)
-                        .prop_map(move |value| json!({ "tag": tag["tag"], "value": value }))
-                        .boxed(),
-                }
-            };
-            prop::strategy::Union::new(cases.iter().map(case)).boxed()
-        }
+        Shape::Variant(cases) => prop::strategy::Union::new(cases.iter().map(variant_case)).boxed(),
         Shape::Enum(names) => select(names.clone()).prop_map(Value::from).boxed(),
         Shape::Flags(names) => subsequence(names.clone(), 0..=names.len())
             .prop_map(Value::from)
             .boxed(),
-        Shape::Option(inner) => {
-            let wrap = inner.has_null();
-            let some = values(inner).prop_map(move |value| {
-                if wrap {
-                    json!({ "some": value })
-                } else {
-                    value
-                }
-            });
-            prop_oneof![Just(Value::Null), some].boxed()
-        }
+        Shape::Option(inner) => optional(inner),
         Shape::Result(ok, error) => {
             let ok = maybe(ok).prop_map(|value| json!({ "ok": value }));
             let error = maybe(error).prop_map(|value| json!({ "error": value }));

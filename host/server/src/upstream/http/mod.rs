@@ -6,6 +6,8 @@
 mod client;
 mod error;
 mod event_stream;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod headers;
 mod streams;
 

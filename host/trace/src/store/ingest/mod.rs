@@ -301,26 +301,26 @@ impl Writer {
         span: SpanId,
     ) -> rusqlite::Result<Option<StoredVersion>> {
         let mut select = self.conn.prepare_cached(
-            "SELECT model, input, output, cached, cost, counts, octet_length(body), cache_write FROM spans \
+            "SELECT model, input, output, cached, cost, counts, octet_length(body) AS bytes, cache_write FROM spans \
              WHERE trace = ?1 AND origin = 1 AND span = ?2 AND reporter = ?3",
         )?;
         select
             .query_row(params![trace, key(span), source.reporter], |row| {
-                let n = |i| {
-                    row.get::<_, Option<i64>>(i)
+                let n = |column: &str| {
+                    row.get::<_, Option<i64>>(column)
                         .map(|n| nat(n.unwrap_or_default()))
                 };
                 let usage = Usage {
-                    input_tokens: n(1)?,
-                    output_tokens: n(2)?,
-                    cached_tokens: n(3)?,
-                    cache_write_tokens: n(7)?,
-                    cost_nano: row.get::<_, Option<i64>>(4)?.map(nat),
+                    input_tokens: n("input")?,
+                    output_tokens: n("output")?,
+                    cached_tokens: n("cached")?,
+                    cache_write_tokens: n("cache_write")?,
+                    cost_nano: row.get::<_, Option<i64>>("cost")?.map(nat),
                 };
                 Ok(StoredVersion {
-                    model: row.get(0)?,
-                    counted: row.get::<_, bool>(5)?.then_some(usage),
-                    bytes: nat(row.get(6)?),
+                    model: row.get("model")?,
+                    counted: row.get::<_, bool>("counts")?.then_some(usage),
+                    bytes: nat(row.get("bytes")?),
                 })
             })
             .optional()

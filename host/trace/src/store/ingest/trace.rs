@@ -39,17 +39,17 @@ impl Writer {
             )?
             .query_row(params![tenant, trace.as_bytes()], |row| {
                 Ok(TraceEntry {
-                    id: row.get(0)?,
-                    run: row.get(1)?,
-                    caller: row.get(2)?,
-                    principal: row.get(3)?,
-                    conversation: row.get(4)?,
-                    started: row.get(5)?,
-                    last: row.get(6)?,
-                    seen: row.get(7)?,
-                    reported: nat(row.get(8)?),
-                    logs: nat(row.get(9)?),
-                    bytes: nat(row.get(10)?),
+                    id: row.get("id")?,
+                    run: row.get("run")?,
+                    caller: row.get("caller")?,
+                    principal: row.get("principal")?,
+                    conversation: row.get("conversation")?,
+                    started: row.get("started")?,
+                    last: row.get("last")?,
+                    seen: row.get("seen")?,
+                    reported: nat(row.get("reported")?),
+                    logs: nat(row.get("logs")?),
+                    bytes: nat(row.get("bytes")?),
                     changed: false,
                 })
             })

@@ -25,30 +25,21 @@ fn told(n: u8, parent: Option<u8>, name: &str, after: i64) -> StoredSpan {
     }
 }
 
+/// The line of a tree that contains these words.
+#[track_caller]
+fn place(tree: &str, words: &str) -> usize {
+    let line = tree.lines().position(|line| line.contains(words));
+    line.unwrap_or_else(|| panic!("`{words}` is not in\n{tree}"))
+}
+
 #[test]
 fn what_was_reported_stands_beside_what_was_seen() {
     let mut story = Story::new();
-    story.call(
-        40,
-        41,
-        "files__read",
-        Outcome::Deny,
-        &[policy("no", "security", "No.")],
-    );
-    story.call(
-        50,
-        51,
-        "files__list",
-        Outcome::Deny,
-        &[policy("no", "security", "No.")],
-    );
-    for (_, record) in &mut story.records {
-        if let Event::Decision(decision) = &mut record.event
-            && decision.call == Some(span(40))
-        {
-            decision.caller_span = Some(span(102));
-        }
-    }
+    let no = [policy("no", "security", "No.")];
+    story.call_with(40, 41, "files__read", Outcome::Deny, &no, |decision| {
+        decision.caller_span = Some(span(102));
+    });
+    story.call(50, 51, "files__list", Outcome::Deny, &no);
     let mut chat = told(101, Some(100), "chat gpt-5", 10);
     chat.model = Some("gpt-5".into());
     chat.counts = true;
@@ -76,10 +67,7 @@ fn what_was_reported_stands_beside_what_was_seen() {
     ];
     let merged = MergedTrace::of(reported, &story.records);
     let tree = story.draw_merged(&merged, false);
-    let place = |words: &str| {
-        let line = tree.lines().position(|line| line.contains(words));
-        line.unwrap_or_else(|| panic!("`{words}` is not in\n{tree}"))
-    };
+    let place = |words: &str| place(&tree, words);
     let order = [
         "invoke_agent support",
         "chat gpt-5",
@@ -106,18 +94,10 @@ fn what_was_reported_stands_beside_what_was_seen() {
 #[test]
 fn neither_depth_nor_circles_lose_a_span() {
     let mut story = Story::new();
-    story.call(
-        40,
-        41,
-        "files__read",
-        Outcome::Deny,
-        &[policy("no", "security", "No.")],
-    );
-    if let Some((_, record)) = story.records.last_mut()
-        && let Event::Decision(decision) = &mut record.event
-    {
+    let no = [policy("no", "security", "No.")];
+    story.call_with(40, 41, "files__read", Outcome::Deny, &no, |decision| {
         decision.caller_span = Some(span(100));
-    }
+    });
     // The call stands under 100, which says that it stands under the call's own decision.
     let round = MergedTrace::of(vec![told(100, Some(41), "round", 0)], &story.records);
     assert!(story.draw_merged(&round, true).contains("round"));
@@ -197,10 +177,7 @@ fn reported_logs_stand_where_they_belong_and_move_no_cursor() {
     let reported = vec![told(100, None, "chat gpt-5", 10)];
     let merged = MergedTrace::of(reported, &story.records).with_logs(logs);
     let tree = story.draw_merged(&merged, false);
-    let place = |words: &str| {
-        let line = tree.lines().position(|line| line.contains(words));
-        line.unwrap_or_else(|| panic!("`{words}` is not in\n{tree}"))
-    };
+    let place = |words: &str| place(&tree, words);
     let order = [
         "of the run",
         "of an unknown span",

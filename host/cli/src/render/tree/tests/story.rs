@@ -129,19 +129,69 @@ impl Story {
         self.decide(call, own, Action::Call(tool.into()), resource, outcome, by);
     }
 
+    /// A decision about a call of `tool`, which `change` completes.
+    pub(super) fn call_with(
+        &mut self,
+        call: u8,
+        own: u8,
+        tool: &str,
+        outcome: Outcome,
+        by: &[DeterminingPolicy],
+        change: impl FnOnce(&mut DecisionRecord),
+    ) {
+        let action = Action::Call(tool.into());
+        let resource = Uid::new(Kind::Tool, tool);
+        let mut decision = Self::decision(call, own, action, resource, outcome, by);
+        change(&mut decision);
+        self.add(200, Event::Decision(Box::new(decision)));
+    }
+
     /// A call that still waits.
     pub(super) fn again(&mut self, call: u8, own: u8, tool: &str, by: &[DeterminingPolicy]) {
-        let resource = Uid::new(Kind::Tool, tool);
-        let mut decision = Self::decision(
-            call,
-            own,
-            Action::Call(tool.into()),
-            resource,
-            Outcome::Escalate,
-            by,
-        );
-        decision.resumption = true;
-        self.add(200, Event::Decision(Box::new(decision)));
+        self.call_with(call, own, tool, Outcome::Escalate, by, |decision| {
+            decision.resumption = true;
+        });
+    }
+
+    /// A decision to release the result of `tool`.
+    pub(super) fn release(&mut self, call: u8, own: u8, tool: &str) {
+        let tool = Uid::new(Kind::Tool, tool);
+        let released = Outcome::Allow;
+        self.decide(call, own, Action::ReturnResult, tool, released, &release());
+    }
+
+    /// A decision about a request to `host`, in the call 10.
+    pub(super) fn request(
+        &mut self,
+        own: u8,
+        host: &str,
+        outcome: Outcome,
+        by: &[DeterminingPolicy],
+    ) {
+        let host = Uid::new(Kind::Host, host);
+        self.decide(10, own, Action::HttpRequest, host, outcome, by);
+    }
+
+    /// A request to `host`, in the call 10: the effect. Without a status, it timed out.
+    pub(super) fn response(
+        &mut self,
+        own: u8,
+        host: &str,
+        path: &str,
+        redirects: u64,
+        status: Option<u16>,
+    ) {
+        let effect = EffectDetails::Http(HttpEffect {
+            address: status.map(|_| "93.184.215.14".into()),
+            host: host.into(),
+            method: "GET".into(),
+            port: 443,
+            redirects,
+            status,
+        });
+        let error = status.is_none().then_some("timed out");
+        let target = format!("https://{host}{path}");
+        self.details(own, effect, error, &target);
     }
 
     pub(super) fn start(&mut self, call: u8, component: &str, approval: Option<ApprovalId>) {

@@ -14,11 +14,12 @@ use proptest::prelude::*;
 
 use crate::{
     capability::files::{
-        Grant, disk,
-        grant::{FileError, ResolvedPath},
+        disk,
         path::RelativePath,
+        resolve::{FileError, ResolvedPath},
         temporary::Replace,
     },
+    resources::{Grant, GrantMode},
     test_support::world,
 };
 
@@ -62,7 +63,13 @@ fn special_files_are_refused_and_never_waited_for() {
     for path in ["fifo", "socket"] {
         assert_eq!(w.all(path), [Some(WrongKind); 7], "{path}");
     }
-    let dev = Grant::open("dev", Path::new("/dev"), true, BTreeSet::new()).unwrap();
+    let dev = Grant::open(
+        "dev",
+        Path::new("/dev"),
+        GrantMode::ReadWrite,
+        BTreeSet::new(),
+    )
+    .unwrap();
     let null = dev.resolve(&RelativePath::new("null").unwrap());
     assert_eq!(disk::read(&null), Err(WrongKind));
     assert!(

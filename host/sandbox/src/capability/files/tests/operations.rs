@@ -11,11 +11,11 @@ use std::{
 use crate::{
     SandboxError,
     capability::files::{
-        Grant,
         disk::{self, MAX_FILE},
-        grant::{FileError, PathEntry},
         path::RelativePath,
+        resolve::{FileError, PathEntry},
     },
+    resources::{Grant, GrantMode},
     test_support::world,
 };
 
@@ -219,10 +219,12 @@ fn concurrent_writers_leave_whole_files() {
 #[test]
 fn a_grant_that_cannot_be_opened_says_what_to_do() {
     let w = world();
-    let open = |path: &str| match Grant::open("book", &w.path(path), false, BTreeSet::new()) {
-        Err(error @ SandboxError::Grant { .. }) => error.to_string(),
-        other => panic!("{other:?}"),
-    };
+    let open =
+        |path: &str| match Grant::open("book", &w.path(path), GrantMode::ReadOnly, BTreeSet::new())
+        {
+            Err(error @ SandboxError::Grant { .. }) => error.to_string(),
+            other => panic!("{other:?}"),
+        };
     assert!(open("none").contains("make the directory"));
     assert!(open("outside/secret").contains("is not a directory"));
 }

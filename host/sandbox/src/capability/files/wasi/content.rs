@@ -15,8 +15,9 @@ use wasmtime_wasi::p2::{
 };
 
 use super::super::disk::MAX_FILE;
-use crate::wasi::MAX_WRITE;
 
+/// The most bytes that a guest may read or write at once.
+const MAX_TRANSFER: usize = 64 << 10;
 /// The most bytes of all open files and listings of a call.
 const MAX_HELD: u64 = 4 * MAX_FILE;
 
@@ -96,7 +97,7 @@ impl SharedContent {
         let content = self.content();
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
         let rest = content.bytes.get(start..).unwrap_or_default();
-        let max = usize::try_from(max).unwrap_or(usize::MAX).min(MAX_WRITE);
+        let max = usize::try_from(max).unwrap_or(usize::MAX).min(MAX_TRANSFER);
         rest.get(..max).unwrap_or(rest).to_vec()
     }
 
@@ -191,7 +192,7 @@ impl OutputStream for Writer {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(MAX_WRITE)
+        Ok(MAX_TRANSFER)
     }
 }
 

@@ -17,17 +17,17 @@ use wasmtime_wasi::p2::{
 };
 
 use super::{
+    super::FileAct,
     super::operation::{FileOperation, FileResult, OpenMode},
-    Charge, Descriptor, File, FileLocation, Listing, SharedContent, code,
+    Charge, Descriptor, File, FileLocation, Filesystem, Listing, SharedContent, code,
     content::{Reader, Writer},
 };
 use crate::{
     bindings::files::{Entry, Kind},
-    guest::State,
-    wasi::context,
+    port::Authorize,
 };
 
-impl types::Host for State {
+impl<P: Authorize<FileAct> + ?Sized> types::Host for Filesystem<'_, P> {
     fn convert_error_code(&mut self, error: FsError) -> wasmtime::Result<ErrorCode> {
         error.downcast()
     }
@@ -36,12 +36,12 @@ impl types::Host for State {
         &mut self,
         error: Resource<wasmtime::Error>,
     ) -> wasmtime::Result<Option<ErrorCode>> {
-        let error = context(self).table.get(&error)?;
+        let error = self.table.get(&error)?;
         Ok(error.downcast_ref::<ErrorCode>().copied())
     }
 }
 
-impl HostDescriptor for State {
+impl<P: Authorize<FileAct> + ?Sized> HostDescriptor for Filesystem<'_, P> {
     async fn open_at(
         &mut self,
         fd: Resource<Handle>,
@@ -50,7 +50,7 @@ impl HostDescriptor for State {
         how: OpenFlags,
         flags: DescriptorFlags,
     ) -> FsResult<Resource<Handle>> {
-        let location = self.files().directory(&fd)?.below(&path)?;
+        let location = self.files.directory(&fd)?.below(&path)?;
         let readable = flags.contains(DescriptorFlags::READ);
         let truncate = how.contains(OpenFlags::TRUNCATE);
         let writable = flags.contains(DescriptorFlags::WRITE);
@@ -79,36 +79,34 @@ impl HostDescriptor for State {
         let opened = self
             .operate(&location, FileOperation::Open(mode), Some)
             .await?;
-        let files = self.files();
         let descriptor = match opened {
             FileResult::Bytes(bytes) => Descriptor::File(File {
                 location,
-                content: SharedContent::new(bytes, truncate, &files.held)?,
+                content: SharedContent::new(bytes, truncate, &self.files.held)?,
                 readable,
                 writable,
             }),
             _ => Descriptor::Directory(location),
         };
-        files.push(descriptor)
+        self.files.push(descriptor)
     }
 
     async fn read_directory(
         &mut self,
         fd: Resource<Handle>,
     ) -> FsResult<Resource<DirectoryEntryStream>> {
-        let location = self.files().directory(&fd)?;
+        let location = self.files.directory(&fd)?;
         let entries = self
             .operate(&location, FileOperation::List, FileResult::entries)
             .await?;
-        let files = self.files();
         let size = entries.iter().map(|entry| entry.name.len() as u64 + 64);
-        let charge = Charge::new(&files.held, size.sum())?;
-        let key = files.next()?;
+        let charge = Charge::new(&self.files.held, size.sum())?;
+        let key = self.files.next()?;
         let listing = Listing {
             entries: entries.into(),
             _charge: charge,
         };
-        files.listings.insert(key, listing);
+        self.files.listings.insert(key, listing);
         Ok(Resource::new_own(key))
     }
 
@@ -118,7 +116,7 @@ impl HostDescriptor for State {
         _: PathFlags,
         path: String,
     ) -> FsResult<DescriptorStat> {
-        let location = self.files().directory(&fd)?.below(&path)?;
+        let location = self.files.directory(&fd)?.below(&path)?;
         let entry = self
             .operate(&location, FileOperation::Stat, FileResult::entry)
             .await?;
@@ -141,7 +139,7 @@ impl HostDescriptor for State {
 
     async fn sync_data(&mut self, fd: Resource<Handle>) -> FsResult<()> {
         self.store_closed().await;
-        if let Descriptor::File(file) = self.files().get(&fd)? {
+        if let Descriptor::File(file) = self.files.get(&fd)? {
             self.store(&file).await.map_err(code)?;
         }
         Ok(())
@@ -157,7 +155,7 @@ impl HostDescriptor for State {
         max: Filesize,
         offset: Filesize,
     ) -> FsResult<(Vec<u8>, bool)> {
-        let file = self.files().readable(&fd)?;
+        let file = self.files.readable(&fd)?;
         let bytes = file.content.read(offset, max);
         let end = offset.saturating_add(bytes.len() as u64) >= file.content.len();
         Ok((bytes, end))
@@ -169,13 +167,13 @@ impl HostDescriptor for State {
         bytes: Vec<u8>,
         offset: Filesize,
     ) -> FsResult<Filesize> {
-        let file = self.files().writable(&fd)?;
+        let file = self.files.writable(&fd)?;
         file.content.write(Some(offset), &bytes)?;
         Ok(bytes.len() as u64)
     }
 
     async fn set_size(&mut self, fd: Resource<Handle>, size: Filesize) -> FsResult<()> {
-        Ok(self.files().writable(&fd)?.content.resize(size)?)
+        Ok(self.files.writable(&fd)?.content.resize(size)?)
     }
 
     fn read_via_stream(
@@ -183,9 +181,9 @@ impl HostDescriptor for State {
         fd: Resource<Handle>,
         offset: Filesize,
     ) -> FsResult<Resource<DynInputStream>> {
-        let content = self.files().readable(&fd)?.content;
+        let content = self.files.readable(&fd)?.content;
         let reader: DynInputStream = Box::new(Reader { content, offset });
-        Ok(context(self).table.push(reader)?)
+        Ok(self.table.push(reader)?)
     }
 
     fn write_via_stream(
@@ -201,7 +199,7 @@ impl HostDescriptor for State {
     }
 
     async fn get_flags(&mut self, fd: Resource<Handle>) -> FsResult<DescriptorFlags> {
-        Ok(match self.files().get(&fd)? {
+        Ok(match self.files.get(&fd)? {
             Descriptor::File(file) => {
                 let mut flags = DescriptorFlags::empty();
                 if file.readable {
@@ -220,14 +218,14 @@ impl HostDescriptor for State {
     }
 
     async fn get_type(&mut self, fd: Resource<Handle>) -> FsResult<DescriptorType> {
-        Ok(match self.files().get(&fd)? {
+        Ok(match self.files.get(&fd)? {
             Descriptor::Directory(_) => DescriptorType::Directory,
             Descriptor::File(_) => DescriptorType::RegularFile,
         })
     }
 
     async fn stat(&mut self, fd: Resource<Handle>) -> FsResult<DescriptorStat> {
-        Ok(match self.files().get(&fd)? {
+        Ok(match self.files.get(&fd)? {
             Descriptor::Directory(_) => stat(DescriptorType::Directory, 0),
             Descriptor::File(file) => stat(DescriptorType::RegularFile, file.content.len()),
         })
@@ -241,15 +239,14 @@ impl HostDescriptor for State {
         let location = |descriptor| match descriptor {
             Descriptor::Directory(location) | Descriptor::File(File { location, .. }) => location,
         };
-        let files = self.files();
-        match (files.get(&a), files.get(&b)) {
+        match (self.files.get(&a), self.files.get(&b)) {
             (Ok(a), Ok(b)) => Ok(location(a) == location(b)),
             _ => Err(wasmtime::Error::msg("there is no such descriptor")),
         }
     }
 
     async fn metadata_hash(&mut self, fd: Resource<Handle>) -> FsResult<MetadataHashValue> {
-        Ok(match self.files().get(&fd)? {
+        Ok(match self.files.get(&fd)? {
             Descriptor::Directory(location) | Descriptor::File(File { location, .. }) => {
                 hash(&location)
             }
@@ -263,7 +260,7 @@ impl HostDescriptor for State {
         path: String,
     ) -> FsResult<MetadataHashValue> {
         // Depends on the name only, so it reveals nothing about the file.
-        Ok(hash(&self.files().directory(&fd)?.below(&path)?))
+        Ok(hash(&self.files.directory(&fd)?.below(&path)?))
     }
 
     async fn advise(
@@ -324,8 +321,8 @@ impl HostDescriptor for State {
         new_fd: Resource<Handle>,
         new_path: String,
     ) -> FsResult<()> {
-        let from = self.files().directory(&fd)?.below(&path)?;
-        let to = self.files().directory(&new_fd)?.below(&new_path)?;
+        let from = self.files.directory(&fd)?.below(&path)?;
+        let to = self.files.directory(&new_fd)?.below(&new_path)?;
         if self.may_write(&from.grant) != Some(true) {
             return Err(ErrorCode::ReadOnly.into());
         }
@@ -339,23 +336,23 @@ impl HostDescriptor for State {
         self.operate(&to, write, FileResult::nothing).await?;
         let remove = FileOperation::Remove { directory: false };
         self.operate(&from, remove, FileResult::nothing).await?;
-        self.files().renamed(&from, &to);
+        self.files.renamed(&from, &to);
         Ok(())
     }
 
     fn drop(&mut self, fd: Resource<Handle>) -> wasmtime::Result<()> {
         // Guests do not close this way: see `close` of the linker.
-        self.files().close(fd.rep());
+        self.files.close(fd.rep());
         Ok(())
     }
 }
 
-impl HostDirectoryEntryStream for State {
+impl<P: Authorize<FileAct> + ?Sized> HostDirectoryEntryStream for Filesystem<'_, P> {
     async fn read_directory_entry(
         &mut self,
         stream: Resource<DirectoryEntryStream>,
     ) -> FsResult<Option<DirectoryEntry>> {
-        let listing = self.files().listings.get_mut(&stream.rep());
+        let listing = self.files.listings.get_mut(&stream.rep());
         let entry = listing.and_then(|listing| listing.entries.pop_front());
         Ok(entry.map(|entry| DirectoryEntry {
             type_: kind(&entry),
@@ -364,19 +361,19 @@ impl HostDirectoryEntryStream for State {
     }
 
     fn drop(&mut self, stream: Resource<DirectoryEntryStream>) -> wasmtime::Result<()> {
-        self.files().listings.remove(&stream.rep());
+        self.files.listings.remove(&stream.rep());
         Ok(())
     }
 }
 
-impl State {
+impl<P: Authorize<FileAct> + ?Sized> Filesystem<'_, P> {
     async fn change(
         &mut self,
         fd: &Resource<Handle>,
         path: &str,
         operation: FileOperation,
     ) -> FsResult<()> {
-        let location = self.files().directory(fd)?.below(path)?;
+        let location = self.files.directory(fd)?.below(path)?;
         Ok(self
             .operate(&location, operation, FileResult::nothing)
             .await?)
@@ -387,9 +384,9 @@ impl State {
         fd: &Resource<Handle>,
         offset: Option<u64>,
     ) -> FsResult<Resource<DynOutputStream>> {
-        let content = self.files().writable(fd)?.content;
+        let content = self.files.writable(fd)?.content;
         let writer: DynOutputStream = Box::new(Writer { content, offset });
-        Ok(context(self).table.push(writer)?)
+        Ok(self.table.push(writer)?)
     }
 }
 

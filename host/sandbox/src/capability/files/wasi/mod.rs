@@ -12,13 +12,14 @@ mod descriptor;
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    marker::PhantomData,
     mem,
     sync::{Arc, atomic::AtomicU64},
 };
 
 use wasmtime::{
     StoreContextMut,
-    component::{HasSelf, Linker, Resource, ResourceType},
+    component::{HasData, Linker, Resource, ResourceTable, ResourceType},
 };
 use wasmtime_wasi::p2::{
     FsError, FsResult,
@@ -29,11 +30,15 @@ use wasmtime_wasi::p2::{
 };
 
 use self::content::{Charge, SharedContent};
-use super::operation::{FileOperation, FileRequest, FileResult};
+use super::{
+    FileAct,
+    operation::{FileOperation, FileRequest, FileResult},
+};
 use crate::{
     bindings::files::{Entry, Error},
-    guest::State,
-    wasi::context,
+    call::{Call, GuestState},
+    port::Authorize,
+    resources::GrantMode,
 };
 
 /// The most descriptors and listings of one call that are open at once.
@@ -43,10 +48,10 @@ const MAX_OPEN: usize = 256;
 const TYPES: &str = "wasi:filesystem/types@0.2.12";
 
 /// Replaces the system's file interfaces by ours.
-pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker<T: FilesystemState>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
-    types::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
-    preopens::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    types::add_to_linker::<T, HasFilesystem<T::Policy>>(linker, T::filesystem)?;
+    preopens::add_to_linker::<T, HasFilesystem<T::Policy>>(linker, T::filesystem)?;
     // The generated bindings close without waiting, but written data must be stored by then.
     let descriptor = ResourceType::host::<types::Descriptor>();
     linker
@@ -59,11 +64,34 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
 }
 
 /// Closes a descriptor. Later effects of the guest come after its writes.
-async fn close(mut store: StoreContextMut<'_, State>, key: u32) -> wasmtime::Result<()> {
-    let state = store.data_mut();
-    state.files().close(key);
-    state.store_closed().await;
+async fn close<T: FilesystemState>(
+    mut store: StoreContextMut<'_, T>,
+    key: u32,
+) -> wasmtime::Result<()> {
+    let mut filesystem = store.data_mut().filesystem();
+    filesystem.files.close(key);
+    filesystem.store_closed().await;
     Ok(())
+}
+
+/// The data of a guest's store with open files.
+pub(crate) trait FilesystemState: GuestState<Policy: Authorize<FileAct>> {
+    /// The files of the call.
+    fn filesystem(&mut self) -> Filesystem<'_, Self::Policy>;
+}
+
+/// The files of a call, for one host function.
+pub(crate) struct Filesystem<'a, P: ?Sized> {
+    pub(crate) call: &'a mut Call<P>,
+    pub(crate) files: &'a mut Files,
+    pub(crate) table: &'a mut ResourceTable,
+}
+
+/// Names [`Filesystem`] for the generated bindings.
+struct HasFilesystem<P: ?Sized>(PhantomData<fn(&P)>);
+
+impl<P: ?Sized + 'static> HasData for HasFilesystem<P> {
+    type Data<'a> = Filesystem<'a, P>;
 }
 
 /// A location: a grant, and a path in it.
@@ -199,15 +227,12 @@ impl Files {
     }
 }
 
-impl State {
-    fn files(&mut self) -> &mut Files {
-        &mut context(self).files
-    }
-
+impl<P: Authorize<FileAct> + ?Sized> Filesystem<'_, P> {
     /// Whether a grant may be written to; `None` if there is no such grant.
     fn may_write(&self, grant: &str) -> Option<bool> {
-        let grants = &self.host()?.component.grants;
-        grants.get(grant).map(|grant| grant.read_write)
+        let grants = &self.call.host()?.resources.grants;
+        let grant = grants.get(grant)?;
+        Some(grant.mode == GrantMode::ReadWrite)
     }
 
     /// One operation, decided and recorded, after closed files are stored.
@@ -228,7 +253,7 @@ impl State {
         pick: fn(FileResult) -> Option<T>,
     ) -> Result<T, Error> {
         let (grant, path) = (location.grant.clone(), location.path.clone());
-        FileRequest::new(self, grant, path, operation)
+        FileRequest::new(self.call, grant, path, operation)
             .answer(pick)
             .await
     }
@@ -245,7 +270,7 @@ impl State {
     }
 
     async fn store_closed(&mut self) {
-        let closed = mem::take(&mut self.files().closed);
+        let closed = mem::take(&mut self.files.closed);
         for file in closed {
             if let Err(error) = self.store(&file).await {
                 let FileLocation { grant, path } = &file.location;
@@ -255,10 +280,10 @@ impl State {
                 };
                 let message =
                     format!("What was written to `/{grant}/{path}` is not stored: {reason}");
-                self.files().failed.get_or_insert(message);
+                self.files.failed.get_or_insert(message);
             }
             if file.content.is_shared() {
-                self.files().closed.push(file);
+                self.files.closed.push(file);
             }
         }
     }
@@ -267,26 +292,22 @@ impl State {
     ///
     /// # Errors
     /// Files that are not stored, with reasons, if the guest does not know it yet.
-    pub(crate) async fn finish_files(&mut self) -> Result<(), String> {
-        if self.wasi().0.is_none() {
-            return Ok(());
-        }
-        let files = self.files();
-        let open = mem::take(&mut files.open).into_values();
+    pub(crate) async fn finish(&mut self) -> Result<(), String> {
+        let open = mem::take(&mut self.files.open).into_values();
         let left = open.filter_map(|descriptor| match descriptor {
             Descriptor::File(file) if file.content.is_changed() => Some(file),
             _ => None,
         });
-        files.closed.extend(left);
+        self.files.closed.extend(left);
         self.store_closed().await;
-        self.files().failed.take().map_or(Ok(()), Err)
+        self.files.failed.take().map_or(Ok(()), Err)
     }
 }
 
-impl preopens::Host for State {
+impl<P: Authorize<FileAct> + ?Sized> preopens::Host for Filesystem<'_, P> {
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Resource<types::Descriptor>, String)>> {
-        let grants: Vec<String> = match self.host() {
-            Some(host) => host.component.grants.keys().cloned().collect(),
+        let grants: Vec<String> = match self.call.host() {
+            Some(host) => host.resources.grants.keys().cloned().collect(),
             None => Vec::new(),
         };
         let mut directories = Vec::new();
@@ -294,7 +315,7 @@ impl preopens::Host for State {
             let named = format!("/{grant}");
             let path = String::new();
             let root = Descriptor::Directory(FileLocation { grant, path });
-            let opened = self.files().push(root);
+            let opened = self.files.push(root);
             directories.push((
                 opened.map_err(|_| wasmtime::Error::msg("too much is open"))?,
                 named,

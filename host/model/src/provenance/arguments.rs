@@ -1,0 +1,362 @@
+//! The roles of a tool's arguments, and proposals from its schema.
+
+use serde_json::Value;
+
+use super::{PointerPattern, Role};
+
+/// The most levels of a schema that are read.
+const MAX_DEPTH: usize = 6;
+
+/// The roles of a tool's arguments, by pointer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ArgumentRoles(Vec<(PointerPattern, Option<Role>)>);
+
+impl ArgumentRoles {
+    /// The roles that the operator gives, before those that are proposed. `None` takes a proposal away.
+    #[must_use]
+    pub fn new(
+        given: Vec<(PointerPattern, Option<Role>)>,
+        proposed: Vec<(PointerPattern, Role)>,
+    ) -> Self {
+        let mut roles = given;
+        for (pattern, role) in proposed {
+            if !roles.iter().any(|(known, _)| *known == pattern) {
+                roles.push((pattern, Some(role)));
+            }
+        }
+        Self(roles)
+    }
+
+    /// The role of an argument: of the pattern that covers it most exactly.
+    pub(super) fn of<S: AsRef<str>>(&self, path: &[S]) -> Option<Role> {
+        let ranked = self.0.iter().filter_map(|(pattern, role)| {
+            let rank = pattern.covers(path)?;
+            Some((rank, *role))
+        });
+        // Of equally exact ones the first: what the operator gives.
+        let mut best: Option<((usize, usize), Option<Role>)> = None;
+        for (rank, role) in ranked {
+            if best.is_none_or(|(better, _)| rank > better) {
+                best = Some((rank, role));
+            }
+        }
+        best.and_then(|(_, role)| role)
+    }
+
+    /// The pointers with their roles.
+    pub fn iter(&self) -> impl Iterator<Item = (&PointerPattern, Role)> {
+        let all = self.0.iter();
+        all.filter_map(|(pattern, role)| Some((pattern, (*role)?)))
+    }
+}
+
+/// The roles that a tool's input schema suggests, by the formats and the names of its properties.
+#[must_use]
+pub fn proposed_roles(schema: &Value) -> Vec<(PointerPattern, Role)> {
+    let mut found = Vec::new();
+    let mut path = Vec::new();
+    properties(schema, &mut path, &mut found);
+    found
+}
+
+fn properties(schema: &Value, path: &mut Vec<String>, found: &mut Vec<(PointerPattern, Role)>) {
+    if path.len() > MAX_DEPTH {
+        return;
+    }
+    for (name, property) in schema
+        .get("properties")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+    {
+        path.push(name.replace('~', "~0").replace('/', "~1"));
+        let role = by_format(property, 0)
+            .or_else(|| may_hold_text(property, 0).then(|| by_name(name)).flatten());
+        if let Some(role) = role {
+            if let Ok(pattern) = PointerPattern::parse(&format!("/{}", path.join("/"))) {
+                found.push((pattern, role));
+            }
+        }
+        properties(property, path, found);
+        path.pop();
+    }
+    for branch in branches(schema) {
+        properties(branch, path, found);
+    }
+    if let Some(items) = schema.get("items").filter(|_| !path.is_empty()) {
+        path.push("*".into());
+        properties(items, path, found);
+        path.pop();
+    }
+}
+
+fn branches(schema: &Value) -> impl Iterator<Item = &Value> {
+    ["anyOf", "oneOf", "allOf"]
+        .into_iter()
+        .filter_map(|name| schema.get(name).and_then(Value::as_array))
+        .flatten()
+}
+
+fn by_format(schema: &Value, depth: usize) -> Option<Role> {
+    if depth > MAX_DEPTH {
+        return None;
+    }
+    let format = schema.get("format").and_then(Value::as_str);
+    let role = match format.unwrap_or_default() {
+        "email" | "idn-email" => Some(Role::Recipient),
+        "uri" | "iri" | "uri-reference" | "url" => Some(Role::Url),
+        "hostname" | "idn-hostname" | "ipv4" | "ipv6" => Some(Role::Host),
+        "uuid" => Some(Role::Identifier),
+        _ => None,
+    };
+    role.or_else(|| {
+        let items = schema.get("items").into_iter();
+        items
+            .chain(branches(schema))
+            .find_map(|part| by_format(part, depth + 1))
+    })
+}
+
+/// Whether a property can be a text or a number: not if it is a switch or a fixed choice.
+fn may_hold_text(schema: &Value, depth: usize) -> bool {
+    if schema.get("enum").is_some() || schema.get("const").is_some() || depth > MAX_DEPTH {
+        return false;
+    }
+    match schema.get("type") {
+        Some(Value::String(kind)) if kind == "boolean" || kind == "null" => false,
+        Some(Value::String(kind)) if kind == "array" => schema
+            .get("items")
+            .is_none_or(|items| may_hold_text(items, depth + 1)),
+        Some(_) => true,
+        None => {
+            let mut any = branches(schema).peekable();
+            any.peek().is_none() || any.any(|branch| may_hold_text(branch, depth + 1))
+        }
+    }
+}
+
+/// Words of names, with the role that they suggest. The last word of a name counts first.
+const NAMES: &[(Role, &[&str])] = &[
+    (
+        Role::Recipient,
+        &[
+            "to",
+            "cc",
+            "bcc",
+            "recipient",
+            "recipients",
+            "email",
+            "emails",
+            "mail",
+            "address",
+            "addresses",
+            "participant",
+            "participants",
+            "attendee",
+            "attendees",
+            "invitee",
+            "invitees",
+            "guest",
+            "guests",
+            "channel",
+            "channels",
+            "phone",
+            "assignee",
+            "assignees",
+            "reviewer",
+            "reviewers",
+            "receiver",
+            "beneficiary",
+            "payee",
+            "audience",
+        ],
+    ),
+    (
+        Role::Url,
+        &[
+            "url", "urls", "uri", "link", "links", "href", "webhook", "callback", "endpoint",
+            "website", "webpage",
+        ],
+    ),
+    (
+        Role::Host,
+        &[
+            "host", "hosts", "hostname", "domain", "domains", "server", "ip",
+        ],
+    ),
+    (
+        Role::Path,
+        &[
+            "path",
+            "paths",
+            "filepath",
+            "filename",
+            "dir",
+            "directory",
+            "folder",
+            "destination",
+        ],
+    ),
+    (
+        Role::Account,
+        &[
+            "account",
+            "accounts",
+            "iban",
+            "bic",
+            "wallet",
+            "card",
+            "password",
+            "passwd",
+            "passphrase",
+            "secret",
+            "token",
+            "credential",
+            "credentials",
+        ],
+    ),
+    (
+        Role::Identifier,
+        &[
+            "id",
+            "ids",
+            "uuid",
+            "guid",
+            "user",
+            "users",
+            "username",
+            "member",
+            "members",
+            "group",
+            "team",
+            "owner",
+            "repo",
+            "repository",
+            "branch",
+            "order",
+            "ticket",
+            "issue",
+            "customer",
+        ],
+    ),
+    (
+        Role::Command,
+        &[
+            "command",
+            "commands",
+            "cmd",
+            "script",
+            "code",
+            "sql",
+            "shell",
+            "statement",
+        ],
+    ),
+];
+
+/// Words of names of things that are only described: a text, however the rest is named.
+const TEXTS: &[&str] = &[
+    "text",
+    "body",
+    "description",
+    "subject",
+    "title",
+    "message",
+    "note",
+    "notes",
+    "comment",
+];
+
+fn by_name(name: &str) -> Option<Role> {
+    let words = super::asked::name_words(name);
+    if words
+        .last()
+        .is_some_and(|last| TEXTS.contains(&last.as_str()))
+    {
+        return None;
+    }
+    let role = |word: &String| {
+        let mut names = NAMES.iter();
+        names
+            .find(|(_, names)| names.contains(&word.as_str()))
+            .map(|(role, _)| *role)
+    };
+    let last = words.last().and_then(role);
+    match last {
+        // `file_id` is an identifier, `email_address` a recipient, `user_name` as `user`.
+        Some(role) => Some(role),
+        None if words
+            .last()
+            .is_some_and(|last| last == "name" || last == "number") =>
+        {
+            words.iter().rev().skip(1).find_map(role)
+        }
+        None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn formats_and_names_propose_roles() {
+        let schema = json!({ "type": "object", "properties": {
+            "recipients": { "type": "array", "items": { "type": "string" } },
+            "cc": { "anyOf": [{ "type": "array", "items": { "type": "string" } }, { "type": "null" }] },
+            "contact": { "type": "string", "format": "email" },
+            "file_id": { "type": "string" },
+            "accountNumber": { "type": "string" },
+            "path": { "type": "string" },
+            "subject": { "type": "string" },
+            "notify_user": { "type": "boolean" },
+            "channel": { "enum": ["a", "b"] },
+            "target": { "type": "object", "properties": { "webhook_url": { "type": "string" } } },
+            "members": { "type": "array", "items": { "type": "object", "properties": {
+                "e/mail": { "format": "email" } } } },
+        }});
+        let roles: Vec<(String, Role)> = proposed_roles(&schema)
+            .into_iter()
+            .map(|(pattern, role)| (pattern.to_string(), role))
+            .collect();
+        let expected = [
+            ("/accountNumber", Role::Account),
+            ("/cc", Role::Recipient),
+            ("/contact", Role::Recipient),
+            ("/file_id", Role::Identifier),
+            ("/members", Role::Identifier),
+            ("/members/*/e~1mail", Role::Recipient),
+            ("/path", Role::Path),
+            ("/recipients", Role::Recipient),
+            ("/target/webhook_url", Role::Url),
+        ];
+        let mut roles = roles;
+        roles.sort();
+        let expected: Vec<(String, Role)> = expected
+            .iter()
+            .map(|(p, r)| ((*p).to_owned(), *r))
+            .collect();
+        assert_eq!(roles, expected);
+    }
+
+    #[test]
+    fn the_operator_decides_before_the_proposals() {
+        let pattern = |text: &str| PointerPattern::parse(text).unwrap();
+        let roles = ArgumentRoles::new(
+            vec![
+                (pattern("/user"), None),
+                (pattern("/query"), Some(Role::Command)),
+            ],
+            vec![
+                (pattern("/user"), Role::Identifier),
+                (pattern("/to"), Role::Recipient),
+            ],
+        );
+        assert_eq!(roles.of(&["user"]), None);
+        assert_eq!(roles.of(&["query"]), Some(Role::Command));
+        assert_eq!(roles.of(&["to", "0"]), Some(Role::Recipient));
+        assert_eq!(roles.of(&["body"]), None);
+    }
+}

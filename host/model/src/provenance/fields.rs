@@ -1,0 +1,182 @@
+//! Which fields of a result strangers can write.
+
+use std::fmt;
+
+/// Whether a field is written by the system or by strangers.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum Trust {
+    /// Strangers cannot write it: an id, an address, an amount that the system itself vouches for.
+    Trusted,
+    /// Strangers can write it.
+    Untrusted,
+}
+
+named!(Trust);
+
+/// A JSON pointer in which `*` stands for any member or item. It covers everything below it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PointerPattern {
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Any,
+    Named(String),
+}
+
+/// Why a text is not a pattern.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a JSON pointer: it is empty, or begins with `/`, as in \"/items/*/id\"")]
+pub struct PatternError(String);
+
+impl PointerPattern {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// [`PatternError`] unless the text is empty or begins with `/`.
+    pub fn parse(text: &str) -> Result<Self, PatternError> {
+        if text.is_empty() {
+            return Ok(Self { parts: Vec::new() });
+        }
+        let Some(rest) = text.strip_prefix('/') else {
+            return Err(PatternError(text.to_owned()));
+        };
+        let part = |part: &str| match part {
+            "*" => Part::Any,
+            name => Part::Named(name.replace("~1", "/").replace("~0", "~")),
+        };
+        Ok(Self {
+            parts: rest.split('/').map(part).collect(),
+        })
+    }
+
+    /// How exactly it covers a path: more parts first, then more names. `None` if it does not.
+    pub(super) fn covers<S: AsRef<str>>(&self, path: &[S]) -> Option<(usize, usize)> {
+        if self.parts.len() > path.len() {
+            return None;
+        }
+        let mut names = 0;
+        for (part, at) in self.parts.iter().zip(path) {
+            match part {
+                Part::Any => {}
+                Part::Named(name) if name == at.as_ref() => names += 1,
+                Part::Named(_) => return None,
+            }
+        }
+        Some((self.parts.len(), names))
+    }
+}
+
+impl fmt::Display for PointerPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in &self.parts {
+            match part {
+                Part::Any => f.write_str("/*")?,
+                Part::Named(name) => {
+                    write!(f, "/{}", name.replace('~', "~0").replace('/', "~1"))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The trust in each field of a tool's results.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldTrust {
+    default: Trust,
+    fields: Vec<(PointerPattern, Trust)>,
+}
+
+impl FieldTrust {
+    /// `default` holds for fields that no pattern covers, and for text that has no fields.
+    #[must_use]
+    pub fn new(default: Trust, fields: Vec<(PointerPattern, Trust)>) -> Self {
+        Self { default, fields }
+    }
+
+    /// Whether no field is trusted.
+    pub(super) fn is_untrusted(&self) -> bool {
+        let mut all = self.fields.iter().map(|(_, trust)| *trust);
+        self.default == Trust::Untrusted && all.all(|trust| trust == Trust::Untrusted)
+    }
+
+    /// The trust in a field: of the pattern that covers it most exactly. Untrusted if two are as exact.
+    pub(super) fn of<S: AsRef<str>>(&self, path: &[S]) -> Trust {
+        let mut best: Option<((usize, usize), Trust)> = None;
+        for (pattern, trust) in &self.fields {
+            let Some(rank) = pattern.covers(path) else {
+                continue;
+            };
+            best = match best {
+                Some((better, held)) if better > rank => Some((better, held)),
+                Some((equal, held)) if equal == rank && held != *trust => {
+                    Some((rank, Trust::Untrusted))
+                }
+                _ => Some((rank, *trust)),
+            };
+        }
+        best.map_or(self.default, |(_, trust)| trust)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trust(fields: &[(&str, Trust)]) -> FieldTrust {
+        let fields = fields
+            .iter()
+            .map(|(text, trust)| (PointerPattern::parse(text).unwrap(), *trust))
+            .collect();
+        FieldTrust::new(Trust::Untrusted, fields)
+    }
+
+    #[test]
+    fn the_most_exact_pattern_decides() {
+        let trust = trust(&[
+            ("/items", Trust::Trusted),
+            ("/items/*/subject", Trust::Untrusted),
+            ("/items/*/subject/lang", Trust::Trusted),
+            ("/a~1b", Trust::Trusted),
+        ]);
+        assert_eq!(trust.of(&["items", "*", "id"]), Trust::Trusted);
+        assert_eq!(trust.of(&["items", "*", "subject"]), Trust::Untrusted);
+        assert_eq!(
+            trust.of(&["items", "*", "subject", "lang", "x"]),
+            Trust::Trusted
+        );
+        assert_eq!(trust.of(&["other"]), Trust::Untrusted);
+        assert_eq!(trust.of(&["a/b"]), Trust::Trusted);
+        assert_eq!(trust.of::<&str>(&[]), Trust::Untrusted);
+    }
+
+    #[test]
+    fn two_equally_exact_patterns_are_untrusted() {
+        let both = [("/*/a", Trust::Trusted), ("/b/*", Trust::Untrusted)];
+        let mut turned = both;
+        turned.reverse();
+        assert_eq!(trust(&both).of(&["b", "a"]), Trust::Untrusted);
+        assert_eq!(trust(&turned).of(&["b", "a"]), Trust::Untrusted);
+    }
+
+    #[test]
+    fn a_pattern_is_a_pointer() {
+        for text in ["", "/a/*/b", "/a~1b~0"] {
+            assert_eq!(PointerPattern::parse(text).unwrap().to_string(), text);
+        }
+        assert!(PointerPattern::parse("items/*").is_err());
+    }
+}

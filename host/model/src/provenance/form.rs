@@ -1,0 +1,226 @@
+//! One form for numbers and dates that are written in several.
+
+/// The plain form of a number such as `1,000.00`, `$1000` or `1.000,00`: `1000`. `None` if it is not one.
+pub(super) fn number(text: &str) -> Option<String> {
+    let text = text.trim_start_matches(['$', '€', '£', '¥', '+']);
+    let text = text.trim_end_matches(['$', '€', '£', '¥', '%']);
+    let (minus, digits) = match text.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", text),
+    };
+    if digits.len() > 40 || !digits.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    if !digits
+        .bytes()
+        .all(|b| b.is_ascii_digit() || matches!(b, b',' | b'.'))
+    {
+        return None;
+    }
+    let (whole, fraction) = parts(digits)?;
+    let whole = whole.trim_start_matches('0');
+    let fraction = fraction.trim_end_matches('0');
+    let whole = if whole.is_empty() { "0" } else { whole };
+    Some(match fraction.is_empty() {
+        true => format!("{minus}{whole}"),
+        false => format!("{minus}{whole}.{fraction}"),
+    })
+}
+
+/// The digits before and after the decimal separator.
+fn parts(digits: &str) -> Option<(String, String)> {
+    let last = digits.rfind([',', '.']);
+    let Some(last) = last else {
+        // Leading zeros belong to an identifier, not to a number.
+        let plain = digits == "0" || !digits.starts_with('0');
+        return plain.then(|| (digits.to_owned(), String::new()));
+    };
+    let (whole, fraction) = (digits.get(..last)?, digits.get(last + 1..)?);
+    let separator = digits.get(last..=last)?;
+    let other = if separator == "," { '.' } else { ',' };
+    let groups_before = |text: &str, by: char| {
+        let mut groups = text.split(by);
+        let first = groups.next().unwrap_or_default();
+        (1..=3).contains(&first.len()) && groups.all(|group| group.len() == 3)
+    };
+    let repeats = whole.contains([',', '.']);
+    if repeats && !whole.contains(other) {
+        // The same separator twice: thousands.
+        return groups_before(digits, separator.chars().next()?)
+            .then(|| (join(digits), String::new()));
+    }
+    if repeats {
+        return groups_before(whole, other).then(|| (join(whole), fraction.to_owned()));
+    }
+    if separator == "," && fraction.len() == 3 {
+        return groups_before(digits, ',').then(|| (join(digits), String::new()));
+    }
+    Some((whole.to_owned(), fraction.to_owned()))
+}
+
+fn join(digits: &str) -> String {
+    digits.chars().filter(char::is_ascii_digit).collect()
+}
+
+/// Names of months, by their first three letters.
+const MONTHS: [&str; 12] = [
+    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+];
+const MONTH_NAMES: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
+
+/// A date at the beginning of `words`: its form `2024-05-01` or, without a year, `05-01`, and how many words
+/// it takes. Days come first in `01.05.2024`; `01/05/2024` says neither and is not one.
+pub(super) fn date(words: &[&str]) -> Option<(String, usize)> {
+    let first = words.first()?;
+    if let Some(date) = numeric_date(first) {
+        return Some((date, 1));
+    }
+    let (month, day, used) = match (month(first), words.get(1)) {
+        (Some(month), Some(second)) => (month, day(second)?, 2),
+        (None, Some(second)) => {
+            let day = day(first)?;
+            match month_after(second, words.get(2)) {
+                Some((month, used)) => (month, day, 1 + used),
+                None => return None,
+            }
+        }
+        _ => return None,
+    };
+    match words.get(used).and_then(|word| year(word)) {
+        Some(year) => Some((format!("{year:04}-{month:02}-{day:02}"), used + 1)),
+        None => Some((format!("{month:02}-{day:02}"), used)),
+    }
+}
+
+/// `May`, or `of May`.
+fn month_after(second: &str, third: Option<&&str>) -> Option<(u32, usize)> {
+    match second {
+        "of" => month(third?).map(|month| (month, 2)),
+        name => month(name).map(|month| (month, 1)),
+    }
+}
+
+fn numeric_date(word: &str) -> Option<String> {
+    let parts: Vec<&str> = word.split(['-', '/', '.']).collect();
+    let [a, b, c] = parts.as_slice() else {
+        return None;
+    };
+    let (year, month, day) = match (a.len(), c.len()) {
+        (4, 1 | 2) => (a, b, c),
+        (1 | 2, 4) if word.contains('.') => (c, b, a),
+        _ => return None,
+    };
+    let year = year.parse::<u32>().ok()?;
+    let month = month.parse::<u32>().ok().filter(|m| (1..=12).contains(m))?;
+    let day = day.parse::<u32>().ok().filter(|d| (1..=31).contains(d))?;
+    Some(format!("{year:04}-{month:02}-{day:02}"))
+}
+
+fn month(word: &str) -> Option<u32> {
+    let is = |(i, short): (usize, &&str)| {
+        let whole = MONTH_NAMES.get(i).copied().unwrap_or_default();
+        word == *short || word == whole || (word == "sept" && *short == "sep")
+    };
+    let at = MONTHS.iter().enumerate().position(is)?;
+    u32::try_from(at + 1).ok()
+}
+
+fn day(word: &str) -> Option<u32> {
+    let digits = ["st", "nd", "rd", "th"]
+        .iter()
+        .find_map(|suffix| word.strip_suffix(suffix))
+        .unwrap_or(word);
+    let day = digits.trim_end_matches('.').parse::<u32>().ok()?;
+    (1..=31).contains(&day).then_some(day)
+}
+
+fn year(word: &str) -> Option<u32> {
+    let year = word.parse::<u32>().ok()?;
+    (word.len() == 4 && (1900..2200).contains(&year)).then_some(year)
+}
+
+/// A time of day: `10:00` for `10:00:00`.
+pub(super) fn time(word: &str) -> Option<String> {
+    let (clock, _) = word.split_once('.').unwrap_or((word, ""));
+    let parts: Vec<&str> = clock.split(':').collect();
+    let two = |part: &&str| part.len() <= 2 && !part.is_empty() && part.parse::<u32>().is_ok();
+    match parts.as_slice() {
+        [h, m] if two(h) && two(m) => Some(format!("{h:0>2}:{m:0>2}")),
+        [h, m, s] if two(h) && two(m) && two(s) => Some(match *s {
+            "00" => format!("{h:0>2}:{m:0>2}"),
+            s => format!("{h:0>2}:{m:0>2}:{s:0>2}"),
+        }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_one_form() {
+        for (text, form) in [
+            ("1,000.00", Some("1000")),
+            ("1.000,00", Some("1000")),
+            ("$1,000", Some("1000")),
+            ("1000.0", Some("1000")),
+            ("1,234,567", Some("1234567")),
+            ("1.234.567", Some("1234567")),
+            ("98.70", Some("98.7")),
+            ("-4.50", Some("-4.5")),
+            ("0.01", Some("0.01")),
+            ("00123", None),
+            ("1,00,0", None),
+            ("1.2.3", None),
+            ("12a", None),
+            (".5", None),
+            ("", None),
+        ] {
+            assert_eq!(number(text).as_deref(), form, "{text}");
+        }
+    }
+
+    #[test]
+    fn dates_have_one_form() {
+        for (text, form) in [
+            ("2024-05-01", Some("2024-05-01")),
+            ("2024/5/1", Some("2024-05-01")),
+            ("01.05.2024", Some("2024-05-01")),
+            ("may 1st 2024", Some("2024-05-01")),
+            ("may 1 ", Some("05-01")),
+            ("1st of may 2024", Some("2024-05-01")),
+            ("1 sept", Some("09-01")),
+            ("01/05/2024", None),
+            ("may be", None),
+            ("2024-13-01", None),
+            ("maybe 3", None),
+        ] {
+            let words: Vec<&str> = text.split_whitespace().collect();
+            let found = date(&words).map(|(form, _)| form);
+            assert_eq!(found.as_deref(), form, "{text}");
+        }
+    }
+
+    #[test]
+    fn times_have_one_form() {
+        assert_eq!(time("10:00:00").as_deref(), Some("10:00"));
+        assert_eq!(time("9:05").as_deref(), Some("09:05"));
+        assert_eq!(time("10:00:07.123").as_deref(), Some("10:00:07"));
+        assert_eq!(time("a:b"), None);
+        assert_eq!(time("10"), None);
+    }
+}

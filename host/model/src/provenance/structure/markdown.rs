@@ -1,0 +1,82 @@
+//! Markdown tables.
+
+use serde_json::{Map, Value};
+
+/// The rows of a text that is one table and nothing else, each an object with the names of the columns.
+pub(super) fn table(text: &str) -> Option<Value> {
+    let mut lines = text.lines();
+    let names = cells(lines.next()?)?;
+    let rule = cells(lines.next()?)?;
+    let is_rule = |cell: &String| {
+        let bare = cell.trim_start_matches(':').trim_end_matches(':');
+        !bare.is_empty() && bare.bytes().all(|b| b == b'-')
+    };
+    if rule.len() != names.len() || !rule.iter().all(is_rule) {
+        return None;
+    }
+    let distinct: std::collections::BTreeSet<&String> = names.iter().collect();
+    if distinct.len() != names.len() {
+        return None;
+    }
+    let row = |line: &str| -> Option<Value> {
+        let cells = cells(line)?;
+        (cells.len() == names.len()).then(|| {
+            let members = names
+                .iter()
+                .cloned()
+                .zip(cells.into_iter().map(Value::String));
+            Value::Object(members.collect::<Map<_, _>>())
+        })
+    };
+    lines.map(row).collect::<Option<Vec<_>>>().map(Value::Array)
+}
+
+fn cells(line: &str) -> Option<Vec<String>> {
+    let line = line.trim().strip_prefix('|')?.strip_suffix('|')?;
+    if line.ends_with('\\') {
+        return None;
+    }
+    let mut cells = vec![String::new()];
+    let mut characters = line.chars().peekable();
+    while let Some(c) = characters.next() {
+        let cell = cells.last_mut()?;
+        match c {
+            '\\' if characters.peek() == Some(&'|') => {
+                characters.next();
+                cell.push('|');
+            }
+            '|' => cells.push(String::new()),
+            c => cell.push(c),
+        }
+    }
+    Some(cells.iter().map(|cell| cell.trim().to_owned()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_table_has_its_rows() {
+        let text = "| id | who \\| what |\n|---|:-:|\n| 7 | a@x.com |\n| 8 | `b` |";
+        assert_eq!(
+            table(text),
+            Some(json!([{"id": "7", "who | what": "a@x.com"}, {"id": "8", "who | what": "`b`"}]))
+        );
+    }
+
+    #[test]
+    fn what_is_not_all_a_table_is_none() {
+        for text in [
+            "| a |\n| b |",
+            "| a |\n|---|\n| b | c |",
+            "| a |\n|---|\n| b |\nand text",
+            "| a | a |\n|---|---|\n| b | c |",
+            "|",
+        ] {
+            assert_eq!(table(text), None, "{text}");
+        }
+    }
+}

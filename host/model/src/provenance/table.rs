@@ -1,0 +1,155 @@
+//! A set of digests with the source of each, bounded in size.
+//!
+//! Open addressing with linear probing. A slot has 40 bits of the digest and 24 bits of the source, so that
+//! a million entries take eight megabytes, and a digest that was not inserted is found with a probability of
+//! one in a million.
+
+/// The fewest slots.
+const MIN_SLOTS: usize = 64;
+/// Bits of a slot that name the source.
+const SOURCE_BITS: u32 = 24;
+const SOURCE_MASK: u64 = (1 << SOURCE_BITS) - 1;
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct DigestTable {
+    slots: Vec<u64>,
+    used: usize,
+    max_slots: usize,
+}
+
+/// What became of an insertion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Inserted {
+    /// It is in the table.
+    Yes,
+    /// The table is full.
+    Full,
+}
+
+impl DigestTable {
+    /// A table of at most `max_slots` slots of 8 bytes, a power of two.
+    pub(super) fn new(max_slots: usize) -> Self {
+        Self {
+            slots: Vec::new(),
+            used: 0,
+            max_slots,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.used == 0
+    }
+
+    /// Bytes of its slots.
+    pub(super) fn bytes(&self) -> usize {
+        self.slots.capacity() * size_of::<u64>()
+    }
+
+    /// Inserts a digest; the first source of it stays.
+    pub(super) fn insert(&mut self, digest: u64, source: u32) -> Inserted {
+        if (self.used + 1) * 5 > self.slots.len() * 4 && !self.grow() {
+            return match self.get(digest) {
+                Some(_) => Inserted::Yes,
+                None => Inserted::Full,
+            };
+        }
+        let tag = digest >> SOURCE_BITS;
+        let slot = tag << SOURCE_BITS | (u64::from(source) + 1).min(SOURCE_MASK);
+        if place(&mut self.slots, tag, slot) {
+            self.used += 1;
+        }
+        Inserted::Yes
+    }
+
+    /// The first source of a digest.
+    pub(super) fn get(&self, digest: u64) -> Option<u32> {
+        let mask = self.slots.len().checked_sub(1)?;
+        let tag = digest >> SOURCE_BITS;
+        let mut at = start(tag, mask);
+        loop {
+            let slot = *self.slots.get(at)?;
+            if slot == 0 {
+                return None;
+            }
+            if slot >> SOURCE_BITS == tag {
+                return u32::try_from((slot & SOURCE_MASK) - 1).ok();
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    fn grow(&mut self) -> bool {
+        let slots = (self.slots.len() * 2).max(MIN_SLOTS);
+        if slots > self.max_slots {
+            return false;
+        }
+        let mut grown = vec![0; slots];
+        for slot in self.slots.iter().filter(|slot| **slot != 0) {
+            place(&mut grown, slot >> SOURCE_BITS, *slot);
+        }
+        self.slots = grown;
+        true
+    }
+}
+
+fn start(tag: u64, mask: usize) -> usize {
+    // Truncation keeps the low bits, which are all that the mask leaves.
+    #[expect(clippy::cast_possible_truncation, reason = "masked")]
+    let low = tag as usize;
+    low & mask
+}
+
+/// Puts a slot into its place, unless its digest has one. There is always an empty slot.
+fn place(slots: &mut [u64], tag: u64, slot: u64) -> bool {
+    let mask = slots.len().wrapping_sub(1);
+    let mut at = start(tag, mask);
+    while let Some(found) = slots.get_mut(at) {
+        if *found == 0 {
+            *found = slot;
+            return true;
+        }
+        if *found >> SOURCE_BITS == tag {
+            return false;
+        }
+        at = (at + 1) & mask;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// The table is a map that keeps the first source, until it is full.
+        #[test]
+        fn the_first_source_of_a_digest_is_found(
+            entries in prop::collection::vec((0_u64..200, 0_u32..9), 0..300)
+        ) {
+            let mut table = DigestTable::new(256);
+            let mut model: HashMap<u64, u32> = HashMap::new();
+            let mut full = false;
+            for (digest, source) in entries {
+                let digest = digest.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                match table.insert(digest, source) {
+                    Inserted::Yes => drop(model.entry(digest).or_insert(source)),
+                    Inserted::Full => full = true,
+                }
+            }
+            for (digest, source) in &model {
+                prop_assert_eq!(table.get(*digest), Some(*source));
+            }
+            prop_assert!(!full || model.len() * 5 >= 256 * 4 - 5);
+            prop_assert!(table.bytes() <= 256 * 8);
+        }
+    }
+
+    #[test]
+    fn an_empty_table_has_nothing() {
+        assert_eq!(DigestTable::new(64).get(7), None);
+    }
+}

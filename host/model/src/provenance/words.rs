@@ -1,0 +1,239 @@
+//! The words of a value, for comparison with what is trusted.
+//!
+//! Only what cannot change the meaning is folded: case, white space, quotes and punctuation around words, and
+//! the formats of numbers, dates and times. A character that merely looks like another is another one.
+
+use super::form;
+
+/// Characters that open or close a quotation or a bracket.
+const QUOTES: [char; 14] = [
+    '"', '\'', '`', '“', '”', '‘', '’', '«', '»', '„', '‹', '›', '「', '」',
+];
+const OPENING: [char; 4] = ['(', '[', '{', '<'];
+const CLOSING: [char; 4] = [')', ']', '}', '>'];
+/// Punctuation after a word.
+const TRAILING: [char; 6] = ['.', ',', ';', ':', '!', '?'];
+/// Words after which a short value is one on its own, such as `id 13`.
+const NAMING: [&str; 7] = ["id", "ids", "no", "nr", "num", "number", "#"];
+
+/// A word of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Word {
+    /// In lower case, in the plain form of its kind.
+    pub(super) text: String,
+    /// Whether the text marks it as a value: in quotes, after `#`, or after `id`.
+    pub(super) is_marked: bool,
+}
+
+/// The words of a text, in their order.
+pub(super) fn words(text: &str) -> Vec<Word> {
+    let lower = text.to_lowercase();
+    let mut out: Vec<Word> = Vec::new();
+    for chunk in lower.split_whitespace() {
+        push_chunk(chunk, &mut out);
+    }
+    out
+}
+
+fn push_chunk(chunk: &str, out: &mut Vec<Word>) {
+    let (bare, quoted) = unquoted(chunk);
+    if bare.is_empty() {
+        if chunk == "#" {
+            push("#", false, out);
+        }
+        return;
+    }
+    let (bare, hash) = match bare.strip_prefix('#') {
+        Some(rest) if !rest.is_empty() => (rest, true),
+        _ => (bare, false),
+    };
+    let marked = quoted || hash;
+    if let Some(number) = form::number(bare) {
+        return push(&number, marked, out);
+    }
+    if let Some((date, time)) = moment(bare) {
+        push(date, marked, out);
+        return push_chunk(time, out);
+    }
+    if let Some(time) = form::time(bare) {
+        return push(&time, marked, out);
+    }
+    match separator(bare) {
+        Some((at, length)) => {
+            let (before, after) = bare.split_at(at);
+            push_chunk(before, out);
+            push_chunk(after.get(length..).unwrap_or_default(), out);
+        }
+        None => push(plain_url(bare), marked, out),
+    }
+}
+
+fn push(text: &str, is_marked: bool, out: &mut Vec<Word>) {
+    let named = out
+        .last()
+        .is_some_and(|last| NAMING.contains(&last.text.as_str()));
+    out.push(Word {
+        text: text.to_owned(),
+        is_marked: is_marked || named,
+    });
+}
+
+/// A word without the quotes, brackets and punctuation around it, and whether it was in quotes alone.
+fn unquoted(chunk: &str) -> (&str, bool) {
+    let mut bare = chunk;
+    let (mut opened, mut closed) = (false, false);
+    loop {
+        let before = bare.len();
+        if let Some(rest) = bare.strip_prefix(QUOTES) {
+            (bare, opened) = (rest, true);
+        }
+        if let Some(rest) = bare.strip_suffix(QUOTES) {
+            (bare, closed) = (rest, true);
+        }
+        bare = bare.strip_prefix(OPENING).unwrap_or(bare);
+        bare = bare.strip_suffix(CLOSING).unwrap_or(bare);
+        bare = bare.strip_suffix(TRAILING).unwrap_or(bare);
+        for possessive in ["'s", "’s"] {
+            bare = bare.strip_suffix(possessive).unwrap_or(bare);
+        }
+        if bare.len() == before {
+            return (bare, opened && closed);
+        }
+    }
+}
+
+/// `2024-05-01T10:00:00Z`, as its two words.
+fn moment(word: &str) -> Option<(&str, &str)> {
+    let (date, time) = word.split_once('t')?;
+    let is_date = form::date(&[date]).is_some();
+    let time = time.strip_suffix('z').unwrap_or(time);
+    (is_date && form::time(time).is_some()).then_some((date, time))
+}
+
+/// Where a word is two: at a comma, a semicolon, a bar, an equals sign, or a colon that is not part of a URL
+/// or a time.
+fn separator(word: &str) -> Option<(usize, usize)> {
+    word.char_indices().find_map(|(at, c)| match c {
+        ',' | ';' | '|' | '=' => Some((at, c.len_utf8())),
+        ':' => {
+            let after = word.get(at + 1..)?;
+            let digits = after.starts_with(|c: char| c.is_ascii_digit())
+                && word
+                    .get(..at)
+                    .is_some_and(|b| b.ends_with(|c: char| c.is_ascii_digit()));
+            (!after.starts_with("//") && !digits).then_some((at, 1))
+        }
+        _ => None,
+    })
+}
+
+/// A URL without its scheme and without a slash at its end.
+fn plain_url(word: &str) -> &str {
+    let bare = word
+        .strip_prefix("https://")
+        .or_else(|| word.strip_prefix("http://"))
+        .unwrap_or(word);
+    if bare.len() > 1 {
+        bare.strip_suffix('/').unwrap_or(bare)
+    } else {
+        bare
+    }
+}
+
+/// A value as one text: its words with a space between them.
+pub(super) fn joined(words: &[Word]) -> String {
+    let texts: Vec<&str> = words.iter().map(|w| w.text.as_str()).collect();
+    texts.join(" ")
+}
+
+/// The most characters of a value that is compared without its white space.
+const MAX_COMPACT: usize = 48;
+/// The fewest.
+const MIN_COMPACT: usize = 8;
+
+/// A value without white space, if it is one that people write in groups: letters and digits, such as an
+/// account number.
+pub(super) fn compact(words: &[Word]) -> Option<String> {
+    let length: usize = words.iter().map(|w| w.text.len()).sum();
+    let plain = |w: &Word| w.text.bytes().all(|b| b.is_ascii_alphanumeric());
+    let digits = |w: &Word| w.text.bytes().any(|b| b.is_ascii_digit());
+    let fits = (MIN_COMPACT..=MAX_COMPACT).contains(&length)
+        && words.iter().all(plain)
+        && words.iter().any(digits);
+    fits.then(|| words.iter().map(|w| w.text.as_str()).collect())
+}
+
+/// The host of a word that is a URL or a name with a dot in it.
+pub(super) fn host(word: &str) -> Option<&str> {
+    let host = word.split(['/', '?', '#']).next()?;
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    let host = host.split(':').next()?;
+    (host.contains('.') && host.len() > 3).then_some(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(text: &str) -> Vec<String> {
+        words(text).into_iter().map(|w| w.text).collect()
+    }
+
+    #[test]
+    fn what_does_not_change_the_meaning_is_folded() {
+        assert_eq!(texts("  'Bob@Example.COM', "), ["bob@example.com"]);
+        assert_eq!(
+            texts("(see https://Example.com/a/)."),
+            ["see", "example.com/a"]
+        );
+        assert_eq!(
+            texts("a@x.com,b@x.com;c@x.com"),
+            ["a@x.com", "b@x.com", "c@x.com"]
+        );
+        assert_eq!(
+            texts("$1,000.00 on 2024-05-01T10:00:00Z"),
+            ["1000", "on", "2024-05-01", "10:00"]
+        );
+        assert_eq!(
+            texts("landlord's account:CA13"),
+            ["landlord", "account", "ca13"]
+        );
+    }
+
+    #[test]
+    fn what_looks_alike_is_not_the_same() {
+        assert_ne!(texts("pаypal"), texts("paypal"));
+        assert_ne!(texts("pay\u{200b}pal"), texts("paypal"));
+        assert_ne!(texts("ｐaypal"), texts("paypal"));
+        assert_ne!(texts("not-eve@corp.com"), texts("eve@corp.com"));
+    }
+
+    #[test]
+    fn short_values_are_marked_by_quotes_and_by_their_names() {
+        let marked = |text: &str| -> Vec<String> {
+            let all = words(text).into_iter();
+            all.filter(|w| w.is_marked).map(|w| w.text).collect()
+        };
+        assert_eq!(
+            marked("delete '13' and #14, or id 15 and 16"),
+            ["13", "14", "15"]
+        );
+        assert_eq!(marked("on May 13 at 7"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn account_numbers_are_compared_without_their_groups() {
+        assert_eq!(
+            compact(&words("DE89 3704 0044 0532")).as_deref(),
+            Some("de89370400440532")
+        );
+        assert_eq!(compact(&words("to be or not")), None);
+    }
+
+    #[test]
+    fn hosts_are_those_of_urls() {
+        assert_eq!(host("www.example.com/a"), Some("www.example.com"));
+        assert_eq!(host("user@example.com"), Some("example.com"));
+        assert_eq!(host("plain"), None);
+    }
+}

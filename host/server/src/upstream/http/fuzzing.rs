@@ -1,0 +1,35 @@
+//! A door to what reads refusals, for fuzz targets.
+
+use std::collections::BTreeMap;
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use tollgate::secrets::Vault;
+
+use super::error::{Fate, HttpError, Refusal};
+
+/// What became of a request that may have been carried out.
+pub(in super::super) const UNKNOWN: Fate = Fate::Unknown;
+
+/// What an answer that refuses a request means. Nothing where `status` is not one.
+pub(in super::super) fn refusal(
+    status: u16,
+    headers: &[(&str, &str)],
+    body: &str,
+    in_session: bool,
+) -> Option<HttpError> {
+    let status = StatusCode::from_u16(status).ok()?;
+    let named = headers.iter().filter_map(|(name, value)| {
+        let name = HeaderName::from_bytes(name.trim().as_bytes()).ok()?;
+        Some((name, HeaderValue::from_bytes(value.trim().as_bytes()).ok()?))
+    });
+    let headers: HeaderMap = named.collect();
+    let refusal = Refusal {
+        status,
+        headers: &headers,
+        body,
+        in_session,
+        credentials: "look at the secret `key`",
+        secrets: &Vault::new(&BTreeMap::new()),
+    };
+    Some(refusal.error())
+}

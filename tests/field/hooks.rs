@@ -1,0 +1,242 @@
+//! Events of a coding agent, as its hooks send them.
+
+use serde_json::{Value, json};
+
+use crate::gate::{Gate, Ran};
+
+struct Hooked {
+    gate: Gate,
+    _served: crate::gate::Served,
+}
+
+impl Hooked {
+    fn new(policies: &[(&str, &str)]) -> Self {
+        let gate = Gate::with_tools(&json!([{"name": "echo", "inputSchema": {"type": "object"}}]));
+        gate.configure("[external.claude]\npreset = \"claude-code\"\n");
+        for (name, text) in policies {
+            gate.policy(name, text);
+        }
+        let served = gate.serve();
+        Self {
+            gate,
+            _served: served,
+        }
+    }
+
+    fn send(&self, event: &[u8]) -> Ran {
+        self.gate
+            .run_with(&["hook", "claude-code", "--agent", "client"], event)
+    }
+
+    fn tell(&self, event: &Value) -> Ran {
+        self.send(event.to_string().as_bytes())
+    }
+}
+
+fn event(name: &str, more: &Value) -> Value {
+    let mut event = json!({"session_id": "c0ffee00-0000-4000-8000-000000000001", "cwd": "/srv/shop",
+        "permission_mode": "default", "transcript_path": "/home/ada/t.jsonl", "hook_event_name": name});
+    let more = more.as_object().unwrap().clone();
+    event.as_object_mut().unwrap().extend(more);
+    event
+}
+
+fn before(tool: &str, input: &Value) -> Value {
+    event(
+        "PreToolUse",
+        &json!({"tool_name": tool, "tool_input": input, "tool_use_id": format!("u-{tool}")}),
+    )
+}
+
+/// The decision that is written for the coding agent.
+fn decision(ran: &Ran) -> Option<String> {
+    let answer: Value = serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{e}: {ran:?}"));
+    let decision = &answer["hookSpecificOutput"]["permissionDecision"];
+    decision.as_str().map(str::to_owned)
+}
+
+const NO_WORKFLOWS: (&str, &str) = (
+    "no-workflows",
+    "forbid (principal, action in [Tollgate::Action::\"claude__Write\", Tollgate::Action::\"claude__Edit\"], resource)\n\
+     when { context.input.file_path like \"*/.github/workflows/*\" };",
+);
+const NO_OTHER: (&str, &str) = (
+    "nothing-unknown",
+    "forbid (principal, action == Tollgate::Action::\"claude__other\", resource)\n\
+     when { context.input.tool like \"Next*\" };",
+);
+const NO_MCP: (&str, &str) = (
+    "no-letters",
+    "forbid (principal, action == Tollgate::Action::\"claude__mcp\", resource)\n\
+     when { context.input.server == \"desk\" && context.input.tool like \"send_*\" };",
+);
+const NO_SUBAGENT: (&str, &str) = (
+    "no-shell-for-helpers",
+    "forbid (principal, action == Tollgate::Action::\"claude__Bash\", resource)\n\
+     when { context.input.hook has agent_type && context.input.hook.agent_type == \"Explore\" };",
+);
+
+#[test]
+fn tools_of_today_and_of_next_month_are_decided() {
+    let hooked = Hooked::new(&[NO_OTHER, NO_MCP, NO_SUBAGENT]);
+    for (tool, input) in [
+        ("Bash", json!({"command": "ls", "description": "Lists."})),
+        (
+            "Agent",
+            json!({"description": "d", "prompt": "p", "subagent_type": "Explore", "model": "m", "run_in_background": true}),
+        ),
+        (
+            "AskUserQuestion",
+            json!({"questions": [{"question": "Which?", "header": "h", "multiSelect": false,
+            "options": [{"label": "A", "description": "a"}, {"label": "B", "description": "b"}]}]}),
+        ),
+        (
+            "ToolSearch",
+            json!({"query": "select:Read", "max_results": 5}),
+        ),
+        (
+            "ExitPlanMode",
+            json!({"plan": "1.", "allowedPrompts": [{"tool": "Bash", "prompt": "tests"}]}),
+        ),
+        ("TodoRead", Value::Null),
+        ("mcp__desk__read_letter", json!({"id": 7})),
+        ("mcp__tollgate__files__read", json!({"path": "a.txt"})),
+        ("BrandNew", json!({"anything": [1]})),
+    ] {
+        let ran = hooked.tell(&before(tool, &input)).exits(0);
+        assert_eq!(decision(&ran), None, "{tool}: {ran:?}");
+    }
+    let by_helper = {
+        let mut event = before("Bash", &json!({"command": "ls"}));
+        event["agent_id"] = "a-7".into();
+        event["agent_type"] = "Explore".into();
+        event
+    };
+    for (event, reason) in [
+        (before("NextMonth", &json!({})), "nothing-unknown"),
+        (
+            before("mcp__desk__send_letter", &json!({"to": "ada"})),
+            "no-letters",
+        ),
+        (by_helper, "no-shell-for-helpers"),
+    ] {
+        let ran = hooked.tell(&event).exits(0);
+        assert_eq!(decision(&ran).as_deref(), Some("deny"), "{ran:?}");
+        assert!(ran.out.contains(reason), "{ran:?}");
+    }
+}
+
+/// One rule catches every spelling of a path.
+#[test]
+fn every_spelling_of_a_path_is_one_path() {
+    let hooked = Hooked::new(&[NO_WORKFLOWS]);
+    for path in [
+        "/srv/shop/.github/workflows/ci.yml",
+        "/srv/shop/.github/./workflows/ci.yml",
+        "/srv/shop/docs/../.github/workflows/ci.yml",
+        "/srv/shop//.github///workflows/ci.yml",
+        ".github/workflows/ci.yml",
+        "./docs/../.github/workflows/ci.yml",
+    ] {
+        let ran = hooked.tell(&before(
+            "Write",
+            &json!({"file_path": path, "content": "x"}),
+        ));
+        let ran = ran.exits(0);
+        assert_eq!(decision(&ran).as_deref(), Some("deny"), "{path}: {ran:?}");
+    }
+    // Backslashes separate nothing here; elsewhere they do, and what cannot be told is not let through.
+    let windows = hooked.tell(&before(
+        "Write",
+        &json!({"file_path": "C:\\srv\\.github\\workflows\\ci.yml", "content": "x"}),
+    ));
+    let is_blocked = windows.code == Some(2) || decision(&windows).as_deref() == Some("deny");
+    assert!(is_blocked, "{windows:?}");
+    let fine = hooked.tell(&before(
+        "Write",
+        &json!({"file_path": "/srv/shop/readme.md", "content": "x"}),
+    ));
+    assert_eq!(decision(&fine.exits(0)), None);
+}
+
+/// Only what comes before a tool can be blocked: elsewhere exit code 2 would keep an agent from stopping.
+#[test]
+fn no_other_event_is_ever_blocked() {
+    let hooked = Hooked::new(&[]);
+    for (name, more) in [
+        (
+            "PermissionRequest",
+            json!({"tool_name": "Bash", "tool_input": {"command": "npm publish"}, "permission_suggestions": []}),
+        ),
+        (
+            "Stop",
+            json!({"stop_hook_active": false, "last_assistant_message": "Done."}),
+        ),
+        (
+            "SubagentStop",
+            json!({"stop_hook_active": true, "agent_id": "a-1"}),
+        ),
+        ("SessionStart", json!({"source": "resume", "model": "m"})),
+        ("SessionEnd", json!({"reason": "exit"})),
+        ("UserPromptSubmit", json!({"prompt": "hello"})),
+        ("Notification", json!({"message": "m"})),
+        ("PreCompact", json!({"trigger": "auto"})),
+        ("NextMonth", json!({})),
+    ] {
+        let ran = hooked.tell(&event(name, &more)).exits(0);
+        assert!(ran.err.is_empty(), "{name}: {ran:?}");
+    }
+    let stray = event(
+        "PostToolUse",
+        &json!({"tool_name": "Bash", "tool_input": {"command": "true"},
+        "tool_response": {"stdout": ""}, "tool_use_id": "u-none"}),
+    );
+    hooked.tell(&stray).exits(1);
+    let asked = before("Bash", &json!({"command": "ls"}));
+    hooked.tell(&asked).exits(0);
+    let after = event(
+        "PostToolUse",
+        &json!({"tool_name": "Bash", "tool_input": {"command": "ls"},
+        "tool_response": {"stdout": "a\nb\n", "stderr": "", "interrupted": false, "isImage": false},
+        "tool_use_id": "u-Bash", "duration_ms": 41}),
+    );
+    hooked.tell(&after).exits(0);
+    let runs = hooked.gate.run(&["runs", "show"]).exits(0);
+    runs.says("claude__Bash");
+}
+
+/// What is no event, or says two things, is not let through.
+#[test]
+fn an_event_that_cannot_be_understood_blocks() {
+    let hooked = Hooked::new(&[]);
+    let twice = br#"{"session_id":"s","cwd":"/srv","hook_event_name":"PreToolUse","tool_name":"Bash","tool_use_id":"u","tool_input":{"command":"ls","command":"rm -rf /srv"}}"#;
+    let ran = hooked.send(twice).exits(0);
+    assert_eq!(decision(&ran).as_deref(), Some("deny"), "{ran:?}");
+    assert!(ran.out.contains("occurs twice"), "{ran:?}");
+    let as_text = before("Bash", &json!({"command": "sleep 1", "timeout": "5000"}));
+    let ran = hooked.tell(&as_text).exits(0);
+    assert_eq!(decision(&ran).as_deref(), Some("deny"), "{ran:?}");
+    let mut not_utf8 = before("Bash", &json!({"command": "ls X"}))
+        .to_string()
+        .into_bytes();
+    let at = not_utf8.iter().position(|b| *b == b'X').unwrap();
+    not_utf8[at] = 0xff;
+    for event in [&not_utf8[..], b"", b"[]", b"{"] {
+        hooked.send(event).exits(2).says("blocked by Tollgate");
+    }
+}
+
+/// Where policy changes what is executed, the coding agent is told what to execute instead.
+#[test]
+fn a_resolved_path_is_what_is_executed() {
+    let hooked = Hooked::new(&[]);
+    let written = json!({"file_path": "/srv/shop/docs/../notes.md", "content": "x"});
+    let ran = hooked.tell(&before("Write", &written)).exits(0);
+    let answer: Value = serde_json::from_str(&ran.out).unwrap();
+    let updated = &answer["hookSpecificOutput"]["updatedInput"];
+    assert_eq!(
+        *updated,
+        json!({"file_path": "/srv/shop/notes.md", "content": "x"}),
+        "{ran:?}"
+    );
+}
