@@ -59,6 +59,8 @@ pub enum Action {
     CancelRun,
     /// A person makes tokens, or backs up or restores the store.
     Administer,
+    /// A person lets the gate act with their own rights at an upstream server.
+    ConnectUpstream,
 }
 
 impl Action {
@@ -85,6 +87,7 @@ impl Action {
         Self::Halt,
         Self::CancelRun,
         Self::Administer,
+        Self::ConnectUpstream,
     ];
 
     /// The id in policies: the tool's name, or a fixed one such as `read_file`.
@@ -113,6 +116,7 @@ impl Action {
             Self::Halt => "halt",
             Self::CancelRun => "cancel_run",
             Self::Administer => "administer",
+            Self::ConnectUpstream => "connect_upstream",
         }
     }
 

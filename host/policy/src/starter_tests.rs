@@ -238,6 +238,7 @@ fn the_matrix_is_the_one_that_was_reviewed() {
             Action::ActivatePolicies | Action::Halt | Action::CancelRun | Action::Administer => {
                 Some("Gate::gate")
             }
+            Action::ConnectUpstream => Some("Component::files"),
             Action::Approve
             | Action::Reject
             | Action::ViewRun
