@@ -103,6 +103,11 @@ impl LedgerReader {
     /// [`LedgerError`] if the store cannot be read.
     pub fn upstream_logins(&self) -> Result<Vec<Login>, LedgerError> {
         self.with(|conn| {
+            // A store that no process of this version has opened yet.
+            let exists = "SELECT count(*) FROM sqlite_schema WHERE name = 'upstream_logins'";
+            if conn.query_row(exists, [], |row| row.get::<_, i64>(0))? == 0 {
+                return Ok(Vec::new());
+            }
             let sql = format!("{LOGINS} ORDER BY tenant, upstream, user");
             let mut select = conn.prepare_cached(&sql)?;
             let logins = select.query_map([], |row| login(row).map(|sealed| sealed.login))?;

@@ -32,7 +32,7 @@ use self::external::OpenCalls;
 pub use self::{
     accept_upstream::compare_offers,
     access::FactsView,
-    error::OperateError,
+    error::{ConnectAccountError, OperateError},
     external::{AuthorizedCall, CallRef, ReportedOutcome},
     operate::HaltReport,
     promote::Promotion,

@@ -15,7 +15,7 @@ use tollgate_model::{
 use tollgate_policy::policy;
 use url::{Host, Url};
 
-use super::{Gate, OperateError};
+use super::{ConnectAccountError, Gate, OperateError};
 use crate::{
     enforce::{OperatorAct, Refusal},
     load::{LoadError, read_lock},
@@ -31,35 +31,37 @@ impl Gate {
     /// Begins the login of `user` to an upstream server. `redirect` is where the answer is awaited, on loopback.
     ///
     /// # Errors
-    /// [`LoginError`].
+    /// [`ConnectAccountError`].
     pub async fn begin_login(
         &self,
         user: &Uid,
         upstream: &str,
         redirect: &Url,
-    ) -> Result<LoginRequest, LoginError> {
+    ) -> Result<LoginRequest, ConnectAccountError> {
         let server = self.upstream_with_logins(upstream)?;
         if !is_loopback_redirect(redirect) {
             return Err(LoginError::Rejected(
                 "the answer is awaited on this machine only: the redirect is http://127.0.0.1:PORT/.. or \
                  http://[::1]:PORT/.. (RFC 8252, section 7.3)"
                     .into(),
-            ));
+            )
+            .into());
         }
         self.authorize_connection(user, upstream).await?;
-        logins(&server, upstream)?.begin(&user.id, redirect).await
+        let begun = logins(&server, upstream)?.begin(&user.id, redirect).await;
+        Ok(begun?)
     }
 
     /// Completes a login that `user` has begun, and stores it in place of an earlier one.
     ///
     /// # Errors
-    /// [`LoginError`]; then an earlier one stays.
+    /// [`ConnectAccountError`]; then an earlier one stays.
     pub async fn complete_login(
         &self,
         user: &Uid,
         upstream: &str,
         answer: LoginAnswer,
-    ) -> Result<Login, LoginError> {
+    ) -> Result<Login, ConnectAccountError> {
         let server = self.upstream_with_logins(upstream)?;
         let issued = logins(&server, upstream)?.complete(&user.id, answer).await?;
         self.authorize_connection(user, upstream).await?;

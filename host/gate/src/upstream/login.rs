@@ -13,7 +13,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::BoxFuture;
-use crate::{gate::OperateError, ids::Clock};
+use crate::ids::Clock;
 
 /// The logins of this gate's users, in its store.
 #[derive(Clone)]
@@ -177,19 +177,10 @@ impl fmt::Debug for IssuedLogin {
 /// Why a user is not logged in. Texts contain no token, code or secret.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum LoginError {
-    /// It is not allowed, or not possible here.
-    #[error(transparent)]
-    Operate(#[from] OperateError),
     /// The answer does not belong to a login that the user has begun.
     #[error("{0}")]
     Rejected(String),
     /// The server or its authorization server does not do its part.
     #[error("{0}")]
     Failed(String),
-}
-
-impl From<LedgerError> for LoginError {
-    fn from(error: LedgerError) -> Self {
-        Self::Operate(error.into())
-    }
 }

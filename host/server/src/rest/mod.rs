@@ -22,6 +22,7 @@ mod sets;
 mod stdio;
 mod store;
 mod tokens;
+mod upstream_logins;
 mod upstreams;
 
 use std::{
@@ -126,6 +127,7 @@ fn protected_routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
         operate::routes(),
         tokens::routes(),
         upstreams::routes(),
+        upstream_logins::routes(),
         store::routes(),
     ]
     .into_iter()
