@@ -4,14 +4,12 @@
 use std::{
     collections::BTreeMap,
     io::{BufRead as _, BufReader},
-    process::{Child, ChildStdin, Command, Stdio},
-    time::{Duration, Instant},
+    process::{Child, ChildStdin, Stdio},
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use reqwest::{Client, Response, header, redirect};
+use reqwest::{Client, Response, Url, header, redirect};
 use serde_json::{Value, json};
-use url::Url;
 
 use crate::{
     client::{installed, node},
@@ -20,7 +18,6 @@ use crate::{
 };
 
 const SECRET: &str = "client secret & more";
-const PATIENCE: Duration = Duration::from_secs(120);
 const WHOAMI: &[&str] = &["call", "wiki__whoami", "--args", "{}"];
 
 /// The authorization server, and the MCP server that takes its tokens; they end when dropped.
@@ -59,7 +56,8 @@ impl Servers {
 
     async fn ask(&self, path: &str) -> Value {
         let url = Url::parse(&self.mcp).unwrap().join(path).unwrap();
-        reqwest::get(url).await.unwrap().json().await.unwrap()
+        let answer = http().get(url).send().await.unwrap();
+        answer.json().await.unwrap()
     }
 
     /// Tokens that were asked for, by their grant.
@@ -76,6 +74,13 @@ impl Drop for Servers {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+fn http() -> Client {
+    // Another test may have been first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = Client::builder().redirect(redirect::Policy::none());
+    client.no_proxy().build().unwrap()
 }
 
 /// Any Node.js will do.
@@ -114,9 +119,8 @@ struct Browser {
 
 impl Browser {
     fn new() -> Self {
-        let client = Client::builder().redirect(redirect::Policy::none());
         Self {
-            client: client.build().unwrap(),
+            client: http(),
             cookies: BTreeMap::new(),
         }
     }
@@ -175,8 +179,8 @@ fn encoded(form: &[(&str, &str)]) -> String {
 
 /// `tollgate upstream login wiki`, whose page this person visits as `name`.
 async fn log_in(world: &World, more: &[&str], name: &str) -> Value {
-    let mut child = Command::from(world.command(binary()));
-    let mut child = child
+    let mut child = world
+        .command(binary())
         .args(["upstream", "login", "wiki", "--json"])
         .args(more)
         .stderr(Stdio::inherit())
@@ -321,15 +325,13 @@ async fn an_agents_token_never_logs_in() {
     let served = Served::start(&world, "127.0.0.1:0");
     let url = format!("http://{}/v1/upstreams/wiki/login", served.address);
     let body = json!({"redirect_uri": "http://127.0.0.1:8123/callback"});
-    let begun = Instant::now();
-    let refused = Client::new()
+    let refused = http()
         .post(url)
         .bearer_auth(token["token"].as_str().unwrap())
         .json(&body)
         .send()
         .await
         .unwrap();
-    assert!(begun.elapsed() < PATIENCE);
     assert_eq!(refused.status(), 403);
     let problem: Value = refused.json().await.unwrap();
     assert_eq!(problem["code"], "people_only");

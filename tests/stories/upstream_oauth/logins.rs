@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use reqwest::Url;
 use serde_json::json;
 use tollgate::{
     enforce::{Refusal, Verdict},
@@ -12,7 +13,6 @@ use tollgate::{
     upstream::{LoginAnswer, LoginError, LoginRequest},
 };
 use tollgate_model::record::{AdminAction, Event};
-use url::Url;
 
 use super::{
     stub::{Reply, Request, Stub, authority, mcp},
@@ -245,7 +245,7 @@ async fn an_answer_that_is_not_the_awaited_one_does_not_count() {
     assert!(complete("alice", answer).await.contains("no login that you have begun"));
     let begun = begin(&gate, "alice").await.unwrap();
     let mut replayed = scene.answer(&begun, "ada");
-    replayed.code = Some("code-of-nobody".into());
+    replayed.code = Some("code-of-no-one".into());
     assert!(complete("alice", replayed).await.contains("invalid_grant"));
     gate.close().await;
 }

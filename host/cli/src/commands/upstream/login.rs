@@ -79,7 +79,7 @@ pub(super) async fn login(args: &Login, cx: &Context<'_>) -> Result<(), Failure>
         let patience = Duration::from_secs(begun.lasts_seconds);
         let answer = tokio::time::timeout(patience, redirect(listener, &begun.state)).await;
         let answer = answer.map_err(|_| {
-            Failure::plain("no answer came in time, so nobody was logged in")
+            Failure::plain("no answer came in time: there is no new login")
                 .help(format!("begin again: tollgate upstream login {}", args.name))
         })??;
         let complete = ApiRequest::post(format!("{path}/complete"), answer);
@@ -216,7 +216,7 @@ pub(super) fn logins(cx: &Context<'_>) -> Result<(), Failure> {
     let logins: Vec<LoginView> = logins.into_iter().filter(own).map(LoginView::from).collect();
     if logins.is_empty() && !cx.out.is_json() {
         cx.out
-            .remark("nobody is logged in; log in with `tollgate upstream login NAME`");
+            .remark("there are no logins; log in with `tollgate upstream login NAME`");
         return Ok(());
     }
     cx.out.show(&logins, || listed(&logins))?;

@@ -1,6 +1,6 @@
 //! Access tokens: obtained before they are needed, renewed before they expire and once after they were refused.
 //!
-//! One renewal runs at a time, whoever waits for it, and continues if they leave: a refresh token may count only once.
+//! One renewal runs at a time for all who wait, and continues if they leave: a refresh token may count only once.
 
 use std::{
     fmt,
@@ -234,8 +234,13 @@ impl AccessTokens {
         refused: Option<&Arc<AccessToken>>,
     ) -> Result<Arc<AccessToken>, OauthError> {
         let mut held = Arc::clone(&self.held).lock_owned().await;
-        if let Some(token) = self.usable(&held, refused)? {
-            return Ok(token);
+        match self.usable(&held, refused) {
+            Ok(Some(token)) => return Ok(token),
+            Ok(None) => {}
+            Err(error) => {
+                held.token = None;
+                return Err(error);
+            }
         }
         if let Some((since, error)) = &held.failed
             && since.elapsed() < FAILED

@@ -110,7 +110,7 @@ impl UserLogins for PersonalServer {
 impl PersonalServer {
     fn failed(&self, error: &OauthError) -> LoginError {
         LoginError::Failed(format!(
-            "nobody was logged in to `{0}` ([upstream.{0}.oauth]): {1}",
+            "the login to `{0}` failed ([upstream.{0}.oauth]): {1}",
             self.client.upstream, error.why
         ))
     }
