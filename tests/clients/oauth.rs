@@ -64,7 +64,9 @@ impl Servers {
     async fn asked(&self, grant: &str) -> usize {
         let seen = self.ask("/seen").await;
         let seen = seen.as_array().unwrap();
-        seen.iter().filter(|asked| asked["grant_type"] == grant).count()
+        seen.iter()
+            .filter(|asked| asked["grant_type"] == grant)
+            .count()
     }
 }
 
@@ -126,13 +128,17 @@ impl Browser {
     }
 
     async fn send(&mut self, url: &Url, form: Option<&[(&str, &str)]>) -> Response {
-        let cookies = self.cookies.iter().map(|(name, value)| format!("{name}={value}"));
+        let cookies = self
+            .cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
         let cookies: Vec<String> = cookies.collect();
         let request = match form {
-            Some(form) => self.client.post(url.clone()).body(encoded(form)).header(
-                header::CONTENT_TYPE,
-                "application/x-www-form-urlencoded",
-            ),
+            Some(form) => self
+                .client
+                .post(url.clone())
+                .body(encoded(form))
+                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded"),
             None => self.client.get(url.clone()),
         };
         let request = request.header(header::COOKIE, cookies.join("; "));
@@ -215,7 +221,11 @@ async fn client_credentials_by_a_secret_and_by_a_key() {
     let (pem, jwk) = key();
     for (client, secret, credential) in [
         ("gate", SECRET, "client_secret = { secret = \"client\" }"),
-        ("signed", pem.as_str(), "private_key = { secret = \"client\" }\nkey_id = \"k1\""),
+        (
+            "signed",
+            pem.as_str(),
+            "private_key = { secret = \"client\" }\nkey_id = \"k1\"",
+        ),
     ] {
         let world = World::new();
         let servers = Servers::start(&world, &jwk);
@@ -230,7 +240,11 @@ async fn client_credentials_by_a_secret_and_by_a_key() {
         says(world.run(WHOAMI), &me);
         let before = servers.asked("client_credentials").await;
         says(world.run(WHOAMI), &me);
-        assert_eq!(servers.asked("client_credentials").await, before, "it is kept");
+        assert_eq!(
+            servers.asked("client_credentials").await,
+            before,
+            "it is kept"
+        );
         // All tokens so far do not count any more: one more is asked for, once.
         servers.ask("/refuse").await;
         says(world.run(WHOAMI), &me);
@@ -264,7 +278,9 @@ async fn users_log_in_and_act_with_their_own_rights() {
     );
     let without = world.run(&["upstream", "show", "wiki"]).exits(1);
     without.says(&["`alice` does so with `tollgate upstream login wiki`"]);
-    world.run(&["user", "token", "dana", "--out", "dana.token"]).exits(0);
+    world
+        .run(&["user", "token", "dana", "--out", "dana.token"])
+        .exits(0);
     let served = Served::start(&world, "127.0.0.1:0");
 
     let login = log_in(&world, &[], "ada").await;
@@ -304,13 +320,18 @@ async fn users_log_in_and_act_with_their_own_rights() {
         .map(|login| login["user"].as_str().unwrap())
         .collect();
     assert_eq!(users, ["alice", "dana"]);
-    world.run(&["upstream", "logins"]).exits(0).says(&["dana", "renewed"]);
+    world
+        .run(&["upstream", "logins"])
+        .exits(0)
+        .says(&["dana", "renewed"]);
     let acts = world.run(&["decisions", "list"]).exits(0);
     acts.says(&["upstream_connected"]);
     world.run(&["upstream", "logout", "wiki"]).exits(0);
     let refused = world.run(WHOAMI).exits(6);
     refused.says(&["`alice` has not consented"]);
-    world.run(&["upstream", "logout", "wiki", "--user", "dana"]).exits(0);
+    world
+        .run(&["upstream", "logout", "wiki", "--user", "dana"])
+        .exits(0);
     assert_eq!(world.json(&["upstream", "logins"]), json!([]));
     served.stop();
 }
@@ -320,8 +341,19 @@ async fn an_agents_token_never_logs_in() {
     let world = World::new();
     let servers = Servers::start(&world, &key().1);
     world.write("client", SECRET);
-    configure(&world, &servers.mcp, "grant = \"authorization_code\"\nclient_id = \"login\"");
-    let token = world.json(&["token", "create", "--agent", "support", "--on-behalf-of", "alice"]);
+    configure(
+        &world,
+        &servers.mcp,
+        "grant = \"authorization_code\"\nclient_id = \"login\"",
+    );
+    let token = world.json(&[
+        "token",
+        "create",
+        "--agent",
+        "support",
+        "--on-behalf-of",
+        "alice",
+    ]);
     let served = Served::start(&world, "127.0.0.1:0");
     let url = format!("http://{}/v1/upstreams/wiki/login", served.address);
     let body = json!({"redirect_uri": "http://127.0.0.1:8123/callback"});

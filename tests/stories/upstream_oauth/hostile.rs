@@ -17,21 +17,33 @@ async fn refused(issuer: &Stub) -> String {
     let world = world(&format!("{}/mcp", server.origin), &own(""));
     let why = offer(&world).await.unwrap_err();
     assert!(
-        server.seen().iter().all(|request| request.bearer().is_none()),
+        server
+            .seen()
+            .iter()
+            .all(|request| request.bearer().is_none()),
         "it was sent a token"
     );
-    assert!(!why.contains(SECRET) && !why.contains("access-token"), "{why}");
+    assert!(
+        !why.contains(SECRET) && !why.contains("access-token"),
+        "{why}"
+    );
     why
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_is_no_token_is_not_sent_anywhere() {
     let answers: [(Value, &str); 6] = [
-        (json!({"access_token": "access-token-1\r\nX-Evil: 1"}), "visible ASCII"),
+        (
+            json!({"access_token": "access-token-1\r\nX-Evil: 1"}),
+            "visible ASCII",
+        ),
         (json!({"expires_in": -1}), "expires_in"),
         (json!({"expires_in": 0}), "expires_in"),
         (json!({"token_type": "mac"}), "token_type"),
-        (json!({"access_token": "x".repeat(5 << 20)}), "more than 65536 bytes"),
+        (
+            json!({"access_token": "x".repeat(5 << 20)}),
+            "more than 65536 bytes",
+        ),
         (json!({"access_token": null}), "access_token"),
     ];
     for (change, why) in answers {
@@ -58,7 +70,10 @@ async fn a_refusal_names_the_key_to_look_at_and_repeats_no_words() {
         let issuer = authority(move |_| Reply::refusal(code));
         let said = refused(&issuer).await;
         assert!(said.contains(key), "{code}: {said}");
-        assert!(!said.contains("secret words") && !said.contains("made_up"), "{said}");
+        assert!(
+            !said.contains("secret words") && !said.contains("made_up"),
+            "{said}"
+        );
     }
 }
 
@@ -68,7 +83,11 @@ async fn metadata_counts_only_for_its_issuer_and_secrets_stay_at_its_origin() {
     for (member, value, why) in [
         ("issuer", elsewhere.origin.clone(), "another issuer"),
         ("issuer", "http://127.0.0.1".into(), "another issuer"),
-        ("token_endpoint", format!("{}/token", elsewhere.origin), "another origin"),
+        (
+            "token_endpoint",
+            format!("{}/token", elsewhere.origin),
+            "another origin",
+        ),
         ("token_endpoint", "token".into(), "not a URL"),
     ] {
         let issuer = Stub::serve(move |origin, _| {
@@ -99,7 +118,10 @@ async fn a_resource_does_not_speak_for_another_one() {
     for document in documents {
         let (servers, target) = (issuer.origin.clone(), other.origin.clone());
         let server = Stub::serve(move |origin, request: &Request| {
-            if !request.path.starts_with("/.well-known/oauth-protected-resource") {
+            if !request
+                .path
+                .starts_with("/.well-known/oauth-protected-resource")
+            {
                 return Some(Reply::status("401 Unauthorized", ""));
             }
             let mut said = document(origin, &target);
@@ -117,8 +139,7 @@ async fn a_resource_does_not_speak_for_another_one() {
     let target = format!("{}/.well-known/oauth-protected-resource/mcp", other.origin);
     let server = Stub::serve(move |_, request: &Request| {
         (request.path == "/mcp").then(|| {
-            let challenge =
-                format!("WWW-Authenticate: Bearer resource_metadata=\"{target}\"\r\n");
+            let challenge = format!("WWW-Authenticate: Bearer resource_metadata=\"{target}\"\r\n");
             Reply::status("401 Unauthorized", challenge)
         })
     });
@@ -133,18 +154,21 @@ async fn a_server_that_redirects_does_not_pass_the_token_on() {
     let issuer = authority(|_| Reply::json(&good()));
     let elsewhere = Stub::silent();
     let (trusted, to) = (issuer.origin.clone(), format!("{}/mcp", elsewhere.origin));
-    let server = Stub::serve(move |origin, request: &Request| {
-        match request.path.as_str() {
+    let server = Stub::serve(
+        move |origin, request: &Request| match request.path.as_str() {
             "/.well-known/oauth-protected-resource/mcp" => Some(Reply::json(
                 &json!({"resource": origin, "authorization_servers": [trusted]}),
             )),
             _ => Some(Reply::redirect(&to)),
-        }
-    });
+        },
+    );
     let world = world(&format!("{}/mcp", server.origin), &own(""));
     let why = offer(&world).await.unwrap_err();
     assert!(why.contains("another origin"), "{why}");
     assert!(elsewhere.seen().is_empty());
     let sent = server.seen();
-    assert!(sent.iter().any(|request| request.bearer() == Some("access-token-1")));
+    assert!(
+        sent.iter()
+            .any(|request| request.bearer() == Some("access-token-1"))
+    );
 }

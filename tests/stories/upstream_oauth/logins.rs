@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::Url;
 use serde_json::json;
 use tollgate::{
@@ -51,7 +52,11 @@ impl Scene {
     }
 
     fn world_with(&self, policies: &str) -> World {
-        world_with(&format!("{}/mcp", self.server.origin), &personal(""), policies)
+        world_with(
+            &format!("{}/mcp", self.server.origin),
+            &personal(""),
+            policies,
+        )
     }
 
     /// The code that the authorization server gives this person.
@@ -112,7 +117,9 @@ async fn begin(gate: &Gate, who: &str) -> Result<LoginRequest, ConnectAccountErr
 fn parameter(request: &LoginRequest, name: &str) -> String {
     let mut pairs = request.url.query_pairs();
     let found = pairs.find(|(key, _)| key == name);
-    found.map(|(_, value)| value.into_owned()).unwrap_or_default()
+    found
+        .map(|(_, value)| value.into_owned())
+        .unwrap_or_default()
 }
 
 fn is_refused_before_it_starts(answer: &Answer) -> bool {
@@ -130,7 +137,8 @@ async fn each_user_acts_with_their_own_rights_and_only_after_consent() {
     assert!(is_refused_before_it_starts(&refused), "{refused:?}");
     let said = text(&refused);
     assert!(
-        said.contains("`eve` does so with `tollgate upstream login wiki`") && said.contains("no agent"),
+        said.contains("`eve` does so with `tollgate upstream login wiki`")
+            && said.contains("no agent"),
         "{said}"
     );
     assert_eq!(scene.server.calls(), calls, "nothing was sent");
@@ -140,7 +148,9 @@ async fn each_user_acts_with_their_own_rights_and_only_after_consent() {
     // Another account of the same user from the next call on.
     scene.log_in(&gate, "eve", "eva").await;
     assert!(text(&whoami(&gate, "eve").await).contains("eva by"));
-    gate.remove_login(&user("eve"), "eve", "wiki").await.unwrap();
+    gate.remove_login(&user("eve"), "eve", "wiki")
+        .await
+        .unwrap();
     assert!(is_refused_before_it_starts(&whoami(&gate, "eve").await));
     assert!(text(&whoami(&gate, "alice").await).contains("ada by"));
     let said = records(&gate);
@@ -152,7 +162,9 @@ async fn each_user_acts_with_their_own_rights_and_only_after_consent() {
     for file in std::fs::read_dir(world.path(".tollgate")).unwrap() {
         let path = file.unwrap().path();
         let bytes = std::fs::read(&path).unwrap_or_default();
-        let found = bytes.windows(10).any(|part| part == b"access-of-" || part == b"refresh-of");
+        let found = bytes
+            .windows(10)
+            .any(|part| part == b"access-of-" || part == b"refresh-of");
         assert!(!found, "{} has a token in plain text", path.display());
     }
 }
@@ -177,17 +189,16 @@ async fn the_request_is_that_of_the_standards() {
         assert_eq!(parameter(&begun, name), value, "{name}");
     }
     let answer = scene.answer(&begun, "ada");
-    gate.complete_login(&user("alice"), "wiki", answer).await.unwrap();
+    gate.complete_login(&user("alice"), "wiki", answer)
+        .await
+        .unwrap();
     let exchange = scene.issuer.tokens().pop().unwrap();
     assert_eq!(exchange.form("grant_type"), Some("authorization_code"));
     assert_eq!(exchange.form("client_id"), Some("gate"));
     // RFC 7636, section 4.6.
     let verifier = exchange.form("code_verifier").unwrap();
-    let digest = tollgate_model::canonical::Sha256Digest::of(verifier.as_bytes());
-    let challenge = base64::Engine::encode(
-        &base64::engine::general_purpose::URL_SAFE_NO_PAD,
-        digest.as_bytes(),
-    );
+    let digest = Sha256Digest::of(verifier.as_bytes());
+    let challenge = URL_SAFE_NO_PAD.encode(digest.as_bytes());
     assert_eq!(parameter(&begun, "code_challenge"), challenge);
     let redirect = Url::parse("https://evil.example/callback").unwrap();
     let elsewhere = gate.begin_login(&user("alice"), "wiki", &redirect).await;
@@ -215,17 +226,33 @@ async fn an_answer_that_is_not_the_awaited_one_does_not_count() {
     let begun = begin(&gate, "alice").await.unwrap();
     let mut other = scene.answer(&begun, "ada");
     other.state.push('x');
-    assert!(complete("alice", other).await.contains("no login that you have begun"));
+    assert!(
+        complete("alice", other)
+            .await
+            .contains("no login that you have begun")
+    );
     let stolen = scene.answer(&begun, "ada");
-    assert!(complete("eve", stolen.clone()).await.contains("no login that you have begun"));
+    assert!(
+        complete("eve", stolen.clone())
+            .await
+            .contains("no login that you have begun")
+    );
     // That of another authorization server, or of none.
     let mut mixed = stolen.clone();
     mixed.iss = Some("https://evil.example".into());
-    assert!(complete("alice", mixed).await.contains("another authorization server"));
+    assert!(
+        complete("alice", mixed)
+            .await
+            .contains("another authorization server")
+    );
     let begun = begin(&gate, "alice").await.unwrap();
     let mut unnamed = scene.answer(&begun, "ada");
     unnamed.iss = None;
-    assert!(complete("alice", unnamed).await.contains("does not name its issuer"));
+    assert!(
+        complete("alice", unnamed)
+            .await
+            .contains("does not name its issuer")
+    );
     // An error, in the gate's words.
     for (error, said) in [
         ("access_denied", "access_denied"),
@@ -241,8 +268,14 @@ async fn an_answer_that_is_not_the_awaited_one_does_not_count() {
     // A code that was used.
     let begun = begin(&gate, "alice").await.unwrap();
     let answer = scene.answer(&begun, "ada");
-    gate.complete_login(&user("alice"), "wiki", answer.clone()).await.unwrap();
-    assert!(complete("alice", answer).await.contains("no login that you have begun"));
+    gate.complete_login(&user("alice"), "wiki", answer.clone())
+        .await
+        .unwrap();
+    assert!(
+        complete("alice", answer)
+            .await
+            .contains("no login that you have begun")
+    );
     let begun = begin(&gate, "alice").await.unwrap();
     let mut replayed = scene.answer(&begun, "ada");
     replayed.code = Some("code-of-no-one".into());
@@ -266,12 +299,19 @@ async fn policy_decides_who_connects_and_nothing_is_asked_before() {
     scene.log_in(&gate, "dana", "dan").await;
     let eve = gate.remove_login(&user("eve"), "dana", "wiki").await;
     assert!(eve.is_err());
-    gate.remove_login(&user("alice"), "dana", "wiki").await.unwrap();
+    gate.remove_login(&user("alice"), "dana", "wiki")
+        .await
+        .unwrap();
     let nothing = gate.remove_login(&user("dana"), "dana", "wiki").await;
     assert!(nothing.unwrap_err().to_string().contains("no login"));
     let no_server = Url::parse(REDIRECT).unwrap();
     let unknown = gate.begin_login(&user("alice"), "wikki", &no_server).await;
-    assert!(unknown.unwrap_err().to_string().contains("did you mean `wiki`?"));
+    assert!(
+        unknown
+            .unwrap_err()
+            .to_string()
+            .contains("did you mean `wiki`?")
+    );
     gate.close().await;
 }
 
@@ -286,7 +326,10 @@ async fn a_refresh_token_is_replaced_and_its_end_ends_the_login() {
     };
     let refreshes = || {
         let asked = scene.issuer.tokens();
-        asked.iter().filter(|r| r.form("refresh_token").is_some()).count()
+        asked
+            .iter()
+            .filter(|r| r.form("refresh_token").is_some())
+            .count()
     };
     for n in 1..=3 {
         let before = login().unwrap();
@@ -347,10 +390,25 @@ async fn a_server_is_not_accepted_without_a_login_and_the_gate_serves_the_rest()
     let without = gate.compare_offer(&user("alice"), "wiki").await;
     let why = without.unwrap_err().to_string();
     assert!(why.contains("tollgate upstream login wiki"), "{why}");
-    let letter = call(&gate, "r", "files__read", r#"{"grant":"data","path":"letter.txt"}"#).await;
+    let letter = call(
+        &gate,
+        "r",
+        "files__read",
+        r#"{"grant":"data","path":"letter.txt"}"#,
+    )
+    .await;
     assert!(!text(&letter).contains("login"), "{letter:?}");
-    assert!(text(&whoami(&gate, "alice").await).contains("whoami"), "it is not offered");
-    assert!(scene.server.seen().iter().all(|request| request.bearer().is_none()));
+    assert!(
+        text(&whoami(&gate, "alice").await).contains("whoami"),
+        "it is not offered"
+    );
+    assert!(
+        scene
+            .server
+            .seen()
+            .iter()
+            .all(|request| request.bearer().is_none())
+    );
     gate.close().await;
 }
 
@@ -368,12 +426,17 @@ async fn a_login_is_recorded_with_who_and_where() {
     };
     let reader = gate.ledger().reader();
     reader.records(&RecordFilter::default(), keep).unwrap();
-    let connected = acts.iter().find(|act| act.action == AdminAction::UpstreamConnected);
+    let connected = acts
+        .iter()
+        .find(|act| act.action == AdminAction::UpstreamConnected);
     let connected = connected.unwrap();
     assert_eq!(connected.by, "alice");
     assert_eq!(
         connected.target,
-        format!("wiki by {} for {}/mcp", scene.issuer.origin, scene.server.origin)
+        format!(
+            "wiki by {} for {}/mcp",
+            scene.issuer.origin, scene.server.origin
+        )
     );
     gate.close().await;
 }

@@ -1,10 +1,11 @@
 //! OAuth towards upstream servers: the gate's own tokens, users' logins, and servers that mean harm.
 
+mod grant;
 mod hostile;
 mod logins;
 mod stub;
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::ops::ControlFlow;
 
 use tollgate::{
     enforce::{Answer, CallRequest},
@@ -76,7 +77,8 @@ fn seen(difference: &Difference) -> Vec<(String, Sha256Digest)> {
 async fn accepted(world: &World) -> Gate {
     let offered = offer(world).await.unwrap();
     let (config, options) = (world.config(), options(world));
-    let gate = Gate::open_accepting(config, options, &user("alice"), &seen(&offered));
+    let (alice, seen) = (user("alice"), seen(&offered));
+    let gate = Gate::open_accepting(config, options, &alice, &seen);
     gate.await.unwrap()
 }
 
@@ -108,133 +110,4 @@ fn records(gate: &Gate) -> String {
     let reader = gate.ledger().reader();
     reader.records(&RecordFilter::default(), keep).unwrap();
     text
-}
-
-mod grant {
-    use std::{
-        collections::BTreeSet,
-        sync::atomic::{AtomicUsize, Ordering},
-    };
-
-    use serde_json::json;
-    use tokio::task::JoinSet;
-
-    use super::{
-        stub::{Reply, authority, mcp},
-        *,
-    };
-
-    /// Each token another: `access-token-1`, `access-token-2`, ...
-    fn counted(expires: i64) -> impl Fn(&super::stub::Request) -> Reply {
-        let count = AtomicUsize::new(0);
-        move |_| {
-            let n = count.fetch_add(1, Ordering::SeqCst) + 1;
-            Reply::json(
-                &json!({"access_token": format!("access-token-{n}"), "token_type": "Bearer", "expires_in": expires}),
-            )
-        }
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn the_gate_has_a_token_of_its_own_that_no_one_sees() {
-        let issuer = authority(counted(3600));
-        let server = mcp(&issuer.origin, |token| {
-            token.starts_with("access-token").then(|| "gate".to_owned())
-        });
-        let world = world(&format!("{}/mcp", server.origin), &own(""));
-        let gate = accepted(&world).await;
-        let answers: Vec<String> = [whoami(&gate, "alice").await, whoami(&gate, "eve").await]
-            .iter()
-            .map(text)
-            .collect();
-        for answer in &answers {
-            assert!(answer.contains("gate by [secret removed]"), "{answer}");
-            assert!(!answer.contains("access-token"), "{answer}");
-        }
-        assert!(!records(&gate).contains("access-token"));
-        let asked = issuer.tokens();
-        assert_eq!(asked.len(), 2, "one for the comparison, one for the gate");
-        let request = &asked[0];
-        assert_eq!(request.form("grant_type"), Some("client_credentials"));
-        assert_eq!(request.form("scope"), Some("read+write"));
-        let resource = format!("{}/mcp", server.origin).replace(':', "%3A").replace('/', "%2F");
-        assert_eq!(request.form("resource"), Some(resource.as_str()));
-        assert!(request.headers["authorization"].starts_with("Basic "));
-        // Everyone who has seen the client's secret.
-        let told = |request: &&super::stub::Request| request.headers.contains_key("authorization");
-        let paths: BTreeSet<String> = issuer
-            .seen()
-            .iter()
-            .filter(told)
-            .map(|r| r.path.clone())
-            .collect();
-        assert_eq!(paths, BTreeSet::from(["/token".to_owned()]));
-        gate.close().await;
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn many_callers_of_a_refused_token_renew_it_once() {
-        let issuer = authority(counted(3600));
-        let refused = Arc::new(std::sync::Mutex::new(BTreeSet::new()));
-        let known = Arc::clone(&refused);
-        let server = mcp(&issuer.origin, move |token| {
-            (!known.lock().unwrap().contains(token)).then(|| "gate".to_owned())
-        });
-        let world = world(&format!("{}/mcp", server.origin), &own(""));
-        let gate = accepted(&world).await;
-        assert!(text(&whoami(&gate, "alice").await).contains("gate by"));
-        let before = issuer.tokens().len();
-        refused.lock().unwrap().insert("access-token-2".to_owned());
-        let mut calls = JoinSet::new();
-        for _ in 0..20 {
-            let gate = gate.clone();
-            calls.spawn(async move { text(&whoami(&gate, "alice").await) });
-        }
-        for answer in calls.join_all().await {
-            assert!(answer.contains("gate by"), "{answer}");
-        }
-        assert_eq!(issuer.tokens().len(), before + 1);
-        gate.close().await;
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_token_that_is_refused_twice_is_an_error_that_says_what_to_do() {
-        let issuer = authority(counted(3600));
-        let server = mcp(&issuer.origin, |_| None);
-        let world = world(&format!("{}/mcp", server.origin), &own(""));
-        let why = offer(&world).await.unwrap_err();
-        assert!(why.contains("`scopes` and `resource` under [upstream.wiki.oauth]"), "{why}");
-        assert!(issuer.tokens().len() <= 4, "no storm: {}", issuer.tokens().len());
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_token_is_renewed_before_it_expires() {
-        // It lives one second, of which a quarter is kept back; no call waits for that to pass.
-        let issuer = authority(counted(1));
-        let server = mcp(&issuer.origin, |_| Some("gate".into()));
-        let world = world(&format!("{}/mcp", server.origin), &own(""));
-        let gate = accepted(&world).await;
-        let begun = std::time::Instant::now();
-        let mut calls = 0;
-        while issuer.tokens().len() < 4 {
-            assert!(begun.elapsed().as_secs() < 60, "it is never renewed");
-            assert!(text(&whoami(&gate, "alice").await).contains("gate by"));
-            calls += 1;
-        }
-        assert!(calls > 0);
-        gate.close().await;
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn configured_endpoints_are_asked_without_metadata() {
-        let issuer = authority(counted(3600));
-        let server = mcp("http://127.0.0.1:9", |_| Some("gate".into()));
-        let token = format!("token_url = \"{}/token\"\nresource = \"urn:wiki\"", issuer.origin);
-        let world = world(&format!("{}/mcp", server.origin), &own(&token));
-        offer(&world).await.unwrap();
-        let paths: BTreeSet<String> = issuer.seen().iter().map(|r| r.path.clone()).collect();
-        assert_eq!(paths, BTreeSet::from(["/token".to_owned()]));
-        assert_eq!(issuer.tokens()[0].form("resource"), Some("urn%3Awiki"));
-        assert!(server.seen().iter().all(|r| r.path == "/mcp"));
-    }
 }

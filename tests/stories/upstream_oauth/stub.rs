@@ -171,9 +171,7 @@ pub(super) fn metadata(origin: &str) -> Value {
 }
 
 /// An authorization server that is honest but for what `token` answers at the token endpoint.
-pub(super) fn authority(
-    token: impl Fn(&Request) -> Reply + Send + Sync + 'static,
-) -> Stub {
+pub(super) fn authority(token: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Stub {
     Stub::serve(move |origin, request| match request.path.as_str() {
         "/.well-known/oauth-authorization-server" => Some(Reply::json(&metadata(origin))),
         "/token" => Some(token(request)),

@@ -157,8 +157,12 @@ impl<'a> OauthTable<'a> {
             let help = "a scope is printable ASCII without spaces, quotes and backslashes; write one for each entry";
             return Err(self.refuse(&problem, help));
         }
-        let server =
-            self.server(grant, oauth.issuer, oauth.token_url, oauth.authorization_url)?;
+        let server = self.server(
+            grant,
+            oauth.issuer,
+            oauth.token_url,
+            oauth.authorization_url,
+        )?;
         let authentication =
             self.authentication(grant, oauth.client_secret, oauth.private_key, oauth.key_id)?;
         let resource = oauth.resource.map(|uri| self.resource(uri)).transpose()?;
@@ -233,7 +237,9 @@ impl<'a> OauthTable<'a> {
             // It may be the secret itself, which no message shows.
             raw::ConfigValue::Literal(_) => Err(self.refuse(
                 &format!("has a `{key}` in plain text"),
-                &format!("name a secret: {key} = {{ secret = \"NAME\" }}, with a table [secrets.NAME]"),
+                &format!(
+                    "name a secret: {key} = {{ secret = \"NAME\" }}, with a table [secrets.NAME]"
+                ),
             )),
         };
         match (secret, key) {
@@ -329,19 +335,67 @@ mod tests {
         let header = "url = \"https://h/mcp\"\nheaders = { Authorization = \"x\" }";
         for (server, oauth, remedy) in [
             (URL, "client_id = \"c\"".to_owned(), "grant = "),
-            (URL, "grant = \"implicit\"\nclient_id = \"c\"".into(), "grant = "),
-            (URL, "grant = \"authorization_code\"".into(), "register the gate"),
+            (
+                URL,
+                "grant = \"implicit\"\nclient_id = \"c\"".into(),
+                "grant = ",
+            ),
+            (
+                URL,
+                "grant = \"authorization_code\"".into(),
+                "register the gate",
+            ),
             (URL, CLIENT.into(), "client_secret = "),
-            (URL, format!("{CLIENT}client_secret = \"hunter2hunter2\""), "name a secret"),
-            (URL, format!("{CLIENT}client_secret = {{ secret = \"kex\" }}"), "`key`"),
-            (URL, format!("{CLIENT}{SECRET}private_key = {{ secret = \"key\" }}"), "keep the one"),
-            (URL, format!("{CLIENT}{SECRET}scopes = [\"a b\"]"), "each entry"),
-            (URL, format!("{CLIENT}{SECRET}resource = \"/mcp\""), "server's URL"),
-            (URL, format!("{CLIENT}{SECRET}issuer = \"http://as.example\""), "use https"),
-            (URL, format!("{CLIENT}{SECRET}token_url = \"http://as.example\""), "use https"),
-            (URL, format!("{CLIENT}{SECRET}issuer = \"https://as?x\""), "as the authorization server does"),
-            (URL, format!("{USER}token_url = \"https://as/t\""), "write both"),
-            (URL, format!("{USER}authorization_url = \"https://as/a\""), "write both"),
+            (
+                URL,
+                format!("{CLIENT}client_secret = \"hunter2hunter2\""),
+                "name a secret",
+            ),
+            (
+                URL,
+                format!("{CLIENT}client_secret = {{ secret = \"kex\" }}"),
+                "`key`",
+            ),
+            (
+                URL,
+                format!("{CLIENT}{SECRET}private_key = {{ secret = \"key\" }}"),
+                "keep the one",
+            ),
+            (
+                URL,
+                format!("{CLIENT}{SECRET}scopes = [\"a b\"]"),
+                "each entry",
+            ),
+            (
+                URL,
+                format!("{CLIENT}{SECRET}resource = \"/mcp\""),
+                "server's URL",
+            ),
+            (
+                URL,
+                format!("{CLIENT}{SECRET}issuer = \"http://as.example\""),
+                "use https",
+            ),
+            (
+                URL,
+                format!("{CLIENT}{SECRET}token_url = \"http://as.example\""),
+                "use https",
+            ),
+            (
+                URL,
+                format!("{CLIENT}{SECRET}issuer = \"https://as?x\""),
+                "as the authorization server does",
+            ),
+            (
+                URL,
+                format!("{USER}token_url = \"https://as/t\""),
+                "write both",
+            ),
+            (
+                URL,
+                format!("{USER}authorization_url = \"https://as/a\""),
+                "write both",
+            ),
             (http, format!("{CLIENT}{SECRET}"), "use https"),
             (own, format!("{CLIENT}{SECRET}"), "remove one"),
             (header, format!("{CLIENT}{SECRET}"), "remove one"),

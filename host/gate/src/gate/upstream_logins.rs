@@ -22,8 +22,7 @@ use crate::{
     lock::LockedUpstream,
     text::printable,
     upstream::{
-        Difference, LoadedUpstream, LoginAnswer, LoginError, LoginRequest, LoginStore,
-        UserLogins,
+        Difference, LoadedUpstream, LoginAnswer, LoginError, LoginRequest, LoginStore, UserLogins,
     },
 };
 
@@ -63,7 +62,9 @@ impl Gate {
         answer: LoginAnswer,
     ) -> Result<Login, ConnectAccountError> {
         let server = self.upstream_with_logins(upstream)?;
-        let issued = logins(&server, upstream)?.complete(&user.id, answer).await?;
+        let issued = logins(&server, upstream)?
+            .complete(&user.id, answer)
+            .await?;
         self.authorize_connection(user, upstream).await?;
         let terms = &issued.terms;
         let target = format!("{upstream} by {} for {}", terms.issuer, terms.resource);

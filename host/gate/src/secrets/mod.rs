@@ -154,7 +154,8 @@ impl Vault {
     /// # Errors
     /// [`SecretError::Length`].
     pub fn issue(&self, name: &str, value: &[u8]) -> Result<(), SecretError> {
-        let is_known = |issued: &VecDeque<Secret>| issued.iter().any(|known| known.value() == value);
+        let is_known =
+            |issued: &VecDeque<Secret>| issued.iter().any(|known| known.value() == value);
         if is_known(&self.issued()) {
             return Ok(());
         }
@@ -221,7 +222,10 @@ impl Vault {
         let known = self.entries.values().filter_map(|entry| entry.value.get());
         let issued = self.issued();
         let forms = known.map(|secret| &secret.forms);
-        scrub::scrub(bytes, forms.chain(issued.iter().map(|secret| &secret.forms)))
+        scrub::scrub(
+            bytes,
+            forms.chain(issued.iter().map(|secret| &secret.forms)),
+        )
     }
 
     /// The same for text.
@@ -287,13 +291,25 @@ mod tests {
         let vault = Vault::default();
         let (one, other) = (vault.for_connection(), vault.for_connection());
         one.issue("token", b"first-access-token").unwrap();
-        assert_eq!(one.scrub_text("a first-access-token"), format!("a {REMOVED}"));
-        assert_eq!(other.scrub_text("a first-access-token"), "a first-access-token");
+        assert_eq!(
+            one.scrub_text("a first-access-token"),
+            format!("a {REMOVED}")
+        );
+        assert_eq!(
+            other.scrub_text("a first-access-token"),
+            "a first-access-token"
+        );
         for n in 0..MAX_ISSUED {
-            one.issue("token", format!("access-token-{n}").as_bytes()).unwrap();
-            one.issue("token", format!("access-token-{n}").as_bytes()).unwrap();
+            one.issue("token", format!("access-token-{n}").as_bytes())
+                .unwrap();
+            one.issue("token", format!("access-token-{n}").as_bytes())
+                .unwrap();
         }
-        assert_eq!(one.scrub_text("access-token-0"), REMOVED, "the oldest that is kept");
+        assert_eq!(
+            one.scrub_text("access-token-0"),
+            REMOVED,
+            "the oldest that is kept"
+        );
         assert_eq!(one.scrub_text("first-access-token"), "first-access-token");
         assert!(one.issue("token", b"short").is_err());
         assert!(!format!("{one:?}").contains("access-token"));

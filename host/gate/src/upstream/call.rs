@@ -234,7 +234,10 @@ impl LoadedUpstream {
     ///
     /// # Errors
     /// [`ConnectError`].
-    pub(crate) async fn offer(&self, user: Option<&Uid>) -> Result<Arc<super::Offer>, ConnectError> {
+    pub(crate) async fn offer(
+        &self,
+        user: Option<&Uid>,
+    ) -> Result<Arc<super::Offer>, ConnectError> {
         let upstream = match user {
             Some(user) => self.of_user(user),
             None => Arc::clone(&self.upstream),

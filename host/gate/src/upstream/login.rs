@@ -5,9 +5,7 @@
 
 use std::fmt;
 
-use tollgate_ledger::{
-    Ledger, LedgerError, Login, LoginKey, LoginTerms, LoginUpdate, SealedLogin,
-};
+use tollgate_ledger::{Ledger, LedgerError, Login, LoginKey, LoginTerms, LoginUpdate, SealedLogin};
 use tollgate_model::time::Timestamp;
 use url::Url;
 use zeroize::Zeroizing;

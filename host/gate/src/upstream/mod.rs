@@ -26,9 +26,7 @@ use tollgate_model::{canonical::Sha256Digest, entity::Uid};
 
 pub use call::Reporter;
 pub use definition::{Definition, digest_of};
-pub use login::{
-    IssuedLogin, LoginAnswer, LoginError, LoginRequest, LoginStore, UserLogins,
-};
+pub use login::{IssuedLogin, LoginAnswer, LoginError, LoginRequest, LoginStore, UserLogins};
 pub use offer::{Difference, MAX_TOOLS, Offer};
 
 use crate::{

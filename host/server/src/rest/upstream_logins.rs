@@ -125,7 +125,11 @@ pub(super) async fn complete(
         error,
     } = body;
     let parts = [Some(&state), code.as_ref(), iss.as_ref(), error.as_ref()];
-    if parts.into_iter().flatten().any(|part| part.len() > MAX_PART) {
+    if parts
+        .into_iter()
+        .flatten()
+        .any(|part| part.len() > MAX_PART)
+    {
         let problem = format!("a parameter has at most {MAX_PART} bytes");
         return Err(Problem::invalid(problem));
     }

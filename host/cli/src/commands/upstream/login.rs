@@ -33,7 +33,8 @@ const PATH: &str = "/callback";
 /// Bytes of its query.
 const MAX_QUERY: usize = 16 << 10;
 /// What the browser shows.
-const TAKEN: &str = "Tollgate has the answer. You can close this page, and go back to the terminal.\n";
+const TAKEN: &str =
+    "Tollgate has the answer. You can close this page, and go back to the terminal.\n";
 const OTHER: &str = "This is not the answer that Tollgate waits for.\n";
 
 /// A login to begin.
@@ -79,8 +80,10 @@ pub(super) async fn login(args: &Login, cx: &Context<'_>) -> Result<(), Failure>
         let patience = Duration::from_secs(begun.lasts_seconds);
         let answer = tokio::time::timeout(patience, redirect(listener, &begun.state)).await;
         let answer = answer.map_err(|_| {
-            Failure::plain("no answer came in time: there is no new login")
-                .help(format!("begin again: tollgate upstream login {}", args.name))
+            Failure::plain("no answer came in time: there is no new login").help(format!(
+                "begin again: tollgate upstream login {}",
+                args.name
+            ))
         })??;
         let complete = ApiRequest::post(format!("{path}/complete"), answer);
         client.execute::<LoginView>(complete).await
@@ -213,7 +216,11 @@ pub(super) fn logins(cx: &Context<'_>) -> Result<(), Failure> {
         .reader_if_any(&config)?
         .map_or_else(|| Ok(Vec::new()), |reader| reader.upstream_logins())?;
     let own = |login: &tollgate_ledger::Login| login.key.tenant == config.gate.tenant;
-    let logins: Vec<LoginView> = logins.into_iter().filter(own).map(LoginView::from).collect();
+    let logins: Vec<LoginView> = logins
+        .into_iter()
+        .filter(own)
+        .map(LoginView::from)
+        .collect();
     if logins.is_empty() && !cx.out.is_json() {
         cx.out
             .remark("there are no logins; log in with `tollgate upstream login NAME`");
@@ -259,8 +266,16 @@ mod tests {
     #[test]
     fn each_parameter_of_an_answer_occurs_once() {
         let good = parameters("code=a%20b&state=s&iss=https%3A%2F%2Fas&session_state=x").unwrap();
-        assert_eq!(good, json!({"code": "a b", "state": "s", "iss": "https://as"}));
-        for query in ["", "code=a", "code=a&state=s&state=t", "code=a&code=b&state=s"] {
+        assert_eq!(
+            good,
+            json!({"code": "a b", "state": "s", "iss": "https://as"})
+        );
+        for query in [
+            "",
+            "code=a",
+            "code=a&state=s&state=t",
+            "code=a&code=b&state=s",
+        ] {
             assert_eq!(parameters(query), None, "{query}");
         }
         let long = format!("state=s&code={}", "x".repeat(MAX_QUERY));

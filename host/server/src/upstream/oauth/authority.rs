@@ -13,9 +13,7 @@ use super::{
     challenge,
     error::OauthError,
     exchange::{Exchange, is_confidential},
-    metadata::{
-        self, ResourceMetadata, is_resource_of, resource_locations, server_locations,
-    },
+    metadata::{self, ResourceMetadata, is_resource_of, resource_locations, server_locations},
 };
 
 /// How long metadata counts.

@@ -181,12 +181,16 @@ mod tests {
         for field in [
             format!("Bearer resource_metadata=\"{AT}\""),
             format!("bearer  realm=\"a, b\" , Resource_Metadata = \"{AT}\""),
-            format!("Basic realm=\"x\", Bearer error=\"invalid_token\", resource_metadata=\"{AT}\""),
+            format!(
+                "Basic realm=\"x\", Bearer error=\"invalid_token\", resource_metadata=\"{AT}\""
+            ),
             format!("Negotiate YWJjZA==, Bearer resource_metadata=\"{AT}\""),
             format!("Negotiate a/b+c==, Bearer resource_metadata=\"{AT}\""),
             format!("Negotiate, Bearer resource_metadata=\"{AT}\", DPoP algs=\"ES256\""),
             format!(", ,Bearer realm=x,,resource_metadata=\"{AT}\","),
-            format!("Digest realm=\"say \\\"Bearer resource_metadata=evil\\\"\", Bearer resource_metadata=\"{AT}\""),
+            format!(
+                "Digest realm=\"say \\\"Bearer resource_metadata=evil\\\"\", Bearer resource_metadata=\"{AT}\""
+            ),
         ] {
             assert_eq!(metadata(&field).as_deref(), Some(AT), "{field}");
         }

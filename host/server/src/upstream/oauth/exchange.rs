@@ -37,7 +37,10 @@ impl Form {
 
     fn encoded(&self) -> Zeroizing<Vec<u8>> {
         // Every byte may become three; so nothing is moved, and no copy stays behind.
-        let room = self.0.iter().map(|(name, value)| name.len() + 3 * value.len() + 2);
+        let room = self
+            .0
+            .iter()
+            .map(|(name, value)| name.len() + 3 * value.len() + 2);
         let mut form = Serializer::new(String::with_capacity(room.sum()));
         for (name, value) in &self.0 {
             form.append_pair(name, value);
@@ -125,7 +128,12 @@ impl Exchange {
                 .send_within(&target, request, &addresses, MAX_ANSWER);
             sent.await.map_err(failed)
         };
-        let late = |_| OauthError::new(format!("it does not answer within {} s", PATIENCE.as_secs()));
+        let late = |_| {
+            OauthError::new(format!(
+                "it does not answer within {} s",
+                PATIENCE.as_secs()
+            ))
+        };
         tokio::time::timeout(PATIENCE, exchange)
             .await
             .unwrap_or_else(|elapsed| Err(late(elapsed)))
@@ -219,7 +227,11 @@ mod tests {
             ("javascript:alert(1)", false),
             ("file:///etc/passwd", false),
         ] {
-            assert_eq!(is_confidential(&Url::parse(url).unwrap()), expected, "{url}");
+            assert_eq!(
+                is_confidential(&Url::parse(url).unwrap()),
+                expected,
+                "{url}"
+            );
         }
     }
 

@@ -98,7 +98,9 @@ pub(super) fn is_resource_of(resource: &str, url: &Url) -> bool {
     let below = url.path().strip_prefix(above);
     resource.origin() == url.origin()
         && resource.fragment().is_none()
-        && resource.query().is_none_or(|query| url.query() == Some(query))
+        && resource
+            .query()
+            .is_none_or(|query| url.query() == Some(query))
         && resource.username().is_empty()
         && resource.password().is_none()
         && below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -126,8 +128,8 @@ pub(super) fn resource_metadata(
     }
     let mut issuers = servers.into_iter().take(MAX_ISSUERS);
     let issuer = issuers.find(|issuer| endpoint(issuer).is_some());
-    let issuer = issuer
-        .ok_or_else(|| "its metadata (RFC 9728) names no authorization server".to_owned())?;
+    let issuer =
+        issuer.ok_or_else(|| "its metadata (RFC 9728) names no authorization server".to_owned())?;
     Ok(ResourceMetadata { resource, issuer })
 }
 
@@ -277,7 +279,8 @@ mod tests {
             document[member] = value.clone();
             assert!(of(document).is_err(), "{member} {value}");
         }
-        let twice = br#"{"issuer":"https://as","issuer":"https://evil","token_endpoint":"https://as/t"}"#;
+        let twice =
+            br#"{"issuer":"https://as","issuer":"https://evil","token_endpoint":"https://as/t"}"#;
         assert!(server_metadata(twice, "https://as").is_err());
     }
 

@@ -158,7 +158,10 @@ pub(in super::super) fn issued(
         terms: LoginTerms {
             expires,
             renewable: tokens.refresh.is_some(),
-            scopes: answer.scopes.clone().unwrap_or_else(|| terms.scopes.clone()),
+            scopes: answer
+                .scopes
+                .clone()
+                .unwrap_or_else(|| terms.scopes.clone()),
             ..terms.clone()
         },
         tokens: written.map_err(|_| OauthError::new("its tokens cannot be stored"))?,
@@ -211,9 +214,7 @@ impl AccessTokens {
     pub(in super::super) fn obstacle(&self) -> Option<String> {
         match &self.holder {
             Holder::Gate => None,
-            Holder::User { name, logins } => {
-                self.login(name, logins).err().map(|error| error.why)
-            }
+            Holder::User { name, logins } => self.login(name, logins).err().map(|error| error.why),
         }
     }
 
@@ -366,7 +367,11 @@ impl AccessTokens {
         }
         let (_, sealed) = self.login(user, logins)?;
         self.know(&answer.access)?;
-        AccessToken::new(&answer.access, renewal_of(&sealed.login), sealed.login.version)
+        AccessToken::new(
+            &answer.access,
+            renewal_of(&sealed.login),
+            sealed.login.version,
+        )
     }
 
     /// The login of a user, if it is one that the configuration means.

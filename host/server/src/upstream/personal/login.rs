@@ -67,7 +67,10 @@ impl PendingLogins {
     fn add(&mut self, state: &str, pending: Pending) {
         let now = pending.since;
         self.0.retain(|_, known| known.is_valid(now));
-        let of_user = self.0.iter().filter(|(_, known)| known.user == pending.user);
+        let of_user = self
+            .0
+            .iter()
+            .filter(|(_, known)| known.user == pending.user);
         let mut of_user: Vec<(Instant, String)> = of_user
             .map(|(state, known)| (known.since, state.clone()))
             .collect();
@@ -176,13 +179,14 @@ impl PersonalServer {
             ))));
         }
         let code = answer.code.map(Zeroizing::new);
-        let code = code.filter(|code| !code.is_empty() && code.bytes().all(|b| (b' '..=b'~').contains(&b)));
+        let code = code
+            .filter(|code| !code.is_empty() && code.bytes().all(|b| (b' '..=b'~').contains(&b)));
         let code = code.ok_or_else(|| self.rejected("it holds no code"))?;
         let store = self.logins.get();
         let store = store.ok_or_else(|| self.rejected("the gate is about to stop"))?;
-        let exchanged = self
-            .client
-            .exchange_code(authority, &code, &pending.verifier, &pending.redirect);
+        let exchanged =
+            self.client
+                .exchange_code(authority, &code, &pending.verifier, &pending.redirect);
         let tokens = exchanged.await.map_err(|error| self.failed(&error))?;
         let terms = LoginTerms {
             issuer: authority.issuer.clone(),
@@ -200,7 +204,9 @@ fn check_issuer(authority: &Authority, iss: Option<&str>) -> Result<(), &'static
     match iss {
         Some(iss) if authority.has_issuer && iss == authority.issuer => Ok(()),
         Some(_) if authority.has_issuer => Err("another authorization server gave it"),
-        Some(_) => Err("it names its issuer, and none is configured to compare it with: write `issuer`"),
+        Some(_) => {
+            Err("it names its issuer, and none is configured to compare it with: write `issuer`")
+        }
         None if authority.has_iss => Err("it does not name its issuer"),
         None => Ok(()),
     }
@@ -265,7 +271,12 @@ impl AuthorizationRequest<'_> {
             query.append_pair("scope", &scopes);
         }
         // OpenID Connect Core, section 11.
-        if client.config.scopes.iter().any(|scope| scope == "offline_access") {
+        if client
+            .config
+            .scopes
+            .iter()
+            .any(|scope| scope == "offline_access")
+        {
             query.append_pair("prompt", "consent");
         }
         drop(query);
