@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     io::{BufRead as _, BufReader},
     process::{Child, ChildStdin, Stdio},
 };
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 use crate::{
     client::{installed, node},
     gate::Served,
-    world::{Ran, World, binary},
+    world::{Ran, World, binary, repository},
 };
 
 const SECRET: &str = "client secret & more";
@@ -87,7 +88,7 @@ fn http() -> Client {
 
 /// Any Node.js will do.
 fn node_of_oauth() -> std::path::PathBuf {
-    let clients = crate::world::repository().join("target/clients/node");
+    let clients = repository().join("target/clients/node");
     match clients.exists() {
         true => node(),
         false => "node".into(),
@@ -102,6 +103,23 @@ fn key() -> (String, Value) {
     let part = |range: std::ops::Range<usize>| URL_SAFE_NO_PAD.encode(&point[range]);
     let jwk = json!({"kty": "EC", "crv": "P-256", "x": part(1..33), "y": part(33..65), "kid": "k1", "alg": "ES256"});
     (pair.serialize_pem(), jwk)
+}
+
+/// The example of this grant in docs/upstream.md, with the words of these servers.
+fn documented(grant: &str, replaced: &[(&str, &str)]) -> String {
+    let page = fs::read_to_string(repository().join("docs/upstream.md")).unwrap();
+    let blocks = page.split("```").map(|block| block.strip_prefix("toml\n"));
+    let mut blocks = blocks.flatten();
+    let grant = format!("grant = \"{grant}\"");
+    let mut example = blocks
+        .find(|block| block.contains(&grant))
+        .unwrap()
+        .to_owned();
+    for (word, other) in replaced {
+        assert!(example.contains(word), "{word} is not in the example");
+        example = example.replace(word, other);
+    }
+    example
 }
 
 /// A gate's folder with the upstream server `wiki`.
@@ -220,20 +238,27 @@ fn says(ran: Ran, words: &str) -> Ran {
 async fn client_credentials_by_a_secret_and_by_a_key() {
     let (pem, jwk) = key();
     for (client, secret, credential) in [
-        ("gate", SECRET, "client_secret = { secret = \"client\" }"),
+        ("gate", SECRET, None),
         (
             "signed",
             pem.as_str(),
-            "private_key = { secret = \"client\" }\nkey_id = \"k1\"",
+            Some("private_key = { secret = \"wiki-client\" }\nkey_id = \"k1\" #"),
         ),
     ] {
         let world = World::new();
         let servers = Servers::start(&world, &jwk);
         world.write("client", secret);
-        let oauth = format!(
-            "grant = \"client_credentials\"\nclient_id = \"{client}\"\n{credential}\nscopes = [\"read\"]"
-        );
-        configure(&world, &servers.mcp, &oauth);
+        let id = format!("\"{client}\"");
+        let mut replaced = vec![
+            ("https://wiki.example.com/mcp", servers.mcp.as_str()),
+            ("\"tollgate\"", &id),
+            ("wiki.read", "read"),
+            ("wiki-client.secret", "client"),
+        ];
+        replaced
+            .extend(credential.map(|key| ("client_secret = { secret = \"wiki-client\" }", key)));
+        let example = documented("client_credentials", &replaced);
+        world.configure("[users.alice]", &format!("{example}[users.alice]"));
         world.accept_upstream("wiki").says(&["✓ accepted"]);
         let served = Served::start(&world, "127.0.0.1:0");
         let me = format!("client {client}, by");
@@ -271,11 +296,16 @@ async fn users_log_in_and_act_with_their_own_rights() {
     let world = World::new();
     let servers = Servers::start(&world, &key().1);
     world.write("client", SECRET);
-    configure(
-        &world,
-        &servers.mcp,
-        "grant = \"authorization_code\"\nclient_id = \"login\"\nscopes = [\"openid\", \"offline_access\", \"read\"]",
+    let example = documented(
+        "authorization_code",
+        &[
+            ("upstream.notes", "upstream.wiki"),
+            ("https://notes.example.com/mcp", &servers.mcp),
+            ("\"tollgate\"", "\"login\""),
+            ("\"notes.read\"", "\"openid\", \"read\""),
+        ],
     );
+    world.configure("[users.alice]", &format!("{example}[users.alice]"));
     let without = world.run(&["upstream", "show", "wiki"]).exits(1);
     without.says(&["`alice` does so with `tollgate upstream login wiki`"]);
     world

@@ -69,7 +69,7 @@ impl Servers {
         match oauth.grant {
             OauthGrant::ClientCredentials => {
                 let secrets = Arc::new(secrets.for_connection());
-                let tokens = AccessTokens::of_gate(Arc::new(client), &secrets);
+                let tokens = AccessTokens::of_gate(Arc::new(client), &self.logins, &secrets);
                 Server::new(config, &secrets, network, Some(tokens))
             }
             OauthGrant::AuthorizationCode => {

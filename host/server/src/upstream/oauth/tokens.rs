@@ -12,6 +12,7 @@ use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tollgate::{
+    ids::Clock,
     secrets::Vault,
     upstream::{IssuedLogin, LoginStore},
 };
@@ -41,6 +42,12 @@ impl LoginSlot {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(logins);
     }
 
+    /// The gate's time; before it is open, that of the system.
+    fn now(&self) -> Timestamp {
+        self.get()
+            .map_or_else(|| Clock::system().now(), |store| store.now())
+    }
+
     pub(in super::super) fn get(&self) -> Option<LoginStore> {
         self.0
             .lock()
@@ -64,14 +71,35 @@ impl fmt::Debug for AccessToken {
 }
 
 /// When a token is to be renewed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Renewal {
     /// When it is refused: its end is not known.
     Refused,
-    /// By the clock of this process.
-    At(Instant),
-    /// By the gate's clock.
-    AtTime(Timestamp),
+    /// From this time on.
+    At(Timestamp),
+}
+
+impl Renewal {
+    /// Of a token that was issued at `issued` and expires at `expires`.
+    fn of(issued: Timestamp, expires: Option<Timestamp>) -> Self {
+        let Some(expires) = expires else {
+            return Self::Refused;
+        };
+        let early = (expires.since(issued) / 4).min(micros(EARLY));
+        let early = i64::try_from(early).unwrap_or(0);
+        Self::At(Timestamp(expires.0.saturating_sub(early)))
+    }
+
+    fn is_due(self, now: Timestamp) -> bool {
+        match self {
+            Self::Refused => false,
+            Self::At(at) => now >= at,
+        }
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 impl AccessToken {
@@ -99,10 +127,7 @@ enum Holder {
     /// The gate itself.
     Gate,
     /// A user, by a login in the store.
-    User {
-        name: String,
-        logins: Arc<LoginSlot>,
-    },
+    User(String),
 }
 
 /// What is in memory.
@@ -117,6 +142,7 @@ struct Held {
 pub(in super::super) struct AccessTokens {
     client: Arc<OauthClient>,
     holder: Holder,
+    logins: Arc<LoginSlot>,
     /// Where tokens become known, to be removed from what the server says.
     secrets: Arc<Vault>,
     held: Arc<tokio::sync::Mutex<Held>>,
@@ -144,9 +170,7 @@ pub(in super::super) fn issued(
     refresh_before: Option<&str>,
     now: Timestamp,
 ) -> Result<IssuedLogin, OauthError> {
-    let expires = answer
-        .life
-        .map(|life| now.plus(u64::try_from(life.as_micros()).unwrap_or(u64::MAX)));
+    let expires = answer.life.map(|life| now.plus(micros(life)));
     let refresh = answer.refresh.as_ref().map(|token| token.as_str());
     let tokens = StoredTokens {
         access: answer.access.to_string(),
@@ -170,10 +194,15 @@ pub(in super::super) fn issued(
 
 impl AccessTokens {
     /// The gate's own.
-    pub(in super::super) fn of_gate(client: Arc<OauthClient>, secrets: &Arc<Vault>) -> Arc<Self> {
+    pub(in super::super) fn of_gate(
+        client: Arc<OauthClient>,
+        logins: &Arc<LoginSlot>,
+        secrets: &Arc<Vault>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             client,
             holder: Holder::Gate,
+            logins: Arc::clone(logins),
             secrets: Arc::clone(secrets),
             held: Arc::default(),
         })
@@ -188,10 +217,8 @@ impl AccessTokens {
     ) -> Arc<Self> {
         Arc::new(Self {
             client: Arc::clone(client),
-            holder: Holder::User {
-                name: user.into(),
-                logins: Arc::clone(logins),
-            },
+            holder: Holder::User(user.into()),
+            logins: Arc::clone(logins),
             secrets: Arc::clone(secrets),
             held: Arc::default(),
         })
@@ -214,7 +241,7 @@ impl AccessTokens {
     pub(in super::super) fn obstacle(&self) -> Option<String> {
         match &self.holder {
             Holder::Gate => None,
-            Holder::User { name, logins } => self.login(name, logins).err().map(|error| error.why),
+            Holder::User(name) => self.login(name).err().map(|error| error.why),
         }
     }
 
@@ -224,7 +251,7 @@ impl AccessTokens {
         let table = format!("`scopes` and `resource` under [upstream.{upstream}.oauth]");
         match &self.holder {
             Holder::Gate => format!("look at {table}"),
-            Holder::User { name, .. } => format!(
+            Holder::User(name) => format!(
                 "`{name}` logs in again with `tollgate upstream login {upstream}`; if that does not help, look at {table}"
             ),
         }
@@ -281,65 +308,48 @@ impl AccessTokens {
         held: &Held,
         refused: Option<&Arc<AccessToken>>,
     ) -> Result<Option<Arc<AccessToken>>, OauthError> {
-        let now = match &self.holder {
-            Holder::Gate => None,
-            Holder::User { name, logins } => {
-                // The user may have logged out, or in again.
-                let (store, sealed) = self.login(name, logins)?;
-                Some((store.now(), sealed.login.version))
-            }
+        let version = match &self.holder {
+            Holder::Gate => 0,
+            // The user may have logged out, or in again.
+            Holder::User(name) => self.login(name)?.1.login.version,
         };
-        let Some(token) = &held.token else {
-            return Ok(None);
+        let counts = |token: &&Arc<AccessToken>| {
+            let is_refused = refused.is_some_and(|refused| Arc::ptr_eq(refused, token));
+            !is_refused && version == token.version && !token.renewal.is_due(self.logins.now())
         };
-        let is_refused = refused.is_some_and(|refused| Arc::ptr_eq(refused, token));
-        let is_current = now.is_none_or(|(_, version)| version == token.version);
-        let is_valid = match (token.renewal, now) {
-            (Renewal::Refused, _) => true,
-            (Renewal::At(at), _) => Instant::now() < at,
-            (Renewal::AtTime(at), Some((now, _))) => now < at,
-            (Renewal::AtTime(_), None) => false,
-        };
-        Ok((is_valid && is_current && !is_refused).then(|| Arc::clone(token)))
+        Ok(held.token.as_ref().filter(counts).map(Arc::clone))
     }
 
     async fn renewed(&self, refused: Option<&AccessToken>) -> Result<Arc<AccessToken>, OauthError> {
         let token = match &self.holder {
             Holder::Gate => self.own().await?,
-            Holder::User { name, logins } => self.of_login(name, logins, refused).await?,
+            Holder::User(name) => self.of_login(name, refused).await?,
         };
         Ok(Arc::new(token))
     }
 
     async fn own(&self) -> Result<AccessToken, OauthError> {
-        let began = Instant::now();
+        let began = self.logins.now();
         let answer = self.client.client_credentials().await?;
         self.know(&answer.access)?;
-        let renewal = answer.life.map_or(Renewal::Refused, |life| {
-            Renewal::At(began + life.saturating_sub(EARLY.min(life / 4)))
-        });
-        AccessToken::new(&answer.access, renewal, 0)
+        let expires = answer.life.map(|life| began.plus(micros(life)));
+        AccessToken::new(&answer.access, Renewal::of(began, expires), 0)
     }
 
     /// The token of a user's login: the stored one, or one for its refresh token.
     async fn of_login(
         &self,
         user: &str,
-        logins: &LoginSlot,
         refused: Option<&AccessToken>,
     ) -> Result<AccessToken, OauthError> {
-        let (store, sealed) = self.login(user, logins)?;
+        let (store, sealed) = self.login(user)?;
         let login = &sealed.login;
         let opened = store.open(&sealed).map_err(unreadable)?;
         let tokens: StoredTokens = serde_json::from_slice(&opened)
             .map_err(|_| self.ended(user, "its tokens cannot be read"))?;
         let renewal = renewal_of(login);
         let is_refused = refused.is_some_and(|refused| refused.version == login.version);
-        let is_valid = match renewal {
-            Renewal::AtTime(at) => store.now() < at,
-            _ => true,
-        };
-        if is_valid && !is_refused {
+        if !renewal.is_due(store.now()) && !is_refused {
             self.know(&tokens.access)?;
             return AccessToken::new(&tokens.access, renewal, login.version);
         }
@@ -365,7 +375,7 @@ impl AccessTokens {
             LoginUpdate::Done => {}
             LoginUpdate::Gone => return Err(self.ended(user, "it was removed")),
         }
-        let (_, sealed) = self.login(user, logins)?;
+        let (_, sealed) = self.login(user)?;
         self.know(&answer.access)?;
         AccessToken::new(
             &answer.access,
@@ -375,13 +385,9 @@ impl AccessTokens {
     }
 
     /// The login of a user, if it is one that the configuration means.
-    fn login(
-        &self,
-        user: &str,
-        logins: &LoginSlot,
-    ) -> Result<(LoginStore, SealedLogin), OauthError> {
+    fn login(&self, user: &str) -> Result<(LoginStore, SealedLogin), OauthError> {
         let upstream = &self.client.upstream;
-        let store = logins.get().ok_or_else(|| {
+        let store = self.logins.get().ok_or_else(|| {
             OauthError::no_login(format!(
                 "users' logins to the upstream server `{upstream}` can only be used once the gate is open"
             ))
@@ -421,15 +427,30 @@ impl AccessTokens {
 
 /// When the token of a login is to be renewed.
 fn renewal_of(login: &Login) -> Renewal {
-    let Some(expires) = login.terms.expires else {
-        return Renewal::Refused;
-    };
-    let life = expires.since(login.renewed);
-    let early = (life / 4).min(u64::try_from(EARLY.as_micros()).unwrap_or(0));
-    let early = i64::try_from(early).unwrap_or(0);
-    Renewal::AtTime(Timestamp(expires.0.saturating_sub(early)))
+    Renewal::of(login.renewed, login.terms.expires)
 }
 
 fn unreadable(error: LedgerError) -> OauthError {
     OauthError::new(format!("users' logins cannot be read: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_renewed_a_quarter_of_its_life_before_its_end_and_at_most_half_a_minute() {
+        let second = 1_000_000;
+        for (life, due) in [(8, 6), (60, 45), (120, 90), (3600, 3570)] {
+            let expires = Timestamp(life * second);
+            let renewal = Renewal::of(Timestamp(0), Some(expires));
+            assert_eq!(renewal, Renewal::At(Timestamp(due * second)), "{life}");
+            assert!(!renewal.is_due(Timestamp(due * second - 1)));
+            assert!(renewal.is_due(Timestamp(due * second)));
+        }
+        assert!(!Renewal::of(Timestamp(0), None).is_due(Timestamp(i64::MAX)));
+        // The clock was set back: it is as good as expired.
+        let past = Renewal::of(Timestamp(second), Some(Timestamp(0)));
+        assert!(past.is_due(Timestamp(second)));
+    }
 }
