@@ -16,6 +16,7 @@ mod raw;
 mod serve;
 mod trace;
 mod upstream;
+mod upstream_oauth;
 mod validate;
 mod webhook;
 
@@ -44,6 +45,7 @@ pub use policy_files::{policy_file, policy_files};
 pub use serve::ServeConfig;
 pub use trace::TraceConfig;
 pub use upstream::{HttpProtocol, UpstreamConfig, UpstreamTransport};
+pub use upstream_oauth::{AuthorizationServer, ClientAuthentication, OauthGrant, UpstreamOauth};
 pub use webhook::{WebhookConfig, WebhookFormat};
 
 use tollgate_ledger::IdleLimits;

@@ -21,6 +21,7 @@ mod sets;
 mod stdio;
 mod store;
 mod tokens;
+mod upstream_logins;
 mod upstreams;
 
 use std::{
@@ -125,6 +126,7 @@ fn protected_routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
         operate::routes(),
         tokens::routes(),
         upstreams::routes(),
+        upstream_logins::routes(),
         store::routes(),
     ]
     .into_iter()
