@@ -12,6 +12,7 @@ mod context;
 mod memory;
 mod pep;
 mod permit;
+mod reads;
 mod redact;
 mod refusal;
 mod release;
@@ -25,7 +26,7 @@ pub use act::Act;
 pub use acts::{OperatorAct, RunAct, ToolCall};
 pub use answer::{
     Answer, AnswerView, CallOptions, CallOutcome, CallRequest, Listener, PendingView, PolicyView,
-    Verdict,
+    UserRequest, Verdict,
 };
 pub use approval::{
     ApprovalError, ApprovalResponse, ApprovalResult, ApprovalView, PendingCall, Vote,
@@ -36,6 +37,7 @@ pub(crate) use memory::LabelMemory;
 pub(crate) use pep::{Draft, Pep};
 pub use permit::Permitted;
 pub(crate) use permit::Queued;
+pub(crate) use reads::ReadIndexes;
 pub use refusal::Refusal;
 pub(crate) use release::{ReleaseDecision, apply_release_decision, content_with_truncation_note};
 pub use ruleset::Ruleset;
