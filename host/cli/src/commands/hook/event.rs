@@ -32,6 +32,13 @@ pub(super) enum Moment {
         /// What it returned, as text.
         content: String,
     },
+    /// The user asks for something.
+    Prompt {
+        /// The session.
+        session: String,
+        /// The user's words.
+        text: String,
+    },
     /// Anything else.
     Other,
 }
@@ -103,10 +110,14 @@ impl HookEvent {
                 failed: true,
                 content: members.content(fields.error),
             },
+            name if preset.prompts.contains(&name) => Moment::Prompt {
+                session: members.required(fields.session)?,
+                text: members.required("prompt")?,
+            },
             _ => Moment::Other,
         };
         let tool_use = match moment {
-            Moment::Other => None,
+            Moment::Prompt { .. } | Moment::Other => None,
             _ => Some(members.tool_use(preset, &name)?),
         };
         Ok(Self {
