@@ -344,6 +344,9 @@ pub(super) struct Tool {
     pub(super) labels: Option<Vec<String>>,
     pub(super) taints: Option<Vec<String>>,
     pub(super) numbers: BTreeMap<String, String>,
+    pub(super) asked_by: Option<Vec<String>>,
+    pub(super) arguments: BTreeMap<String, String>,
+    pub(super) results: BTreeMap<String, String>,
     pub(super) limits: Limits,
 }
 
@@ -361,6 +364,8 @@ pub(super) struct Limits {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Agent {
     pub(super) memory: super::AgentMemory,
+    pub(super) request_from: Vec<String>,
+    pub(super) values: Vec<String>,
     pub(super) operator: Option<String>,
     pub(super) roles: Vec<String>,
 }

@@ -163,6 +163,7 @@ impl Gate {
             new_runs: Arc::default(),
             in_flight: InFlightCalls::default(),
             memory: Arc::default(),
+            reads: Arc::default(),
             usage: Arc::default(),
             shown: Arc::new(Mutex::new(TwoGenerationCache::new(REMEMBERED_VIEWS))),
             capture: Arc::new(ArcSwap::new(Arc::clone(&snapshot.ruleset.capture))),

@@ -15,6 +15,7 @@ mod external;
 mod health;
 mod operate;
 mod payloads;
+mod requests;
 mod review;
 mod runs;
 mod sets;
@@ -117,6 +118,7 @@ fn protected_routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     [
         calls::routes(),
         external::routes(),
+        requests::routes(),
         approvals::routes(),
         runs::routes(),
         review::routes(),
