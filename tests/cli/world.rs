@@ -1,6 +1,7 @@
 //! A gate's folder, and the command that is run in it.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::Read,
     path::{Path, PathBuf},
@@ -12,6 +13,15 @@ use std::{
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tollgate::ids::Clock;
+use tollgate_ledger::{Ledger, LedgerOptions, SameName, Sync, Token};
+use tollgate_model::{
+    canonical::Sha256Digest,
+    entity::{Kind, Uid},
+    ids::{TokenId, hex},
+    time::Timestamp,
+};
+use tollgate_server::auth::token::PREFIX;
 
 /// How long anything may take; building a component from nothing on a busy machine is the longest.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -160,6 +170,43 @@ impl World {
         let config = fs::read_to_string(self.path("tollgate.toml")).unwrap();
         assert!(config.contains(from), "`{from}` is not configured");
         self.write("tollgate.toml", config.replace(from, to));
+    }
+
+    /// A token that `user` made, such as after signing in elsewhere, in `file`. An approval with a token that
+    /// the owner made would not count for the owner's own calls.
+    pub(crate) fn own_token(&self, user: &str, file: &str) {
+        let id = TokenId::from_bytes(*b"own-made");
+        let text = format!("{PREFIX}{}_{}", hex(id.as_bytes()), "5a".repeat(32));
+        let token = Token {
+            id,
+            principal: Uid::new(Kind::User, user),
+            on_behalf_of: None,
+            name: "cli".into(),
+            hash: Sha256Digest::of(text.as_bytes()),
+            created: Timestamp(0),
+            expires: None,
+            makers: Some(BTreeSet::new()),
+            is_confirmed: true,
+        };
+        let options = LedgerOptions {
+            path: self.path(".tollgate/ledger.db"),
+            key: self.path(".tollgate/master.key"),
+            sync: Sync::Full,
+            cached_runs: 16,
+        };
+        // Tests that have a runtime call this as well.
+        thread::scope(|scope| {
+            let stored = scope.spawn(|| {
+                let runtime = tokio::runtime::Runtime::new().unwrap();
+                runtime.block_on(async {
+                    let ledger = Ledger::open(options, Clock::system().now()).unwrap();
+                    ledger.store_token(token, SameName::Replace).await.unwrap();
+                    ledger.close().await;
+                });
+            });
+            stored.join().unwrap();
+        });
+        self.write(file, text);
     }
 
     /// How many refunds were really made.

@@ -78,9 +78,7 @@ impl Gate {
             end,
             &format!("{end}[approvals]\nwait_timeout = \"{hold}\"\n"),
         );
-        world
-            .run(&["user", "token", "dana", "--out", "dana.token"])
-            .exits(0);
+        world.own_token("dana", "dana.token");
         let mut gate = Self {
             world,
             reach,

@@ -245,9 +245,7 @@ pub(crate) fn world(hold: &str, long: &str) -> World {
         "[approvals]\nwait_timeout = \"{hold}\"\nwait_timeout_with_progress = \"{long}\"\n"
     );
     world.configure("[policies]\n", &format!("{approvals}[policies]\n"));
-    world
-        .run(&["user", "token", "dana", "--out", "dana.token"])
-        .exits(0);
+    world.own_token("dana", "dana.token");
     world
 }
 

@@ -295,6 +295,7 @@ pub(crate) fn agent(name: &str) -> Caller {
     Caller::Spoken {
         agent: name.into(),
         by: "alice".into(),
+        channel: "cli".into(),
     }
 }
 

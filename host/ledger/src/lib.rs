@@ -74,5 +74,7 @@ pub use read::{
     Verification,
 };
 pub use receipt::Receipt;
-pub use rows::{ApprovalAnswer, ApprovalRow, Binding, Run, RunRow, Size, SpanRow, Token};
+pub use rows::{
+    ApprovalAnswer, ApprovalRow, Binding, EarlierRejection, Run, RunRow, Size, SpanRow, Token,
+};
 pub use usage_window::{Window, WindowUsage};

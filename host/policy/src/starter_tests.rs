@@ -159,6 +159,47 @@ fn starter_policies_load_without_any_tool() {
     }
 }
 
+/// Policies in the documentation, and in comments of the starter policies, load as they stand there.
+#[test]
+fn examples_of_the_documentation_load() {
+    let mut world = world();
+    world.secrets.push("wiki".to_owned());
+    let mut pages = with_extension(&root().join("docs"), "md");
+    pages.push(root().join("README.md"));
+    let mut examples = Vec::new();
+    for page in pages {
+        let text = fs::read_to_string(&page).unwrap();
+        let blocks = text.split("```cedar\n").skip(1);
+        examples.extend(blocks.map(|block| {
+            let end = block.find("```").unwrap();
+            (page.clone(), block[..end].to_owned())
+        }));
+    }
+    for page in with_extension(&root().join("policies"), "cedar") {
+        let text = fs::read_to_string(&page).unwrap();
+        let mut example = String::new();
+        for line in text.lines().filter_map(|line| line.strip_prefix("//   ")) {
+            let begins = ["@id", "permit", "forbid"];
+            let is_policy = begins.iter().any(|begin| line.starts_with(begin));
+            if is_policy || !example.is_empty() {
+                example.push_str(&format!("{line}\n"));
+            }
+        }
+        if example.is_empty() {
+            continue;
+        }
+        if !example.contains("@id") {
+            example.insert_str(0, "@id(\"example\") @owner(\"tests\") @reason(\"An example.\")\n");
+        }
+        examples.push((page, example));
+    }
+    assert!(examples.len() > 3, "{examples:?}");
+    for (page, text) in examples {
+        let name = page.display().to_string();
+        pdp(&world, vec![PolicyFile { name, text }]);
+    }
+}
+
 /// Each file can be left out: no file needs another one to load.
 #[test]
 fn each_starter_file_loads_alone() {
@@ -238,6 +279,7 @@ fn the_matrix_is_the_one_that_was_reviewed() {
             Action::ActivatePolicies | Action::Halt | Action::CancelRun | Action::Administer => {
                 Some("Gate::gate")
             }
+            Action::MakeToken => Some("Agent::support"),
             Action::Approve
             | Action::Reject
             | Action::ViewRun

@@ -202,6 +202,9 @@ impl From<OperateError> for Problem {
         match error {
             OperateError::Refused(refusal) => (*refusal).into(),
             OperateError::Unknown(message) => Self::not_found(message),
+            OperateError::SamePerson(message) => {
+                Self::new(StatusCode::FORBIDDEN, "same_person", message)
+            }
             other => unavailable(other.to_string()),
         }
     }
@@ -215,6 +218,12 @@ impl From<ApprovalError> for Problem {
             ApprovalError::Resolved { .. } => conflict("already_resolved"),
             ApprovalError::Twice { .. } => conflict("already_answered"),
             ApprovalError::OtherCall(_) => conflict("other_call"),
+            ApprovalError::TokenOfAsker { user, .. } => {
+                Self::new(StatusCode::FORBIDDEN, "token_of_asker", error.to_string()).help(format!(
+                    "a second person confirms one with `tollgate token confirm`, or {user} makes one of \
+                     their own: `tollgate token create --user {user}`"
+                ))
+            }
             ApprovalError::Denied(refusal) => {
                 let problem = Self::from((**refusal).clone());
                 Self {

@@ -142,6 +142,7 @@ pub(super) struct Upstream {
     pub(super) headers: BTreeMap<String, ConfigValue>,
     pub(super) secret: Option<String>,
     pub(super) roots: Vec<String>,
+    pub(super) meta: Vec<String>,
     pub(super) tools: Option<Vec<String>>,
     pub(super) rename: BTreeMap<String, String>,
     pub(super) labels: Option<Vec<String>>,

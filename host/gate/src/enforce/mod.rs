@@ -22,7 +22,7 @@ mod single_flight;
 use tollgate_model::{canonical::Sha256Digest, request::Action};
 
 pub use act::Act;
-pub use acts::{OperatorAct, RunAct, ToolCall};
+pub use acts::{OperatorAct, RunAct, TokenAct, ToolCall};
 pub use answer::{
     Answer, AnswerView, CallOptions, CallOutcome, CallRequest, Listener, PendingView, PolicyView,
     Verdict,

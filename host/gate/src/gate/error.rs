@@ -11,6 +11,9 @@ pub enum OperateError {
     /// Policy does not allow it for this person.
     #[error("{}", .0.message())]
     Refused(Box<Refusal>),
+    /// It takes another person than this one.
+    #[error("{0}")]
+    SamePerson(String),
     /// There is nothing with this name.
     #[error("{0}")]
     Unknown(String),

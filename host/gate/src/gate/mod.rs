@@ -14,6 +14,7 @@ mod promote;
 mod reload;
 mod retention;
 mod reveal;
+mod tokens;
 
 use std::{
     fmt,
@@ -37,6 +38,7 @@ pub use self::{
     promote::Promotion,
     retention::ApprovalTimeouts,
     reveal::TokenError,
+    tokens::{TokenMaker, TokenValidity},
 };
 use crate::{
     capture::{self, CaptureSession},

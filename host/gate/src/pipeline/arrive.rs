@@ -37,6 +37,7 @@ pub(crate) async fn arrive(
         agent,
         on_behalf_of,
         operator,
+        speaker,
     } = identity;
     Ok(CallContext {
         ruleset: Arc::clone(ruleset),
@@ -44,6 +45,7 @@ pub(crate) async fn arrive(
         agent,
         on_behalf_of,
         operator,
+        speaker,
         run: run.id,
         root: run.root,
         call: span,

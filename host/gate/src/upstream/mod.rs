@@ -168,6 +168,8 @@ pub struct LoadedUpstream {
     pinned: BTreeMap<String, Definition>,
     /// Those of its tools that agents may have; all by default.
     only: Option<BTreeSet<String>>,
+    /// Keys of the caller's `_meta` that it gets.
+    meta: BTreeSet<String>,
     /// The secrets that it is sent, which are removed from its output.
     sent: Arc<BTreeSet<String>>,
     secrets: Arc<Vault>,
@@ -185,6 +187,7 @@ impl LoadedUpstream {
         Self {
             name: name.into(),
             only: config.tools.clone(),
+            meta: config.meta.clone(),
             sent: Arc::new(config.secrets().cloned().collect()),
             secrets: Arc::clone(secrets),
             digest: digest_of(&pinned),

@@ -244,6 +244,8 @@ impl Script {
         let id = ApprovalId::from_bytes(bytes(self.id()));
         let asked = ApprovalRequested {
             capability: None,
+            declared: None,
+            speaker: None,
             waiting: Vec::new(),
             via: Vec::new(),
             arguments: arguments(args),
@@ -288,6 +290,7 @@ impl Script {
             roles: BTreeSet::from(["security".into()]),
             took_effect,
             note: None,
+            token_makers: BTreeSet::new(),
         };
         self.record(Some(run), Event::ApprovalAnswered(answer))
     }

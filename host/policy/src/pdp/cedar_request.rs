@@ -208,12 +208,20 @@ impl Pdp {
             ActionContext::Secret {
                 guest,
                 host,
+                method,
                 scheme,
+                port,
+                path,
             } => {
                 common(&guest.on_behalf_of)?;
                 self.insert_guest(&mut context, guest)?;
                 context.insert("host", self.entity(host)?);
                 context.insert("scheme", scheme.as_str().into());
+                if self.names.secret_request {
+                    context.insert("method", method.as_str().into());
+                    context.insert("port", cedar_value::long((*port).into()));
+                    context.insert("path", path.as_str().into());
+                }
             }
             ActionContext::Approver {
                 tool,
@@ -221,12 +229,26 @@ impl Pdp {
                 operator,
                 roles,
                 escalated_to,
+                speaker,
             } => {
                 context.insert("tool", self.entity(tool)?);
                 context.insert("on_behalf_of", self.entity(on_behalf_of)?);
                 context.insert("operator", self.entity(operator)?);
                 context.insert("roles", self.set(Kind::Role, roles)?);
                 context.insert(self.names.escalated_to, self.set(Kind::Role, escalated_to)?);
+                if self.names.speaker {
+                    let speaker = speaker.as_ref().unwrap_or(operator);
+                    context.insert("speaker", self.entity(speaker)?);
+                }
+            }
+            ActionContext::Token {
+                on_behalf_of,
+                people,
+                first,
+            } => {
+                context.insert("on_behalf_of", self.entity(on_behalf_of)?);
+                context.insert("people", count(*people)?);
+                context.insert("first", (*first).into());
             }
             ActionContext::Operator => {}
         }

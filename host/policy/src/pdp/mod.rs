@@ -68,6 +68,10 @@ struct FixedNames {
     escalated_to: &'static str,
     /// Whether run facts have a window.
     window: bool,
+    /// Whether `use_secret` has the method, port and path of its request.
+    secret_request: bool,
+    /// Whether an approver's context has the user who spoke for the agent.
+    speaker: bool,
 }
 
 impl FixedNames {
@@ -78,8 +82,17 @@ impl FixedNames {
                 false => "escalated_to",
             },
             window: schema.contains("WindowFacts"),
+            secret_request: declares(schema, "type SecretContext", "port:"),
+            speaker: schema.contains("speaker:"),
         }
     }
+}
+
+/// Whether the declaration that begins with `declaration` contains `attribute`.
+fn declares(schema: &str, declaration: &str, attribute: &str) -> bool {
+    let after = schema.split_once(declaration).map(|(_, after)| after);
+    let body = after.and_then(|after| after.split_once("};"));
+    body.is_some_and(|(body, _)| body.contains(attribute))
 }
 
 /// Policies in the order of their ids, as the index numbers them.

@@ -24,6 +24,9 @@ use crate::{
 pub(super) const MAX_BODY: usize = 1 << 20;
 /// Bytes of a body at most, over the owner's socket.
 const MAX_BODY_OF_OWNER: usize = 64 << 20;
+/// How requests came in, as records name it: over TCP, and over the owner's socket, which is the command line's.
+const CHANNEL: &str = "rest";
+const CHANNEL_OF_OWNER: &str = "cli";
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -46,15 +49,28 @@ impl Requester {
     /// Count a request that may cost the ledger a record. The owner's are not counted: they
     /// can fill the disk of the store in other ways.
     pub(super) fn admit(&self) -> Result<(), Problem> {
+        self.admit_many(1)
+    }
+
+    /// As [`Requester::admit`], for a request that may cost as many records as `requests`.
+    pub(super) fn admit_many(&self, requests: usize) -> Result<(), Problem> {
         if self.is_owner {
             return Ok(());
         }
-        Ok(self.auth.admit(&self.authenticated.caller)?)
+        Ok(self.auth.admit_many(&self.authenticated.caller, requests)?)
     }
 
     /// Whether the request came over the owner's socket.
     pub(super) fn is_owner(&self) -> bool {
         self.is_owner
+    }
+
+    /// How the request came in, as records name it.
+    pub(super) fn channel(&self) -> &'static str {
+        match self.is_owner {
+            true => CHANNEL_OF_OWNER,
+            false => CHANNEL,
+        }
     }
 
     /// That the request came over the owner's socket: it names files of this machine.
@@ -70,8 +86,7 @@ impl Requester {
     }
 
     /// Who calls: the caller, or the agent for which a person speaks. Speaking for an agent is its operator's
-    /// act, or, over the owner's socket, an administrator's: an approval of the call does not know who spoke,
-    /// so over TCP only the operator speaks for an agent.
+    /// act, or, over the owner's socket, an administrator's. An approval of the call names who spoke.
     pub(super) async fn acting(
         &self,
         gate: &Gate,
@@ -90,7 +105,11 @@ impl Requester {
             )));
         }
         self.permit_impersonation(gate, &by, &agent).await?;
-        Ok(Caller::Spoken { agent, by: by.id })
+        Ok(Caller::Spoken {
+            agent,
+            by: by.id,
+            channel: self.channel().into(),
+        })
     }
 
     /// Decide, and record where it is not the operator, that `user` may speak for an agent. An agent that does

@@ -62,7 +62,7 @@ pub(super) async fn stdio(
         ));
     };
     who.permit_impersonation(&rest.gate, &user, &agent).await?;
-    let caller = caller(&rest, agent, user);
+    let caller = caller(&rest, agent, user, who.channel());
     serve(server, caller, upgrade);
     let headers = [
         (header::CONNECTION, HeaderValue::from_static("upgrade")),
@@ -72,7 +72,7 @@ pub(super) async fn stdio(
 }
 
 /// The agent, where its operator starts the client; else the person who speaks for it.
-fn caller(rest: &Rest, agent: String, user: Uid) -> Caller {
+fn caller(rest: &Rest, agent: String, user: Uid, channel: &str) -> Caller {
     let ruleset = rest.gate.ruleset();
     let config = ruleset.config.agents.get(&agent);
     if config.is_some_and(|config| config.operator == user.id) {
@@ -81,7 +81,11 @@ fn caller(rest: &Rest, agent: String, user: Uid) -> Caller {
             on_behalf_of: None,
         };
     }
-    Caller::Spoken { agent, by: user.id }
+    Caller::Spoken {
+        agent,
+        by: user.id,
+        channel: channel.into(),
+    }
 }
 
 /// Serve the client in a task, for as long as it stays and the server answers.

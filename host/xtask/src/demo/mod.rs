@@ -56,9 +56,10 @@ pub(crate) fn run() -> Result<()> {
     )?;
     desk.scene(
         "Dana gets a token, so that her answers are hers",
-        "She belongs to finance and security.",
+        "She belongs to finance and security. Olga makes the token, and operates no agent.",
         &["user", "token", "dana", "--out", "dana.token"],
     )?;
+    desk.scene_quiet(&["user", "token", "alice", "--out", "alice.token"])?;
 
     desk.agent(
         "An agent works on a support ticket, over MCP",
@@ -97,7 +98,16 @@ pub(crate) fn run() -> Result<()> {
     desk.scene(
         "Alice runs the agent, so she may not approve its refund",
         "Four eyes: the policy compares the approver with the operator of the agent.",
-        &["approvals", "approve", &refund, "--yes"],
+        &[
+            "approvals",
+            "approve",
+            &refund,
+            "--as",
+            "alice",
+            "--token-file",
+            "alice.token",
+            "--yes",
+        ],
     )?;
     desk.scene(
         "Dana may",

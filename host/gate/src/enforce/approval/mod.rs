@@ -45,8 +45,9 @@ pub enum ApprovalError {
         /// Its state.
         state: ApprovalState,
     },
-    /// The same person has already approved; others are needed.
-    #[error("{user} has approved {id} already; it still needs {needs}")]
+    /// The same person has already approved, perhaps as another user whose token one of them made; others
+    /// are needed.
+    #[error("{user} has approved {id} already, or the maker of a token has; it still needs {needs}")]
     Twice {
         /// The approval.
         id: ApprovalId,
@@ -54,6 +55,19 @@ pub enum ApprovalError {
         user: String,
         /// What is still missing.
         needs: String,
+    },
+    /// The token of the answer was made by a person on the asking side.
+    #[error(
+        "your token was made by {maker}, for whose side this call is made, so your approval does not count: \
+         another person must make or confirm a token of {user} first"
+    )]
+    TokenOfAsker {
+        /// The approval.
+        id: ApprovalId,
+        /// The user.
+        user: String,
+        /// The person who made the token.
+        maker: String,
     },
     /// The digest in the answer differs from that of the call.
     #[error(
@@ -104,7 +118,12 @@ pub struct ApprovalResponse<'a> {
     pub note: Option<&'a str>,
     /// The channel, such as `cli` or `rest`.
     pub channel: &'a str,
+    /// Users other than the approver who made the token by which the approver is known.
+    pub token_makers: &'a BTreeSet<String>,
 }
+
+/// Of an answer without a token, or with one that the approver made.
+static NO_MAKERS: BTreeSet<String> = BTreeSet::new();
 
 impl<'a> ApprovalResponse<'a> {
     /// An answer without a note and without a check of the digest.
@@ -115,6 +134,7 @@ impl<'a> ApprovalResponse<'a> {
             seen: None,
             note: None,
             channel,
+            token_makers: &NO_MAKERS,
         }
     }
 }
@@ -156,6 +176,35 @@ pub struct ApprovalView {
     pub labels: BTreeSet<String>,
 }
 
+/// The operator of the agent that asks; the user itself if a user asks.
+fn operator(config: &Config, row: &ApprovalRow) -> Uid {
+    match row.principal.kind {
+        Kind::User => row.principal.clone(),
+        _ => config.agents.get(&row.principal.id).map_or_else(
+            || row.on_behalf_of.clone(),
+            |agent| Uid::new(Kind::User, &agent.operator),
+        ),
+    }
+}
+
+/// A person on the asking side who made the token of an approval: the agent's operator, the user for whom it
+/// acts, or the user who made the call in its name.
+fn maker_on_asking_side(
+    config: &Config,
+    row: &ApprovalRow,
+    response: &ApprovalResponse<'_>,
+) -> Option<String> {
+    if response.vote == Vote::Reject {
+        return None;
+    }
+    let (operator, speaker) = (operator(config, row), row.speaker.as_ref());
+    let mut side = [&operator, &row.on_behalf_of]
+        .into_iter()
+        .chain(speaker.map(|speaker| &speaker.by));
+    let maker = side.find(|user| response.token_makers.contains(&user.id));
+    maker.map(|user| user.id.clone())
+}
+
 fn request(
     config: &Config,
     user: &Uid,
@@ -164,13 +213,7 @@ fn request(
 ) -> (Request, Vec<Entity>) {
     let tool = Uid::new(Kind::Tool, &row.tool);
     let resource = Uid::new(Kind::Approval, row.id.to_string());
-    let operator = match row.principal.kind {
-        Kind::User => row.principal.clone(),
-        _ => config.agents.get(&row.principal.id).map_or_else(
-            || row.on_behalf_of.clone(),
-            |a| Uid::new(Kind::User, &a.operator),
-        ),
-    };
+    let operator = operator(config, row);
     let request = Request {
         principal: user.clone(),
         action,
@@ -181,6 +224,7 @@ fn request(
             operator,
             roles: row.requirement.roles(),
             escalated_to: row.escalated_to.clone(),
+            speaker: row.speaker.as_ref().map(|speaker| speaker.by.clone()),
         },
     };
     (request, vec![Entity::new(resource, [tool])])
@@ -249,9 +293,13 @@ impl Pep {
             .map(|user| user.roles.clone())
             .unwrap_or_default();
         let now = judged.facts.now;
-        let Effect { event, needs } = effect(row, user, &roles, response.vote, now)?;
+        let maker = maker_on_asking_side(&ruleset.config, row, &response);
+        let Effect { event, needs } = effect(row, user, &roles, &response, now)?;
         let expired = event == ApprovalEvent::Expire;
-        let state = row.state.after(event);
+        let state = row
+            .state
+            .after(event)
+            .filter(|_| maker.is_none() || expired);
         let of_run = |event| Record::new(row.tenant.clone(), Some(row.run), now, event);
         batch
             .records
@@ -263,6 +311,7 @@ impl Pep {
                 roles,
                 took_effect: state.is_some() && !expired,
                 note: response.note.map(|note| printable(note, 1000)),
+                token_makers: response.token_makers.clone(),
             })));
         if let Some(state) = state {
             let unchanged = Condition::ApprovalUnchanged(id, row.version);
@@ -276,14 +325,19 @@ impl Pep {
             Err(CommitError::ApprovalChanged) => return Ok(None),
             Err(error) => return Err(Refusal::from(error).into()),
         };
-        match state {
-            Some(state) if !expired => Ok(Some(ApprovalResult {
+        match (state, maker) {
+            (Some(state), _) if !expired => Ok(Some(ApprovalResult {
                 id,
                 state,
                 decision,
                 needs,
             })),
-            state => Err(ApprovalError::Resolved {
+            (None, Some(maker)) => Err(ApprovalError::TokenOfAsker {
+                id,
+                user: user.id.clone(),
+                maker,
+            }),
+            (state, _) => Err(ApprovalError::Resolved {
                 id,
                 state: state.unwrap_or(row.state),
             }),
@@ -385,13 +439,17 @@ fn effect(
     row: &ApprovalRow,
     user: &Uid,
     roles: &BTreeSet<String>,
-    vote: Vote,
+    response: &ApprovalResponse<'_>,
     now: Timestamp,
 ) -> Result<Effect, ApprovalError> {
     let is_open = matches!(row.state, ApprovalState::Pending | ApprovalState::Approved);
-    if vote == Vote::Approve
+    // The maker of a token can answer in its user's name, so both are one person.
+    let is_same_person =
+        |person: &str| person == user.id || response.token_makers.contains(person);
+    let mut counted = (row.answers.iter()).filter(|answer| answer.approve && answer.took_effect);
+    if response.vote == Vote::Approve
         && row.state == ApprovalState::Pending
-        && row.approvers.iter().any(|(by, _)| by == user)
+        && counted.any(|answer| answer.people().any(is_same_person))
         && row.expires > now
     {
         return Err(ApprovalError::Twice {
@@ -404,7 +462,7 @@ fn effect(
         let event = ApprovalEvent::Expire;
         return Ok(Effect { event, needs: None });
     }
-    let event = match vote {
+    let event = match response.vote {
         Vote::Reject => ApprovalEvent::Reject,
         Vote::Approve => {
             let earlier = row.approvers.iter().flat_map(|(_, roles)| roles);

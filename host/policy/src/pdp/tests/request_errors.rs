@@ -51,6 +51,7 @@ fn an_unknown_entity_is_an_error() {
             operator: uid(Kind::User, "alice"),
             roles: names(&["ghost"]),
             escalated_to: BTreeSet::new(),
+            speaker: None,
         },
         principal: uid(Kind::User, "carol"),
         resource: uid(Kind::Approval, "apr"),

@@ -86,6 +86,7 @@ impl HostDescriptor for State {
                 content: SharedContent::new(bytes, truncate, &files.held)?,
                 readable,
                 writable,
+                sized: readable || truncate || how.contains(OpenFlags::EXCLUSIVE),
             }),
             _ => Descriptor::Directory(location),
         };
@@ -227,10 +228,16 @@ impl HostDescriptor for State {
     }
 
     async fn stat(&mut self, fd: Resource<Handle>) -> FsResult<DescriptorStat> {
-        Ok(match self.files().get(&fd)? {
-            Descriptor::Directory(_) => stat(DescriptorType::Directory, 0),
-            Descriptor::File(file) => stat(DescriptorType::RegularFile, file.content.len()),
-        })
+        let file = match self.files().get(&fd)? {
+            Descriptor::Directory(_) => return Ok(stat(DescriptorType::Directory, 0)),
+            Descriptor::File(file) => file,
+        };
+        // The size of a file that is open for writing alone tells what others wrote, as reading does.
+        if !file.sized {
+            self.operate(&file.location, FileOperation::Stat, FileResult::entry)
+                .await?;
+        }
+        Ok(stat(DescriptorType::RegularFile, file.content.len()))
     }
 
     async fn is_same_object(
