@@ -130,6 +130,8 @@ async fn nothing_leads_out_of_a_grant() {
     assert!(!said.contains("DE02"), "{said}");
     assert!(world.read("vault/customer.json").contains("DE02"));
     assert!(!world.path("vault/new").exists());
+    let refused = "the path `../vault/customer.json` in `data` was refused";
+    assert!(said.contains(refused), "an auditor sees the attempt: {said}");
     gate.close().await;
 }
 

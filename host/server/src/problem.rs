@@ -200,7 +200,10 @@ impl From<Refusal> for Problem {
 impl From<OperateError> for Problem {
     fn from(error: OperateError) -> Self {
         match error {
-            OperateError::Refused(refusal) => (*refusal).into(),
+            OperateError::Refused(refusal) => Self {
+                detail: refusal.message_for_person(),
+                ..(*refusal).into()
+            },
             OperateError::Unknown(message) => Self::not_found(message),
             OperateError::SamePerson(message) => {
                 Self::new(StatusCode::FORBIDDEN, "same_person", message)

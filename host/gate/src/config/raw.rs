@@ -210,7 +210,7 @@ pub(super) struct Approvals {
 #[serde(deny_unknown_fields)]
 pub(super) struct Webhook {
     pub(super) url: String,
-    pub(super) secret: String,
+    pub(super) secret: Option<String>,
     #[serde(default)]
     pub(super) format: super::WebhookFormat,
 }

@@ -9,7 +9,7 @@ use crate::enforce::Refusal;
 #[non_exhaustive]
 pub enum OperateError {
     /// Policy does not allow it for this person.
-    #[error("{}", .0.message())]
+    #[error("{}", .0.message_for_person())]
     Refused(Box<Refusal>),
     /// It takes another person than this one.
     #[error("{0}")]

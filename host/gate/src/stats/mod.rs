@@ -171,14 +171,21 @@ impl Watcher {
                 }
                 hear(at, Fact::Finished(ended.outcome));
             }
-            Event::CallInvalid(call) => hear(
-                at,
-                Fact::Ended {
-                    how: &call.problem,
-                    failed: true,
-                    micros: None,
-                },
-            ),
+            Event::CallInvalid(call) => {
+                // A name that is no tool's could be any text.
+                let tool = match call.problem.as_str() {
+                    "unknown_tool" => "",
+                    _ => call.tool.as_str(),
+                };
+                hear(
+                    FactScope { tool, ..at },
+                    Fact::Ended {
+                        how: &call.problem,
+                        failed: true,
+                        micros: None,
+                    },
+                );
+            }
             Event::Decision(decided) => self.decided(at, decided, &mut hear),
             Event::Start(start) => self.started(at, start, &mut hear),
             Event::Outcome(outcome) => self.ended(at, outcome, &mut hear),
@@ -280,7 +287,13 @@ impl Watcher {
         }
         match decided.exhausted() {
             Some(budget) => hear(at, Fact::Exhausted(budget)),
-            None if decided.outcome == Outcome::Deny && policy.is_some() => hear(at, Fact::Unsafe),
+            // A rejected call was not forbidden by a policy alone.
+            None if decided.outcome == Outcome::Deny
+                && policy.is_some()
+                && decided.approval.is_none() =>
+            {
+                hear(at, Fact::Unsafe);
+            }
             None => {}
         }
         let again = match (

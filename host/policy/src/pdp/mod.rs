@@ -163,6 +163,12 @@ impl Pdp {
         &self.warnings
     }
 
+    /// Whether the configuration has this entity.
+    #[must_use]
+    pub fn knows(&self, uid: &Uid) -> bool {
+        self.known.contains_key(uid)
+    }
+
     /// The tools that are typed, by name.
     pub fn tools(&self) -> impl Iterator<Item = (&str, &ToolInput)> {
         self.tools

@@ -227,7 +227,12 @@ fn request(
             speaker: row.speaker.as_ref().map(|speaker| speaker.by.clone()),
         },
     };
-    (request, vec![Entity::new(resource, [tool])])
+    // Roles that nobody has any more, and those of an earlier configuration, stay known.
+    let asked = row.requirement.roles();
+    let roles = asked.iter().chain(&row.escalated_to);
+    let roles = roles.map(|role| Entity::new(Uid::new(Kind::Role, role), []));
+    let entities = [Entity::new(resource, [tool])].into_iter().chain(roles);
+    (request, entities.collect())
 }
 
 impl Pep {

@@ -17,7 +17,7 @@ use wasmtime_wasi::p2::{
 };
 
 use super::{
-    super::operation::{FileOperation, FileResult, OpenMode},
+    super::operation::{FileOperation, FileResult, OpenMode, log_refusal},
     Charge, Descriptor, File, FileLocation, Listing, SharedContent, code,
     content::{Reader, Writer},
 };
@@ -50,7 +50,7 @@ impl HostDescriptor for State {
         how: OpenFlags,
         flags: DescriptorFlags,
     ) -> FsResult<Resource<Handle>> {
-        let location = self.files().directory(&fd)?.below(&path)?;
+        let location = self.locate(&fd, &path)?;
         let readable = flags.contains(DescriptorFlags::READ);
         let truncate = how.contains(OpenFlags::TRUNCATE);
         let writable = flags.contains(DescriptorFlags::WRITE);
@@ -119,7 +119,7 @@ impl HostDescriptor for State {
         _: PathFlags,
         path: String,
     ) -> FsResult<DescriptorStat> {
-        let location = self.files().directory(&fd)?.below(&path)?;
+        let location = self.locate(&fd, &path)?;
         let entry = self
             .operate(&location, FileOperation::Stat, FileResult::entry)
             .await?;
@@ -270,7 +270,7 @@ impl HostDescriptor for State {
         path: String,
     ) -> FsResult<MetadataHashValue> {
         // Depends on the name only, so it reveals nothing about the file.
-        Ok(hash(&self.files().directory(&fd)?.below(&path)?))
+        Ok(hash(&self.locate(&fd, &path)?))
     }
 
     async fn advise(
@@ -331,8 +331,8 @@ impl HostDescriptor for State {
         new_fd: Resource<Handle>,
         new_path: String,
     ) -> FsResult<()> {
-        let from = self.files().directory(&fd)?.below(&path)?;
-        let to = self.files().directory(&new_fd)?.below(&new_path)?;
+        let from = self.locate(&fd, &path)?;
+        let to = self.locate(&new_fd, &new_path)?;
         if self.may_write(&from.grant) != Some(true) {
             return Err(ErrorCode::ReadOnly.into());
         }
@@ -383,10 +383,20 @@ impl State {
         path: &str,
         operation: FileOperation,
     ) -> FsResult<()> {
-        let location = self.files().directory(fd)?.below(path)?;
+        let location = self.locate(fd, path)?;
         Ok(self
             .operate(&location, operation, FileResult::nothing)
             .await?)
+    }
+
+    /// The location of a path. One that leads out is refused, and the refusal is in the trace.
+    fn locate(&mut self, fd: &Resource<Handle>, path: &str) -> FsResult<FileLocation> {
+        let directory = self.files().directory(fd)?;
+        let location = directory.below(path);
+        if let (Err(ErrorCode::NotPermitted), Some(host)) = (&location, self.host()) {
+            log_refusal(host, &directory.grant, path, "it leads out of the grant");
+        }
+        Ok(location?)
     }
 
     fn writer(
