@@ -365,7 +365,14 @@ async fn a_token_of_another_user_takes_two_people() {
     let own = served.post(&hers, "/v1/tokens", of("dana")).await.is(200);
     assert_eq!(own["token"]["makers"], json!(["alice"]));
     let targets = targets(&served);
-    assert!(targets.iter().filter(|target| target.starts_with(id)).count() == 2, "{targets:?}");
+    assert!(
+        targets
+            .iter()
+            .filter(|target| target.starts_with(id))
+            .count()
+            == 2,
+        "{targets:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -393,12 +400,15 @@ async fn an_approval_names_the_person_who_made_the_call() {
     let served = Served::new(ADMINISTRATOR).await;
     let router = socket::router(&served.server);
     let (dana, frank) = (served.user("dana").await, served.user("frank").await);
-    let arguments = json!({ "order": "A-1", "amount": 6000, "currency": "EUR", "reason": "broken" });
-    let spoken =
-        json!({ "tool": "payments__refund", "agent": "support", "arguments": arguments, "run": "r" });
+    let arguments =
+        json!({ "order": "A-1", "amount": 6000, "currency": "EUR", "reason": "broken" });
+    let spoken = json!({ "tool": "payments__refund", "agent": "support", "arguments": arguments, "run": "r" });
     let (status, reply) = post(&router, &dana, "/v1/calls", &spoken).await;
     assert_eq!(status, 202, "{reply}");
-    let path = format!("/v1/approvals/{}", reply["approval"]["id"].as_str().unwrap());
+    let path = format!(
+        "/v1/approvals/{}",
+        reply["approval"]["id"].as_str().unwrap()
+    );
     let shown = served.get(&frank, &path).await.is(200);
     let speaker = json!({ "by": Uid::new(Kind::User, "dana"), "channel": "cli" });
     assert_eq!(shown["speaker"], speaker, "{shown}");

@@ -242,14 +242,23 @@ async fn the_makers_of_a_token_and_its_user_are_one_person() {
     assert_eq!(view.row.state, ApprovalState::Pending);
     let answers = view.row.answers.iter();
     let answers: Vec<_> = answers
-        .map(|answer| (answer.by.id.as_str(), answer.took_effect, answer.token_makers.clone()))
+        .map(|answer| {
+            (
+                answer.by.id.as_str(),
+                answer.took_effect,
+                answer.token_makers.clone(),
+            )
+        })
         .collect();
     assert_eq!(
         answers,
-        [("dana", false, by_alice.clone()), ("frank", true, BTreeSet::new())]
+        [
+            ("dana", false, by_alice.clone()),
+            ("frank", true, BTreeSet::new())
+        ]
     );
     assert_eq!(pending(&call(&gate, "r", TOOL, REFUND).await), id);
-    // Anybody's token may reject.
+    // Rejecting takes no second person.
     let no = ApprovalResponse {
         vote: Vote::Reject,
         ..with(&by_alice)

@@ -131,7 +131,10 @@ async fn nothing_leads_out_of_a_grant() {
     assert!(world.read("vault/customer.json").contains("DE02"));
     assert!(!world.path("vault/new").exists());
     let refused = "the path `../vault/customer.json` in `data` was refused";
-    assert!(said.contains(refused), "an auditor sees the attempt: {said}");
+    assert!(
+        said.contains(refused),
+        "an auditor sees the attempt: {said}"
+    );
     gate.close().await;
 }
 

@@ -1,8 +1,7 @@
 //! The examples of the documentation: each one is loaded or parsed as it stands there.
 
 use std::{
-    fmt,
-    fs,
+    fmt, fs,
     path::{Path, PathBuf},
 };
 
@@ -79,7 +78,10 @@ fn blocks() -> Vec<Block> {
 }
 
 fn blocks_in(language: &str) -> Vec<Block> {
-    let found: Vec<Block> = blocks().into_iter().filter(|block| block.language == language).collect();
+    let found: Vec<Block> = blocks()
+        .into_iter()
+        .filter(|block| block.language == language)
+        .collect();
     assert!(!found.is_empty(), "there is no example in {language}");
     found
 }
@@ -88,7 +90,10 @@ fn blocks_in(language: &str) -> Vec<Block> {
 const OTHER_TABLES: &[(&str, &str)] = &[
     ("[users.alice]", "[users.alice]\nroles = [\"operator\"]\n"),
     ("[users.bob]", "[users.bob]\n"),
-    ("[agents.support]", "[agents.support]\noperator = \"alice\"\n"),
+    (
+        "[agents.support]",
+        "[agents.support]\noperator = \"alice\"\n",
+    ),
 ];
 
 #[test]
@@ -158,7 +163,9 @@ fn fault(line: &str) -> Option<String> {
     if words.first().map(String::as_str) != Some("tollgate") {
         return None;
     }
-    Cli::try_parse_from(words).err().map(|error| error.to_string())
+    Cli::try_parse_from(words)
+        .err()
+        .map(|error| error.to_string())
 }
 
 /// Lines that end with a backslash, and those after them, as one.
@@ -174,7 +181,9 @@ fn every_command_of_the_documentation_parses() {
             continue;
         }
         for line in joined(&block.text).lines() {
-            let is_command = ["tollgate ", "$ tollgate "].iter().any(|begin| line.starts_with(begin));
+            let is_command = ["tollgate ", "$ tollgate "]
+                .iter()
+                .any(|begin| line.starts_with(begin));
             commands += usize::from(is_command);
             if is_command && let Some(fault) = fault(line) {
                 faults.push(format!("{block}: {line}\n{fault}"));

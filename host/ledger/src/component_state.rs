@@ -196,7 +196,7 @@ impl StateUpdate {
         Ok(StateUpdateResult::Done { existed })
     }
 
-    /// From now on the absence of any key has these labels. Nobody but the run itself sees the keys of a run.
+    /// From now on the absence of any key has these labels. Only the run itself sees the keys of a run.
     fn label_absence(&self, conn: &Connection) -> rusqlite::Result<()> {
         let StateNamespace {
             tenant,

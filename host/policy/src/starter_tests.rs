@@ -189,7 +189,10 @@ fn examples_of_the_documentation_load() {
             continue;
         }
         if !example.contains("@id") {
-            example.insert_str(0, "@id(\"example\") @owner(\"tests\") @reason(\"An example.\")\n");
+            example.insert_str(
+                0,
+                "@id(\"example\") @owner(\"tests\") @reason(\"An example.\")\n",
+            );
         }
         examples.push((page, example));
     }

@@ -141,8 +141,7 @@ async fn create(args: Create, cx: &Context<'_>) -> Result<Exit, Failure> {
     });
     let out = args.out.as_deref();
     let NewTokenReply { token, text } = user::made(body, out, cx).await?;
-    let shown =
-        |key: &str, value: Value| json!({ "id": token.id, key: value, "confirmed": token.confirmed });
+    let shown = |key: &str, value: Value| json!({ "id": token.id, key: value, "confirmed": token.confirmed });
     user::hand_over(&text, &whose, out, &shown, cx)?;
     user::remark_unconfirmed(&token, cx);
     cx.out.remark(&format!(
@@ -197,10 +196,7 @@ fn shown(tokens: &[TokenView]) -> String {
             ]
         })
         .collect();
-    table(
-        ["ID", "WHOSE", "NAME", "MADE BY", "MADE", "EXPIRES"],
-        &rows,
-    )
+    table(["ID", "WHOSE", "NAME", "MADE BY", "MADE", "EXPIRES"], &rows)
 }
 
 /// Who made it: other users, the user itself, or not known.

@@ -63,7 +63,8 @@ pub(crate) async fn run(command: User, cx: &Context<'_>) -> Result<Exit, Failure
     }
     let body = json!({ "user": name, "name": token::CLI, "replace": true });
     let NewTokenReply { text, token } = made(body, out.as_deref(), cx).await?;
-    let shown = |key: &str, value: Value| json!({ "user": name, key: value, "confirmed": token.confirmed });
+    let shown =
+        |key: &str, value: Value| json!({ "user": name, key: value, "confirmed": token.confirmed });
     hand_over(&text, &name, out.as_deref(), &shown, cx)?;
     remark_unconfirmed(&token, cx);
     Ok(Exit::Ok)

@@ -189,11 +189,17 @@ fn token_makers(answer: &AnswerRow) -> Option<String> {
 fn who(view: &ApprovalView) -> String {
     let mut text = line(&view.principal.id, 64);
     if view.principal != view.on_behalf_of {
-        text.push_str(&format!(", on behalf of {}", line(&view.on_behalf_of.id, 64)));
+        text.push_str(&format!(
+            ", on behalf of {}",
+            line(&view.on_behalf_of.id, 64)
+        ));
     }
     if let Some(speaker) = &view.speaker {
         let by = line(&speaker.by.id, 64);
-        text.push_str(&format!("; {by} made the call ({})", line(&speaker.channel, 16)));
+        text.push_str(&format!(
+            "; {by} made the call ({})",
+            line(&speaker.channel, 16)
+        ));
     }
     text
 }

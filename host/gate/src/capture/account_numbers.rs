@@ -10,15 +10,75 @@ const MAX_IBAN: usize = 34;
 
 /// Countries of the IBAN registry, and the length of their IBANs.
 const IBAN_LENGTHS: &[(&str, usize)] = &[
-    ("AD", 24), ("AE", 23), ("AL", 28), ("AT", 20), ("AZ", 28), ("BA", 20), ("BE", 16), ("BG", 22),
-    ("BH", 22), ("BR", 29), ("CH", 21), ("CR", 22), ("CY", 28), ("CZ", 24), ("DE", 22), ("DK", 18),
-    ("DO", 28), ("EE", 20), ("EG", 29), ("ES", 24), ("FI", 18), ("FO", 18), ("FR", 27), ("GB", 22),
-    ("GE", 22), ("GI", 23), ("GL", 18), ("GR", 27), ("GT", 28), ("HR", 21), ("HU", 28), ("IE", 22),
-    ("IL", 23), ("IS", 26), ("IT", 27), ("JO", 30), ("KW", 30), ("KZ", 20), ("LB", 28), ("LI", 21),
-    ("LT", 20), ("LU", 20), ("LV", 21), ("MC", 27), ("MD", 24), ("ME", 22), ("MK", 19), ("MR", 27),
-    ("MT", 31), ("MU", 30), ("NL", 18), ("NO", 15), ("PK", 24), ("PL", 28), ("PS", 29), ("PT", 25),
-    ("QA", 29), ("RO", 24), ("RS", 22), ("SA", 24), ("SE", 24), ("SI", 19), ("SK", 24), ("SM", 27),
-    ("TN", 24), ("TR", 26), ("UA", 29), ("VG", 24), ("XK", 20),
+    ("AD", 24),
+    ("AE", 23),
+    ("AL", 28),
+    ("AT", 20),
+    ("AZ", 28),
+    ("BA", 20),
+    ("BE", 16),
+    ("BG", 22),
+    ("BH", 22),
+    ("BR", 29),
+    ("CH", 21),
+    ("CR", 22),
+    ("CY", 28),
+    ("CZ", 24),
+    ("DE", 22),
+    ("DK", 18),
+    ("DO", 28),
+    ("EE", 20),
+    ("EG", 29),
+    ("ES", 24),
+    ("FI", 18),
+    ("FO", 18),
+    ("FR", 27),
+    ("GB", 22),
+    ("GE", 22),
+    ("GI", 23),
+    ("GL", 18),
+    ("GR", 27),
+    ("GT", 28),
+    ("HR", 21),
+    ("HU", 28),
+    ("IE", 22),
+    ("IL", 23),
+    ("IS", 26),
+    ("IT", 27),
+    ("JO", 30),
+    ("KW", 30),
+    ("KZ", 20),
+    ("LB", 28),
+    ("LI", 21),
+    ("LT", 20),
+    ("LU", 20),
+    ("LV", 21),
+    ("MC", 27),
+    ("MD", 24),
+    ("ME", 22),
+    ("MK", 19),
+    ("MR", 27),
+    ("MT", 31),
+    ("MU", 30),
+    ("NL", 18),
+    ("NO", 15),
+    ("PK", 24),
+    ("PL", 28),
+    ("PS", 29),
+    ("PT", 25),
+    ("QA", 29),
+    ("RO", 24),
+    ("RS", 22),
+    ("SA", 24),
+    ("SE", 24),
+    ("SI", 19),
+    ("SK", 24),
+    ("SM", 27),
+    ("TN", 24),
+    ("TR", 26),
+    ("UA", 29),
+    ("VG", 24),
+    ("XK", 20),
 ];
 
 /// A number in a text.
@@ -36,7 +96,10 @@ pub(super) fn find(text: &str) -> Vec<AccountNumber> {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
-        let begins = at == 0 || bytes.get(at - 1).is_some_and(|b| !b.is_ascii_alphanumeric());
+        let begins = at == 0
+            || bytes
+                .get(at - 1)
+                .is_some_and(|b| !b.is_ascii_alphanumeric());
         let number = match byte {
             b'0'..=b'9' if begins => card(bytes, at).map(|end| ("card-number", end)),
             b'A'..=b'Z' | b'a'..=b'z' if begins => iban(bytes, at).map(|end| ("iban", end)),
@@ -58,7 +121,9 @@ pub(super) fn find(text: &str) -> Vec<AccountNumber> {
 
 /// Whether a number may end before `at`.
 fn is_end(bytes: &[u8], at: usize) -> bool {
-    bytes.get(at).is_none_or(|byte| !byte.is_ascii_alphanumeric())
+    bytes
+        .get(at)
+        .is_none_or(|byte| !byte.is_ascii_alphanumeric())
 }
 
 /// The end of the card number that begins at `begin`: digits, in groups with single spaces or hyphens.
@@ -84,7 +149,10 @@ fn card(bytes: &[u8], begin: usize) -> Option<usize> {
 
 /// Whether these are the digits of a card of a known network.
 fn is_card(digits: &[u8]) -> bool {
-    let begin = digits.iter().take(4).fold(0_u32, |n, d| n * 10 + u32::from(*d));
+    let begin = digits
+        .iter()
+        .take(4)
+        .fold(0_u32, |n, d| n * 10 + u32::from(*d));
     let known = match (digits.len(), begin) {
         (13 | 16 | 19, 4000..=4999) => true,
         (16, 5100..=5599 | 2221..=2720) => true,
@@ -98,13 +166,22 @@ fn is_card(digits: &[u8]) -> bool {
         (0, _) => u32::from(*digit),
         (_, double) => double / 10 + double % 10,
     };
-    known && digits.iter().rev().enumerate().map(luhn).sum::<u32>().is_multiple_of(10)
+    known
+        && digits
+            .iter()
+            .rev()
+            .enumerate()
+            .map(luhn)
+            .sum::<u32>()
+            .is_multiple_of(10)
 }
 
 /// The end of the IBAN that begins at `begin`: letters and digits, in groups with single spaces.
 fn iban(bytes: &[u8], begin: usize) -> Option<usize> {
     let country = bytes.get(begin..begin + 2)?.to_ascii_uppercase();
-    let known = IBAN_LENGTHS.iter().find(|(code, _)| code.as_bytes() == country);
+    let known = IBAN_LENGTHS
+        .iter()
+        .find(|(code, _)| code.as_bytes() == country);
     let length = known.map(|(_, length)| (*length).min(MAX_IBAN))?;
     let mut characters = Vec::with_capacity(length);
     let mut at = begin;
@@ -137,7 +214,9 @@ mod tests {
 
     fn kinds(text: &str) -> Vec<(&str, &'static str)> {
         let found = find(text).into_iter();
-        found.map(|number| (&text[number.place], number.kind)).collect()
+        found
+            .map(|number| (&text[number.place], number.kind))
+            .collect()
     }
 
     /// Numbers that networks and banks publish for tests.

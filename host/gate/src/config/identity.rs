@@ -166,7 +166,8 @@ impl Validation<'_> {
                     format: *format,
                 });
             }
-            let message = "the webhook has no `secret`, so its receiver cannot tell who posts".into();
+            let message =
+                "the webhook has no `secret`, so its receiver cannot tell who posts".into();
             let help = "name a secret of [secrets] that signs its messages: secret = \"hook\"";
             return Err(self.error("[approvals.webhook]", message, help));
         };

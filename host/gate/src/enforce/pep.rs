@@ -267,7 +267,9 @@ impl Pep {
         let config = &ruleset.config;
         let labels = run.labels.iter().map(|label| Uid::new(Kind::Label, label));
         let tools = run.tools.iter().map(|tool| Uid::new(Kind::Tool, tool));
-        let parents = entities.iter().flat_map(|entity| entity.parents.iter().cloned());
+        let parents = entities
+            .iter()
+            .flat_map(|entity| entity.parents.iter().cloned());
         let parents = parents.filter(|uid| matches!(uid.kind, Kind::Label | Kind::Tool));
         let met: BTreeSet<Uid> = labels.chain(tools).chain(parents).collect();
         let retired = met.into_iter().filter(|uid| !ruleset.pdp.knows(uid));

@@ -130,7 +130,10 @@ impl Gate {
     fn may_sign_in(&self, user: &Uid) -> Result<bool, OperateError> {
         let (ruleset, now) = (self.ruleset(), self.now());
         let config = &ruleset.config;
-        let has_login = config.users.get(&user.id).is_some_and(|u| u.login.is_some());
+        let has_login = config
+            .users
+            .get(&user.id)
+            .is_some_and(|u| u.login.is_some());
         let oauth = config.serve.oauth.as_ref();
         if has_login || oauth.is_some_and(|oauth| !oauth.user_clients.is_empty()) {
             return Ok(true);

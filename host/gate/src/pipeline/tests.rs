@@ -215,7 +215,9 @@ async fn a_halt_of_something_unknown_is_an_error() {
             panic!("{name}: {refused:?}");
         };
         let near = ["desk__read", "support", "desk"];
-        let is_near = near.iter().any(|near| problem.contains(&format!("`{near}`")));
+        let is_near = near
+            .iter()
+            .any(|near| problem.contains(&format!("`{near}`")));
         assert!(is_near || name == "desk__*" || name == "acme", "{problem}");
     }
     assert!(gate.ledger().reader().halts().unwrap().is_empty());

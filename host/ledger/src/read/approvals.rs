@@ -363,7 +363,12 @@ fn rejections(
     let rejected = select
         .query_map(
             params![at.0, to_sql_i64(opened), tenant, MAX_COMPARED],
-            |row| Ok((ApprovalId::from_bytes(row.get(0)?), from_sql_u64(row.get(1)?))),
+            |row| {
+                Ok((
+                    ApprovalId::from_bytes(row.get(0)?),
+                    from_sql_u64(row.get(1)?),
+                ))
+            },
         )?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     let mut rejections = Vec::new();

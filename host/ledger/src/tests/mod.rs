@@ -11,6 +11,7 @@ mod opening;
 mod proofs;
 mod reading;
 mod rebuild;
+mod rejections;
 mod runs;
 mod verification;
 

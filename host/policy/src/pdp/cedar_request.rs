@@ -223,6 +223,21 @@ impl Pdp {
                     context.insert("path", path.as_str().into());
                 }
             }
+            ActionContext::Approver { .. }
+            | ActionContext::Token { .. }
+            | ActionContext::Operator => self.insert_of_person(&mut context, &request.context)?,
+        }
+        let context = context.into_iter().map(|(name, v)| (name.into(), v));
+        Ok((Context::Value(Arc::new(context.collect())), untyped))
+    }
+
+    /// The attributes of what a person does outside a call.
+    fn insert_of_person(
+        &self,
+        context: &mut Attributes,
+        action: &ActionContext,
+    ) -> Result<(), RequestError> {
+        match action {
             ActionContext::Approver {
                 tool,
                 on_behalf_of,
@@ -250,10 +265,14 @@ impl Pdp {
                 context.insert("people", count(*people)?);
                 context.insert("first", (*first).into());
             }
-            ActionContext::Operator => {}
+            ActionContext::Call { .. }
+            | ActionContext::Result { .. }
+            | ActionContext::Capability { .. }
+            | ActionContext::Http { .. }
+            | ActionContext::Secret { .. }
+            | ActionContext::Operator => {}
         }
-        let context = context.into_iter().map(|(name, v)| (name.into(), v));
-        Ok((Context::Value(Arc::new(context.collect())), untyped))
+        Ok(())
     }
 
     fn insert_guest(

@@ -105,9 +105,11 @@ pub(super) fn retain_declared(record: &Record, members: &mut Map<String, Value>)
 fn retain_declared_in(ty: &InputType, value: &mut Value) -> bool {
     match (ty, value) {
         (InputType::Record(record), Value::Object(members)) => retain_declared(record, members),
-        (InputType::Set(element), Value::Array(items)) => items
-            .iter_mut()
-            .fold(false, |removed, item| retain_declared_in(element, item) | removed),
+        (InputType::Set(element), Value::Array(items)) => {
+            items.iter_mut().fold(false, |removed, item| {
+                retain_declared_in(element, item) | removed
+            })
+        }
         _ => false,
     }
 }

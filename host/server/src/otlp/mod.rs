@@ -232,7 +232,10 @@ impl Intake {
         who: &AuthenticatedCaller,
         body: Body,
     ) -> Result<RequestBody, IntakeError> {
-        let slot = self.senders.enter(&who.caller).ok_or(IntakeError::TooMany)?;
+        let slot = self
+            .senders
+            .enter(&who.caller)
+            .ok_or(IntakeError::TooMany)?;
         let whole = Limited::new(body, MAX_BODY).collect();
         let bytes = match tokio::time::timeout(SLOWEST, whole).await {
             Ok(Ok(body)) => body.to_bytes(),

@@ -19,8 +19,10 @@ use tollgate_model::{
     time::Timestamp,
 };
 
+mod asking_side;
 mod pending_call;
 
+use asking_side::{maker_on_asking_side, operator};
 pub use pending_call::PendingCall;
 
 use super::{Pep, Refusal, Ruleset};
@@ -47,7 +49,9 @@ pub enum ApprovalError {
     },
     /// The same person has already approved, perhaps as another user whose token one of them made; others
     /// are needed.
-    #[error("{user} has approved {id} already, or the maker of a token has; it still needs {needs}")]
+    #[error(
+        "{user} has approved {id} already, or the maker of a token has; it still needs {needs}"
+    )]
     Twice {
         /// The approval.
         id: ApprovalId,
@@ -176,35 +180,6 @@ pub struct ApprovalView {
     pub labels: BTreeSet<String>,
 }
 
-/// The operator of the agent that asks; the user itself if a user asks.
-fn operator(config: &Config, row: &ApprovalRow) -> Uid {
-    match row.principal.kind {
-        Kind::User => row.principal.clone(),
-        _ => config.agents.get(&row.principal.id).map_or_else(
-            || row.on_behalf_of.clone(),
-            |agent| Uid::new(Kind::User, &agent.operator),
-        ),
-    }
-}
-
-/// A person on the asking side who made the token of an approval: the agent's operator, the user for whom it
-/// acts, or the user who made the call in its name.
-fn maker_on_asking_side(
-    config: &Config,
-    row: &ApprovalRow,
-    response: &ApprovalResponse<'_>,
-) -> Option<String> {
-    if response.vote == Vote::Reject {
-        return None;
-    }
-    let (operator, speaker) = (operator(config, row), row.speaker.as_ref());
-    let mut side = [&operator, &row.on_behalf_of]
-        .into_iter()
-        .chain(speaker.map(|speaker| &speaker.by));
-    let maker = side.find(|user| response.token_makers.contains(&user.id));
-    maker.map(|user| user.id.clone())
-}
-
 fn request(
     config: &Config,
     user: &Uid,
@@ -227,7 +202,7 @@ fn request(
             speaker: row.speaker.as_ref().map(|speaker| speaker.by.clone()),
         },
     };
-    // Roles that nobody has any more, and those of an earlier configuration, stay known.
+    // Roles of an earlier configuration stay known.
     let asked = row.requirement.roles();
     let roles = asked.iter().chain(&row.escalated_to);
     let roles = roles.map(|role| Entity::new(Uid::new(Kind::Role, role), []));
@@ -449,8 +424,7 @@ fn effect(
 ) -> Result<Effect, ApprovalError> {
     let is_open = matches!(row.state, ApprovalState::Pending | ApprovalState::Approved);
     // The maker of a token can answer in its user's name, so both are one person.
-    let is_same_person =
-        |person: &str| person == user.id || response.token_makers.contains(person);
+    let is_same_person = |person: &str| person == user.id || response.token_makers.contains(person);
     let mut counted = (row.answers.iter()).filter(|answer| answer.approve && answer.took_effect);
     if response.vote == Vote::Approve
         && row.state == ApprovalState::Pending

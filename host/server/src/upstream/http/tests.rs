@@ -76,11 +76,13 @@ async fn a_request_that_a_redirect_led_nowhere_was_not_unsent() {
         drop(listener);
         let mut request = [0; 4096];
         drop(stream.read(&mut request).await);
-        let answer = "HTTP/1.1 307 x\r\nlocation: /next\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        let answer =
+            "HTTP/1.1 307 x\r\nlocation: /next\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
         stream.write_all(answer.as_bytes()).await.unwrap();
     });
     let client = client(address);
-    let send = || client.send(&Method::POST, client.url(), &HeaderMap::new(), None);
+    let none = HeaderMap::new();
+    let send = || client.send(&Method::POST, client.url(), &none, None);
     let failed = send().await.unwrap_err();
     assert_eq!(failed.fate, Fate::NotTaken, "the server had it once");
     let failed = send().await.unwrap_err();
