@@ -178,8 +178,14 @@ impl From<Refusal> for Problem {
 impl From<OperateError> for Problem {
     fn from(error: OperateError) -> Self {
         match error {
-            OperateError::Refused(refusal) => (*refusal).into(),
+            OperateError::Refused(refusal) => Self {
+                detail: refusal.message_for_person(),
+                ..(*refusal).into()
+            },
             OperateError::Unknown(message) => Self::not_found(message),
+            OperateError::SamePerson(message) => {
+                Self::new(StatusCode::FORBIDDEN, "same_person", message)
+            }
             other => Self::unavailable(other.to_string()),
         }
     }
@@ -193,6 +199,12 @@ impl From<ApprovalError> for Problem {
             ApprovalError::Resolved { .. } => conflict("already_resolved"),
             ApprovalError::Twice { .. } => conflict("already_answered"),
             ApprovalError::OtherCall(_) => conflict("other_call"),
+            ApprovalError::TokenOfAsker { user, .. } => {
+                Self::new(StatusCode::FORBIDDEN, "token_of_asker", error.to_string()).help(format!(
+                    "a second person confirms one with `tollgate token confirm`, or {user} makes one of \
+                     their own: `tollgate token create --user {user}`"
+                ))
+            }
             ApprovalError::Denied(refusal) => {
                 let problem = Self::from((**refusal).clone());
                 Self {

@@ -301,7 +301,11 @@ impl ReadIndex {
         let joined = words::joined(words);
         let digest = self.key.digest(Kind::Field, [joined.as_str()]);
         self.operator.contains(&digest)
-            || (words.len() == 1 && self.endings.iter().any(|end| joined.ends_with(end.as_str())))
+            || (words.len() == 1
+                && self
+                    .endings
+                    .iter()
+                    .any(|end| joined.ends_with(end.as_str())))
     }
 
     fn trusted_place(&self, words: &[Word]) -> Option<u32> {
