@@ -12,11 +12,13 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::{Client, Response, Url, header, redirect};
 use serde_json::{Value, json};
 
-use crate::{
-    client::{installed, node},
-    gate::Served,
-    world::{Ran, World, binary, repository},
+use tollgate_testkit::{
+    binary,
+    command::{CommandOutput, World},
+    installed, repository,
 };
+
+use crate::{client::node, gate::Gate};
 
 const SECRET: &str = "client secret & more";
 const WHOAMI: &[&str] = &["call", "wiki__whoami", "--args", "{}"];
@@ -228,7 +230,7 @@ async fn log_in(world: &World, more: &[&str], name: &str) -> Value {
     login
 }
 
-fn says(ran: Ran, words: &str) -> Ran {
+fn says(ran: CommandOutput, words: &str) -> CommandOutput {
     let ran = ran.exits(0).says(&[words]);
     assert!(ran.out.contains("[secret removed]"), "{ran:?}");
     ran
@@ -260,7 +262,7 @@ async fn client_credentials_by_a_secret_and_by_a_key() {
         let example = documented("client_credentials", &replaced);
         world.configure("[users.alice]", &format!("{example}[users.alice]"));
         world.accept_upstream("wiki").says(&["✓ accepted"]);
-        let served = Served::start(&world, "127.0.0.1:0");
+        let served = Gate::start(&world, "127.0.0.1:0");
         let me = format!("client {client}, by");
         says(world.run(WHOAMI), &me);
         let before = servers.asked("client_credentials").await;
@@ -311,7 +313,7 @@ async fn users_log_in_and_act_with_their_own_rights() {
     world
         .run(&["user", "token", "dana", "--out", "dana.token"])
         .exits(0);
-    let served = Served::start(&world, "127.0.0.1:0");
+    let served = Gate::start(&world, "127.0.0.1:0");
 
     let login = log_in(&world, &[], "ada").await;
     assert_eq!(login["user"], "alice");
@@ -336,7 +338,7 @@ async fn users_log_in_and_act_with_their_own_rights() {
     }
     // The gate goes on with them after a restart.
     served.stop();
-    let served = Served::start(&world, "127.0.0.1:0");
+    let served = Gate::start(&world, "127.0.0.1:0");
     says(world.run(WHOAMI), "ada, by");
     servers.ask("/refuse").await;
     says(world.run(WHOAMI), "ada, by");
@@ -384,7 +386,7 @@ async fn an_agents_token_never_logs_in() {
         "--on-behalf-of",
         "alice",
     ]);
-    let served = Served::start(&world, "127.0.0.1:0");
+    let served = Gate::start(&world, "127.0.0.1:0");
     let url = format!("http://{}/v1/upstreams/wiki/login", served.address);
     let body = json!({"redirect_uri": "http://127.0.0.1:8123/callback"});
     let refused = http()

@@ -318,7 +318,7 @@ async fn tokens_are_made_once_and_revoked() {
 /// that.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_of_another_user_takes_two_people() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let (alice, dana) = (served.user("alice").await, served.user("dana").await);
     let (frank, eve) = (served.user("frank").await, served.user("eve").await);
     let of = |user: &str| json!({ "user": user, "name": "cli", "replace": true });
@@ -377,7 +377,7 @@ async fn a_token_of_another_user_takes_two_people() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_does_not_outlast_the_one_that_made_it() {
-    let served = Served::new("").await;
+    let served = HttpGate::new("").await;
     let expires = served.gate.now().plus(60_000_000);
     let short = Purpose {
         principal: Uid::new(Kind::User, "eve"),
@@ -397,7 +397,7 @@ async fn a_token_does_not_outlast_the_one_that_made_it() {
 /// An administrator who speaks for another's agent is a party to what it asks for.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_approval_names_the_person_who_made_the_call() {
-    let served = Served::new(ADMINISTRATOR).await;
+    let served = HttpGate::new(ADMINISTRATOR).await;
     let router = socket::router(&served.server);
     let (dana, frank) = (served.user("dana").await, served.user("frank").await);
     let arguments =
