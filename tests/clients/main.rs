@@ -8,6 +8,8 @@ mod conformance;
 #[cfg(test)]
 mod gate;
 #[cfg(test)]
+mod oauth;
+#[cfg(test)]
 mod opentelemetry;
 #[cfg(test)]
 mod pages;

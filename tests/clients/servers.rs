@@ -270,7 +270,7 @@ fn servers_that_others_wrote_are_listed_called_and_denied() {
 /// Exactly the locked versions are installed, so that a new release cannot break the tests.
 #[test]
 fn packages_of_the_tests_are_locked() {
-    for folder in ["node", "node_servers"] {
+    for folder in ["node", "node_servers", "node_oauth"] {
         let folder = repository().join("tests/clients").join(folder);
         let json = |file: &str| -> Value {
             serde_json::from_slice(&fs::read(folder.join(file)).unwrap()).unwrap()

@@ -37,6 +37,8 @@ mod upstream;
 #[cfg(test)]
 mod upstream_http;
 #[cfg(test)]
+mod upstream_oauth;
+#[cfg(test)]
 mod upstream_odd;
 #[cfg(test)]
 mod upstream_server;

@@ -85,6 +85,20 @@ impl Network {
         request: WireRequest,
         addresses: &[IpAddr],
     ) -> Result<WireResponse, EgressError> {
+        self.send_within(target, request, addresses, MAX_BODY).await
+    }
+
+    /// As [`Network::send`], with a response body of at most `max_body` bytes, decoded.
+    ///
+    /// # Errors
+    /// [`EgressError`].
+    pub async fn send_within(
+        &self,
+        target: &Target,
+        request: WireRequest,
+        addresses: &[IpAddr],
+        max_body: usize,
+    ) -> Result<WireResponse, EgressError> {
         let request = on_the_wire(request)?;
         let (connection, address) = self.connect(target, addresses).await?;
         let (mut sender, connection) = http1::Builder::new()
@@ -99,7 +113,7 @@ impl Network {
         driver.spawn(connection);
         let response = sender.send_request(request).await;
         let (parts, body) = response.map_err(|e| exchange_error(&e))?.into_parts();
-        let body = read(&parts.headers, body).await?;
+        let body = read(&parts.headers, body, max_body).await?;
         Ok(WireResponse {
             status: parts.status.as_u16(),
             headers: visible_headers(&parts.headers),
@@ -127,7 +141,11 @@ fn on_the_wire(request: WireRequest) -> Result<Request<Full<Bytes>>, EgressError
 }
 
 /// The whole body, decoded.
-async fn read(fields: &HeaderMap, mut body: Incoming) -> Result<Vec<u8>, EgressError> {
+async fn read(
+    fields: &HeaderMap,
+    mut body: Incoming,
+    max_body: usize,
+) -> Result<Vec<u8>, EgressError> {
     let mut codings = fields.get_all(header::CONTENT_ENCODING).iter();
     let coding = codings.next().map(|coding| coding.to_str().unwrap_or("?"));
     let coding = if codings.next().is_some() {
@@ -144,7 +162,7 @@ async fn read(fields: &HeaderMap, mut body: Incoming) -> Result<Vec<u8>, EgressE
         let coded = match &mut coded {
             Some(coded) => coded,
             // An empty body may have an unknown coding.
-            none => none.insert(CodedBody::new(coding, MAX_BODY)?),
+            none => none.insert(CodedBody::new(coding, max_body)?),
         };
         coded.push(bytes)?;
     }

@@ -111,6 +111,11 @@ impl Ids {
         RunId::at(now.millis(), self.draw())
     }
 
+    /// A new secret.
+    pub(crate) fn secret(&self) -> [u8; 32] {
+        self.draw()
+    }
+
     /// A new approval id.
     #[must_use]
     pub fn approval(&self) -> ApprovalId {

@@ -193,12 +193,13 @@ impl Keys {
         }))
     }
 
-    fn store(&self) -> MutexGuard<'_, Connection> {
+    /// The connection for what is kept outside any batch. What it deletes is overwritten.
+    pub(crate) fn store(&self) -> MutexGuard<'_, Connection> {
         // If a panic happened while it was held, its transaction was rolled back.
         self.0.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn failed(&self, error: impl Into<ReadError>) -> LedgerError {
+    pub(crate) fn failed(&self, error: impl Into<ReadError>) -> LedgerError {
         error.into().at(&self.0.path)
     }
 
@@ -358,6 +359,30 @@ impl Keys {
         Ok(key)
     }
 
+    /// Seals a credential, which outlives the keys of days, with the key outside the store. `parts` must be the same
+    /// when it is opened.
+    pub(crate) fn seal_credential(
+        &self,
+        parts: &[&[u8]],
+        plain: &[u8],
+    ) -> Result<Vec<u8>, LedgerError> {
+        encrypt(&self.0.master, plain, &credential_aad(parts)).map_err(|e| self.failed(e))
+    }
+
+    /// Opens what [`Keys::seal_credential`] sealed.
+    pub(crate) fn open_credential(
+        &self,
+        parts: &[&[u8]],
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, LedgerError> {
+        decrypt(&self.0.master, sealed, &credential_aad(parts)).ok_or_else(|| {
+            LedgerError::Damaged {
+                path: self.0.path.clone(),
+                reason: "a sealed credential does not open".into(),
+            }
+        })
+    }
+
     /// Destroys the tenant's key of a day: payloads sealed with it can never be read again, except from
     /// backups that still contain the key.
     ///
@@ -380,6 +405,12 @@ impl Keys {
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
             .map_err(|e| self.failed(e))
     }
+}
+
+fn credential_aad(parts: &[&[u8]]) -> Vec<u8> {
+    let mut all: Vec<&[u8]> = vec![b"credential"];
+    all.extend_from_slice(parts);
+    bound(&all)
 }
 
 fn payload_aad(tenant: &str, day: i64, kind: &str) -> Vec<u8> {

@@ -16,6 +16,7 @@
 //! | `open`, `schema`, `anchor`, `disk_reserve` | ownership, format, rollback detection, space for outcomes
 //! |
 //! | `keys` | keyed digests and sealed payloads |
+//! | `upstream_logins` | users' logins to upstream servers, sealed |
 //! | `lifecycle`, `open_calls` | what a crash or the passage of time leaves to be recorded |
 //! | [`checkpoint`] | signed checkpoints and proofs that strangers can check |
 //! | `durable_file` | files that are replaced whole |
@@ -51,6 +52,7 @@ pub mod sqlite;
 mod sqlite_error;
 mod state;
 mod sync;
+mod upstream_logins;
 mod usage_window;
 mod writer;
 
@@ -75,4 +77,5 @@ pub use read::{
 };
 pub use receipt::Receipt;
 pub use rows::{ApprovalAnswer, ApprovalRow, Binding, Run, RunRow, Size, SpanRow, Token};
+pub use upstream_logins::{Login, LoginKey, LoginTerms, LoginUpdate, SealedLogin};
 pub use usage_window::{Window, WindowUsage};

@@ -73,6 +73,8 @@ pub enum Action {
     CancelRun,
     /// A person makes tokens, or backs up or restores the store.
     Administer,
+    /// A person lets the gate act with their own rights at an upstream server.
+    ConnectUpstream,
 }
 
 impl Action {
@@ -99,6 +101,7 @@ impl Action {
         Self::Halt,
         Self::CancelRun,
         Self::Administer,
+        Self::ConnectUpstream,
     ];
 
     /// The id in policies: the tool's name, or a fixed one such as `read_file`.

@@ -261,6 +261,7 @@ fn acts_of_people() -> Vec<(String, serde_json::Value)> {
             Action::ActivatePolicies | Action::Halt | Action::CancelRun | Action::Administer => {
                 case["resource"] = "Gate::gate".into();
             }
+            Action::ConnectUpstream => Some("Component::files"),
             Action::Approve
             | Action::Reject
             | Action::ViewRun

@@ -40,7 +40,7 @@ pub(crate) struct Init {
 }
 
 /// The starter policies that a new gate gets.
-pub(super) const POLICIES: [(&str, &str); 14] = [
+pub(super) const POLICIES: [(&str, &str); 15] = [
     (
         "calls.cedar",
         include_str!("../../../../policies/calls.cedar"),
@@ -76,6 +76,10 @@ pub(super) const POLICIES: [(&str, &str); 14] = [
     (
         "operators.cedar",
         include_str!("../../../../policies/operators.cedar"),
+    ),
+    (
+        "provenance.cedar",
+        include_str!("../../../../policies/provenance.cedar"),
     ),
     (
         "readers.cedar",

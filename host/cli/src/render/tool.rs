@@ -1,12 +1,14 @@
 //! Tools: their definitions and configuration.
 
+use std::{collections::BTreeMap, fmt::Display};
+
 use serde::Serialize;
 use serde_json::Value;
 use tollgate::{
     sandbox::LoadedComponent,
     tool::{Annotations, Size, Tool},
 };
-use tollgate_model::canonical::Sha256Digest;
+use tollgate_model::{canonical::Sha256Digest, provenance::PointerPattern};
 
 use crate::{
     render::table::{Cell, table},
@@ -26,6 +28,12 @@ pub(crate) struct ToolView {
     description: String,
     labels: Vec<String>,
     taints: Vec<String>,
+    /// Words of a user's request that ask for it.
+    asked_by: Vec<String>,
+    /// Roles of arguments, by pointer.
+    arguments: BTreeMap<String, String>,
+    /// Trust in the fields of results, by pointer; `*` is every other field.
+    results: BTreeMap<String, String>,
     annotations: Annotations,
     limits: LimitsView,
     input_schema: Value,
@@ -86,6 +94,14 @@ impl ToolView {
             description: tool.description.clone(),
             labels: tool.labels.iter().cloned().collect(),
             taints: tool.taints.iter().cloned().collect(),
+            asked_by: tool.provenance.asked_by.clone(),
+            arguments: named(tool.provenance.roles.iter()),
+            results: {
+                let trust = &tool.provenance.trust;
+                let mut results = named(trust.iter());
+                results.insert("*".into(), trust.default_trust().to_string());
+                results
+            },
             annotations: tool.annotations,
             limits: LimitsView {
                 time_micros: micros(limits.wall),
@@ -101,6 +117,25 @@ impl ToolView {
             output_schema: tool.output_schema.clone(),
             policies,
         }
+    }
+}
+
+fn named<'a>(
+    all: impl Iterator<Item = (&'a PointerPattern, impl Display)>,
+) -> BTreeMap<String, String> {
+    all.map(|(pattern, name)| (pattern.to_string(), name.to_string()))
+        .collect()
+}
+
+/// Pointers with their roles or trust, in one line.
+fn pointers(all: &BTreeMap<String, String>) -> String {
+    let each: Vec<String> = all
+        .iter()
+        .map(|(pointer, name)| format!("{} {name}", line(pointer, 80)))
+        .collect();
+    match each.is_empty() {
+        true => "none".into(),
+        false => each.join(", "),
     }
 }
 
@@ -154,6 +189,9 @@ pub(crate) fn whole(tool: &ToolView, columns: usize) -> String {
     );
     field("labels", labels(&tool.labels));
     field("taints", labels(&tool.taints));
+    field("roles", pointers(&tool.arguments));
+    field("results", pointers(&tool.results));
+    field("asked by", labels(&tool.asked_by));
     if tool.unsandboxed {
         field(
             "runs",

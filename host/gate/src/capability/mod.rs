@@ -237,6 +237,11 @@ impl Capabilities {
         format!("00-{}-{span}-01", self.cx.run)
     }
 
+    /// The user for whom the call is made.
+    pub(crate) fn on_behalf_of(&self) -> &Uid {
+        &self.cx.on_behalf_of
+    }
+
     fn pending(&self) -> MutexGuard<'_, PendingEffects> {
         // Recover from poisoning: it contains plain data, and each change is a single step.
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)

@@ -12,10 +12,12 @@ mod external;
 mod identity;
 mod network;
 mod policy_files;
+mod provenance;
 mod raw;
 mod serve;
 mod trace;
 mod upstream;
+mod upstream_oauth;
 mod validate;
 mod webhook;
 
@@ -41,9 +43,11 @@ pub use identity::{
     ApprovalConfig, Claims, JwksSource, OauthConfig, RateConfig, SecondGroup, TlsConfig,
 };
 pub use policy_files::{policy_file, policy_files};
+pub use provenance::{RequestChannel, ToolProvenanceConfig};
 pub use serve::ServeConfig;
 pub use trace::TraceConfig;
 pub use upstream::{HttpProtocol, UpstreamConfig, UpstreamTransport};
+pub use upstream_oauth::{AuthorizationServer, ClientAuthentication, OauthGrant, UpstreamOauth};
 pub use webhook::{WebhookConfig, WebhookFormat};
 
 use tollgate_ledger::IdleLimits;
@@ -204,6 +208,8 @@ pub struct ToolConfig {
     pub taints: Option<BTreeSet<String>>,
     /// Numbers that policies do not see as decimals, by JSON pointer.
     pub numbers: BTreeMap<String, NumberMapping>,
+    /// Where its values come from and go.
+    pub provenance: ToolProvenanceConfig,
     /// Its limits; absent: those of its component.
     pub(crate) limits: LimitOverrides,
 }
@@ -240,6 +246,10 @@ pub struct AgentConfig {
     pub roles: BTreeSet<String>,
     /// The runs that share their labels.
     pub memory: AgentMemory,
+    /// The channels that tell the gate what the user asks for.
+    pub request_from: BTreeSet<RequestChannel>,
+    /// Values that the operator vouches for, such as addresses; `*@example.com` stands for all that end so.
+    pub values: Vec<String>,
 }
 
 /// Which runs of an agent share memory, and therefore labels.

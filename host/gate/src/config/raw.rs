@@ -141,12 +141,28 @@ pub(super) struct Upstream {
     pub(super) transport: Option<String>,
     pub(super) headers: BTreeMap<String, ConfigValue>,
     pub(super) secret: Option<String>,
+    pub(super) oauth: Option<UpstreamOauth>,
     pub(super) roots: Vec<String>,
     pub(super) tools: Option<Vec<String>>,
     pub(super) rename: BTreeMap<String, String>,
     pub(super) labels: Option<Vec<String>>,
     pub(super) taints: Option<Vec<String>>,
     pub(super) limits: UpstreamLimits,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct UpstreamOauth {
+    pub(super) grant: Option<String>,
+    pub(super) client_id: Option<String>,
+    pub(super) client_secret: Option<ConfigValue>,
+    pub(super) private_key: Option<ConfigValue>,
+    pub(super) key_id: Option<String>,
+    pub(super) scopes: Vec<String>,
+    pub(super) resource: Option<String>,
+    pub(super) issuer: Option<String>,
+    pub(super) token_url: Option<String>,
+    pub(super) authorization_url: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -328,6 +344,9 @@ pub(super) struct Tool {
     pub(super) labels: Option<Vec<String>>,
     pub(super) taints: Option<Vec<String>>,
     pub(super) numbers: BTreeMap<String, String>,
+    pub(super) asked_by: Option<Vec<String>>,
+    pub(super) arguments: BTreeMap<String, String>,
+    pub(super) results: BTreeMap<String, String>,
     pub(super) limits: Limits,
 }
 
@@ -345,6 +364,8 @@ pub(super) struct Limits {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Agent {
     pub(super) memory: super::AgentMemory,
+    pub(super) request_from: Vec<String>,
+    pub(super) values: Vec<String>,
     pub(super) operator: Option<String>,
     pub(super) roles: Vec<String>,
 }

@@ -9,7 +9,10 @@ use tollgate_model::settings::ConfigValue;
 use tollgate_policy::policy;
 use url::{Host, Url};
 
-use super::{ConfigError, raw, validate::Validation};
+use super::{
+    ConfigError, raw, upstream_oauth::OauthTable, upstream_oauth::UpstreamOauth,
+    validate::Validation,
+};
 use crate::{
     secrets::SecretConfig,
     tool::{Limits, Size},
@@ -60,6 +63,8 @@ pub enum UpstreamTransport {
         protocol: HttpProtocol,
         /// Headers of every request.
         headers: BTreeMap<String, ConfigValue>,
+        /// How access tokens are obtained, if they are.
+        oauth: Option<UpstreamOauth>,
     },
 }
 
@@ -78,14 +83,15 @@ pub enum HttpProtocol {
 impl UpstreamConfig {
     /// The secrets that are sent to it.
     pub fn secrets(&self) -> impl Iterator<Item = &String> {
-        let sent = match &self.transport {
-            UpstreamTransport::Command { env, .. } => env,
-            UpstreamTransport::Http { headers, .. } => headers,
+        let (sent, oauth) = match &self.transport {
+            UpstreamTransport::Command { env, .. } => (env, None),
+            UpstreamTransport::Http { headers, oauth, .. } => (headers, oauth.as_ref()),
         };
-        sent.values().filter_map(|value| match value {
+        let named = sent.values().filter_map(|value| match value {
             ConfigValue::Secret { name, .. } => Some(name),
             ConfigValue::Literal(_) => None,
-        })
+        });
+        named.chain(oauth.and_then(UpstreamOauth::secret))
     }
 }
 
@@ -107,11 +113,15 @@ struct HttpSettings {
     protocol: Option<HttpProtocol>,
     headers: BTreeMap<String, raw::ConfigValue>,
     secret: Option<String>,
+    oauth: Option<raw::UpstreamOauth>,
 }
 
 impl HttpSettings {
     fn is_empty(&self) -> bool {
-        self.protocol.is_none() && self.headers.is_empty() && self.secret.is_none()
+        self.protocol.is_none()
+            && self.headers.is_empty()
+            && self.secret.is_none()
+            && self.oauth.is_none()
     }
 }
 
@@ -138,6 +148,7 @@ impl Validation<'_> {
             protocol: self.http_protocol(name, upstream.transport.as_deref())?,
             headers: upstream.headers,
             secret: upstream.secret,
+            oauth: upstream.oauth,
         };
         let child = ChildSettings {
             env: upstream.env,
@@ -148,7 +159,7 @@ impl Validation<'_> {
             (Some(_), None) if !http.is_empty() => {
                 return Err(self.refuse_upstream(
                     name,
-                    "is a command, which has none of `headers`, `secret` and `transport`",
+                    "is a command, which has none of `headers`, `secret`, `oauth` and `transport`",
                     "put what it needs into `env`",
                 ));
             }
@@ -255,10 +266,14 @@ impl Validation<'_> {
             let bearer = self.bearer(&what, secret, secrets)?;
             headers.insert("authorization".into(), bearer);
         }
+        let table = OauthTable::new(self, name, secrets);
+        let oauth = settings.oauth.map(|oauth| table.read(oauth, &headers));
+        let oauth = oauth.transpose()?;
         Ok(UpstreamTransport::Http {
-            url: self.endpoint(url, holds_secret(&headers))?,
+            url: self.endpoint(url, holds_secret(&headers) || oauth.is_some())?,
             protocol: settings.protocol.unwrap_or_default(),
             headers,
+            oauth,
         })
     }
 

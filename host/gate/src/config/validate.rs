@@ -246,6 +246,7 @@ impl Validation<'_> {
     }
 
     fn tool(&self, tool: raw::Tool) -> Result<ToolConfig, ConfigError> {
+        let provenance = self.tool_provenance(tool.asked_by, tool.arguments, tool.results)?;
         let names = |names: Option<Vec<String>>| names.map(|n| self.names("label", n)).transpose();
         let mut numbers = BTreeMap::new();
         for (pointer, mapping) in tool.numbers {
@@ -262,6 +263,7 @@ impl Validation<'_> {
             labels: names(tool.labels)?,
             taints: names(tool.taints)?,
             numbers,
+            provenance,
             // Its component determines the engine; a higher limit is capped when it runs.
             limits: self.limits(tool.limits, Size::Large)?,
         })
@@ -339,6 +341,8 @@ impl Validation<'_> {
             operator,
             roles: self.names("role", agent.roles)?,
             memory: agent.memory,
+            request_from: self.request_channels(agent.request_from)?,
+            values: agent.values,
         })
     }
 

@@ -28,6 +28,7 @@ impl Act for ToolCall {
 pub struct OperatorAct {
     action: Action,
     user: Uid,
+    resource: Uid,
 }
 
 impl OperatorAct {
@@ -37,6 +38,17 @@ impl OperatorAct {
         Self {
             action,
             user: user.clone(),
+            resource: Uid::new(Kind::Gate, "gate"),
+        }
+    }
+
+    /// `user` wants the gate to act with their rights at this upstream server.
+    #[must_use]
+    pub fn connection(user: &Uid, upstream: &str) -> Self {
+        Self {
+            action: Action::ConnectUpstream,
+            user: user.clone(),
+            resource: Uid::new(Kind::Component, upstream),
         }
     }
 
@@ -44,7 +56,7 @@ impl OperatorAct {
         let request = Request {
             principal: self.user.clone(),
             action: self.action.clone(),
-            resource: Uid::new(Kind::Gate, "gate"),
+            resource: self.resource.clone(),
             context: ActionContext::Operator,
         };
         (request, Vec::new())

@@ -12,6 +12,7 @@ mod context;
 mod memory;
 mod pep;
 mod permit;
+mod reads;
 mod redact;
 mod refusal;
 mod release;
@@ -26,7 +27,7 @@ pub use act::Act;
 pub use acts::{OperatorAct, RunAct};
 pub use answer::{
     Answer, AnswerView, CallOptions, CallOutcome, CallRequest, Listener, PendingView, PolicyView,
-    Verdict,
+    UserRequest, Verdict,
 };
 pub use approval::{
     ApprovalError, ApprovalResponse, ApprovalResult, ApprovalView, PendingCall, Vote,
@@ -36,6 +37,7 @@ pub use context::{CallContext, EnclosingCall, RecentUsage};
 pub(crate) use memory::LabelMemory;
 pub(crate) use pep::{Draft, Pep};
 pub use permit::Permitted;
+pub(crate) use reads::ReadIndexes;
 pub use refusal::Refusal;
 pub(crate) use release::{ReleaseDecision, apply_release_decision, content_with_truncation_note};
 pub use ruleset::Ruleset;

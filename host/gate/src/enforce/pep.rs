@@ -20,7 +20,9 @@ use tollgate_model::{
 };
 
 use super::memory::RunScope;
-use super::{CallContext, InFlightCalls, LabelMemory, RecentUsage, Refusal, Ruleset, ToolCall};
+use super::{
+    CallContext, InFlightCalls, LabelMemory, ReadIndexes, RecentUsage, Refusal, Ruleset, ToolCall,
+};
 use crate::{
     capture::{Capture, CaptureSession},
     ids::{Clock, Ids},
@@ -45,6 +47,8 @@ pub(crate) struct Pep {
     pub(crate) capture: Arc<ArcSwap<Capture>>,
     /// Labels that principals remember from run to run.
     pub(crate) memory: Arc<LabelMemory>,
+    /// What runs have read.
+    pub(crate) reads: Arc<ReadIndexes>,
     /// Tokens and cost that agents report.
     pub(crate) usage: Arc<Usage>,
     /// Users to whom the arguments of an approval were shown, as recorded.

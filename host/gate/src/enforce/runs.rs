@@ -16,7 +16,7 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use super::{Pep, Refusal, Ruleset, memory::RunScope};
+use super::{CallOptions, Pep, Refusal, Ruleset, memory::RunScope, reads::ReadScope};
 use crate::{
     config::AgentMemory,
     identity::{Caller, Identity, RunKey},
@@ -300,6 +300,38 @@ impl Pep {
         Ok(())
     }
 
+    /// Puts a run into its scope of memory, so that what it reads is found again, and adds what the user asks
+    /// for, if the channel that tells it is trusted for the agent.
+    pub(crate) fn enter_scope(
+        &self,
+        ruleset: &Ruleset,
+        identity: &Identity,
+        run: RunId,
+        options: &CallOptions,
+    ) -> Result<(), Refusal> {
+        let agent = match identity.principal.kind {
+            Kind::Agent => ruleset.config.agents.get(&identity.principal.id),
+            _ => None,
+        };
+        let scope = RunScope {
+            run,
+            principal: identity.principal.clone(),
+            on_behalf_of: identity.on_behalf_of.clone(),
+            conversation: options.origin.conversation.clone(),
+        };
+        let memory = agent.map_or(AgentMemory::User, |agent| agent.memory);
+        let scope = ReadScope::of(memory, &scope);
+        let values = agent.map_or(&[][..], |agent| &agent.values);
+        let has_read = !self.run_state(run, None)?.labels.is_empty();
+        self.reads.enter(&self.ids, run, scope, values, has_read);
+        if let Some(request) = &options.user_request
+            && agent.is_some_and(|agent| agent.request_from.contains(&request.channel))
+        {
+            self.reads.read_request(run, &request.text);
+        }
+        Ok(())
+    }
+
     /// Adds the labels of one run to another: content of the one is about to reach the other.
     pub(crate) async fn share_labels(
         &self,
@@ -310,6 +342,7 @@ impl Pep {
         let held = self.run_state(into, None)?.labels;
         let shared = self.run_state(from, None)?.labels;
         let labels: BTreeSet<String> = shared.difference(&held).cloned().collect();
+        self.reads.share(from, into);
         if labels.is_empty() {
             return Ok(());
         }

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The offers of the upstream servers of a configuration, compared with the accepted definitions: of all,
-/// or of the named one. Opens no gate.
+/// or of the named one. Opens no gate, so it asks no server that users log in to: see [`Gate::compare_offer`].
 ///
 /// # Errors
 /// [`LoadError`] if there is no server with this name, or it cannot be asked.
@@ -38,11 +38,14 @@ pub async fn compare_offers(
     let lock = read_lock(config)?;
     let mut differences = Vec::new();
     for (name, settings) in named(config, only)? {
+        if settings.is_per_user() {
+            continue;
+        }
         let accepted = lock
             .upstream
             .get(name)
             .and_then(LockedUpstream::definitions);
-        let (upstream, offer) = ask(config, connector, name, settings).await?;
+        let (upstream, offer) = ask(config, connector, name, settings, None).await?;
         upstream.upstream().close().await;
         let difference = Difference::between(accepted.as_ref(), &*offer?);
         differences.push((name.clone(), difference));
@@ -55,12 +58,13 @@ async fn ask(
     connector: &dyn Connector,
     name: &str,
     settings: &UpstreamConfig,
+    user: Option<&Uid>,
 ) -> Result<(LoadedUpstream, Result<Arc<Offer>, LoadError>), LoadError> {
     let secrets = Arc::new(Vault::new(&config.secrets));
     let network = Network::new(Resolver::system(), &config.network.trust)?;
     let connection = connector.connect(name, settings, &secrets, &network);
     let upstream = LoadedUpstream::new(name, Default::default(), settings, &secrets, connection);
-    let offer = upstream.offer().await;
+    let offer = upstream.offer(user).await;
     let offer = offer.map_err(|unreachable| LoadError::UpstreamUnreachable {
         name: name.into(),
         reason: unreachable.to_string(),
@@ -100,13 +104,14 @@ struct Candidate {
 async fn candidate(
     config: &Config,
     connector: &dyn Connector,
+    user: &Uid,
     seen: &[(String, Sha256Digest)],
 ) -> Result<Candidate, LoadError> {
     let mut lock = read_lock(config)?;
     let mut target = Vec::new();
     for (name, digest) in seen {
         for (name, settings) in named(config, Some(name))? {
-            let (_, offer) = ask(config, connector, name, settings).await?;
+            let (_, offer) = ask(config, connector, name, settings, Some(user)).await?;
             let locked = LockedUpstream::of(&*offer?);
             if locked.digest != *digest {
                 return Err(LoadError::UpstreamMoved {
@@ -154,7 +159,7 @@ impl Gate {
             self.permit_activation(user).await?;
         }
         let path = Lock::path(&config.file);
-        let candidate = candidate(&config, self.connector(), seen).await?;
+        let candidate = candidate(&config, self.connector(), user, seen).await?;
         let snapshot = self.load(config, &candidate.lock).await?;
         if !differs && differ_beyond(&before, &snapshot.ruleset, seen) {
             self.permit_activation(user).await?;
@@ -175,7 +180,7 @@ impl Gate {
         seen: &[(String, Sha256Digest)],
     ) -> Result<Self, LoadError> {
         let path = Lock::path(&config.file);
-        let candidate = candidate(&config, options.connector.as_ref(), seen).await?;
+        let candidate = candidate(&config, options.connector.as_ref(), user, seen).await?;
         let gate = Self::prepare(config, &options, &candidate.lock).await?;
         let permitted = gate.permit_acceptance(user, &candidate.target).await;
         let accepted = match permitted.and_then(|()| Ok(candidate.lock.write(&path)?)) {

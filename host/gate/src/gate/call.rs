@@ -8,9 +8,9 @@ use tollgate_model::ids::RunId;
 use super::Gate;
 use crate::{
     capability::Listener,
-    enforce::{Answer, CallOptions, CallRequest, Verdict},
-    identity::{Caller, RunKey},
-    pipeline::{IncomingCall, Pipeline, parse_call},
+    enforce::{Answer, CallOptions, CallRequest, Refusal, UserRequest, Verdict},
+    identity::{Caller, Identity, RunKey},
+    pipeline::{IncomingCall, Pipeline, arrive, parse_call},
 };
 
 /// Counts a call as in flight until it is dropped.
@@ -43,6 +43,30 @@ impl Gate {
             ..CallOptions::default()
         };
         self.call_with_options(caller, run, request, options).await
+    }
+
+    /// Adds what the user asks for in a run, which begins with it if there is none. Returns the run, or `None`
+    /// if the agent's configuration does not trust the request's channel, and nothing was added.
+    ///
+    /// # Errors
+    /// [`Refusal`] if the caller is not configured, the run has ended, or it cannot be recorded.
+    pub async fn tell_request(
+        &self,
+        caller: &Caller,
+        run: &RunKey,
+        mut options: CallOptions,
+        request: UserRequest,
+    ) -> Result<Option<RunId>, Refusal> {
+        let ruleset = self.ruleset();
+        let identity = Identity::of(&ruleset.config, caller)?;
+        let agent = ruleset.config.agents.get(&identity.principal.id);
+        if !agent.is_some_and(|agent| agent.request_from.contains(&request.channel)) {
+            return Ok(None);
+        }
+        options.user_request = Some(request);
+        let span = self.pep().span_id();
+        let arrived = arrive(self.pep(), &ruleset, caller, run, &mut options, span).await?;
+        Ok(Some(arrived.run))
     }
 
     /// Like [`Gate::call`], with additional data from the caller's protocol.

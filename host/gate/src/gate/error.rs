@@ -2,7 +2,7 @@
 
 use tollgate_ledger::LedgerError;
 
-use crate::enforce::Refusal;
+use crate::{enforce::Refusal, upstream::LoginError};
 
 /// Why an operator's action did not happen.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -17,6 +17,23 @@ pub enum OperateError {
     /// An error of the store.
     #[error("{0}")]
     Store(String),
+}
+
+/// Why a user's account is not connected.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ConnectAccountError {
+    /// It is not allowed, or not possible here.
+    #[error(transparent)]
+    Operate(#[from] OperateError),
+    /// The login failed.
+    #[error(transparent)]
+    Login(#[from] LoginError),
+}
+
+impl From<LedgerError> for ConnectAccountError {
+    fn from(error: LedgerError) -> Self {
+        Self::Operate(error.into())
+    }
 }
 
 impl From<Refusal> for OperateError {

@@ -14,6 +14,7 @@ mod promote;
 mod reload;
 mod retention;
 mod reveal;
+mod upstream_logins;
 
 use std::{
     fmt,
@@ -31,7 +32,7 @@ use self::external::OpenCalls;
 pub use self::{
     accept_upstream::compare_offers,
     access::FactsView,
-    error::OperateError,
+    error::{ConnectAccountError, OperateError},
     external::{AuthorizedCall, CallRef, ReportedOutcome},
     operate::HaltReport,
     promote::Promotion,
@@ -49,7 +50,7 @@ use crate::{
     lock::Lock,
     pipeline::HaltRegistry,
     sandbox::{Compiler, Sandbox},
-    upstream::{Connector, NoUpstreams},
+    upstream::{Connector, LoginStore, NoUpstreams},
     usage::Usage,
 };
 
@@ -148,6 +149,12 @@ impl Gate {
             cached_runs: 1024,
         };
         let ledger = Ledger::open(ledger_options, options.clock.now())?;
+        let logins = LoginStore::new(
+            &ledger,
+            &options.clock,
+            &snapshot.ruleset.config.gate.tenant,
+        );
+        connector.attach(logins);
         let ids = Ids::from_system().map_err(|e| LoadError::Randomness(e.to_string()))?;
         let pep = Pep {
             ledger,
@@ -156,6 +163,7 @@ impl Gate {
             new_runs: Arc::default(),
             in_flight: InFlightCalls::default(),
             memory: Arc::default(),
+            reads: Arc::default(),
             usage: Arc::default(),
             shown: Arc::new(Mutex::new(TwoGenerationCache::new(REMEMBERED_VIEWS))),
             capture: Arc::new(ArcSwap::new(Arc::clone(&snapshot.ruleset.capture))),

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use tollgate_model::canonical;
+use tollgate_model::{
+    canonical,
+    provenance::{ArgumentRoles, FieldTrust, Trust, proposed_roles, proposed_words},
+};
 use tollgate_policy::{
     pdp,
     tool_input::{NumberMapping, ToolInput, mend},
@@ -11,8 +14,8 @@ use tollgate_policy::{
 
 use super::LoadError;
 use crate::{
-    config::Config,
-    tool::{Limits, SchemaCheck, Tool, ToolDefinition, ToolSource},
+    config::{Config, ToolProvenanceConfig},
+    tool::{Limits, SchemaCheck, Tool, ToolDefinition, ToolProvenance, ToolSource},
 };
 
 /// The longest name that model APIs accept.
@@ -61,17 +64,24 @@ pub(super) fn tool(
         let labels = by_tool.or(by_source).cloned();
         labels.unwrap_or_else(|| BTreeSet::from([default.to_owned()]))
     };
-    Ok(Tool {
-        labels: labels(
+    let (labels, taints) = (
+        labels(
             configured.and_then(|t| t.labels.as_ref()),
             defaults.labels,
             "unlabelled",
         ),
-        taints: labels(
+        labels(
             configured.and_then(|t| t.taints.as_ref()),
             defaults.taints,
             "untrusted",
         ),
+    );
+    let content: BTreeSet<&String> = labels.union(&taints).collect();
+    let given = configured.map(|tool| tool.provenance.clone());
+    Ok(Tool {
+        provenance: provenance(given.unwrap_or_default(), &own_name, &input_schema, &content),
+        labels,
+        taints,
         limits: configured.map_or_else(
             || defaults.limits.clone(),
             |t| t.limits.over(defaults.limits),
@@ -86,6 +96,30 @@ pub(super) fn tool(
         annotations: definition.annotations,
         output_check,
     })
+}
+
+/// What the operator says about a tool's values, and where he says nothing what its definition proposes.
+fn provenance(
+    given: ToolProvenanceConfig,
+    own_name: &str,
+    input_schema: &Value,
+    content: &BTreeSet<&String>,
+) -> ToolProvenance {
+    let is_untrusted = content
+        .iter()
+        .any(|label| matches!(label.as_str(), "untrusted" | "unlabelled"));
+    let default = if is_untrusted {
+        Trust::Untrusted
+    } else {
+        Trust::Trusted
+    };
+    ToolProvenance {
+        asked_by: given
+            .asked_by
+            .unwrap_or_else(|| proposed_words(own_name)),
+        roles: ArgumentRoles::new(given.arguments, proposed_roles(input_schema)),
+        trust: FieldTrust::new(default, given.results),
+    }
 }
 
 /// Why a tool with this name cannot be shown to agents.

@@ -31,7 +31,7 @@ pub(super) fn upstreams(
 ) -> Result<BTreeMap<String, LoadedUpstream>, LoadError> {
     let mut upstreams = BTreeMap::new();
     for (name, settings) in &config.upstreams {
-        let pinned = pinned(config, lock, name)?;
+        let pinned = pinned(config, lock, name, settings)?;
         let connection = connector.connect(name, settings, secrets, network);
         let upstream = LoadedUpstream::new(name, pinned, settings, secrets, connection);
         upstreams.insert(name.clone(), upstream);
@@ -39,13 +39,18 @@ pub(super) fn upstreams(
     Ok(upstreams)
 }
 
-/// The accepted definitions of an upstream server.
+/// The accepted definitions of an upstream server. One that users log in to offers nothing before it is accepted.
 fn pinned(
     config: &Config,
     lock: &Lock,
     name: &str,
+    settings: &UpstreamConfig,
 ) -> Result<BTreeMap<String, Definition>, LoadError> {
     let Some(locked) = lock.upstream.get(name) else {
+        // Without the gate no user can log in, and without a login no one can see what it offers.
+        if settings.is_per_user() {
+            return Ok(BTreeMap::new());
+        }
         return Err(LoadError::UpstreamNotAccepted { name: name.into() });
     };
     locked

@@ -1,6 +1,6 @@
 //! Release: decide about the result and record the outcome, before the first byte leaves.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use tollgate_ledger::{Batch, CommitError};
 use tollgate_model::{
@@ -23,7 +23,7 @@ use crate::{
 /// A call that was started.
 #[derive(Debug, Clone)]
 pub(crate) struct Invocation {
-    pub(crate) tool: std::sync::Arc<Tool>,
+    pub(crate) tool: Arc<Tool>,
     /// The decision that allowed it.
     pub(crate) decision: DecisionId,
     /// Its `invoke_component` span.
@@ -54,7 +54,7 @@ pub(crate) async fn release(
 struct Ending<'a> {
     pep: &'a Pep,
     cx: &'a CallContext,
-    tool: &'a Tool,
+    tool: &'a Arc<Tool>,
     execution: Execution,
     unrecorded: UnrecordedEffects,
     captured: CapturedPayload,
@@ -79,7 +79,7 @@ impl<'a> Ending<'a> {
         execution: Execution,
         unrecorded: UnrecordedEffects,
     ) -> Self {
-        let tool = &*invocation.tool;
+        let tool = &invocation.tool;
         let mut labels = tool.content_labels();
         labels.extend(unrecorded.labels.iter().cloned());
         let status = match (&unrecorded.pending, execution.status) {
@@ -141,7 +141,9 @@ impl<'a> Ending<'a> {
             match self.pep.commit(batch).await {
                 Ok(receipt) => {
                     let decided_at = receipt.first() + self.unrecorded.records.len() as u64;
-                    return verdict.decided_at(DecisionId(decided_at));
+                    let verdict = verdict.decided_at(DecisionId(decided_at));
+                    self.pep.reads.read(self.cx, self.tool, &verdict).await;
+                    return verdict;
                 }
                 // Labels are few and a run never loses one, so this loop ends.
                 Err(CommitError::RunChanged) => {}

@@ -1,6 +1,8 @@
 //! Calls of external tools through the whole pipeline, with a real ledger: which labels join which run, and
 //! when.
 
+mod provenance;
+
 use std::{
     fs,
     sync::{

@@ -98,7 +98,7 @@ pub(crate) async fn validate(
 ) -> Result<ToolCall, InvalidCall> {
     let tool = find_tool(&cx.ruleset, request)?;
     check_executor(&tool, executed_by)?;
-    check_definition(pipeline, &tool)?;
+    check_upstream(pipeline, cx, &tool)?;
     check_nesting(cx, &tool)?;
     if request.arguments.len() <= MAX_INLINE {
         return typed_call(&pipeline.pep, &cx.ruleset, &tool, &request.arguments);
@@ -152,17 +152,23 @@ fn check_executor(tool: &Tool, executed_by: ExecutedBy) -> Result<(), InvalidCal
     Err(InvalidCall::because("other_execution", problem.into()))
 }
 
-/// Requires that an upstream tool is still the accepted one, as far as known without asking its server.
-fn check_definition(pipeline: &Pipeline, tool: &Tool) -> Result<(), InvalidCall> {
+/// Requires that an upstream tool is still the accepted one, and that a call of it could be sent, as far as known without
+/// asking its server.
+fn check_upstream(pipeline: &Pipeline, cx: &CallContext, tool: &Tool) -> Result<(), InvalidCall> {
     let upstreams = &pipeline.snapshot.executors.upstreams;
     let upstream = match tool.source.kind {
         SourceKind::Upstream => upstreams.get(&tool.source.name),
         SourceKind::Component | SourceKind::External => None,
     };
-    match upstream.map(|upstream| upstream.check_last_offer(&tool.own_name)) {
-        Some(Err(problem)) => Err(InvalidCall::because("definition_changed", problem)),
-        _ => Ok(()),
+    let Some(upstream) = upstream else {
+        return Ok(());
+    };
+    let user = &cx.on_behalf_of;
+    if let Some(problem) = upstream.obstacle(user) {
+        return Err(InvalidCall::because("no_login", problem));
     }
+    let checked = upstream.check_last_offer(&tool.own_name, user);
+    checked.map_err(|problem| InvalidCall::because("definition_changed", problem))
 }
 
 /// The call with its arguments: with defaults, matching the schema, in canonical form.

@@ -7,7 +7,12 @@ mod scrub;
 mod settings;
 mod source;
 
-use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, VecDeque},
+    fmt,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+};
 
 use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
@@ -19,6 +24,8 @@ pub use self::{scrub::REMOVED, settings::SecretConfig, source::SecretSource};
 pub const MIN_LENGTH: usize = 8;
 /// The longest value.
 pub const MAX_LENGTH: usize = 16 << 10;
+/// Issued values that are remembered: the one in use, and those before it that may still come back.
+const MAX_ISSUED: usize = 8;
 
 /// Why a secret has no value. It never contains the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -94,7 +101,9 @@ impl Secret {
 /// The secrets of one configuration.
 #[derive(Default)]
 pub struct Vault {
-    entries: BTreeMap<String, Entry>,
+    entries: Arc<BTreeMap<String, Entry>>,
+    /// Values that were issued to this gate while it runs, such as access tokens; the latest last.
+    issued: RwLock<VecDeque<Secret>>,
 }
 
 struct Entry {
@@ -126,8 +135,41 @@ impl Vault {
             )
         };
         Self {
-            entries: secrets.iter().map(entry).collect(),
+            entries: Arc::new(secrets.iter().map(entry).collect()),
+            issued: RwLock::default(),
         }
+    }
+
+    /// The same secrets, and issued values of its own: for a connection with its own credentials.
+    #[must_use]
+    pub fn for_connection(&self) -> Self {
+        Self {
+            entries: Arc::clone(&self.entries),
+            issued: RwLock::default(),
+        }
+    }
+
+    /// Takes a value that was issued to this gate, so that [`Vault::scrub`] knows it.
+    ///
+    /// # Errors
+    /// [`SecretError::Length`].
+    pub fn issue(&self, name: &str, value: &[u8]) -> Result<(), SecretError> {
+        let is_known =
+            |issued: &VecDeque<Secret>| issued.iter().any(|known| known.value() == value);
+        if is_known(&self.issued()) {
+            return Ok(());
+        }
+        let secret = Secret::new(name, value)?;
+        let mut issued = self.issued.write().unwrap_or_else(PoisonError::into_inner);
+        if issued.len() >= MAX_ISSUED {
+            issued.pop_front();
+        }
+        issued.push_back(secret);
+        Ok(())
+    }
+
+    fn issued(&self) -> RwLockReadGuard<'_, VecDeque<Secret>> {
+        self.issued.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A secret, read on first use. A failed read is tried again next time.
@@ -162,17 +204,28 @@ impl Vault {
         }
     }
 
-    /// Whether no secret is configured.
+    /// Whether no secret is configured, and none was issued.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.is_empty() && !self.has_issued()
+    }
+
+    /// Whether a value was issued.
+    #[must_use]
+    pub fn has_issued(&self) -> bool {
+        !self.issued().is_empty()
     }
 
     /// Removes every secret that was read so far.
     #[must_use]
     pub fn scrub(&self, bytes: Vec<u8>) -> Vec<u8> {
         let known = self.entries.values().filter_map(|entry| entry.value.get());
-        scrub::scrub(bytes, known.map(|secret| &secret.forms))
+        let issued = self.issued();
+        let forms = known.map(|secret| &secret.forms);
+        scrub::scrub(
+            bytes,
+            forms.chain(issued.iter().map(|secret| &secret.forms)),
+        )
     }
 
     /// The same for text.
@@ -184,8 +237,9 @@ impl Vault {
     /// The same for text, which is copied only if it contains a secret.
     #[must_use]
     pub fn clean<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let occurs = |secret: &Secret| secret.forms.occur_in(text.as_bytes());
         let mut known = self.entries.values().filter_map(|entry| entry.value.get());
-        match known.any(|secret| secret.forms.occur_in(text.as_bytes())) {
+        match known.any(|secret| occurs(secret)) || self.issued().iter().any(occurs) {
             false => Cow::Borrowed(text),
             true => {
                 let clean = self.scrub(text.as_bytes().to_vec());
@@ -230,6 +284,35 @@ mod tests {
             vault.scrub_text("a correct horse!"),
             format!("a {REMOVED}!")
         );
+    }
+
+    #[test]
+    fn an_issued_value_is_removed_by_its_own_connection() {
+        let vault = Vault::default();
+        let (one, other) = (vault.for_connection(), vault.for_connection());
+        one.issue("token", b"first-access-token").unwrap();
+        assert_eq!(
+            one.scrub_text("a first-access-token"),
+            format!("a {REMOVED}")
+        );
+        assert_eq!(
+            other.scrub_text("a first-access-token"),
+            "a first-access-token"
+        );
+        for n in 0..MAX_ISSUED {
+            one.issue("token", format!("access-token-{n}").as_bytes())
+                .unwrap();
+            one.issue("token", format!("access-token-{n}").as_bytes())
+                .unwrap();
+        }
+        assert_eq!(
+            one.scrub_text("access-token-0"),
+            REMOVED,
+            "the oldest that is kept"
+        );
+        assert_eq!(one.scrub_text("first-access-token"), "first-access-token");
+        assert!(one.issue("token", b"short").is_err());
+        assert!(!format!("{one:?}").contains("access-token"));
     }
 
     #[tokio::test]

@@ -9,7 +9,10 @@ use std::{
 };
 
 use serde_json::Value;
-use tollgate_model::canonical::Sha256Digest;
+use tollgate_model::{
+    canonical::Sha256Digest,
+    provenance::{ArgumentRoles, FieldTrust},
+};
 
 pub use self::schema_check::{SchemaCheck, SchemaError};
 pub use tollgate_model::tool::{
@@ -41,8 +44,21 @@ pub struct Tool {
     pub labels: BTreeSet<String>,
     /// Labels that its content adds to the run, besides its own.
     pub taints: BTreeSet<String>,
+    /// Where its values come from and go.
+    pub provenance: ToolProvenance,
     /// Limits of an execution.
     pub limits: Limits,
+}
+
+/// What the gate knows about the values of a tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolProvenance {
+    /// Words of a user's request that ask for it.
+    pub asked_by: Vec<String>,
+    /// What its arguments decide about the call.
+    pub roles: ArgumentRoles,
+    /// Which fields of its results strangers cannot write.
+    pub trust: FieldTrust,
 }
 
 impl fmt::Debug for Tool {

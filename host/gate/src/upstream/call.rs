@@ -4,10 +4,11 @@ use std::{collections::BTreeSet, future::pending, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
 use tokio::{sync::watch, time::Instant};
-use tollgate_model::record::Status;
+use tollgate_model::{entity::Uid, record::Status};
 
 use super::{
     CallInterruption, CallParams, CallResult, ConnectError, LoadedUpstream, READY, Session, Stop,
+    Upstream,
 };
 use crate::{
     capability::{Capabilities, ProgressReport},
@@ -64,7 +65,7 @@ impl Scrubber {
     }
 
     fn call_result(&self, result: CallResult) -> CallResult {
-        if self.sent.is_empty() {
+        if self.sent.is_empty() && !self.secrets.has_issued() {
             return result;
         }
         match result {
@@ -177,10 +178,11 @@ impl LoadedUpstream {
             deadline: Instant::now() + limits.wall,
         };
         let own_name = permitted.act().tool().own_name.clone();
+        let upstream = self.of_user(capabilities.on_behalf_of());
         let session = tokio::select! {
             biased;
             stopped = stop.wait() => return self.not_begun(stopped),
-            ready = self.ready(&own_name) => match ready {
+            ready = self.ready(&*upstream, &own_name) => match ready {
                 Ok(session) => session,
                 Err(refused) => return refused,
             },
@@ -192,34 +194,35 @@ impl LoadedUpstream {
         let terms = CallParams {
             reports: Reporter {
                 effects: capabilities,
-                upstream: self.scrubber(),
+                upstream: self.scrubber(&*upstream),
             },
             stop,
             meta,
         };
         let ending = tokio::time::timeout_at(deadline, session.call(permitted, terms)).await;
         let ending = ending.unwrap_or(CallResult::Stopped(CallInterruption::Timeout));
-        self.execution(self.without_secrets(ending).await, limits.output)
+        let scrubber = self.scrubber(&*upstream);
+        scrubber.prepare().await;
+        self.execution(scrubber.call_result(ending), limits.output)
     }
 
     /// Removes the secrets that the server was sent from its output.
-    fn scrubber(&self) -> Scrubber {
+    fn scrubber(&self, upstream: &dyn Upstream) -> Scrubber {
+        let secrets = upstream.secrets().unwrap_or(&self.secrets);
         Scrubber {
             sent: Arc::clone(&self.sent),
-            secrets: Arc::clone(&self.secrets),
+            secrets: Arc::clone(secrets),
         }
     }
 
-    async fn without_secrets(&self, ending: CallResult) -> CallResult {
-        let scrubber = self.scrubber();
-        scrubber.prepare().await;
-        scrubber.call_result(ending)
-    }
-
     /// A session whose server still offers the tool as it was accepted.
-    async fn ready(&self, own_name: &str) -> Result<Arc<dyn Session>, Execution> {
+    async fn ready(
+        &self,
+        upstream: &dyn Upstream,
+        own_name: &str,
+    ) -> Result<Arc<dyn Session>, Execution> {
         let unreachable = |unreachable: ConnectError| self.not_sent(&unreachable.why);
-        let session = self.upstream.session().await.map_err(unreachable)?;
+        let session = upstream.session().await.map_err(unreachable)?;
         let offer = session.offer(false).await.map_err(unreachable)?;
         self.compare(own_name, &offer).map_err(|problem| {
             Execution::failed(FailureKind::Denied, format!("Not called: {problem}."), 0)
@@ -227,13 +230,20 @@ impl LoadedUpstream {
         Ok(session)
     }
 
-    /// The server's current offer.
+    /// The server's current offer, as this user is offered it.
     ///
     /// # Errors
     /// [`ConnectError`].
-    pub(crate) async fn offer(&self) -> Result<Arc<super::Offer>, ConnectError> {
+    pub(crate) async fn offer(
+        &self,
+        user: Option<&Uid>,
+    ) -> Result<Arc<super::Offer>, ConnectError> {
+        let upstream = match user {
+            Some(user) => self.of_user(user),
+            None => Arc::clone(&self.upstream),
+        };
         let asked = async {
-            let session = self.upstream.session().await?;
+            let session = upstream.session().await?;
             session.offer(true).await
         };
         tokio::time::timeout(READY, asked)

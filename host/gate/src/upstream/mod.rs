@@ -8,6 +8,7 @@
 
 mod call;
 mod definition;
+mod login;
 mod offer;
 
 use std::{
@@ -21,10 +22,11 @@ use std::{
 
 use serde_json::{Map, Value};
 use tokio::{sync::watch, time::Instant};
-use tollgate_model::canonical::Sha256Digest;
+use tollgate_model::{canonical::Sha256Digest, entity::Uid};
 
 pub use call::Reporter;
 pub use definition::{Definition, digest_of};
+pub use login::{IssuedLogin, LoginAnswer, LoginError, LoginRequest, LoginStore, UserLogins};
 pub use offer::{Difference, MAX_TOOLS, Offer};
 
 use crate::{
@@ -52,6 +54,9 @@ pub trait Connector: Send + Sync + fmt::Debug {
         secrets: &Arc<Vault>,
         network: &Network,
     ) -> Arc<dyn Upstream>;
+
+    /// Takes the store of users' logins, once the gate has opened it.
+    fn attach(&self, _logins: LoginStore) {}
 }
 
 /// One upstream server, running or not.
@@ -61,6 +66,27 @@ pub trait Upstream: Send + Sync + fmt::Debug {
 
     /// Its offer when it was last asked, if it was.
     fn last_offer(&self) -> Option<Arc<Offer>>;
+
+    /// The same server as this user reaches it, if each user does so with their own rights: another connection.
+    fn of_user(&self, _user: &str) -> Option<Arc<dyn Upstream>> {
+        None
+    }
+
+    /// How users log in to it, if each user reaches it with their own rights.
+    fn logins(&self) -> Option<&dyn UserLogins> {
+        None
+    }
+
+    /// Why a call could not be sent now, as far as that is known without asking anyone: a text for the agent and the
+    /// user.
+    fn obstacle(&self) -> Option<String> {
+        None
+    }
+
+    /// The secrets that it has been sent, if it keeps its own.
+    fn secrets(&self) -> Option<&Arc<Vault>> {
+        None
+    }
 
     /// Ends the session, and the process if there is one.
     fn close(&self) -> BoxFuture<'_, ()>;
@@ -232,6 +258,17 @@ impl LoadedUpstream {
         &self.upstream
     }
 
+    /// The connection to it for calls on behalf of this user.
+    pub(crate) fn of_user(&self, user: &Uid) -> Arc<dyn Upstream> {
+        let own = self.upstream.of_user(&user.id);
+        own.unwrap_or_else(|| Arc::clone(&self.upstream))
+    }
+
+    /// Why no call of this user could be sent to it now.
+    pub(crate) fn obstacle(&self, user: &Uid) -> Option<String> {
+        self.of_user(user).obstacle()
+    }
+
     /// Whether agents may have this tool.
     pub(crate) fn offers(&self, own_name: &str) -> bool {
         self.only
@@ -243,8 +280,8 @@ impl LoadedUpstream {
     ///
     /// # Errors
     /// What is wrong, as a text for the agent and the operator.
-    pub(crate) fn check_last_offer(&self, own_name: &str) -> Result<(), String> {
-        match self.upstream.last_offer() {
+    pub(crate) fn check_last_offer(&self, own_name: &str, user: &Uid) -> Result<(), String> {
+        match self.of_user(user).last_offer() {
             Some(offer) => self.compare(own_name, &offer),
             None => Ok(()),
         }

@@ -12,6 +12,7 @@ mod proofs;
 mod reading;
 mod rebuild;
 mod runs;
+mod upstream_logins;
 mod verification;
 
 use std::{

@@ -107,6 +107,17 @@ impl FieldTrust {
         Self { default, fields }
     }
 
+    /// The trust in fields that no pattern covers.
+    #[must_use]
+    pub fn default_trust(&self) -> Trust {
+        self.default
+    }
+
+    /// The patterns with their trust.
+    pub fn iter(&self) -> impl Iterator<Item = (&PointerPattern, Trust)> {
+        self.fields.iter().map(|(pattern, trust)| (pattern, *trust))
+    }
+
     /// Whether no field is trusted.
     pub(super) fn is_untrusted(&self) -> bool {
         let mut all = self.fields.iter().map(|(_, trust)| *trust);

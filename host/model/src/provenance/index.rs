@@ -1,6 +1,6 @@
 //! What the runs of one scope of memory have read.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -82,7 +82,7 @@ pub struct ResultSource<'a> {
 pub struct ReadIndex {
     key: IndexKey,
     requests: VecDeque<(RunId, RequestIndex)>,
-    operator: HashMap<u64, ()>,
+    operator: HashSet<u64>,
     /// Endings that the operator lists, such as `@example.com`.
     endings: Vec<String>,
     trusted: HashMap<u64, u32>,
@@ -116,7 +116,7 @@ impl ReadIndex {
         Self {
             key,
             requests: VecDeque::new(),
-            operator: HashMap::new(),
+            operator: HashSet::new(),
             endings: Vec::new(),
             trusted: HashMap::new(),
             texts: TextIndex::default(),
@@ -148,9 +148,16 @@ impl ReadIndex {
             _ => {
                 let joined = words::joined(&words(value));
                 let digest = self.key.digest(Kind::Field, [joined.as_str()]);
-                self.operator.insert(digest, ());
+                self.operator.insert(digest);
             }
         }
+    }
+
+    /// Puts these values in the place of the operator's earlier ones.
+    pub fn replace_operator(&mut self, values: &[String]) {
+        self.operator.clear();
+        self.endings.clear();
+        values.iter().for_each(|value| self.read_operator(value));
     }
 
     /// Says that a result was read that the index has not seen.
@@ -293,12 +300,8 @@ impl ReadIndex {
         }
         let joined = words::joined(words);
         let digest = self.key.digest(Kind::Field, [joined.as_str()]);
-        self.operator.contains_key(&digest)
-            || (words.len() == 1
-                && self
-                    .endings
-                    .iter()
-                    .any(|end| joined.ends_with(end.as_str())))
+        self.operator.contains(&digest)
+            || (words.len() == 1 && self.endings.iter().any(|end| joined.ends_with(end.as_str())))
     }
 
     fn trusted_place(&self, words: &[Word]) -> Option<u32> {

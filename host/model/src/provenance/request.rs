@@ -36,11 +36,15 @@ pub(super) struct RequestIndex {
 impl RequestIndex {
     pub(super) fn read(&mut self, key: &IndexKey, text: &str) {
         let room = MAX_BYTES.saturating_sub(self.bytes);
-        let text = text
-            .get(..text.floor_char_boundary(room))
-            .unwrap_or_default();
-        self.bytes += text.len();
+        let text = text.get(..text.floor_char_boundary(room)).unwrap_or_default();
         let words = words(text);
+        let whole = words::joined(&words);
+        let whole = key.digest(Kind::Field, [whole.as_str()]);
+        if self.values.contains(&whole) {
+            // Hosts tell the same request with every call.
+            return;
+        }
+        self.bytes += text.len();
         for (at, word) in words.iter().enumerate() {
             self.read_word(key, word);
             self.read_groups(key, words.get(at..).unwrap_or_default());
@@ -54,9 +58,7 @@ impl RequestIndex {
                 }
             }
         }
-        let whole = words::joined(&words);
-        self.values
-            .insert(key.digest(Kind::Field, [whole.as_str()]));
+        self.values.insert(whole);
         // Words of one message do not continue those of another.
         self.next = self.next.saturating_add(1);
     }

@@ -29,7 +29,7 @@ pub struct CallInvalid {
     pub pointers: Vec<String>,
     /// The caller.
     pub principal: Uid,
-    /// What is wrong: `unknown_tool`, `invalid_arguments`, `halted`, `definition_changed`.
+    /// What is wrong: `unknown_tool`, `invalid_arguments`, `halted`, `definition_changed`, `no_login`.
     pub problem: String,
     /// The tool's name; shortened and escaped if no such tool is loaded.
     pub tool: String,

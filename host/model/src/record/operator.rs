@@ -123,6 +123,10 @@ pub enum AdminAction {
     TokenRevoked,
     /// Changed definitions of an upstream server were accepted.
     UpstreamAccepted,
+    /// A user let the gate act with their own rights at an upstream server.
+    UpstreamConnected,
+    /// A user's login to an upstream server was removed.
+    UpstreamDisconnected,
     /// A message to the approvals webhook was given up after its last attempt.
     WebhookAbandoned,
 }

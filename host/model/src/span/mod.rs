@@ -306,7 +306,7 @@ fn before(at: Timestamp, micros: u64) -> Timestamp {
 /// `error.type` of a call that was refused before any policy.
 fn invalid_error(problem: &str) -> &'static str {
     match problem {
-        "halted" | "definition_changed" => error::POLICY_DENIED,
+        "halted" | "definition_changed" | "no_login" => error::POLICY_DENIED,
         _ => error::INVALID_ARGUMENTS,
     }
 }

@@ -17,6 +17,8 @@ const RUN_META: &str = "dev.tollgate/run";
 const RUN_HEADER: &str = "tollgate-run";
 /// The key of `_meta` that says by what the caller names the call in its own trace.
 const CALL_META: &str = "gen_ai.tool.call.id";
+/// The key of `_meta` that tells what the user asks for.
+const REQUEST_META: &str = "dev.tollgate/user-request";
 /// Keys of baggage that name the conversation.
 const CONVERSATION: &[&str] = &["gen_ai.conversation.id", "session.id"];
 /// Characters of a name.
@@ -35,6 +37,8 @@ pub(crate) struct Place {
     pub(crate) origin: Origin,
     /// How a call of it reached the gate; the protocol's version is the connection's to say.
     pub(crate) arrival: Arrival,
+    /// What the user asks for, as the client tells it.
+    pub(crate) user_request: Option<String>,
     /// What an upstream server is sent along with a call of it.
     pub(crate) meta: Map<String, Value>,
 }
@@ -84,13 +88,14 @@ pub(crate) fn place(
     let state = state.filter(|state| context.is_some() && state.len() <= MAX_STATE);
     let mut passed = meta.0.0.clone();
     // An upstream server must not learn about conversations, so these keys are not passed on.
-    passed.retain(|key, _| !conversation_keys.contains(key));
+    passed.retain(|key, _| !conversation_keys.contains(key) && key != REQUEST_META);
     for (key, value) in [("tracestate", state), ("baggage", baggage)] {
         passed.remove(key);
         let value = value.filter(|value| value.len() <= MAX_BAGGAGE);
         passed.extend(value.map(|value| (key.to_owned(), value.into())));
     }
     let id = meta.get(CALL_META).and_then(Value::as_str);
+    let user_request = meta.get(REQUEST_META).and_then(Value::as_str);
     let is_session = context.is_none() && named.is_none();
     Ok(Place {
         run,
@@ -107,6 +112,7 @@ pub(crate) fn place(
             link: other.map(|(trace, span)| TraceLink { span, trace }),
             mcp: None,
         },
+        user_request: user_request.map(str::to_owned),
         meta: passed,
     })
 }

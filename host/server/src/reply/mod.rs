@@ -2,6 +2,7 @@
 //! renamed or removed. Times are microseconds since 1970.
 
 mod entry;
+mod login;
 mod operation;
 mod trace;
 
@@ -22,6 +23,7 @@ use tollgate_model::{
 use utoipa::ToSchema;
 
 pub use entry::Entry;
+pub use login::{LoginRequestReply, LoginView};
 pub use operation::{
     BackupReply, DecisionArguments, DecisionFacts, EntityHash, ForgetReply, HaltReply,
     NewTokenReply, PromotionReply,

@@ -15,8 +15,8 @@ use utoipa::{
 };
 
 use super::{
-    Rest, approvals, calls, decisions, external, health, operate, payloads, review, runs, sets,
-    stdio, store, tokens, upstreams,
+    Rest, approvals, calls, decisions, external, health, operate, payloads, requests, review, runs,
+    sets, stdio, store, tokens, upstream_logins, upstreams,
 };
 
 /// The media type of errors (RFC 9457).
@@ -39,7 +39,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     ),
     paths(
         calls::call, calls::tools,
-        external::authorize, external::outcomes,
+        external::authorize, external::outcomes, requests::request,
         approvals::list, approvals::show, approvals::approve, approvals::reject,
         runs::list, runs::show, runs::end, runs::cancel,
         review::self_report, review::annotate, review::remove_note, review::feedback, review::case,
@@ -50,6 +50,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
         operate::policies, operate::promote, operate::reload, operate::halts, operate::halt, operate::lift,
         tokens::create, tokens::revoke, tokens::revoke_by_name,
         upstreams::accept,
+        upstream_logins::begin, upstream_logins::complete, upstream_logins::remove, upstream_logins::offer,
         store::backup, store::permit_restore, store::forget,
         stdio::stdio,
         health::health, health::ready, document,

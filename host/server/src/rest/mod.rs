@@ -15,12 +15,14 @@ mod external;
 mod health;
 mod operate;
 mod payloads;
+mod requests;
 mod review;
 mod runs;
 mod sets;
 mod stdio;
 mod store;
 mod tokens;
+mod upstream_logins;
 mod upstreams;
 
 use std::{
@@ -116,6 +118,7 @@ fn protected_routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     [
         calls::routes(),
         external::routes(),
+        requests::routes(),
         approvals::routes(),
         runs::routes(),
         review::routes(),
@@ -125,6 +128,7 @@ fn protected_routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
         operate::routes(),
         tokens::routes(),
         upstreams::routes(),
+        upstream_logins::routes(),
         store::routes(),
     ]
     .into_iter()

@@ -14,6 +14,8 @@ pub mod fuzzing;
 mod handler;
 mod http;
 mod mend;
+mod oauth;
+mod personal;
 mod pipe;
 mod server;
 mod sse;
@@ -25,16 +27,22 @@ use std::{
 };
 
 use tollgate::{
-    config::ConfigValue, config::UpstreamConfig, egress::Network, secrets::Vault,
-    upstream::ConnectError, upstream::Connector, upstream::Upstream,
+    config::ConfigValue, config::OauthGrant, config::UpstreamConfig, config::UpstreamTransport,
+    egress::Network, secrets::Vault, upstream::ConnectError, upstream::Connector,
+    upstream::LoginStore, upstream::Upstream,
 };
 
-use self::server::Server;
+use self::{
+    oauth::{AccessTokens, LoginSlot, OauthClient},
+    personal::PersonalServer,
+    server::Server,
+};
 
 /// The upstream servers that this process has reached.
 #[derive(Debug, Default)]
 pub struct Servers {
-    known: Mutex<HashMap<String, (UpstreamConfig, Weak<Server>)>>,
+    known: Mutex<HashMap<String, (UpstreamConfig, Weak<dyn Upstream>)>>,
+    logins: Arc<LoginSlot>,
 }
 
 impl Servers {
@@ -42,6 +50,34 @@ impl Servers {
     #[must_use]
     pub fn new() -> Arc<Self> {
         Arc::default()
+    }
+
+    fn server(
+        &self,
+        name: &str,
+        config: &UpstreamConfig,
+        secrets: &Arc<Vault>,
+        network: &Network,
+    ) -> Arc<dyn Upstream> {
+        let UpstreamTransport::Http {
+            url,
+            oauth: Some(oauth),
+            ..
+        } = &config.transport
+        else {
+            return Server::new(config, secrets, network, None);
+        };
+        let client = OauthClient::new(name, url, oauth, secrets, network);
+        match oauth.grant {
+            OauthGrant::ClientCredentials => {
+                let secrets = Arc::new(secrets.for_connection());
+                let tokens = AccessTokens::of_gate(Arc::new(client), &self.logins, &secrets);
+                Server::new(config, &secrets, network, Some(tokens))
+            }
+            OauthGrant::AuthorizationCode => {
+                PersonalServer::new(config, client, secrets, network, &self.logins)
+            }
+        }
     }
 }
 
@@ -60,9 +96,13 @@ impl Connector for Servers {
         {
             return server;
         }
-        let server = Server::new(config, secrets, network);
+        let server = self.server(name, config, secrets, network);
         known.insert(name.into(), (config.clone(), Arc::downgrade(&server)));
         server
+    }
+
+    fn attach(&self, logins: LoginStore) {
+        self.logins.fill(logins);
     }
 }
 

@@ -27,6 +27,7 @@ use super::{
     connection::{Connection, Known},
     handler::{Handler, ServerMessages},
     http::{EventStream, HttpClient, HttpError, HttpTransport, Stale},
+    oauth::AccessTokens,
 };
 
 /// The pause after the first time that a server could not be reached; it doubles each time.
@@ -40,6 +41,7 @@ pub(super) struct Server {
     config: UpstreamConfig,
     secrets: Arc<Vault>,
     network: Network,
+    tokens: Option<Arc<AccessTokens>>,
     known: Known,
     state: Mutex<State>,
     this: Weak<Self>,
@@ -81,11 +83,13 @@ impl Server {
         config: &UpstreamConfig,
         secrets: &Arc<Vault>,
         network: &Network,
+        tokens: Option<Arc<AccessTokens>>,
     ) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             config: config.clone(),
             secrets: Arc::clone(secrets),
             network: network.clone(),
+            tokens,
             known: Known::default(),
             state: Mutex::new(State {
                 connection: None,
@@ -225,6 +229,7 @@ impl Server {
             }
             UpstreamTransport::Http { url, headers, .. } => {
                 let client = HttpClient::new(url, headers, &self.secrets, &self.network).await?;
+                let client = client.with_tokens(self.tokens.clone());
                 let service = if has_event_stream {
                     let stream = EventStream::open(client, Arc::clone(&stale)).await;
                     handshake(handler, stream.map_err(of_http)?, mode).await
@@ -339,6 +344,10 @@ impl Upstream for Server {
     fn last_offer(&self) -> Option<Arc<Offer>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.clone()
+    }
+
+    fn secrets(&self) -> Option<&Arc<Vault>> {
+        Some(&self.secrets)
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -32,6 +32,13 @@ pub(super) enum EventKind {
         /// What it returned, as text.
         content: String,
     },
+    /// The user asks for something.
+    Prompt {
+        /// The session.
+        session: String,
+        /// The user's words.
+        text: String,
+    },
     /// Any other event.
     Other,
 }
@@ -103,10 +110,14 @@ impl HookEvent {
                 failed: true,
                 content: members.content(fields.error),
             },
+            name if preset.prompts.contains(&name) => EventKind::Prompt {
+                session: members.required(fields.session)?,
+                text: members.required("prompt")?,
+            },
             _ => EventKind::Other,
         };
         let tool_use = match kind {
-            EventKind::Other => None,
+            EventKind::Prompt { .. } | EventKind::Other => None,
             _ => Some(members.tool_use(preset, &name)?),
         };
         Ok(Self {

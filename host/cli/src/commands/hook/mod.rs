@@ -19,7 +19,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use tollgate::{
-    config::{Config, ExternalConfig, ExternalTools, FILE_NAME},
+    config::{Config, ExternalConfig, ExternalTools, FILE_NAME, RequestChannel},
     load::external_tool_names,
 };
 use tollgate_server::reply::{AuthorizeReply, CallOutcome, CallReply};
@@ -103,20 +103,60 @@ fn answer(
         guard.pass();
     }
     let event = HookEvent::parse(preset, &bytes)?;
-    let Some(tool_use) = &event.tool_use else {
+    if event.moment == EventKind::Other {
         return Ok(HookAnswer::plain());
-    };
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let limit = guard.left();
     let answer = runtime.block_on(async {
-        let asking = ask(preset, args, &event, tool_use, cx);
+        let asking = async {
+            match (&event.moment, &event.tool_use) {
+                (EventKind::Prompt { session, text }, _) => {
+                    tell(preset, args, session, text, cx).await
+                }
+                (_, Some(tool_use)) => ask(preset, args, &event, tool_use, cx).await,
+                (_, None) => Ok(HookAnswer::plain()),
+            }
+        };
         tokio::time::timeout(limit, asking).await
     });
     // Pending tasks must not keep this process alive.
     runtime.shutdown_background();
     answer.unwrap_or_else(|_| Err(input::late()))
+}
+
+/// Bytes of a user's request that are sent at most.
+const MAX_REQUEST: usize = 64 * 1024;
+
+/// Sends the user's request, if the operator configured this channel for it.
+async fn send_request(
+    preset: &Preset,
+    args: &HookArgs,
+    session: &str,
+    text: &str,
+    cx: &Context<'_>,
+) -> Result<HookAnswer, Failure> {
+    let config = config(preset, cx)?;
+    let agent = agent(args, &config)?;
+    let configured = config.agents.get(&agent);
+    if configured.is_some_and(|agent| agent.request_from.contains(&RequestChannel::Rest)) {
+        let body = json!({
+            "agent": agent,
+            "run": format!("{}:{session}", preset.tools.as_str()),
+            "text": text.get(..text.floor_char_boundary(MAX_REQUEST)),
+        });
+        let client = cx.client(config)?;
+        let _: serde_json::Value = client.ask(ApiRequest::post("/v1/requests", body)).await?;
+    }
+    Ok(HookAnswer::plain())
+}
+
+/// The agent of the hook.
+fn agent(args: &HookArgs, config: &Config) -> Result<String, Failure> {
+    let agent = args.agent.clone().or_else(|| config.serve.agent.clone());
+    agent.ok_or_else(|| Failure::plain("no agent is named").help("name it with --agent NAME"))
 }
 
 /// Sends the call to the process that serves the gate.
@@ -128,9 +168,7 @@ async fn ask(
     cx: &Context<'_>,
 ) -> Result<HookAnswer, Failure> {
     let config = config(preset, cx)?;
-    let agent = args.agent.clone().or_else(|| config.serve.agent.clone());
-    let agent = agent
-        .ok_or_else(|| Failure::plain("no agent is named").help("name it with --agent NAME"))?;
+    let agent = agent(args, &config)?;
     let (external, declared) = executor(preset, args, &config)?;
     let client = cx.client(config)?;
     let reference = tool_use.reference.clone();
@@ -166,7 +204,7 @@ async fn ask(
             let reply = client.ask(ApiRequest::post("/v1/outcomes", body)).await?;
             Ok(HookAnswer::after(preset, event, reply))
         }
-        EventKind::Other => Ok(HookAnswer::plain()),
+        EventKind::Prompt { .. } | EventKind::Other => Ok(HookAnswer::plain()),
     }
 }
 

@@ -13,7 +13,10 @@ use tollgate_model::{
 };
 
 use super::Refusal;
-use crate::tool::{Content, ToolFailure};
+use crate::{
+    config::RequestChannel,
+    tool::{Content, ToolFailure},
+};
 
 use tollgate_sandbox::capability::progress::ProgressReport;
 
@@ -31,13 +34,25 @@ pub struct CallRequest {
     pub arguments: String,
 }
 
-/// What a caller's protocol sends along with a call. None of it influences the decision.
+/// What the user asks for, as the agent's host tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserRequest {
+    /// How it reached the gate.
+    pub channel: RequestChannel,
+    /// The user's words.
+    pub text: String,
+}
+
+/// What a caller's protocol sends along with a call. Of it only the user's request influences the decision,
+/// if the operator trusts its channel.
 #[derive(Debug, Clone, Default)]
 pub struct CallOptions {
     /// The call's place in the caller's own trace.
     pub origin: Origin,
     /// How it reached the gate.
     pub arrival: Arrival,
+    /// What the user asks for.
+    pub user_request: Option<UserRequest>,
     /// Receives the tool's progress, as far as policy releases it.
     pub listener: Option<Listener>,
     /// Becomes true when the caller no longer wants an answer. An upstream server is notified; its effects

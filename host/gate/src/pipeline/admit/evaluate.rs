@@ -55,6 +55,7 @@ impl Attempt<'_> {
         let run = Pep::run_facts(cx, state, Some(call.digest()), is_resumption, now);
         let mut facts = Pep::facts(&cx.ruleset, now, run, Vec::new());
         facts.approval = grant;
+        facts.provenance = pep.reads.provenance(cx, call);
         facts.run.labels.extend(cx.inherited_labels.iter().cloned());
         let request = call.request(cx);
         let decision = cx.ruleset.pdp.decide(&request, &facts);

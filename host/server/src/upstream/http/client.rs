@@ -11,6 +11,7 @@ use tollgate::{
 use url::Url;
 
 use super::error::{Fate, HttpError, Refusal};
+use crate::upstream::oauth::{self, AccessToken, AccessTokens, OauthError};
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -26,6 +27,8 @@ pub(in super::super) struct HttpClient {
     url: Url,
     /// What the operator looks at where credentials are not accepted.
     credentials: String,
+    /// Where its access tokens come from, if it takes any.
+    tokens: Option<Arc<AccessTokens>>,
     /// What is taken out of the server's words.
     secrets: Arc<Vault>,
 }
@@ -63,17 +66,54 @@ impl HttpClient {
             client,
             url: url.clone(),
             credentials: credentials(headers),
+            tokens: None,
             secrets: Arc::clone(secrets),
         })
+    }
+
+    /// The same, with an access token on every request.
+    pub(in super::super) fn with_tokens(mut self, tokens: Option<Arc<AccessTokens>>) -> Self {
+        if let Some(tokens) = &tokens {
+            self.credentials = tokens.advice();
+        }
+        self.tokens = tokens;
+        self
     }
 
     pub(super) fn url(&self) -> &Url {
         &self.url
     }
 
-    /// Send a request, once, to `url`, which has the server's origin; and to where the server redirects it to within
-    /// that. The answer has any status but a redirect.
+    /// Send a request to `url`, which has the server's origin: once, unless the server refuses its access token.
     pub(super) async fn send(
+        &self,
+        method: &Method,
+        url: &Url,
+        headers: &HeaderMap,
+        body: Option<Bytes>,
+    ) -> Result<Response, HttpError> {
+        let Some(tokens) = &self.tokens else {
+            return self.follow(method, url, headers, body).await;
+        };
+        let without = |fate| move |error: OauthError| HttpError::new(fate, error.why);
+        let token = tokens.token().await.map_err(without(Fate::Unsent))?;
+        let own = with_token(headers, &token);
+        let response = self.follow(method, url, &own, body.clone()).await?;
+        if response.status() != StatusCode::UNAUTHORIZED {
+            return Ok(response);
+        }
+        // A server that refuses the credentials has done nothing (RFC 9110, section 15.5.2).
+        let renewed = tokens.renew(&token).await.map_err(|error| HttpError {
+            status: Some(StatusCode::UNAUTHORIZED),
+            ..without(Fate::NotTaken)(error)
+        })?;
+        let own = with_token(headers, &renewed);
+        self.follow(method, url, &own, body).await
+    }
+
+    /// Send a request, once, and to where the server redirects it to within its origin. The answer has any status but a
+    /// redirect.
+    async fn follow(
         &self,
         method: &Method,
         url: &Url,
@@ -146,6 +186,21 @@ impl HttpClient {
         }
     }
 
+    /// Add the scopes that would have sufficed, in the server's words (RFC 6750, section 3.1).
+    fn add_scopes(&self, error: &mut HttpError, headers: &HeaderMap) {
+        let fields = headers.get_all(header::WWW_AUTHENTICATE).iter();
+        let challenge = oauth::bearer(fields.map(HeaderValue::as_bytes)).unwrap_or_default();
+        if challenge.error.as_deref() != Some("insufficient_scope") {
+            return;
+        }
+        error.why.push_str("; the token lacks a scope");
+        if let Some(scope) = challenge.scope {
+            let scope = printable(&self.secrets.scrub_text(&scope), 200);
+            let before = error.said.take().unwrap_or_default();
+            error.said = Some(format!("scope: {scope} {before}").trim_end().to_owned());
+        }
+    }
+
     /// What an answer that refuses means. Reads its body, and gives that back.
     pub(super) async fn refusal(
         &self,
@@ -163,8 +218,19 @@ impl HttpClient {
             credentials: &self.credentials,
             secrets: &self.secrets,
         };
-        (refusal.error(), body)
+        let mut error = refusal.error();
+        if self.tokens.is_some() && status == StatusCode::FORBIDDEN {
+            self.add_scopes(&mut error, &headers);
+        }
+        (error, body)
     }
+}
+
+/// These headers and the token.
+fn with_token(headers: &HeaderMap, token: &AccessToken) -> HeaderMap {
+    let mut own = headers.clone();
+    own.insert(header::AUTHORIZATION, token.header().clone());
+    own
 }
 
 /// The outcome of a request whose redirect is not followed. By 302 and its like many a server redirects

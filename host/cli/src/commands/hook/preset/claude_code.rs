@@ -35,6 +35,7 @@ pub(in crate::commands::hook) const PRESET: Preset = Preset {
     before_tool: &["PreToolUse"],
     after_tool: &["PostToolUse"],
     after_failure: &["PostToolUseFailure"],
+    prompts: &["UserPromptSubmit"],
     fields: Fields {
         event: "hook_event_name",
         session: "session_id",

@@ -29,6 +29,7 @@ pub(in crate::commands::hook) const PRESET: Preset = Preset {
     before_tool: &["PreToolUse"],
     after_tool: &["PostToolUse"],
     after_failure: &[],
+    prompts: &[],
     fields: Fields {
         event: "hook_event_name",
         session: "session_id",

@@ -35,6 +35,7 @@ pub(in crate::commands::hook) const PRESET: Preset = Preset {
     ],
     after_tool: &["postToolUse"],
     after_failure: &["postToolUseFailure"],
+    prompts: &[],
     fields: Fields {
         event: "hook_event_name",
         session: "conversation_id",

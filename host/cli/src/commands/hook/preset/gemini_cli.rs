@@ -27,6 +27,7 @@ pub(in crate::commands::hook) const PRESET: Preset = Preset {
     before_tool: &["BeforeTool"],
     after_tool: &["AfterTool"],
     after_failure: &[],
+    prompts: &[],
     fields: Fields {
         event: "hook_event_name",
         session: "session_id",

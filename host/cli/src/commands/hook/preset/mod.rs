@@ -19,6 +19,8 @@ pub(super) struct Preset {
     pub(super) after_tool: &'static [&'static str],
     /// Events after a tool has failed, if they have a different name.
     pub(super) after_failure: &'static [&'static str],
+    /// Events that tell what the user asks for, in the member `prompt`.
+    pub(super) prompts: &'static [&'static str],
     /// Names of members of events.
     pub(super) fields: Fields,
     /// Members of arguments that hold a path.

@@ -1,5 +1,7 @@
 //! `tollgate upstream`: the definitions of upstream MCP servers, and their acceptance.
 
+mod login;
+
 use clap::Subcommand;
 use serde_json::json;
 use tollgate::{
@@ -9,8 +11,9 @@ use tollgate::{
 use tollgate_model::canonical::Sha256Digest;
 use tollgate_server::upstream::Servers;
 
+use self::login::{Login, Logout};
 use crate::{
-    client::ApiRequest,
+    client::{ApiRequest, segment},
     context::Context,
     error::Failure,
     exit_code::Exit,
@@ -46,6 +49,31 @@ accepted again.
 
 With --json: [{name, digest, accepted, added, changed, vanished, same, left_out}].";
 
+const LOGIN: &str = "\
+Examples:
+  $ tollgate upstream login wiki
+  $ tollgate upstream login wiki --port 8123 --json
+
+For a server with grant = \"authorization_code\". You consent in your browser that the gate acts there with your
+rights, in calls that are made on your behalf. The tokens stay in the gate's store, sealed; nothing shows them.
+It takes a person and the permission `connect_upstream`, and is recorded. No agent can do it.
+The answer is awaited at http://127.0.0.1:PORT/callback: register that at the authorization server.
+With --json: a line {url, issuer, lasts_seconds}, and at the end a line {upstream, user, issuer, resource, scopes,
+created, renewed, expires, renewable}.";
+const LOGOUT: &str = "\
+Examples:
+  $ tollgate upstream logout wiki
+  $ tollgate upstream logout wiki --user bob
+
+Removes the tokens from the gate. Calls on behalf of the user are refused from then on.
+With --json: {upstream, user, removed}.";
+const LOGINS: &str = "\
+Example:
+  $ tollgate upstream logins
+
+Never shows tokens. With --json: [{upstream, user, issuer, resource, scopes, created, renewed, expires, renewable}].
+Times are microseconds since 1970.";
+
 /// What to do with upstream servers.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Upstream {
@@ -67,6 +95,15 @@ pub(crate) enum Upstream {
         #[arg(long, value_name = "SHA256", requires = "name")]
         digest: Option<Sha256Digest>,
     },
+    /// Let the gate act with your own rights at a server.
+    #[command(after_help = LOGIN)]
+    Login(Login),
+    /// Withdraw that.
+    #[command(after_help = LOGOUT)]
+    Logout(Logout),
+    /// List who is logged in to which server.
+    #[command(after_help = LOGINS)]
+    Logins,
 }
 
 /// Run `tollgate upstream`.
@@ -90,6 +127,9 @@ pub(crate) async fn run(command: Upstream, cx: &Context<'_>) -> Result<Exit, Fai
             }
         }
         Upstream::Accept { name, digest } => accept(name.as_deref(), digest, cx).await?,
+        Upstream::Login(args) => login::login(&args, cx).await?,
+        Upstream::Logout(args) => login::logout(&args, cx).await?,
+        Upstream::Logins => login::logins(cx)?,
     }
     Ok(Exit::Ok)
 }
@@ -104,9 +144,31 @@ pub(super) async fn differences(
         .out
         .progress()
         .map(|progress| progress.step("asking upstream servers"));
-    let differences = compare_offers(config, Servers::new().as_ref(), only).await;
+    let mut differences = compare_offers(config, Servers::new().as_ref(), only).await?;
+    differences.extend(own_differences(config, only, cx).await?);
     drop(step);
-    Ok(differences?)
+    Ok(differences)
+}
+
+/// The same of servers that users log in to: the gate asks them, with the login of the person at the command line.
+async fn own_differences(
+    config: &Config,
+    only: Option<&str>,
+    cx: &Context<'_>,
+) -> Result<Vec<(String, Difference)>, Failure> {
+    let mut differences = Vec::new();
+    let is_asked = |name: &str| only.is_none_or(|only| only == name);
+    for (name, settings) in &config.upstreams {
+        if settings.is_per_user() && is_asked(name) {
+            let path = format!("/v1/upstreams/{}/offer", segment(name));
+            let request = ApiRequest::post(path, serde_json::Value::Null);
+            let mut client = cx.client(config.clone())?;
+            let difference = client.execute(request).await;
+            client.close().await;
+            differences.push((name.clone(), difference?));
+        }
+    }
+    Ok(differences)
 }
 
 /// Accepts definitions that were shown: in this terminal now, or earlier, by their digest.
