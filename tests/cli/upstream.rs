@@ -64,7 +64,7 @@ fn gate(args: &[String]) -> PathBuf {
     Path::new(&args[2]).join("tollgate.toml")
 }
 
-/// Puts the suggested policies in the place of the one that permits every call.
+/// Replaces the policy that permits every call by the suggested ones.
 fn enforce_what_was_observed(world: &World, config: &str) {
     let suggested = world
         .run(&["--config", config, "policy", "suggest"])

@@ -122,7 +122,7 @@ async fn every_span_of_a_run_arrives_once_with_no_payload_and_no_name() {
         );
 
         have_their_kinds(&seen.spans);
-        // Nothing of arguments, results and secrets, and nobody's name but the agent's.
+        // No arguments, results or secrets are exported, and no name of a user or approver; the agent's is.
         let bytes: Vec<u8> = seen
             .requests
             .iter()
@@ -249,7 +249,7 @@ async fn an_exporter_that_is_started_again_goes_on_where_it_was() {
     );
     assert!(collector.ids().len() > before && first.run.is_some());
 
-    // Nothing happens in the run any more, and nobody ends it: its root is exported in the end.
+    // The run is idle and no client ends it: the gate ends it, and then exports its root.
     let root = || spans(&collector, "invoke_agent").len();
     assert_eq!(root(), 0);
     world.pass(4000);

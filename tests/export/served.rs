@@ -77,7 +77,7 @@ async fn a_served_gate_exports_by_itself_and_logs_no_payload() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_serves_is_exported_once() {
+async fn what_no_gate_serves_is_exported_once() {
     let collector = Collector::start(Behaviour::Takes).await;
     let world = world(&collector);
     write(&world, "monday");
@@ -102,7 +102,7 @@ async fn what_nobody_serves_is_exported_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collector_that_is_away_is_told_of() {
+async fn a_collector_that_is_away_is_reported() {
     let collector = Collector::start(Behaviour::Takes).await;
     let world = world(&collector);
     world.configure(&collector.url, "http://127.0.0.1:9");

@@ -149,7 +149,7 @@ impl Gate {
         serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{e}: {ran:?}"))
     }
 
-    /// What becomes of each of these calls: a tool of the server, and its arguments as text.
+    /// The answers to these calls, each a tool of the server and its arguments as text.
     pub(crate) fn calls(&self, calls: &[(&str, &str)]) -> Vec<Value> {
         let lines: String = calls
             .iter()
@@ -167,7 +167,7 @@ impl Gate {
         replies
     }
 
-    /// What became of one call.
+    /// The answer to one call.
     pub(crate) fn call(&self, tool: &str, arguments: &str) -> Value {
         self.calls(&[(tool, arguments)]).remove(0)
     }

@@ -205,7 +205,7 @@ fn no_other_event_is_ever_blocked() {
     runs.says("claude__Bash");
 }
 
-/// What is no event, or says two things, is not let through.
+/// An input that is not an event, or that has a member twice, blocks the call.
 #[test]
 fn an_event_that_cannot_be_understood_blocks() {
     let hooked = Hooked::new(&[]);
@@ -226,7 +226,7 @@ fn an_event_that_cannot_be_understood_blocks() {
     }
 }
 
-/// Where policy changes what is executed, the coding agent is told what to execute instead.
+/// When a policy changes the arguments, the answer has those that the coding agent must execute.
 #[test]
 fn a_resolved_path_is_what_is_executed() {
     let hooked = Hooked::new(&[]);

@@ -34,7 +34,7 @@ fn kind(answer: &Value) -> (&'static str, String) {
     }
 }
 
-/// Before the handshake nothing is called; what is no request ends nothing.
+/// Before the handshake no call is taken; a line that is not a request ends nothing.
 #[test]
 fn a_handshake_comes_first_and_nothing_before_it_is_carried_out() {
     let gate = gate();

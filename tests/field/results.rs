@@ -208,7 +208,7 @@ fn an_answer_that_cannot_be_read_ends_its_call_at_once() {
     assert!(begun.elapsed().as_secs() < 60);
 }
 
-/// What is cut says so, and is no failure where a schema promises more.
+/// A result that was cut says so, and is not an error although the schema requires more.
 #[test]
 fn a_large_result_is_carried_or_cut_and_says_so() {
     let picture = "iVBORw0KGgoA".repeat(175_000);
@@ -273,7 +273,7 @@ fn a_large_result_is_carried_or_cut_and_says_so() {
             "{name}: {last}"
         );
     }
-    // A client that checks the promise is told why it is not kept.
+    // A client that checks results against the schema finds in the result why it does not match.
     let mut lines = gate.stdio();
     lines.begin();
     let listed = lines.ask(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#);

@@ -16,7 +16,8 @@ fn with_defs(properties: &Value, definitions: &Value) -> Value {
     json!({"type": "object", "properties": properties, "$defs": definitions})
 }
 
-/// What becomes of a tool that is described like this: it is used with these arguments, or left out with these words.
+/// What the gate does with a tool of this schema: it offers it (the call has these arguments), or leaves it out with
+/// this message.
 enum Fate {
     Used(&'static str),
     LeftOut(&'static str),

@@ -82,7 +82,7 @@ async fn each_has_a_precise_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_breaks_off_or_dawdles_holds_up_nobody() {
+async fn a_slow_or_broken_request_delays_no_other() {
     let served = HttpGate::new("").await;
     let agent = served.agent("support").await;
     let mut slow = Vec::new();

@@ -1,6 +1,8 @@
 //! The REST surface and who may use it, over real sockets with real tokens.
 
 #[cfg(test)]
+mod anonymous;
+#[cfg(test)]
 mod answers;
 #[cfg(test)]
 mod bad_input;

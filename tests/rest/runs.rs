@@ -117,7 +117,7 @@ async fn feedback_has_what_its_kind_needs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_runs_are_compared_by_whoever_may_read_both() {
+async fn two_runs_are_compared_by_a_caller_who_may_read_both() {
     let served = HttpGate::new("").await;
     let (agent, other) = (served.agent("support").await, served.agent("other").await);
     served

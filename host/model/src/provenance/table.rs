@@ -17,7 +17,7 @@ pub(super) struct DigestTable {
     max_slots: usize,
 }
 
-/// What became of an insertion.
+/// The outcome of an insertion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Inserted {
     /// It is in the table.

@@ -48,7 +48,7 @@ impl Rules {
     }
 }
 
-/// What became of a call.
+/// The outcome of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PlayedCall {
     pub(crate) function: String,

@@ -190,7 +190,7 @@ mod tests {
         each.fold(innermost.to_vec(), |inner, number| field(*number, &inner))
     }
 
-    /// Less than in earnest, so that it takes no time.
+    /// Less than the limit in production, so that the tests are fast.
     const MOST: usize = 10_000;
 
     /// A list: its name, the message that it is in, the fields above it, its own field, and with how many empty

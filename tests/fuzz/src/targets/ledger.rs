@@ -52,7 +52,7 @@ fn leaf() -> Vec<u8> {
     record.leaf().unwrap()
 }
 
-/// A record reads back as it is written, and its leaf has one form.
+/// A written record reads back equal, and its leaf has one form.
 fn record(input: &[u8]) {
     let record = match Record::from_leaf(input) {
         Ok(record) => record,

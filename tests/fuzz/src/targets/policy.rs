@@ -33,7 +33,7 @@ pub(super) const TOOL_INPUT: Target = Target {
     check: tool_input,
 };
 
-/// A schema that is taken has a type in Cedar, fills in its defaults once, and its problems are told in few words.
+/// An accepted schema has a type in Cedar, fills in its defaults once, and its problems have short messages.
 fn tool_input(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let (schema, arguments) = text.split_once("\n---\n").unwrap_or((&text, "{}"));
@@ -174,7 +174,7 @@ pub(super) const CASES: Target = Target {
     check: cases,
 };
 
-/// A case reads back as it is written, and playing it gives an answer or says what is wrong with it.
+/// A written case reads back equal, and playing it gives an answer or an error that names the fault.
 fn cases(input: &[u8]) {
     static PDP: OnceLock<Pdp> = OnceLock::new();
     let pdp = PDP.get_or_init(|| load(POLICY_TEXT).unwrap());

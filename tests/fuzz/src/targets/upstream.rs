@@ -109,10 +109,10 @@ pub(super) const WIRE: Target = Target {
     check: answers,
 };
 
-/// Each request that is under way is answered at most once, and none that is not.
+/// Each open request is answered at most once, and no other is answered.
 fn answers(input: &[u8]) {
     let mut open: BTreeSet<String> = ["1", "2", "3"].map(str::to_owned).into();
-    // Twice: what was answered is not under way any more.
+    // The same input twice: a request that was answered is not open any more.
     for id in wire(&[input, input], &[1, 2, 3]) {
         assert!(
             open.remove(&id),
@@ -140,7 +140,7 @@ pub(super) const RESULT: Target = Target {
     check: result,
 };
 
-/// Every part is carried or named, within bounds, and reads back as it is written.
+/// Every part is carried or named, within bounds, and reads back equal.
 fn result(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let Ok(value) = serde_json::from_str::<Value>(&mend(&text)) else {

@@ -7,7 +7,7 @@ use tollgate::secrets::Vault;
 
 use super::error::{Fate, HttpError, Refusal};
 
-/// What became of a request that may have been carried out.
+/// The fate of a request that the server may have carried out.
 pub(in super::super) const UNKNOWN: Fate = Fate::Unknown;
 
 /// What an answer that refuses a request means. Nothing where `status` is not one.

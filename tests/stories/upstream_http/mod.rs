@@ -1,20 +1,19 @@
 //! Upstream servers over HTTP as they are met in the field: redirects, sessions that are forgotten, streams of every
 //! framing, and the older transport.
 
+mod odd_server;
+
 use std::{
     collections::HashMap,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::{TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
-    thread,
     time::{Duration, Instant},
 };
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tollgate::{
     enforce::Answer, enforce::Verdict, gate::Gate, gate::GateOptions, gate::compare_offers,
     tool::Content,
@@ -24,195 +23,9 @@ use tollgate_model::record::Status;
 use tollgate_server::upstream::Servers;
 use tollgate_testkit::world::{World, call, user};
 
+use self::odd_server::{Odd, Reply, Rest, http, message, ok, stream, usual};
+
 const TOKEN: &str = "correct horse battery";
-
-/// A request as it came.
-#[derive(Debug, Clone)]
-struct Request {
-    method: String,
-    path: String,
-    headers: HashMap<String, String>,
-    body: Value,
-}
-
-impl Request {
-    fn read(stream: &TcpStream) -> Option<Self> {
-        let mut reader = BufReader::new(stream);
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        let mut words = line.split_whitespace();
-        let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
-        let mut headers = HashMap::new();
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line).ok()?;
-            let Some((name, value)) = line.trim_end().split_once(": ") else {
-                break;
-            };
-            headers.insert(name.to_lowercase(), value.to_owned());
-        }
-        let length = headers.get("content-length").and_then(|n| n.parse().ok());
-        let mut body = vec![0; length.unwrap_or(0)];
-        reader.read_exact(&mut body).ok()?;
-        let body = serde_json::from_slice(&body).unwrap_or_default();
-        Some(Self {
-            method,
-            path,
-            headers,
-            body,
-        })
-    }
-
-    fn is(&self, method: &str) -> bool {
-        self.body["method"] == method
-    }
-
-    fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", String::as_str)
-    }
-}
-
-/// What is sent back, byte for byte.
-struct Reply {
-    bytes: Vec<u8>,
-    rest: Rest,
-}
-
-/// What happens then.
-enum Rest {
-    Close,
-    /// The connection stays open.
-    Stay,
-    /// What comes here is sent, too.
-    Follow(mpsc::Receiver<String>),
-}
-
-fn http(status: &str, headers: &str, body: &str) -> Reply {
-    let length = body.len();
-    Reply {
-        bytes: format!(
-            "HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-        )
-        .into_bytes(),
-        rest: Rest::Close,
-    }
-}
-
-fn ok(message: &Value) -> Reply {
-    http(
-        "200 OK",
-        "Content-Type: application/json\r\n",
-        &message.to_string(),
-    )
-}
-
-fn stream(events: &str) -> Reply {
-    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nConnection: close\r\n\r\n";
-    Reply {
-        bytes: format!("{head}{events}").into_bytes(),
-        rest: Rest::Close,
-    }
-}
-
-/// What any server answers, of 2025-11-25 with sessions.
-fn message(request: &Request) -> Option<Value> {
-    let id = request.body.get("id")?;
-    let answer = |result: Value| json!({"jsonrpc": "2.0", "id": id, "result": result});
-    Some(match request.body["method"].as_str()? {
-        "initialize" => answer(
-            json!({"protocolVersion": "2025-11-25", "capabilities": {"tools": {}},
-            "serverInfo": {"name": "odd", "version": "1"}}),
-        ),
-        "tools/list" => answer(json!({"tools": [{"name": "echo", "description": "Says it.",
-            "inputSchema": {"type": "object", "properties": {"text": {"type": "string"}}}}]})),
-        "tools/call" => answer(json!({"content": [{"type": "text",
-            "text": request.body["params"]["arguments"]["text"]}]})),
-        _ => {
-            json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32601, "message": "no such method"}})
-        }
-    })
-}
-
-fn usual(request: &Request) -> Reply {
-    if request.method != "POST" {
-        return http(
-            "405 Method Not Allowed",
-            "Allow: POST\r\n",
-            "{\"detail\":\"no\"}",
-        );
-    }
-    let Some(message) = message(request) else {
-        return http("202 Accepted", "", "");
-    };
-    let session = match request.is("initialize") {
-        true => "Mcp-Session-Id: s1\r\n",
-        false => "",
-    };
-    let headers = format!("Content-Type: application/json;charset=UTF-8\r\n{session}");
-    http("200 OK", &headers, &message.to_string())
-}
-
-/// A server whose answers are made here.
-#[derive(Clone)]
-struct Odd {
-    address: String,
-    asked: Arc<Mutex<Vec<Request>>>,
-}
-
-impl Odd {
-    fn serve(
-        answer: impl Fn(&Odd, &Request) -> Reply + Send + std::marker::Sync + 'static,
-    ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let odd = Self {
-            address: listener.local_addr().unwrap().to_string(),
-            asked: Arc::default(),
-        };
-        let (served, answer) = (odd.clone(), Arc::new(answer));
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (odd, answer) = (served.clone(), Arc::clone(&answer));
-                thread::spawn(move || {
-                    let mut stream = stream.unwrap();
-                    let Some(request) = Request::read(&stream) else {
-                        return;
-                    };
-                    odd.asked.lock().unwrap().push(request.clone());
-                    let reply = answer(&odd, &request);
-                    let _ = stream.write_all(&reply.bytes);
-                    match reply.rest {
-                        Rest::Close => {}
-                        // Until the other side leaves.
-                        Rest::Stay => drop(stream.read(&mut [0])),
-                        Rest::Follow(events) => {
-                            for event in events {
-                                if stream.write_all(event.as_bytes()).is_err() {
-                                    return;
-                                }
-                            }
-                        }
-                    }
-                });
-            }
-        });
-        odd
-    }
-
-    fn count(&self, method: &str) -> usize {
-        let asked = self.asked.lock().unwrap();
-        asked.iter().filter(|request| request.is(method)).count()
-    }
-
-    fn calls(&self) -> usize {
-        self.count("tools/call")
-    }
-
-    fn last(&self, method: &str) -> Request {
-        let asked = self.asked.lock().unwrap();
-        let mut found = asked.iter().filter(|r| r.is(method) || r.method == method);
-        found.next_back().unwrap().clone()
-    }
-}
 
 struct Story {
     gate: Gate,
