@@ -134,12 +134,12 @@ impl Requester {
         match decided {
             Ok(_) => Ok(()),
             Err(OperateError::Refused(refusal)) => {
-                let mut problem = Problem::from(*refusal);
-                problem.detail = format!(
+                let problem = Problem::from(*refusal);
+                let detail = format!(
                     "you are not the operator of `{agent}`, so you may not speak for it: {}",
                     problem.detail
                 );
-                Err(problem)
+                Err(problem.detail(detail))
             }
             Err(other) => Err(other.into()),
         }
