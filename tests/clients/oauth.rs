@@ -23,9 +23,20 @@ use crate::{client::node, gate::Gate};
 const SECRET: &str = "client secret & more";
 const WHOAMI: &[&str] = &["call", "wiki__whoami", "--args", "{}"];
 
-/// The authorization server, and the MCP server that takes its tokens; they end when dropped.
+/// A process; it ends when dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// The authorization server, and the MCP server that takes its tokens.
 struct Servers {
-    child: Child,
+    _running: Running,
     _until: ChildStdin,
     issuer: String,
     mcp: String,
@@ -51,7 +62,7 @@ impl Servers {
         let text = |name: &str| said[name].as_str().unwrap().to_owned();
         Self {
             _until: child.stdin.take().unwrap(),
-            child,
+            _running: Running(child),
             issuer: text("issuer"),
             mcp: text("mcp"),
         }
@@ -73,19 +84,13 @@ impl Servers {
     }
 }
 
-impl Drop for Servers {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
 fn http() -> Client {
     // Another test may have been first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder().redirect(redirect::Policy::none());
-    client.no_proxy().build().unwrap()
+    // A connection that is kept may be closed just when it is used again.
+    let client = client.no_proxy().pool_max_idle_per_host(0);
+    client.build().unwrap()
 }
 
 /// Any Node.js will do.
@@ -205,14 +210,14 @@ fn encoded(form: &[(&str, &str)]) -> String {
 
 /// `tollgate upstream login wiki`, whose page this person visits as `name`.
 async fn log_in(world: &World, more: &[&str], name: &str) -> Value {
-    let mut child = world
+    let child = world
         .command(binary())
         .args(["upstream", "login", "wiki", "--json"])
         .args(more)
         .stderr(Stdio::inherit())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        .spawn();
+    let mut running = Running(child.unwrap());
+    let mut lines = BufReader::new(running.0.stdout.take().unwrap()).lines();
     let mut next = || -> Value {
         let line = lines.next().expect("it ends without a line").unwrap();
         serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"))
@@ -226,7 +231,7 @@ async fn log_in(world: &World, more: &[&str], name: &str) -> Value {
     assert_eq!(browser.send(&wrong, None).await.status(), 400);
     assert_eq!(browser.send(&answer, None).await.status(), 200);
     let login = next();
-    assert!(child.wait().unwrap().success());
+    assert!(running.0.wait().unwrap().success());
     login
 }
 
