@@ -152,7 +152,7 @@ impl Edit {
             }
             Self::Set(..) => {}
             Self::Insert(at, more) => insert(bytes, at, more),
-            Self::Word(at, word) => insert(bytes, at, word.get(&corpus.words)),
+            Self::Word(at, word) => insert(bytes, at, word.get(&corpus.words).as_slice()),
             Self::Remove(from, length) => {
                 let from = from.index(bytes.len() + 1);
                 bytes.drain(from..bytes.len().min(from + length));
@@ -166,7 +166,7 @@ impl Edit {
                 insert(bytes, from, &repeated);
             }
             Self::Graft(input, from, length, to) => {
-                let graft = part(input.get(&corpus.inputs), from, *length).to_vec();
+                let graft = part(input.get(&corpus.inputs).as_slice(), from, *length).to_vec();
                 insert(bytes, to, &graft);
             }
         }

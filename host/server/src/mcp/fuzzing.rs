@@ -63,6 +63,7 @@ pub fn place(meta: Value, headers: &HeaderMap) -> Result<Place, String> {
     Ok(Place {
         run: match place.run {
             RunKey::Traced(trace) => format!("trace:{trace}"),
+            RunKey::Id(id) => format!("id:{id}"),
             RunKey::Named(name) => name,
             RunKey::Ambient => String::new(),
         },
