@@ -12,6 +12,8 @@ Example, in ~/.claude/settings.json:
     \"PostToolUse\": [{\"matcher\": \"*\", \"hooks\": [{\"type\": \"command\", \"timeout\": 60,
       \"command\": \"tollgate --config FILE hook claude-code --agent coder\"}]}],
     \"PostToolUseFailure\": [{\"matcher\": \"*\", \"hooks\": [{\"type\": \"command\", \"timeout\": 60,
+      \"command\": \"tollgate --config FILE hook claude-code --agent coder\"}]}],
+    \"UserPromptSubmit\": [{\"hooks\": [{\"type\": \"command\", \"timeout\": 60,
       \"command\": \"tollgate --config FILE hook claude-code --agent coder\"}]}]}}
 
 and in tollgate.toml:
@@ -24,6 +26,7 @@ Reads the event's JSON on standard input and writes the answer to standard outpu
 run. Without --config the configuration is the project's (CLAUDE_PROJECT_DIR), once it is trusted.
 Tools that the preset does not declare are decided as `NAME__mcp` (server, tool, arguments) or
 `NAME__other` (tool, arguments). Paths are decided in resolved form and, where that differs, executed so.
+The user's prompt is told to the gate if request_from = [\"rest\"] stands under [agents.NAME].
 What policy allows still passes Claude Code's own permissions, unless --allow is given.
 Exit codes: 0, the answer is on standard output; 2, the call is blocked, and standard error says why;
 1, an event that decides nothing could not be recorded. `|| exit 2` also blocks where the program cannot
