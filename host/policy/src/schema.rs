@@ -106,7 +106,8 @@ pub fn build(
     tools: &BTreeMap<String, ToolInput>,
 ) -> Result<Schema, SchemaBuildError> {
     let (fixed, _) = SchemaFragment::from_cedarschema_str(fixed_text).map_err(refused)?;
-    let generated = SchemaFragment::from_json_value(tool_actions(fixed_text, tools)).map_err(refused)?;
+    let generated =
+        SchemaFragment::from_json_value(tool_actions(fixed_text, tools)).map_err(refused)?;
     Schema::from_schema_fragments([fixed, generated]).map_err(refused)
 }
 

@@ -15,7 +15,14 @@ pub(crate) fn run(form: &str, arguments: &[String]) -> Result<()> {
             FORMS.join(", ")
         );
     }
-    let mut command = cargo(&["run", "--quiet", "--locked", "--release", "-p", "tollgate-policy"]);
+    let mut command = cargo(&[
+        "run",
+        "--quiet",
+        "--locked",
+        "--release",
+        "-p",
+        "tollgate-policy",
+    ]);
     command.args(["--example", form, "--"]).args(arguments);
     let here = std::env::current_dir()?;
     // Paths in the arguments are relative to the caller's folder.

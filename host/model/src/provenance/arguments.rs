@@ -70,11 +70,8 @@ fn properties(schema: &Value, path: &mut Vec<String>, found: &mut Vec<(PointerPa
         .flatten()
     {
         path.push(name.replace('~', "~0").replace('/', "~1"));
-        let role = by_format(property, 0).or_else(|| {
-            may_hold_text(property, 0)
-                .then(|| by_name(name))
-                .flatten()
-        });
+        let role = by_format(property, 0)
+            .or_else(|| may_hold_text(property, 0).then(|| by_name(name)).flatten());
         if let Some(role) = role {
             if let Ok(pattern) = PointerPattern::parse(&format!("/{}", path.join("/"))) {
                 found.push((pattern, role));
@@ -143,47 +140,139 @@ const NAMES: &[(Role, &[&str])] = &[
     (
         Role::Recipient,
         &[
-            "to", "cc", "bcc", "recipient", "recipients", "email", "emails", "mail", "address", "addresses",
-            "participant", "participants", "attendee", "attendees", "invitee", "invitees", "guest", "guests",
-            "channel", "channels", "phone", "assignee", "assignees", "reviewer", "reviewers", "receiver",
-            "beneficiary", "payee", "audience",
+            "to",
+            "cc",
+            "bcc",
+            "recipient",
+            "recipients",
+            "email",
+            "emails",
+            "mail",
+            "address",
+            "addresses",
+            "participant",
+            "participants",
+            "attendee",
+            "attendees",
+            "invitee",
+            "invitees",
+            "guest",
+            "guests",
+            "channel",
+            "channels",
+            "phone",
+            "assignee",
+            "assignees",
+            "reviewer",
+            "reviewers",
+            "receiver",
+            "beneficiary",
+            "payee",
+            "audience",
         ],
     ),
     (
         Role::Url,
-        &["url", "urls", "uri", "link", "links", "href", "webhook", "callback", "endpoint", "website", "webpage"],
+        &[
+            "url", "urls", "uri", "link", "links", "href", "webhook", "callback", "endpoint",
+            "website", "webpage",
+        ],
     ),
-    (Role::Host, &["host", "hosts", "hostname", "domain", "domains", "server", "ip"]),
+    (
+        Role::Host,
+        &[
+            "host", "hosts", "hostname", "domain", "domains", "server", "ip",
+        ],
+    ),
     (
         Role::Path,
-        &["path", "paths", "filepath", "filename", "dir", "directory", "folder", "destination"],
+        &[
+            "path",
+            "paths",
+            "filepath",
+            "filename",
+            "dir",
+            "directory",
+            "folder",
+            "destination",
+        ],
     ),
     (
         Role::Account,
         &[
-            "account", "accounts", "iban", "bic", "wallet", "card", "password", "passwd", "passphrase", "secret",
-            "token", "credential", "credentials",
+            "account",
+            "accounts",
+            "iban",
+            "bic",
+            "wallet",
+            "card",
+            "password",
+            "passwd",
+            "passphrase",
+            "secret",
+            "token",
+            "credential",
+            "credentials",
         ],
     ),
     (
         Role::Identifier,
         &[
-            "id", "ids", "uuid", "guid", "user", "users", "username", "member", "members", "group", "team",
-            "owner", "repo", "repository", "branch", "order", "ticket", "issue", "customer",
+            "id",
+            "ids",
+            "uuid",
+            "guid",
+            "user",
+            "users",
+            "username",
+            "member",
+            "members",
+            "group",
+            "team",
+            "owner",
+            "repo",
+            "repository",
+            "branch",
+            "order",
+            "ticket",
+            "issue",
+            "customer",
         ],
     ),
     (
         Role::Command,
-        &["command", "commands", "cmd", "script", "code", "sql", "shell", "statement"],
+        &[
+            "command",
+            "commands",
+            "cmd",
+            "script",
+            "code",
+            "sql",
+            "shell",
+            "statement",
+        ],
     ),
 ];
 
 /// Words of names of things that are only described: a text, however the rest is named.
-const TEXTS: &[&str] = &["text", "body", "description", "subject", "title", "message", "note", "notes", "comment"];
+const TEXTS: &[&str] = &[
+    "text",
+    "body",
+    "description",
+    "subject",
+    "title",
+    "message",
+    "note",
+    "notes",
+    "comment",
+];
 
 fn by_name(name: &str) -> Option<Role> {
     let words = super::asked::name_words(name);
-    if words.last().is_some_and(|last| TEXTS.contains(&last.as_str())) {
+    if words
+        .last()
+        .is_some_and(|last| TEXTS.contains(&last.as_str()))
+    {
         return None;
     }
     let role = |word: &String| {
@@ -196,7 +285,10 @@ fn by_name(name: &str) -> Option<Role> {
     match last {
         // `file_id` is an identifier, `email_address` a recipient, `user_name` as `user`.
         Some(role) => Some(role),
-        None if words.last().is_some_and(|last| last == "name" || last == "number") => {
+        None if words
+            .last()
+            .is_some_and(|last| last == "name" || last == "number") =>
+        {
             words.iter().rev().skip(1).find_map(role)
         }
         None => None,
@@ -242,8 +334,10 @@ mod tests {
         ];
         let mut roles = roles;
         roles.sort();
-        let expected: Vec<(String, Role)> =
-            expected.iter().map(|(p, r)| ((*p).to_owned(), *r)).collect();
+        let expected: Vec<(String, Role)> = expected
+            .iter()
+            .map(|(p, r)| ((*p).to_owned(), *r))
+            .collect();
         assert_eq!(roles, expected);
     }
 
@@ -251,8 +345,14 @@ mod tests {
     fn the_operator_decides_before_the_proposals() {
         let pattern = |text: &str| PointerPattern::parse(text).unwrap();
         let roles = ArgumentRoles::new(
-            vec![(pattern("/user"), None), (pattern("/query"), Some(Role::Command))],
-            vec![(pattern("/user"), Role::Identifier), (pattern("/to"), Role::Recipient)],
+            vec![
+                (pattern("/user"), None),
+                (pattern("/query"), Some(Role::Command)),
+            ],
+            vec![
+                (pattern("/user"), Role::Identifier),
+                (pattern("/to"), Role::Recipient),
+            ],
         );
         assert_eq!(roles.of(&["user"]), None);
         assert_eq!(roles.of(&["query"]), Some(Role::Command));

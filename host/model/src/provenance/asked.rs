@@ -5,46 +5,114 @@ use super::{IndexKey, request::RequestIndex, words::words};
 /// Words for acts, with the words that ask for each of them.
 const ACTS: &[(&[&str], &[&str])] = &[
     (
-        &["delete", "remove", "erase", "drop", "destroy", "purge", "trash", "clear", "wipe", "discard", "unlink"],
         &[
-            "delete", "remove", "erase", "drop", "destroy", "purge", "trash", "clear", "wipe", "discard",
-            "get rid", "clean", "kick",
+            "delete", "remove", "erase", "drop", "destroy", "purge", "trash", "clear", "wipe",
+            "discard", "unlink",
+        ],
+        &[
+            "delete", "remove", "erase", "drop", "destroy", "purge", "trash", "clear", "wipe",
+            "discard", "get rid", "clean", "kick",
         ],
     ),
     (
         &["cancel", "abort", "revoke", "terminate", "close", "stop"],
-        &["cancel", "abort", "revoke", "terminate", "close", "stop", "call off", "end", "delete", "remove"],
-    ),
-    (
-        &["update", "change", "modify", "set", "edit", "replace", "overwrite", "reset", "rename", "move"],
-        &["update", "change", "modify", "set", "edit", "replace", "overwrite", "reset", "rename", "move", "adjust", "correct", "fix"],
-    ),
-    (
-        &["pay", "transfer", "refund", "charge", "withdraw", "wire"],
-        &["pay", "send", "transfer", "refund", "charge", "withdraw", "reimburse", "wire", "give"],
-    ),
-    (
-        &["send", "email", "mail", "message", "reply", "forward", "notify", "invite"],
         &[
-            "send", "email", "e-mail", "mail", "message", "reply", "respond", "answer", "forward", "notify", "invite",
-            "write", "tell", "inform", "contact", "ask", "pay", "transfer", "refund", "share", "post",
+            "cancel",
+            "abort",
+            "revoke",
+            "terminate",
+            "close",
+            "stop",
+            "call off",
+            "end",
+            "delete",
+            "remove",
         ],
     ),
     (
-        &["create", "add", "insert", "schedule", "append", "open", "register"],
         &[
-            "create", "add", "insert", "schedule", "append", "open", "register", "make", "new", "set up", "plan",
-            "put", "write", "invite", "arrange", "organise", "organize", "book",
-        ],    ),
+            "update",
+            "change",
+            "modify",
+            "set",
+            "edit",
+            "replace",
+            "overwrite",
+            "reset",
+            "rename",
+            "move",
+        ],
+        &[
+            "update",
+            "change",
+            "modify",
+            "set",
+            "edit",
+            "replace",
+            "overwrite",
+            "reset",
+            "rename",
+            "move",
+            "adjust",
+            "correct",
+            "fix",
+        ],
+    ),
     (
-        &["publish", "post", "share", "release", "deploy", "merge", "upload"],
+        &["pay", "transfer", "refund", "charge", "withdraw", "wire"],
         &[
-            "publish", "post", "share", "release", "deploy", "merge", "announce", "upload", "put", "send", "give",
+            "pay",
+            "send",
+            "transfer",
+            "refund",
+            "charge",
+            "withdraw",
+            "reimburse",
+            "wire",
+            "give",
+        ],
+    ),
+    (
+        &[
+            "send", "email", "mail", "message", "reply", "forward", "notify", "invite",
+        ],
+        &[
+            "send", "email", "e-mail", "mail", "message", "reply", "respond", "answer", "forward",
+            "notify", "invite", "write", "tell", "inform", "contact", "ask", "pay", "transfer",
+            "refund", "share", "post",
+        ],
+    ),
+    (
+        &[
+            "create", "add", "insert", "schedule", "append", "open", "register",
+        ],
+        &[
+            "create", "add", "insert", "schedule", "append", "open", "register", "make", "new",
+            "set up", "plan", "put", "write", "invite", "arrange", "organise", "organize", "book",
+        ],
+    ),
+    (
+        &[
+            "publish", "post", "share", "release", "deploy", "merge", "upload",
+        ],
+        &[
+            "publish", "post", "share", "release", "deploy", "merge", "announce", "upload", "put",
+            "send", "give",
         ],
     ),
     (
         &["reserve", "book", "order", "buy", "purchase"],
-        &["reserve", "reservation", "book", "order", "buy", "purchase", "get me", "rent", "make"],
+        &[
+            "reserve",
+            "reservation",
+            "book",
+            "order",
+            "buy",
+            "purchase",
+            "get me",
+            "rent",
+            "make",
+        ],
     ),
 ];
 
@@ -111,7 +179,12 @@ mod tests {
 
     #[test]
     fn a_word_asks_in_all_its_forms() {
-        for request in ["Delete it", "I want these deleted.", "try deleting X", "get rid of it"] {
+        for request in [
+            "Delete it",
+            "I want these deleted.",
+            "try deleting X",
+            "get rid of it",
+        ] {
             assert!(asked(request, &["delete", "get rid"]), "{request}");
         }
         for request in ["show the relevant file", "get it", "de lete", ""] {

@@ -204,12 +204,16 @@ fn pointer(path: &[String]) -> String {
 
 /// The links in a text: what begins with a scheme or with `www.`.
 fn links(text: &str) -> impl Iterator<Item = &str> {
-    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '`' | ')' | ']' | '}' | '|');
+    let ends = |c: char| {
+        c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '`' | ')' | ']' | '}' | '|')
+    };
     text.split(ends).filter_map(|word| {
         let lower = word.to_ascii_lowercase();
         let begins = ["https://", "http://", "ftp://", "www."];
         let at = begins.iter().filter_map(|begin| lower.find(begin)).min()?;
-        let link = word.get(at..)?.trim_end_matches(['.', ',', ';', ':', '!', '?']);
+        let link = word
+            .get(at..)?
+            .trim_end_matches(['.', ',', ';', ':', '!', '?']);
         (link.len() > 4).then_some(link)
     })
 }

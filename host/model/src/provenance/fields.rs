@@ -165,7 +165,10 @@ mod tests {
         ]);
         assert_eq!(trust.of(&["items", "*", "id"]), Trust::Trusted);
         assert_eq!(trust.of(&["items", "*", "subject"]), Trust::Untrusted);
-        assert_eq!(trust.of(&["items", "*", "subject", "lang", "x"]), Trust::Trusted);
+        assert_eq!(
+            trust.of(&["items", "*", "subject", "lang", "x"]),
+            Trust::Trusted
+        );
         assert_eq!(trust.of(&["other"]), Trust::Untrusted);
         assert_eq!(trust.of(&["a/b"]), Trust::Trusted);
         assert_eq!(trust.of::<&str>(&[]), Trust::Untrusted);
@@ -173,10 +176,7 @@ mod tests {
 
     #[test]
     fn two_equally_exact_patterns_are_untrusted() {
-        let both = [
-            ("/*/a", Trust::Trusted),
-            ("/b/*", Trust::Untrusted),
-        ];
+        let both = [("/*/a", Trust::Trusted), ("/b/*", Trust::Untrusted)];
         let mut turned = both;
         turned.reverse();
         assert_eq!(trust(&both).of(&["b", "a"]), Trust::Untrusted);

@@ -46,7 +46,8 @@ fn parts(digits: &str) -> Option<(String, String)> {
     let repeats = whole.contains([',', '.']);
     if repeats && !whole.contains(other) {
         // The same separator twice: thousands.
-        return groups_before(digits, separator.chars().next()?).then(|| (join(digits), String::new()));
+        return groups_before(digits, separator.chars().next()?)
+            .then(|| (join(digits), String::new()));
     }
     if repeats {
         return groups_before(whole, other).then(|| (join(whole), fraction.to_owned()));

@@ -133,8 +133,9 @@ impl ReadIndex {
         let mut request = held.map_or_else(RequestIndex::default, |(_, request)| request);
         request.read(&self.key, text);
         self.requests.push_back((run, request));
-        let is_much =
-            |index: &Self| index.requests.len() > MAX_REQUESTS || index.request_bytes() > MAX_REQUEST_BYTES;
+        let is_much = |index: &Self| {
+            index.requests.len() > MAX_REQUESTS || index.request_bytes() > MAX_REQUEST_BYTES
+        };
         while self.requests.len() > 1 && is_much(self) {
             self.requests.pop_front();
         }
@@ -300,7 +301,11 @@ impl ReadIndex {
         let joined = words::joined(words);
         let digest = self.key.digest(Kind::Field, [joined.as_str()]);
         self.operator.contains(&digest)
-            || (words.len() == 1 && self.endings.iter().any(|end| joined.ends_with(end.as_str())))
+            || (words.len() == 1
+                && self
+                    .endings
+                    .iter()
+                    .any(|end| joined.ends_with(end.as_str())))
     }
 
     fn trusted_place(&self, words: &[Word]) -> Option<u32> {
@@ -379,7 +384,8 @@ fn parts(value: &str) -> Option<Vec<String>> {
     }
     // A date with a time, or addresses in a row: every part is a value in its form.
     let rows: Vec<&str> = value.split_whitespace().collect();
-    let is_value = |part: &&str| part.contains(['@', ':', '/']) || part.bytes().any(|b| b.is_ascii_digit());
+    let is_value =
+        |part: &&str| part.contains(['@', ':', '/']) || part.bytes().any(|b| b.is_ascii_digit());
     ((2..=MAX_PARTS).contains(&rows.len()) && rows.iter().all(is_value))
         .then(|| rows.into_iter().map(str::to_owned).collect())
 }
@@ -473,7 +479,9 @@ impl<'a> Reading<'a> {
             for part in [line, name, value] {
                 self.trusted_value(part);
             }
-            value.split(separators).for_each(|part| self.trusted_value(part));
+            value
+                .split(separators)
+                .for_each(|part| self.trusted_value(part));
         }
     }
 

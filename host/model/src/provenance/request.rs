@@ -36,7 +36,9 @@ pub(super) struct RequestIndex {
 impl RequestIndex {
     pub(super) fn read(&mut self, key: &IndexKey, text: &str) {
         let room = MAX_BYTES.saturating_sub(self.bytes);
-        let text = text.get(..text.floor_char_boundary(room)).unwrap_or_default();
+        let text = text
+            .get(..text.floor_char_boundary(room))
+            .unwrap_or_default();
         let words = words(text);
         let whole = words::joined(&words);
         let whole = key.digest(Kind::Field, [whole.as_str()]);
@@ -87,7 +89,8 @@ impl RequestIndex {
         for length in 2..=MAX_GROUPS.min(rest.len()) {
             let groups = rest.get(..length).unwrap_or_default();
             if let Some(compact) = words::compact(groups) {
-                self.values.insert(key.digest(Kind::Compact, [compact.as_str()]));
+                self.values
+                    .insert(key.digest(Kind::Compact, [compact.as_str()]));
             }
         }
     }
@@ -96,10 +99,15 @@ impl RequestIndex {
     pub(super) fn has(&self, key: &IndexKey, value: &[Word]) -> bool {
         let length: usize = value.iter().map(|w| w.text.chars().count()).sum();
         let joined = words::joined(value);
-        if self.values.contains(&key.digest(Kind::Field, [joined.as_str()])) {
+        if self
+            .values
+            .contains(&key.digest(Kind::Field, [joined.as_str()]))
+        {
             return true;
         }
-        let is_digits = value.iter().all(|w| w.text.bytes().all(|b| b.is_ascii_digit()));
+        let is_digits = value
+            .iter()
+            .all(|w| w.text.bytes().all(|b| b.is_ascii_digit()));
         if length < MIN_LENGTH || (is_digits && length < MIN_DIGITS) {
             return false;
         }
@@ -151,9 +159,7 @@ impl RequestIndex {
     /// Whether a word begins with this stem; a short one is a whole word.
     pub(super) fn has_stem(&self, key: &IndexKey, stem: &str) -> bool {
         if stem.chars().count() < MIN_STEM {
-            return self
-                .positions
-                .contains_key(&key.digest(Kind::Word, [stem]));
+            return self.positions.contains_key(&key.digest(Kind::Word, [stem]));
         }
         self.stems.contains(&key.digest(Kind::Stem, [stem]))
     }

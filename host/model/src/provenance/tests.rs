@@ -96,11 +96,28 @@ fn the_users_own_values_are_the_users() {
 fn trusted_fields_are_compared_as_wholes() {
     let index = read(
         "",
-        &["DE89 3704 0044 0532", "Bob <bob@example.com>", "2024-05-13 10:00:00", "100.0", "7"],
+        &[
+            "DE89 3704 0044 0532",
+            "Bob <bob@example.com>",
+            "2024-05-13 10:00:00",
+            "100.0",
+            "7",
+        ],
         "",
     );
-    for value in ["DE89370400440532", "bob@example.com", "Bob", "2024-05-13 10:00", "100", "7"] {
-        let expected = if value == "Bob" { Origin::Model } else { Origin::Trusted };
+    for value in [
+        "DE89370400440532",
+        "bob@example.com",
+        "Bob",
+        "2024-05-13 10:00",
+        "100",
+        "7",
+    ] {
+        let expected = if value == "Bob" {
+            Origin::Model
+        } else {
+            Origin::Trusted
+        };
         assert_eq!(origin(&index, value), Some(expected), "{value}");
     }
     for value in ["13", "05", "3704 0044", "example.com", "77"] {
@@ -144,7 +161,10 @@ fn the_most_trusted_source_counts_and_all_are_kept() {
         sources.iter().map(|source| source.origin).collect()
     };
     assert_eq!(found("ann@example.com"), [Origin::User]);
-    assert_eq!(found("bob@example.com"), [Origin::Trusted, Origin::Untrusted]);
+    assert_eq!(
+        found("bob@example.com"),
+        [Origin::Trusted, Origin::Untrusted]
+    );
     assert_eq!(found("cy@example.com"), [Origin::Untrusted]);
     assert_eq!(
         found("cy@example.com; ann@example.com"),
@@ -154,12 +174,19 @@ fn the_most_trusted_source_counts_and_all_are_kept() {
 
 #[test]
 fn the_operator_lists_values_and_endings() {
-    let mut index = read("", &[], "ann@corp.example, bob@corp.example.evil.com, desk@out.example");
+    let mut index = read(
+        "",
+        &[],
+        "ann@corp.example, bob@corp.example.evil.com, desk@out.example",
+    );
     index.read_operator("*@corp.example");
     index.read_operator("desk@out.example");
     assert_eq!(origin(&index, "Ann@corp.example"), Some(Origin::Operator));
     assert_eq!(origin(&index, "desk@out.example"), Some(Origin::Operator));
-    assert_eq!(origin(&index, "bob@corp.example.evil.com"), Some(Origin::Untrusted));
+    assert_eq!(
+        origin(&index, "bob@corp.example.evil.com"),
+        Some(Origin::Untrusted)
+    );
     assert_eq!(origin(&index, "eve x@corp.example"), Some(Origin::Model));
 }
 
@@ -185,13 +212,26 @@ fn results_are_read_as_fields() {
             let found = index.find(value).unwrap();
             assert_eq!(found.origin, origin, "{value} in {text}");
             let place = found.sources.first().unwrap().place.clone().unwrap();
-            assert_eq!((place.pointer.as_str(), place.step), (pointer, 1), "{value} in {text}");
+            assert_eq!(
+                (place.pointer.as_str(), place.step),
+                (pointer, 1),
+                "{value} in {text}"
+            );
         }
-        assert_eq!(origin(&index, "bob@example.com"), Some(Origin::Trusted), "{text}");
+        assert_eq!(
+            origin(&index, "bob@example.com"),
+            Some(Origin::Trusted),
+            "{text}"
+        );
     }
 }
 
-fn facts(index: &ReadIndex, arguments: &Value, roles: &[(&str, Role)], asked: &[&str]) -> ProvenanceFacts {
+fn facts(
+    index: &ReadIndex,
+    arguments: &Value,
+    roles: &[(&str, Role)],
+    asked: &[&str],
+) -> ProvenanceFacts {
     let given = roles
         .iter()
         .map(|(pattern, role)| (PointerPattern::parse(pattern).unwrap(), Some(*role)));
@@ -226,25 +266,40 @@ fn a_call_has_its_facts() {
     assert!(facts.known && facts.asked && !facts.echoed);
     assert_eq!(
         facts.sinks.iter().copied().collect::<Vec<_>>(),
-        [Origin::User, Origin::Trusted, Origin::Model, Origin::Untrusted]
+        [
+            Origin::User,
+            Origin::Trusted,
+            Origin::Model,
+            Origin::Untrusted
+        ]
     );
     assert_eq!(
         facts.links.iter().copied().collect::<Vec<_>>(),
         [Origin::Model, Origin::Untrusted]
     );
     assert_eq!(facts.pointers(Origin::User).collect::<Vec<_>>(), ["/to/0"]);
-    assert_eq!(facts.pointers(Origin::Trusted).collect::<Vec<_>>(), ["/to/1"]);
+    assert_eq!(
+        facts.pointers(Origin::Trusted).collect::<Vec<_>>(),
+        ["/to/1"]
+    );
     assert_eq!(
         facts.pointers(Origin::Untrusted).collect::<Vec<_>>(),
         ["/copies/eve@evil.com", "/text"]
     );
     let text = serde_json::to_string(&facts).unwrap();
-    assert_eq!(serde_json::from_str::<ProvenanceFacts>(&text).unwrap(), facts);
+    assert_eq!(
+        serde_json::from_str::<ProvenanceFacts>(&text).unwrap(),
+        facts
+    );
 }
 
 #[test]
 fn a_trusted_target_that_a_text_names_is_echoed() {
-    let index = read("Find a hotel", &["Riverside View Hotel", "Grand Hotel"], "Book Riverside View Hotel!");
+    let index = read(
+        "Find a hotel",
+        &["Riverside View Hotel", "Grand Hotel"],
+        "Book Riverside View Hotel!",
+    );
     let roles = [("/hotel", Role::Identifier)];
     let echoed = |hotel: &str| facts(&index, &json!({ "hotel": hotel }), &roles, &[]).echoed;
     assert!(echoed("Riverside View Hotel"));

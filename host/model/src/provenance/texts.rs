@@ -277,7 +277,8 @@ impl<'a> Reader<'a> {
             b'\'' | b'"' | b'`' => self.quotes = self.quotes.saturating_add(1),
             b'#' => self.named = true,
             // Words end where the parts of lists, paths, URLs and assignments do.
-            b',' | b';' | b'|' | b'=' | b'/' | b'\\' | b'<' | b'>' | b'(' | b')' | b'[' | b']' | b'{' | b'}' => {
+            b',' | b';' | b'|' | b'=' | b'/' | b'\\' | b'<' | b'>' | b'(' | b')' | b'[' | b']'
+            | b'{' | b'}' => {
                 self.end_word();
             }
             _ => match fold_ascii(byte) {

@@ -93,8 +93,10 @@ fn run(arguments: &Arguments) -> Result<String, String> {
         suites.insert(name.clone(), Suite::new(name, tools, arguments)?);
     }
     if arguments.show_tools {
-        let all: BTreeMap<&String, serde_json::Value> =
-            suites.iter().map(|(name, suite)| (name, suite.to_json())).collect();
+        let all: BTreeMap<&String, serde_json::Value> = suites
+            .iter()
+            .map(|(name, suite)| (name, suite.to_json()))
+            .collect();
         return serde_json::to_string_pretty(&all).map_err(|e| e.to_string());
     }
     let mut report = Report::default();

@@ -110,7 +110,9 @@ impl Suite {
             index.read_text(&source, &call.content());
             facts.calls += 1;
             facts.errors += u64::from(call.failed());
-            facts.labels.extend(tool.labels.union(&tool.taints).cloned());
+            facts
+                .labels
+                .extend(tool.labels.union(&tool.taints).cloned());
             facts.tools.insert(self.full_name(&call.function));
             tainted |= tool.taints.contains("untrusted");
         }
@@ -163,7 +165,9 @@ impl Suite {
             .provenance
             .values
             .iter()
-            .filter_map(|(pointer, value)| Some(format!("{pointer} ({}) {}", value.role?, value.origin)))
+            .filter_map(|(pointer, value)| {
+                Some(format!("{pointer} ({}) {}", value.role?, value.origin))
+            })
             .collect();
         let why = [ids.join(", "), errors.join("; "), values.join(", ")];
         let why: Vec<String> = why.into_iter().filter(|part| !part.is_empty()).collect();
@@ -221,7 +225,9 @@ fn has_targets(tool: &Tool, arguments: &Value, wanted: &Value) -> bool {
 
 fn in_request(tool: &Tool, arguments: &Value, prompt: &str) -> bool {
     let prompt = prompt.to_lowercase();
-    let mut all = targets(tool, arguments).flat_map(|(_, values)| values).peekable();
+    let mut all = targets(tool, arguments)
+        .flat_map(|(_, values)| values)
+        .peekable();
     all.peek().is_some() && all.all(|value| prompt.contains(&value.to_lowercase()))
 }
 

@@ -122,13 +122,21 @@ impl Report {
     fn note(&mut self, run: &RecordedRun, played: &[PlayedCall], honest: bool, attacked: bool) {
         let (suite, model, task) = (&run.suite, &run.model, &run.user_task);
         for call in played.iter().filter(|c| honest && c.mutates && c.held) {
-            self.notes.push(format!("held  {suite} {model} {task}: {}: {}", call.function, call.why));
+            self.notes.push(format!(
+                "held  {suite} {model} {task}: {}: {}",
+                call.function, call.why
+            ));
         }
         let wanted = || played.iter().filter(|call| call.wanted);
         if attacked && wanted().count() > 0 && !wanted().any(|call| call.held) {
             let attack = run.injection_task.as_deref().unwrap_or_default();
-            let calls: Vec<String> = wanted().map(|c| format!("{}: {}", c.function, c.why)).collect();
-            self.notes.push(format!("let   {suite} {model} {task} {attack}: {}", calls.join(" | ")));
+            let calls: Vec<String> = wanted()
+                .map(|c| format!("{}: {}", c.function, c.why))
+                .collect();
+            self.notes.push(format!(
+                "let   {suite} {model} {task} {attack}: {}",
+                calls.join(" | ")
+            ));
         }
     }
 
@@ -160,7 +168,12 @@ impl Report {
             let _ = writeln!(out, "{}", text.trim_end());
         };
         line([
-            "rules", "suite", "model", "attacks stopped [95 %]", "honest calls held", "honest runs touched",
+            "rules",
+            "suite",
+            "model",
+            "attacks stopped [95 %]",
+            "honest calls held",
+            "honest runs touched",
             "questions/run",
         ]);
         for ((rules, suite, model), figures) in &self.groups {
@@ -168,7 +181,9 @@ impl Report {
                 of: figures.touched.of,
                 part: figures.held.part,
             };
-            let questions = questions.value().map_or_else(|| "–".into(), |q| format!("{q:.2}"));
+            let questions = questions
+                .value()
+                .map_or_else(|| "–".into(), |q| format!("{q:.2}"));
             line([
                 rules.name(),
                 suite,
@@ -188,7 +203,10 @@ impl Report {
             .map(|(_, figures)| figures.without_call)
             .sum();
         if without > 0 {
-            let _ = writeln!(out, "{without} successful attacks act through no call and are not counted.");
+            let _ = writeln!(
+                out,
+                "{without} successful attacks act through no call and are not counted."
+            );
         }
         if with_notes {
             for note in &self.notes {

@@ -161,7 +161,9 @@ fn load(tool: &RecordedTool, said: OperatorsTool) -> Result<Tool, String> {
     for (pointer, role) in &said.arguments {
         let role = match role.as_str() {
             "none" => None,
-            name => Some(Role::from_name(name).ok_or_else(|| format!("there is no role `{name}`"))?),
+            name => {
+                Some(Role::from_name(name).ok_or_else(|| format!("there is no role `{name}`"))?)
+            }
         };
         given.push((pattern(pointer)?, role));
     }
@@ -181,13 +183,24 @@ fn full_name(suite: &str, tool: &str) -> String {
 }
 
 fn pdp(suite: &str, tools: &BTreeMap<String, Tool>) -> Result<Pdp, String> {
-    let mut labels: BTreeSet<&str> = BTreeSet::from(["egress", "destructive", "private", "untrusted", "unlabelled"]);
+    let mut labels: BTreeSet<&str> = BTreeSet::from([
+        "egress",
+        "destructive",
+        "private",
+        "untrusted",
+        "unlabelled",
+    ]);
     for tool in tools.values() {
         labels.extend(tool.labels.iter().chain(&tool.taints).map(String::as_str));
     }
     let typed: BTreeMap<String, Value> = tools
         .iter()
-        .map(|(name, tool)| (full_name(suite, name), json!({ "input": tool.schema, "labels": tool.labels })))
+        .map(|(name, tool)| {
+            (
+                full_name(suite, name),
+                json!({ "input": tool.schema, "labels": tool.labels }),
+            )
+        })
         .collect();
     let world: World = serde_json::from_value(json!({
         "agents": { "assistant": [] }, "users": { "user": [] }, "roles": ["operator", "security"],
@@ -195,9 +208,12 @@ fn pdp(suite: &str, tools: &BTreeMap<String, Tool>) -> Result<Pdp, String> {
     }))
     .map_err(|e| e.to_string())?;
     let permit = [("permit.cedar", PERMIT)];
-    let policies = POLICIES.iter().chain(&permit).map(|(name, text)| PolicyFile {
-        name: (*name).to_owned(),
-        text: (*text).to_owned(),
-    });
+    let policies = POLICIES
+        .iter()
+        .chain(&permit)
+        .map(|(name, text)| PolicyFile {
+            name: (*name).to_owned(),
+            text: (*text).to_owned(),
+        });
     Pdp::load(&world.bundle(policies.collect())).map_err(|e| format!("{e:?}"))
 }

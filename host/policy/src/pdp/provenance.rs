@@ -63,7 +63,10 @@ fn origins(origins: &BTreeSet<Origin>) -> Result<Value, RequestError> {
         };
         let entity = |origin: &Origin| {
             let id = Eid::new(origin.as_str());
-            (*origin, Arc::new(EntityUID::from_components(ty.clone(), id, None)))
+            (
+                *origin,
+                Arc::new(EntityUID::from_components(ty.clone(), id, None)),
+            )
         };
         Origin::ALL.iter().map(entity).collect()
     });

@@ -228,7 +228,10 @@ fn a_prompt_is_what_the_user_asks_for() {
     // What is not told cannot keep a prompt from its agent.
     let torn = json!({ "hook_event_name": "UserPromptSubmit", "session_id": "s-1" }).to_string();
     assert!(HookEvent::parse(&claude_code::PRESET, torn.as_bytes()).is_err());
-    assert!(event::decides_nothing(&claude_code::PRESET, torn.as_bytes()));
+    assert!(event::decides_nothing(
+        &claude_code::PRESET,
+        torn.as_bytes()
+    ));
 }
 
 #[test]

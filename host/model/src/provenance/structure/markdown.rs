@@ -21,7 +21,10 @@ pub(super) fn table(text: &str) -> Option<Value> {
     let row = |line: &str| -> Option<Value> {
         let cells = cells(line)?;
         (cells.len() == names.len()).then(|| {
-            let members = names.iter().cloned().zip(cells.into_iter().map(Value::String));
+            let members = names
+                .iter()
+                .cloned()
+                .zip(cells.into_iter().map(Value::String));
             Value::Object(members.collect::<Map<_, _>>())
         })
     };

@@ -67,7 +67,9 @@ fn key(text: &str) -> Option<(String, &str)> {
             Ended::Open => return None,
         },
         _ => {
-            let colon = text.find(": ").or_else(|| text.strip_suffix(':').map(str::len))?;
+            let colon = text
+                .find(": ")
+                .or_else(|| text.strip_suffix(':').map(str::len))?;
             let key = text.get(..colon)?;
             is_plain_key(key).then(|| (key.to_owned(), text.get(colon..).unwrap_or_default()))?
         }
@@ -81,7 +83,8 @@ impl<'a> Lines<'a> {
         let line = |line: &'a str| {
             let bare = line.trim_start_matches(' ');
             // Tabs, and the line ends that only YAML knows, are ambiguous.
-            let odd = bare.starts_with('\t') || line.contains(['\r', '\u{85}', '\u{2028}', '\u{2029}']);
+            let odd =
+                bare.starts_with('\t') || line.contains(['\r', '\u{85}', '\u{2028}', '\u{2029}']);
             (!odd).then(|| Line {
                 indent: line.len() - bare.len(),
                 text: bare.trim_end_matches(' '),
@@ -93,7 +96,11 @@ impl<'a> Lines<'a> {
 
     /// The next line that is not empty.
     fn peek(&mut self) -> Option<Line<'a>> {
-        while self.all.get(self.at).is_some_and(|line| line.text.is_empty()) {
+        while self
+            .all
+            .get(self.at)
+            .is_some_and(|line| line.text.is_empty())
+        {
             self.at += 1;
         }
         self.all.get(self.at).copied()
@@ -297,7 +304,9 @@ impl<'a> Flow<'a> {
 
     fn take(&mut self, wanted: char) -> Option<()> {
         self.space();
-        self.rest().starts_with(wanted).then(|| self.at += wanted.len_utf8())
+        self.rest()
+            .starts_with(wanted)
+            .then(|| self.at += wanted.len_utf8())
     }
 
     fn value(&mut self, depth: usize) -> Option<Value> {

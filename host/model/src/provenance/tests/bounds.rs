@@ -44,8 +44,9 @@ fn many_trusted_values_are_bounded() {
     let many: Vec<u64> = (0..400_000).map(|n| n * 7919).collect();
     index.read_value(&source(&trust(&[""])), &json!(many));
     assert!(index.bytes() <= MAX_INDEX, "{}", index.bytes());
-    let names: serde_json::Map<String, Value> =
-        (0..100_000).map(|n| (format!("field{n}"), json!(n))).collect();
+    let names: serde_json::Map<String, Value> = (0..100_000)
+        .map(|n| (format!("field{n}"), json!(n)))
+        .collect();
     index.read_value(&source(&trust(&[])), &Value::Object(names));
     assert!(index.bytes() <= MAX_INDEX, "{}", index.bytes());
 }
@@ -74,7 +75,12 @@ fn repetition_takes_no_space() {
 fn a_call_with_too_many_values_is_not_known() {
     let index = read("write", &[], "");
     let many: Vec<String> = (0..5_000).map(|n| format!("a{n}@example.com")).collect();
-    let found = facts(&index, &json!({ "to": many }), &[("/to", Role::Recipient)], &[]);
+    let found = facts(
+        &index,
+        &json!({ "to": many }),
+        &[("/to", Role::Recipient)],
+        &[],
+    );
     assert!(!found.known && found.sinks.contains(&Origin::Untrusted));
     assert!(found.values.len() <= 1024);
 

@@ -133,6 +133,9 @@ fn an_address_in_two_fields_is_untrusted() {
     let mut index = empty();
     let fields = json!({ "name": "mark.black-2134", "host": "@gmail.com" });
     index.read_value(&source(&trust(&[])), &fields);
-    assert_eq!(origin(&index, "mark.black-21342@evil.com"), Some(Origin::Model));
+    assert_eq!(
+        origin(&index, "mark.black-21342@evil.com"),
+        Some(Origin::Model)
+    );
     assert!(origin(&index, "mark.black-2134@gmail.com").unwrap() >= Origin::Model);
 }

@@ -163,7 +163,8 @@ fn unfolded(text: &str) -> String {
 
 /// A line of a plain scalar; `None` if it could be something else.
 pub(super) fn plain_line(text: &str, is_first: bool) -> Option<&str> {
-    let odd = text.contains(": ") || text.ends_with(':') || text.contains(" #") || text.contains('\t');
+    let odd =
+        text.contains(": ") || text.ends_with(':') || text.contains(" #") || text.contains('\t');
     let special = text.starts_with([
         '&', '*', '!', '%', '@', '`', '#', '|', '>', ',', '[', ']', '{', '}', '\'', '"',
     ]);

@@ -47,7 +47,10 @@ fn flow_style_is_read() {
         flow("{'message': \"Sent, it's done.\", 'ids': [1, 'two'], a: {}}"),
         Some(json!({"message": "Sent, it's done.", "ids": ["1", "two"], "a": {}}))
     );
-    assert_eq!(block("a: [1,\n  2]\nb: x"), Some(json!({"a": ["1", "2"], "b": "x"})));
+    assert_eq!(
+        block("a: [1,\n  2]\nb: x"),
+        Some(json!({"a": ["1", "2"], "b": "x"}))
+    );
 }
 
 /// Whatever another reader could take for a field is refused as a whole.
