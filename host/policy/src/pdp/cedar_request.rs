@@ -13,7 +13,7 @@ use cedar_policy_core::ast::{
 use super::{
     Pdp, RequestError,
     context_path::context_path,
-    provenance, request_error,
+    request_error,
     validate::{self, InputCheck},
 };
 use crate::cedar_value;
@@ -25,7 +25,7 @@ use tollgate_model::{
 /// Milliseconds from 1970 to the year 10000.
 const LATEST: u64 = 253_402_300_800_000;
 
-pub(super) type Attributes = BTreeMap<&'static str, Value>;
+type Attributes = BTreeMap<&'static str, Value>;
 
 /// A request in Cedar's form.
 #[derive(Debug, Clone)]
@@ -174,9 +174,7 @@ impl Pdp {
                 context.insert("input", typed.value);
                 untyped = typed.untyped;
                 context.insert("via", self.set(Kind::Component, via)?);
-                if self.names.provenance {
-                    provenance::insert(&mut context, &facts.provenance)?;
-                }
+                context.extend(self.provenance(&facts.provenance)?);
             }
             ActionContext::Result {
                 on_behalf_of,

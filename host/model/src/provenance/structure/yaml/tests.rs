@@ -53,7 +53,7 @@ fn flow_style_is_read() {
     );
 }
 
-/// Whatever another reader could take for a field is refused as a whole.
+/// A text in which another reader could find other fields is refused as a whole.
 #[test]
 fn what_is_ambiguous_is_refused() {
     for text in [
