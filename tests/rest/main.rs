@@ -17,6 +17,8 @@ mod metrics;
 #[cfg(test)]
 mod reported;
 #[cfg(test)]
+mod requests;
+#[cfg(test)]
 mod runs;
 #[cfg(test)]
 mod served;
