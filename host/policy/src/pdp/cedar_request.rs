@@ -13,7 +13,7 @@ use cedar_policy_core::ast::{
 use super::{
     Pdp, RequestError,
     context_path::context_path,
-    provenance, request_error,
+    request_error,
     validate::{self, InputCheck},
 };
 use crate::{cedar_value, tool_input::TypedArguments};
@@ -25,7 +25,7 @@ use tollgate_model::{
 /// Milliseconds from 1970 to the year 10000.
 const LATEST: u64 = 253_402_300_800_000;
 
-pub(super) type Attributes = BTreeMap<&'static str, Value>;
+type Attributes = BTreeMap<&'static str, Value>;
 
 /// A request in Cedar's form.
 #[derive(Debug, Clone)]
@@ -167,9 +167,7 @@ impl Pdp {
                 let typed = self.typed_input(request.action.id(), input)?;
                 context.insert("input", typed.value);
                 context.insert("via", self.set(Kind::Component, via)?);
-                if self.names.provenance {
-                    provenance::insert(context, &facts.provenance)?;
-                }
+                context.extend(self.provenance(&facts.provenance)?);
                 return Ok(typed.untyped);
             }
             ActionContext::Result { error, size, .. } => {
