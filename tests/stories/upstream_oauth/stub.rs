@@ -46,7 +46,7 @@ impl Request {
         })
     }
 
-    /// A member of a form, as it is written there.
+    /// A member of the form, still percent-encoded.
     pub(super) fn form(&self, name: &str) -> Option<&str> {
         let mut pairs = self.body.split('&').filter_map(|pair| pair.split_once('='));
         pairs.find(|(key, _)| *key == name).map(|(_, value)| value)

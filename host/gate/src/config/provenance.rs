@@ -7,7 +7,9 @@ use tollgate_model::provenance::{PointerPattern, Role, Trust};
 use super::{ConfigError, validate::Validation};
 
 /// How the user's request reaches the gate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::EnumString, strum::VariantNames)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::EnumString, strum::VariantNames,
+)]
 #[strum(serialize_all = "snake_case")]
 pub enum RequestChannel {
     /// `_meta` of the calls of an MCP client.
@@ -58,12 +60,12 @@ impl Validation<'_> {
     ) -> Result<Vec<(PointerPattern, T)>, ConfigError> {
         let entry = |(pointer, name): (String, String)| {
             let pattern = PointerPattern::parse(&pointer).map_err(|e| {
-                let help = "it begins with `/`, as in \"/items/*/id\"; `*` stands for any item or member";
+                let help =
+                    "it begins with `/`, as in \"/items/*/id\"; `*` stands for any item or member";
                 self.error(&pointer, e.to_string(), help)
             })?;
-            let value = parse(&name).ok_or_else(|| {
-                self.error(&name, format!("there is no {what} `{name}`"), help)
-            })?;
+            let value = parse(&name)
+                .ok_or_else(|| self.error(&name, format!("there is no {what} `{name}`"), help))?;
             Ok((pattern, value))
         };
         table.into_iter().map(entry).collect()
@@ -76,7 +78,11 @@ impl Validation<'_> {
         let channel = |name: String| {
             name.parse().map_err(|_| {
                 let message = format!("there is no channel `{name}` for the user's request");
-                self.error(&name, message, "write request_from = [\"mcp\"], [\"rest\"] or both")
+                self.error(
+                    &name,
+                    message,
+                    "write request_from = [\"mcp\"], [\"rest\"] or both",
+                )
             })
         };
         names.into_iter().map(channel).collect()

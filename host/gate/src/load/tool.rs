@@ -79,7 +79,12 @@ pub(super) fn tool(
     let content: BTreeSet<&String> = labels.union(&taints).collect();
     let given = configured.map(|tool| tool.provenance.clone());
     Ok(Tool {
-        provenance: provenance(given.unwrap_or_default(), &own_name, &input_schema, &content),
+        provenance: provenance(
+            given.unwrap_or_default(),
+            &own_name,
+            &input_schema,
+            &content,
+        ),
         labels,
         taints,
         limits: configured.map_or_else(
@@ -114,9 +119,7 @@ fn provenance(
         Trust::Trusted
     };
     ToolProvenance {
-        asked_by: given
-            .asked_by
-            .unwrap_or_else(|| proposed_words(own_name)),
+        asked_by: given.asked_by.unwrap_or_else(|| proposed_words(own_name)),
         roles: ArgumentRoles::new(given.arguments, proposed_roles(input_schema)),
         trust: FieldTrust::new(default, given.results),
     }

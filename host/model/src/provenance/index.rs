@@ -153,7 +153,7 @@ impl ReadIndex {
         }
     }
 
-    /// Puts these values in the place of the operator's earlier ones.
+    /// Replaces the operator's values by these.
     pub fn replace_operator(&mut self, values: &[String]) {
         self.operator.clear();
         self.endings.clear();
@@ -301,7 +301,11 @@ impl ReadIndex {
         let joined = words::joined(words);
         let digest = self.key.digest(Kind::Field, [joined.as_str()]);
         self.operator.contains(&digest)
-            || (words.len() == 1 && self.endings.iter().any(|end| joined.ends_with(end.as_str())))
+            || (words.len() == 1
+                && self
+                    .endings
+                    .iter()
+                    .any(|end| joined.ends_with(end.as_str())))
     }
 
     fn trusted_place(&self, words: &[Word]) -> Option<u32> {

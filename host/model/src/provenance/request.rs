@@ -36,7 +36,9 @@ pub(super) struct RequestIndex {
 impl RequestIndex {
     pub(super) fn read(&mut self, key: &IndexKey, text: &str) {
         let room = MAX_BYTES.saturating_sub(self.bytes);
-        let text = text.get(..text.floor_char_boundary(room)).unwrap_or_default();
+        let text = text
+            .get(..text.floor_char_boundary(room))
+            .unwrap_or_default();
         let words = words(text);
         let whole = words::joined(&words);
         let whole = key.digest(Kind::Field, [whole.as_str()]);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tollgate::{
-    capability::Listener, enforce::Answer, enforce::CallOptions, enforce::CallRequest, enforce::UserRequest,
-    config::RequestChannel, gate::Gate, identity::Caller,
+    capability::Listener, config::RequestChannel, enforce::Answer, enforce::CallOptions,
+    enforce::CallRequest, enforce::UserRequest, gate::Gate, identity::Caller,
 };
 use tollgate_model::ids::{ApprovalId, RunId};
 

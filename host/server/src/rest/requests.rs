@@ -40,7 +40,7 @@ pub(super) struct NewRequest {
     run: Option<String>,
 }
 
-/// What became of it.
+/// The answer to a stored request.
 #[derive(Serialize, ToSchema)]
 pub(super) struct RequestReply {
     /// The run in which the user's values are known from now on.
@@ -68,7 +68,9 @@ pub(super) async fn request(
 ) -> Result<Json<RequestReply>, Problem> {
     let _accepted = rest.take(&who)?;
     if body.text.len() > MAX_TEXT {
-        return Err(Problem::invalid(format!("`text` has at most {MAX_TEXT} bytes")));
+        return Err(Problem::invalid(format!(
+            "`text` has at most {MAX_TEXT} bytes"
+        )));
     }
     let caller = who.acting(&rest.gate, body.agent).await?;
     let (run, options) = calls::place(&rest, &who, &caller, &headers, body.run)?;
@@ -76,7 +78,10 @@ pub(super) async fn request(
         channel: RequestChannel::Rest,
         text: body.text,
     };
-    let told = rest.gate.tell_request(&caller, &run, options, request).await?;
+    let told = rest
+        .gate
+        .tell_request(&caller, &run, options, request)
+        .await?;
     told.map(|run| Json(RequestReply { run })).ok_or_else(|| {
         Problem::forbidden("this agent's request is not taken from here".to_owned())
             .help("the operator writes request_from = [\"rest\"] under [agents.NAME]")
