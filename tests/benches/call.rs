@@ -51,6 +51,7 @@ async fn one(gate: &Gate, run: &str) {
     let caller = Caller::Spoken {
         agent: "support".into(),
         by: "alice".into(),
+        channel: "cli".into(),
     };
     let request = CallRequest {
         tool: TOOL.into(),

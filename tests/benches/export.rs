@@ -133,6 +133,7 @@ async fn filled(config: Config) -> Gate {
             let caller = Caller::Spoken {
                 agent: "support".into(),
                 by: "alice".into(),
+                channel: "cli".into(),
             };
             for n in 0..CALLS / CLIENTS {
                 // A hundred calls a run.

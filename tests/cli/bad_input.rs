@@ -225,3 +225,30 @@ fn a_store_that_cannot_be_written_says_so() {
     run(READ).exits(0);
     run(&["ledger", "verify"]).exits(0);
 }
+
+#[test]
+fn a_login_that_cannot_be_is_refused_with_a_next_step() {
+    let world = World::new();
+    let login = ["upstream", "login", "wiki"];
+    world
+        .run(&login)
+        .exits(1)
+        .says(&["there is no upstream server `wiki`"]);
+    world
+        .run(&[&login[..], &["--port", "99999"]].concat())
+        .exits(2)
+        .says(&["--port"]);
+    world
+        .run(&["upstream", "logout", "wiki"])
+        .exits(1)
+        .says(&["no login", "tollgate upstream logins"]);
+    let remote = "[upstream.wiki]\nurl = \"https://wiki.example.com/mcp\"\n";
+    let oauth = "[upstream.wiki.oauth]\ngrant = \"authorization_code\"\n";
+    world.configure("[users.alice]", &format!("{remote}{oauth}[users.alice]"));
+    world
+        .run(&login)
+        .exits(1)
+        .says(&["[upstream.wiki.oauth]", "`client_id`", "register the gate"]);
+    world.configure(oauth, "secret = \"none\"\n");
+    world.run(&login).exits(1).says(&["[secrets.none]"]);
+}

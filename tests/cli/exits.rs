@@ -153,9 +153,7 @@ fn an_approval_is_answered_by_somebody_else_and_used_once() {
         .run(&["approvals", "approve", &id, "--yes"])
         .exits(3)
         .says(&["another person must approve"]);
-    world
-        .run(&["user", "token", "dana", "--out", "dana.token"])
-        .exits(0);
+    world.own_token("dana", "dana.token");
     let as_dana = ["--as", "dana", "--token-file", "dana.token"];
     let approve = [&["approvals", "approve", &id, "--yes"][..], &as_dana].concat();
     world.run(&approve).exits(0).says(&["dana"]);
@@ -174,4 +172,56 @@ fn an_approval_is_answered_by_somebody_else_and_used_once() {
         .run(&wrong)
         .exits(3)
         .says(&["dana", "tollgate user token"]);
+}
+
+#[test]
+fn an_approval_with_a_token_that_the_asking_side_made_does_not_count() {
+    let world = World::new();
+    world.run(REFUND).exits(4);
+    let id = world.pending();
+    // The owner calls, and makes the first token of the one who may approve.
+    world
+        .run(&["user", "token", "dana", "--out", "dana.token"])
+        .exits(0);
+    let as_dana = ["--as", "dana", "--token-file", "dana.token"];
+    let approve = [&["approvals", "approve", &id, "--yes"][..], &as_dana].concat();
+    world
+        .run(&approve)
+        .exits(3)
+        .says(&["your token was made by alice", "tollgate token confirm"]);
+    // The next token that is made with it is no better.
+    let another = ["token", "create", "--user", "dana", "--out", "own.token"];
+    world.run(&[&another[..], &as_dana].concat()).exits(0);
+    let with_own = ["--as", "dana", "--token-file", "own.token"];
+    let approve = [&["approvals", "approve", &id, "--yes"][..], &with_own].concat();
+    world
+        .run(&approve)
+        .exits(3)
+        .says(&["your token was made by alice"]);
+    world.run(REFUND).exits(4);
+    assert_eq!(world.refunds(), 0);
+    world
+        .run(&["approvals", "show", &id])
+        .exits(0)
+        .says(&["not counted", "with a token that alice made"]);
+    // Dana can sign in by now, so another token takes her or two people, and alice is not two.
+    let second = ["token", "create", "--user", "dana", "--out", "second.token"];
+    let made = world.json(&second);
+    assert_eq!(made["confirmed"], false, "{made}");
+    let confirm = ["token", "confirm", made["id"].as_str().unwrap()];
+    world
+        .run(&confirm)
+        .exits(3)
+        .says(&["was made by alice, so another person must confirm it"]);
+    world
+        .run(&[&confirm[..], &as_dana].concat())
+        .exits(3)
+        .says(&["was made by alice"]);
+    let with_second = ["--as", "dana", "--token-file", "second.token"];
+    let list = ["approvals", "list"];
+    world.run(&[&list[..], &with_second].concat()).exits(3);
+    world
+        .run(&["token", "list"])
+        .exits(0)
+        .says(&["unconfirmed"]);
 }

@@ -26,7 +26,7 @@ impl Gate {
             end,
             &format!("{end}[approvals]\nwait_timeout = \"{hold}\"\n"),
         );
-        world.create_token_of_dana();
+        world.own_token("dana", "dana.token");
         let mut gate = Self {
             world,
             reach,

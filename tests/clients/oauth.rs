@@ -12,18 +12,31 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::{Client, Response, Url, header, redirect};
 use serde_json::{Value, json};
 
-use crate::{
-    client::{installed, node},
-    gate::Served,
-    world::{Ran, World, binary, repository},
+use tollgate_testkit::{
+    binary,
+    command::{CommandOutput, World},
+    installed, repository,
 };
+
+use crate::{client::node, gate::Gate};
 
 const SECRET: &str = "client secret & more";
 const WHOAMI: &[&str] = &["call", "wiki__whoami", "--args", "{}"];
 
-/// The authorization server, and the MCP server that takes its tokens; they end when dropped.
+/// A process; it ends when dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// The authorization server, and the MCP server that takes its tokens.
 struct Servers {
-    child: Child,
+    _running: Running,
     _until: ChildStdin,
     issuer: String,
     mcp: String,
@@ -49,7 +62,7 @@ impl Servers {
         let text = |name: &str| said[name].as_str().unwrap().to_owned();
         Self {
             _until: child.stdin.take().unwrap(),
-            child,
+            _running: Running(child),
             issuer: text("issuer"),
             mcp: text("mcp"),
         }
@@ -71,19 +84,13 @@ impl Servers {
     }
 }
 
-impl Drop for Servers {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
 fn http() -> Client {
     // Another test may have been first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder().redirect(redirect::Policy::none());
-    client.no_proxy().build().unwrap()
+    // A connection that is kept may be closed just when it is used again.
+    let client = client.no_proxy().pool_max_idle_per_host(0);
+    client.build().unwrap()
 }
 
 /// Any Node.js will do.
@@ -203,14 +210,14 @@ fn encoded(form: &[(&str, &str)]) -> String {
 
 /// `tollgate upstream login wiki`, whose page this person visits as `name`.
 async fn log_in(world: &World, more: &[&str], name: &str) -> Value {
-    let mut child = world
+    let child = world
         .command(binary())
         .args(["upstream", "login", "wiki", "--json"])
         .args(more)
         .stderr(Stdio::inherit())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        .spawn();
+    let mut running = Running(child.unwrap());
+    let mut lines = BufReader::new(running.0.stdout.take().unwrap()).lines();
     let mut next = || -> Value {
         let line = lines.next().expect("it ends without a line").unwrap();
         serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"))
@@ -224,11 +231,11 @@ async fn log_in(world: &World, more: &[&str], name: &str) -> Value {
     assert_eq!(browser.send(&wrong, None).await.status(), 400);
     assert_eq!(browser.send(&answer, None).await.status(), 200);
     let login = next();
-    assert!(child.wait().unwrap().success());
+    assert!(running.0.wait().unwrap().success());
     login
 }
 
-fn says(ran: Ran, words: &str) -> Ran {
+fn says(ran: CommandOutput, words: &str) -> CommandOutput {
     let ran = ran.exits(0).says(&[words]);
     assert!(ran.out.contains("[secret removed]"), "{ran:?}");
     ran
@@ -260,7 +267,7 @@ async fn client_credentials_by_a_secret_and_by_a_key() {
         let example = documented("client_credentials", &replaced);
         world.configure("[users.alice]", &format!("{example}[users.alice]"));
         world.accept_upstream("wiki").says(&["✓ accepted"]);
-        let served = Served::start(&world, "127.0.0.1:0");
+        let served = Gate::start(&world, "127.0.0.1:0");
         let me = format!("client {client}, by");
         says(world.run(WHOAMI), &me);
         let before = servers.asked("client_credentials").await;
@@ -311,7 +318,7 @@ async fn users_log_in_and_act_with_their_own_rights() {
     world
         .run(&["user", "token", "dana", "--out", "dana.token"])
         .exits(0);
-    let served = Served::start(&world, "127.0.0.1:0");
+    let served = Gate::start(&world, "127.0.0.1:0");
 
     let login = log_in(&world, &[], "ada").await;
     assert_eq!(login["user"], "alice");
@@ -336,7 +343,7 @@ async fn users_log_in_and_act_with_their_own_rights() {
     }
     // A restarted gate uses the stored tokens.
     served.stop();
-    let served = Served::start(&world, "127.0.0.1:0");
+    let served = Gate::start(&world, "127.0.0.1:0");
     says(world.run(WHOAMI), "ada, by");
     servers.ask("/refuse").await;
     says(world.run(WHOAMI), "ada, by");
@@ -384,7 +391,7 @@ async fn an_agents_token_never_logs_in() {
         "--on-behalf-of",
         "alice",
     ]);
-    let served = Served::start(&world, "127.0.0.1:0");
+    let served = Gate::start(&world, "127.0.0.1:0");
     let url = format!("http://{}/v1/upstreams/wiki/login", served.address);
     let body = json!({"redirect_uri": "http://127.0.0.1:8123/callback"});
     let refused = http()

@@ -60,11 +60,16 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
+    /// A directory without a gate.
+    pub(crate) fn empty() -> Self {
+        Self {
+            dir: TempDir::new().unwrap(),
+        }
+    }
+
     /// A directory with the script, and what `tollgate wrap --init` made of it.
     pub(crate) fn wrap(script: &Value) -> (Self, Ran) {
-        let gate = Self {
-            dir: TempDir::new().unwrap(),
-        };
+        let gate = Self::empty();
         fs::write(gate.path("script.json"), script.to_string()).unwrap();
         let script = gate.path("script.json").display().to_string();
         let made = gate.tollgate(&[

@@ -2,6 +2,8 @@
 //! little more, in front of the real command.
 
 #[cfg(test)]
+mod components;
+#[cfg(test)]
 mod front;
 #[cfg(test)]
 mod gate;

@@ -71,6 +71,12 @@ fn done(words: &[&str]) -> Result<String, Error> {
             Ok(names.join(","))
         }
         ["size", path] => fs::metadata(path).map(|found| found.len().to_string()),
+        // As for writing alone.
+        ["size-of-open", path] => OpenOptions::new()
+            .write(true)
+            .open(path)?
+            .metadata()
+            .map(|found| found.len().to_string()),
         ["mkdir", path] => fs::create_dir(path).map(nothing),
         ["rmdir", path] => fs::remove_dir(path).map(nothing),
         ["remove", path] => fs::remove_file(path).map(nothing),

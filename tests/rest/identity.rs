@@ -424,6 +424,7 @@ async fn own_tokens_are_hashed_expire_and_are_revoked() {
         on_behalf_of: None,
         name: "short".into(),
         expires: Some(served.gate.now().plus(60_000_000)),
+        makers: Default::default(),
     };
     let (kept, text) = token::create(&served.gate, purpose, false).await.unwrap();
     let store = std::fs::read(served.world.config().store.path).unwrap();

@@ -19,6 +19,8 @@ mod metrics;
 #[cfg(test)]
 mod reported;
 #[cfg(test)]
+mod requests;
+#[cfg(test)]
 mod runs;
 #[cfg(test)]
 mod socket;

@@ -1,6 +1,9 @@
 //! The owner's socket: the same API, for one user of the machine.
 
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
+};
 
 use axum::{
     Router,
@@ -14,14 +17,19 @@ use tollgate_model::{
     record::Event,
 };
 use tollgate_server::{
-    auth::{self, peer::PeerCredentials},
+    auth::{
+        self,
+        peer::PeerCredentials,
+        token::{self, Purpose},
+    },
     http::{self, socket},
 };
 use tollgate_testkit::rest::HttpGate;
 use tower::ServiceExt as _;
 
 const ADMINISTRATOR: &str = r#"@id("dana-administers") @owner("tests")
-permit (principal == Tollgate::User::"dana", action == Tollgate::Action::"administer", resource);
+permit (principal == Tollgate::User::"dana",
+  action in [Tollgate::Action::"administer", Tollgate::Action::"make_token"], resource);
 "#;
 
 /// A request as it arrives at the socket, from this peer.
@@ -304,4 +312,119 @@ async fn tokens_are_made_once_and_revoked() {
         .get(text, "/v1/runs")
         .await
         .fails(401, "invalid_token");
+}
+
+/// A second person makes a token valid, and neither the first one nor the bearer of a token of the first one is
+/// that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_of_another_user_takes_two_people() {
+    let served = HttpGate::new("").await;
+    let (alice, dana) = (served.user("alice").await, served.user("dana").await);
+    let (frank, eve) = (served.user("frank").await, served.user("eve").await);
+    let of = |user: &str| json!({ "user": user, "name": "cli", "replace": true });
+    let got = served.post(&frank, "/v1/tokens", of("eve")).await;
+    got.fails(403, "forbidden");
+    let made = served.post(&alice, "/v1/tokens", of("eve")).await.is(200);
+    assert_eq!(made["token"]["confirmed"], false);
+    assert_eq!(made["token"]["makers"], json!(["alice"]));
+    let (id, text) = (
+        made["token"]["id"].as_str().unwrap(),
+        made["text"].as_str().unwrap(),
+    );
+    served
+        .get(text, "/v1/approvals")
+        .await
+        .fails(401, "invalid_token");
+    let confirm = format!("/v1/tokens/{id}/confirm");
+    let got = served.post(&alice, &confirm, json!({})).await;
+    got.fails(403, "same_person");
+    let got = served.post(&frank, &confirm, json!({})).await;
+    got.fails(403, "forbidden");
+    // A token that alice made for dana is no second person either.
+    let hers = Purpose {
+        principal: Uid::new(Kind::User, "dana"),
+        on_behalf_of: None,
+        name: "of alice".into(),
+        expires: None,
+        makers: BTreeSet::from(["alice".to_owned()]),
+    };
+    let (_, hers) = token::create(&served.gate, hers, false).await.unwrap();
+    let got = served.post(&hers, &confirm, json!({})).await;
+    got.fails(403, "same_person");
+    served
+        .get(text, "/v1/approvals")
+        .await
+        .fails(401, "invalid_token");
+    served.post(&dana, &confirm, json!({})).await.is(204);
+    served.get(text, "/v1/approvals").await.is(200);
+    let got = served.post(&dana, &confirm, json!({})).await;
+    got.fails(404, "not_found");
+    // A user needs no one else, and passes on who made the token that was used.
+    let own = served.post(&eve, "/v1/tokens", of("eve")).await.is(200);
+    assert_eq!(own["token"]["makers"], json!([]));
+    let own = served.post(&hers, "/v1/tokens", of("dana")).await.is(200);
+    assert_eq!(own["token"]["makers"], json!(["alice"]));
+    let targets = targets(&served);
+    assert!(
+        targets
+            .iter()
+            .filter(|target| target.starts_with(id))
+            .count()
+            == 2,
+        "{targets:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_does_not_outlast_the_one_that_made_it() {
+    let served = HttpGate::new("").await;
+    let expires = served.gate.now().plus(60_000_000);
+    let short = Purpose {
+        principal: Uid::new(Kind::User, "eve"),
+        on_behalf_of: None,
+        name: "short".into(),
+        expires: Some(expires),
+        makers: BTreeSet::new(),
+    };
+    let (_, short) = token::create(&served.gate, short, false).await.unwrap();
+    for lasts in [None, Some(3_600_000_000_u64)] {
+        let body = json!({ "user": "eve", "name": "next", "lasts": lasts });
+        let made = served.post(&short, "/v1/tokens", body).await.is(200);
+        assert_eq!(made["token"]["expires"], expires.0, "{lasts:?}");
+    }
+}
+
+/// An administrator who speaks for another's agent is a party to what it asks for.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_names_the_person_who_made_the_call() {
+    let served = HttpGate::new(ADMINISTRATOR).await;
+    let router = socket::router(&served.server);
+    let (dana, frank) = (served.user("dana").await, served.user("frank").await);
+    let arguments =
+        json!({ "order": "A-1", "amount": 6000, "currency": "EUR", "reason": "broken" });
+    let spoken = json!({ "tool": "payments__refund", "agent": "support", "arguments": arguments, "run": "r" });
+    let (status, reply) = post(&router, &dana, "/v1/calls", &spoken).await;
+    assert_eq!(status, 202, "{reply}");
+    let path = format!(
+        "/v1/approvals/{}",
+        reply["approval"]["id"].as_str().unwrap()
+    );
+    let shown = served.get(&frank, &path).await.is(200);
+    let speaker = json!({ "by": Uid::new(Kind::User, "dana"), "channel": "cli" });
+    assert_eq!(shown["speaker"], speaker, "{shown}");
+    let yes = json!({ "digest": shown["digest"] });
+    let approve = format!("{path}/approve");
+    let got = served.post(&dana, &approve, yes.clone()).await;
+    got.fails(403, "forbidden");
+    let own = Purpose {
+        principal: Uid::new(Kind::User, "frank"),
+        on_behalf_of: None,
+        name: "of dana".into(),
+        expires: None,
+        makers: BTreeSet::from(["dana".to_owned()]),
+    };
+    let (_, own) = token::create(&served.gate, own, false).await.unwrap();
+    let got = served.post(&own, &approve, yes.clone()).await;
+    got.fails(403, "token_of_asker");
+    served.post(&frank, &approve, yes).await.is(200);
 }

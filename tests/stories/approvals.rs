@@ -348,3 +348,37 @@ async fn a_run_that_is_named_by_its_id_is_that_one() {
     let named = gate.run_key(&agent("support"), Some(first.to_string()));
     assert_eq!(named.unwrap(), RunKey::Id(first));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_one_is_asked_about_a_run_that_has_ended() {
+    let world = World::new("");
+    let gate = world.open().await;
+    let waits = call(&gate, "r", "payments__refund", REFUND).await;
+    let id = pending(&waits);
+    let run = waits.run.unwrap().to_string();
+    let row = gate.ledger().reader().run(&run).unwrap();
+    gate.end_run(&user("alice"), &row, None, "enough")
+        .await
+        .unwrap();
+    let state = gate.ledger().reader().approval(id).unwrap().unwrap().state;
+    assert_eq!(state, ApprovalState::Cancelled);
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_counts_with_the_roles_that_its_approver_still_has() {
+    let world = World::new("");
+    let gate = world.open().await;
+    let id = pending(&call(&gate, "r", TOOL, REFUND).await);
+    let yes = ApprovalResponse::new(Vote::Approve, "cli");
+    gate.answer(&user("dana"), id, yes).await.unwrap();
+    world.configure(
+        "[users.dana]\nroles = [\"finance\", \"security\"]",
+        "[users.dana]\nroles = [\"security\"]",
+    );
+    gate.reload("tests").await.unwrap();
+    let again = call(&gate, "r", TOOL, REFUND).await;
+    assert!(!is_released(&again), "{again:?}");
+    assert_eq!(world.refunds(), 0);
+    gate.close().await;
+}

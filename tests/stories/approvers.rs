@@ -1,5 +1,7 @@
 //! Who may answer an approval, and what they are shown.
 
+use std::collections::BTreeSet;
+
 use tollgate::{
     enforce::ApprovalError, enforce::ApprovalResponse, enforce::Vote, gate::OperateError,
 };
@@ -182,4 +184,65 @@ async fn an_approver_cannot_answer_for_another_tenant() {
         matches!(cancelled, Err(OperateError::Unknown(_))),
         "{cancelled:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_makers_of_a_token_and_its_user_are_one_person() {
+    let world = World::new(
+        r#"@id("two") @owner("finance") @reason("Two people must agree.")
+           forbid (principal, action == Tollgate::Action::"payments__refund", resource)
+           unless { context.approval.count >= 2 };"#,
+    );
+    let gate = world.open().await;
+    let by = |user: &str| BTreeSet::from([user.to_owned()]);
+    let (by_frank, by_alice) = (by("frank"), by("alice"));
+    fn with(makers: &BTreeSet<String>) -> ApprovalResponse<'_> {
+        ApprovalResponse {
+            token_makers: makers,
+            ..ApprovalResponse::new(Vote::Approve, "rest")
+        }
+    }
+    let id = pending(&call(&gate, "r", TOOL, REFUND).await);
+    // Alice runs the agent that asks.
+    let dana = user("dana");
+    let own = gate.answer(&dana, id, with(&by_alice)).await;
+    assert!(
+        matches!(&own, Err(ApprovalError::TokenOfAsker { maker, .. }) if maker == "alice"),
+        "{own:?}"
+    );
+    let frank = ApprovalResponse::new(Vote::Approve, "cli");
+    gate.answer(&user("frank"), id, frank).await.unwrap();
+    let again = gate.answer(&dana, id, with(&by_frank)).await;
+    assert!(
+        matches!(again, Err(ApprovalError::Twice { .. })),
+        "{again:?}"
+    );
+    let view = gate.approval(&dana, id).await.unwrap();
+    assert_eq!(view.row.state, ApprovalState::Pending);
+    let answers = view.row.answers.iter();
+    let answers: Vec<_> = answers
+        .map(|answer| {
+            (
+                answer.by.id.as_str(),
+                answer.took_effect,
+                answer.token_makers.clone(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        answers,
+        [
+            ("dana", false, by_alice.clone()),
+            ("frank", true, BTreeSet::new())
+        ]
+    );
+    assert_eq!(pending(&call(&gate, "r", TOOL, REFUND).await), id);
+    // Rejecting takes no second person.
+    let no = ApprovalResponse {
+        vote: Vote::Reject,
+        ..with(&by_alice)
+    };
+    let rejected = gate.answer(&dana, id, no).await.unwrap();
+    assert_eq!(rejected.state, ApprovalState::Rejected);
+    gate.close().await;
 }

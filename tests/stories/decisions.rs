@@ -310,6 +310,53 @@ async fn a_result_can_be_withheld_or_redacted() {
     gate.close().await;
 }
 
+/// A component could encode data in the way its call ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_way_a_call_ends_is_withheld_like_its_result() {
+    let world = World::new(
+        r#"@id("shut") @owner("tests") @reason("Nothing of it is told.")
+           forbid (principal, action == Tollgate::Action::"return_result",
+             resource in Tollgate::Component::"hostile");"#,
+    );
+    let gate = world.open().await;
+    let mut messages = std::collections::BTreeSet::new();
+    for tool in ["trap", "recurse", "tell_time"] {
+        let answer = call(&gate, "r", &format!("hostile__{tool}"), "{}").await;
+        assert!(
+            matches!(answer.verdict, Verdict::Withheld { .. }),
+            "{tool}: {:?}",
+            answer.verdict
+        );
+        let message = answer.message().unwrap();
+        messages.insert(message.split("dec-").next().unwrap().to_owned());
+    }
+    assert_eq!(messages.len(), 1, "{messages:?}");
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_keeps_a_label_that_was_retired() {
+    let world = World::new("");
+    let (before, after) = (
+        "[tools.files__read]\nlabels = []\ntaints = [\"untrusted\"]",
+        "[tools.files__read]\nlabels = []\ntaints = [\"legacy\"]",
+    );
+    world.configure(before, after);
+    let gate = world.open().await;
+    call(&gate, "r", "files__read", r#"{"path":"letter.txt"}"#).await;
+    let written = r#"{"path":"copy.txt","text":"x"}"#;
+    let written = call(&gate, "r", "files__write", written).await;
+    assert!(is_released(&written), "{written:?}");
+    world.configure(after, before);
+    gate.reload("tests").await.unwrap();
+    let read = call(&gate, "s", "files__read", r#"{"path":"copy.txt"}"#).await;
+    assert!(is_released(&read), "{read:?}");
+    let run = read.run.unwrap().to_string();
+    let run = gate.ledger().reader().run(&run).unwrap();
+    assert!(run.labels.contains("legacy"), "{:?}", run.labels);
+    gate.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn effects_inside_a_call_are_decided_one_by_one() {
     let world = World::new(

@@ -181,6 +181,35 @@ async fn a_value_keeps_the_labels_of_the_run_that_wrote_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_key_keeps_the_labels_of_the_run_that_deleted_it() {
+    let world = World::new("");
+    world.configure(
+        "grants.data = { path = \"data\", mode = \"rw\" }\n[tools.files__read]",
+        "grants.data = { path = \"data\", mode = \"rw\" }\ngrants.vault = { path = \"vault\", mode = \"r\", labels = [\"private\"] }\n[tools.files__read]",
+    );
+    let gate = world.open().await;
+    let labels = |run| gate.ledger().run_state(run, None).unwrap().unwrap().labels;
+    let bit = r#"{"key":"bit","value":"1"}"#;
+    assert_eq!(ask(&gate, "clean", "keep_value", bit).await, "kept");
+    // A run with private data tells one bit by deleting the key.
+    let copy = r#"{"run":true,"grant":"vault","path":"customer.json","key":"own"}"#;
+    ask(&gate, "dirty", "keep_file", copy).await;
+    let forgotten = call(&gate, "dirty", "hostile__forget", r#"{"key":"bit"}"#).await;
+    assert!(labels(forgotten.run.unwrap()).contains("private"));
+    for (run, tool, arguments) in [
+        ("b", "recall", r#"{"key":"bit"}"#),
+        ("c", "forget", r#"{"key":"bit"}"#),
+        ("d", "recall_keys", r#"{"key":""}"#),
+        ("e", "keep_if", r#"{"key":"bit","value":"2"}"#),
+    ] {
+        let answer = call(&gate, run, &format!("hostile__{tool}"), arguments).await;
+        let labels = labels(answer.run.unwrap());
+        assert!(labels.contains("private"), "{tool}: {labels:?}");
+    }
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn policy_says_who_keeps_what() {
     let world = World::new(
         r#"@id("runs-stay-apart") @owner("tests") @reason("Nothing crosses runs.")

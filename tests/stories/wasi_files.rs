@@ -3,7 +3,10 @@
 use std::{fs, os::unix::fs::symlink};
 
 use tollgate::{enforce::Answer, enforce::Verdict, gate::Gate};
-use tollgate_model::record::{Effect, Event};
+use tollgate_model::{
+    record::{Effect, Event},
+    request::Action,
+};
 use tollgate_testkit::world::{World, call, records};
 
 use crate::languages::{built, failure, labelled, with_component};
@@ -125,6 +128,11 @@ async fn nothing_leads_out_of_a_grant() {
     assert!(!said.contains("DE02"), "{said}");
     assert!(world.read("vault/customer.json").contains("DE02"));
     assert!(!world.path("vault/new").exists());
+    let refused = "the path `../vault/customer.json` in `data` was refused";
+    assert!(
+        said.contains(refused),
+        "an auditor sees the attempt: {said}"
+    );
     gate.close().await;
 }
 
@@ -211,5 +219,30 @@ async fn what_cannot_be_stored_is_told() {
         "{crashed:?}"
     );
     assert_eq!(world.read("data/a.txt"), "first");
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_size_of_a_file_that_is_open_for_writing_alone_takes_a_decision_to_read() {
+    let world = world();
+    let gate = world.open().await;
+    let steps = "size-of-open /data/a.txt\nsize-of-open /data/sealed\nnew /data/fresh text\nwrite /data/a.txt x";
+    let answer = run(&world, &gate, steps).await;
+    let said = said(&gate, &answer);
+    assert!(said.contains("size-of-open /data/a.txt: 5"), "{said}");
+    assert!(
+        said.contains("size-of-open /data/sealed: PermissionDenied")
+            || said.contains("size-of-open /data/sealed: errno"),
+        "{said}"
+    );
+    assert!(said.contains("new /data/fresh text: done"), "{said}");
+    let reads = records(&gate, answer.run.unwrap()).into_iter();
+    let reads = reads.filter(|record| match &record.event {
+        Event::Decision(decided) => {
+            decided.action == Action::ReadFile && decided.resource.id == "walk/data:/sealed"
+        }
+        _ => false,
+    });
+    assert_eq!(reads.count(), 1);
     gate.close().await;
 }

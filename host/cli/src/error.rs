@@ -12,7 +12,7 @@ use tollgate_policy::{
 
 use tollgate_server::{
     auth::peer::PeerError,
-    problem::{Location, OTHER_RUN, Problem},
+    problem::{Location, OTHER_RUN, Problem, ProblemDetails},
 };
 
 use crate::exit_code::Exit;
@@ -232,34 +232,42 @@ impl From<PeerError> for Failure {
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
+        let ProblemDetails {
+            status,
+            code,
+            detail,
+            decision,
+            help,
+            location,
+            ..
+        } = problem.into_details();
         if let Some(Location {
             file,
             line,
             column,
             message,
-        }) = problem.location
+        }) = location
         {
             return Self::from(ConfigError {
                 file: file.into(),
                 line,
                 column,
                 message,
-                help: problem.help.unwrap_or_default(),
+                help: help.unwrap_or_default(),
             });
         }
-        let exit = match (problem.status, &*problem.code) {
+        let exit = match (status, &*code) {
             (401 | 403, _) => Exit::Denied,
             (404, OTHER_RUN) => Exit::Denied,
             (400, "invalid_value") => Exit::Failure,
             (400, _) => Exit::Usage,
             _ => Exit::Failure,
         };
-        let decided = problem
-            .decision
-            .map(|id| format!("see what decided with `tollgate decisions show {id}`"));
+        let decided =
+            decision.map(|id| format!("see what decided with `tollgate decisions show {id}`"));
         Self {
-            help: problem.help.or(decided),
-            ..Self::new(exit, problem.detail)
+            help: help.or(decided),
+            ..Self::new(exit, detail)
         }
     }
 }

@@ -6,6 +6,8 @@ mod client;
 mod commands;
 mod component;
 mod context;
+#[cfg(test)]
+mod documentation;
 mod error;
 mod exit_code;
 mod files;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tollgate_model::{
     entity::{Kind, Uid},
     ids::RunId,
+    record::Speaker,
 };
 use tollgate_policy::policy;
 
@@ -33,6 +34,8 @@ pub enum Caller {
         agent: String,
         /// The person.
         by: String,
+        /// The channel, such as `cli`.
+        channel: String,
     },
 }
 
@@ -84,6 +87,8 @@ pub(crate) struct Identity {
     pub(crate) on_behalf_of: Uid,
     /// The agent's operator.
     pub(crate) operator: Uid,
+    /// The user who speaks for the agent.
+    pub(crate) speaker: Option<Speaker>,
 }
 
 /// The caller names an agent or user that is not configured.
@@ -111,6 +116,7 @@ impl Identity {
                 nearest: None,
             })
         };
+        let mut speaker = None;
         let (name, on_behalf_of) = match caller {
             Caller::User(name) => {
                 let user = known(name)?;
@@ -119,10 +125,14 @@ impl Identity {
                     agent: Uid::new(Kind::Agent, CLI_AGENT),
                     on_behalf_of: user.clone(),
                     operator: user,
+                    speaker: None,
                 });
             }
-            Caller::Spoken { agent, by } => {
-                known(by)?;
+            Caller::Spoken { agent, by, channel } => {
+                speaker = Some(Speaker {
+                    by: known(by)?,
+                    channel: channel.clone(),
+                });
                 (agent, None)
             }
             Caller::Agent { name, on_behalf_of } => {
@@ -146,6 +156,7 @@ impl Identity {
             principal,
             on_behalf_of: on_behalf_of.unwrap_or_else(|| operator.clone()),
             operator,
+            speaker,
         })
     }
 }

@@ -75,8 +75,6 @@ impl Precondition {
 pub struct NewState {
     /// The sealed value.
     pub value: Payload,
-    /// Labels of the value.
-    pub labels: BTreeSet<String>,
     /// Bytes of key and value, which count towards the limits.
     pub size: u64,
 }
@@ -99,6 +97,8 @@ pub struct StateUpdate {
     pub key: String,
     /// The new value; `None` deletes the key.
     pub value: Option<NewState>,
+    /// Labels of the run that makes it: of the value, or of the key's absence.
+    pub labels: BTreeSet<String>,
     /// The condition for the update.
     pub precondition: Precondition,
     /// Limits of the namespace after the change.
@@ -153,6 +153,7 @@ impl StateUpdate {
             if let Some(row) = row {
                 conn.prepare_cached("DELETE FROM component_state WHERE id = ?1")?
                     .execute([row.id])?;
+                self.label_absence(conn)?;
             }
             return Ok(StateUpdateResult::Done { existed });
         };
@@ -173,7 +174,7 @@ impl StateUpdate {
         if keys > self.limits.keys || others.saturating_add(new.size) > self.limits.bytes {
             return Ok(StateUpdateResult::LimitReached);
         }
-        let labels = serde_json::to_string(&new.labels).unwrap_or_else(|_| "[]".into());
+        let labels = serde_json::to_string(&self.labels).unwrap_or_else(|_| "[]".into());
         conn.prepare_cached(
             "INSERT INTO component_state (tenant, component, run, key, size, version, labels, day, ciphertext) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
@@ -193,6 +194,25 @@ impl StateUpdate {
             new.value.ciphertext
         ])?;
         Ok(StateUpdateResult::Done { existed })
+    }
+
+    /// From now on the absence of any key has these labels. Only the run itself sees the keys of a run.
+    fn label_absence(&self, conn: &Connection) -> rusqlite::Result<()> {
+        let StateNamespace {
+            tenant,
+            component,
+            run: None,
+        } = &self.namespace
+        else {
+            return Ok(());
+        };
+        let mut insert = conn.prepare_cached(
+            "INSERT OR IGNORE INTO component_state_absence (tenant, component, label) VALUES (?1, ?2, ?3)",
+        )?;
+        for label in &self.labels {
+            insert.execute(params![tenant, component, label])?;
+        }
+        Ok(())
     }
 
     fn row(&self, conn: &Connection) -> rusqlite::Result<Option<Row>> {

@@ -76,6 +76,8 @@ pub use read::{
     Verification,
 };
 pub use receipt::Receipt;
-pub use rows::{ApprovalAnswer, ApprovalRow, Binding, Run, RunRow, Size, SpanRow, Token};
+pub use rows::{
+    ApprovalAnswer, ApprovalRow, Binding, EarlierRejection, Run, RunRow, Size, SpanRow, Token,
+};
 pub use upstream_logins::{Login, LoginKey, LoginTerms, LoginUpdate, SealedLogin};
 pub use usage_window::{Window, WindowUsage};

@@ -9,7 +9,7 @@ use tollgate_model::{
     entity::Uid,
     ids::{ApprovalId, RunId, SpanId, TokenId},
     life::ApprovalState,
-    record::{ApprovalResolved, Event, KeyedDigest, RunOutcome, WaitingCall},
+    record::{ApprovalResolved, Event, KeyedDigest, RunOutcome, Speaker, WaitingCall},
     run::RunState,
     span::SpanKind,
     time::Timestamp,
@@ -54,6 +54,11 @@ pub struct Token {
     pub created: Timestamp,
     /// When it expires; absent: never.
     pub expires: Option<Timestamp>,
+    /// Users other than its own who made it: the one who asked for it, and those who made the token by
+    /// which that user signed in. Absent: not known.
+    pub makers: Option<BTreeSet<String>>,
+    /// Whether it is valid; otherwise it waits for a second person.
+    pub is_confirmed: bool,
 }
 
 /// The size of a ledger.
@@ -146,6 +151,8 @@ pub struct ApprovalRow {
     pub principal: Uid,
     /// The user for whom that principal acts.
     pub on_behalf_of: Uid,
+    /// The user who made the call in the agent's name; absent if the agent made it itself.
+    pub speaker: Option<Speaker>,
     /// The tool.
     pub tool: String,
     /// The component's file.
@@ -168,6 +175,9 @@ pub struct ApprovalRow {
     pub expires: Timestamp,
     /// Users whose approval counts, with the roles that they had when they answered.
     pub approvers: Vec<(Uid, BTreeSet<String>)>,
+    /// Rejections of the same call of the same principal, in any run, that still held when this was
+    /// requested; latest first.
+    pub rejected_before: Vec<EarlierRejection>,
     /// Every answer, in order.
     pub answers: Vec<ApprovalAnswer>,
     /// How many approvals this call has requested.
@@ -197,8 +207,32 @@ pub struct ApprovalAnswer {
     pub note: Option<String>,
     /// Roles of the user at that time.
     pub roles: BTreeSet<String>,
-    /// Whether it counted; an answer that came too late does not.
+    /// Whether it counted; an answer that came too late, or with a token that the asking side made, does
+    /// not.
     pub took_effect: bool,
+    /// Users other than the one who answered who made the token of the answer.
+    pub token_makers: BTreeSet<String>,
+}
+
+impl ApprovalAnswer {
+    /// The people who can have given it: the user, and the makers of the user's token.
+    pub fn people(&self) -> impl Iterator<Item = &str> {
+        let makers = self.token_makers.iter().map(String::as_str);
+        makers.chain([self.by.id.as_str()])
+    }
+}
+
+/// An earlier rejection of the same call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EarlierRejection {
+    /// The approval that was rejected.
+    pub id: ApprovalId,
+    /// When.
+    pub at: Timestamp,
+    /// The user who rejected it.
+    pub by: String,
+    /// The user's note.
+    pub note: Option<String>,
 }
 
 impl ApprovalRow {

@@ -13,6 +13,7 @@ pub(crate) const FORMAT: Format = Format {
         include_str!("migrations/0005_names.sql"),
         include_str!("migrations/0006_durable_names.sql"),
         include_str!("migrations/0007_upstream_logins.sql"),
+        include_str!("migrations/0008_makers.sql"),
     ],
 };
 

@@ -59,10 +59,20 @@ pub enum JsonError {
     },
 }
 
+/// What becomes of numbers that not every reader understands alike: those beyond ±(2^53 − 1).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum LargeNumbers {
+    #[default]
+    Refused,
+    /// As they are, as far as 64 bits hold them.
+    Kept,
+    /// As the nearest double, which is what their canonical form says.
+    Rounded,
+}
+
 #[derive(Default)]
 struct Reader {
-    /// Whether numbers that not every reader understands alike are read, too.
-    takes_any_number: bool,
+    large: LargeNumbers,
     /// Where we are, as pointer segments.
     path: RefCell<Vec<String>>,
     error: RefCell<Option<JsonError>>,
@@ -114,6 +124,22 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
     }
 }
 
+impl Seed<'_> {
+    /// An integer beyond ±(2^53 − 1), and the nearest double.
+    fn large_integer<E: de::Error>(self, exact: Number, nearest: f64) -> Result<Value, E> {
+        let number = match self.0.large {
+            LargeNumbers::Refused => None,
+            LargeNumbers::Kept => Some(exact),
+            LargeNumbers::Rounded => Number::from_f64(nearest),
+        };
+        number.map(Value::Number).ok_or_else(|| {
+            self.0.fail(JsonError::NumberRange {
+                pointer: self.0.pointer(),
+            })
+        })
+    }
+}
+
 impl<'de> Visitor<'de> for Seed<'_> {
     type Value = Value;
 
@@ -138,26 +164,22 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 
     fn visit_i64<E: de::Error>(self, v: i64) -> Result<Value, E> {
-        if !self.0.takes_any_number && v.unsigned_abs() > MAX_INTEGER.unsigned_abs() {
-            return Err(self.0.fail(JsonError::NumberRange {
-                pointer: self.0.pointer(),
-            }));
+        match v.unsigned_abs() > MAX_INTEGER.unsigned_abs() {
+            true => self.large_integer(v.into(), v as f64),
+            false => Ok(Value::Number(v.into())),
         }
-        Ok(Value::Number(v.into()))
     }
 
     fn visit_u64<E: de::Error>(self, v: u64) -> Result<Value, E> {
         match i64::try_from(v) {
             Ok(v) => self.visit_i64(v),
-            Err(_) if self.0.takes_any_number => Ok(Value::Number(v.into())),
-            Err(_) => Err(self.0.fail(JsonError::NumberRange {
-                pointer: self.0.pointer(),
-            })),
+            Err(_) => self.large_integer(v.into(), v as f64),
         }
     }
 
     fn visit_f64<E: de::Error>(self, v: f64) -> Result<Value, E> {
-        let any = || Number::from_f64(v).filter(|_| self.0.takes_any_number);
+        let is_refused = self.0.large == LargeNumbers::Refused;
+        let any = || Number::from_f64(v).filter(|_| !is_refused);
         match normal_number(v).or_else(any) {
             Some(number) => Ok(Value::Number(number)),
             None => Err(self.0.fail(JsonError::NumberRange {
@@ -234,7 +256,20 @@ pub fn parse(text: &str) -> Result<Value, JsonError> {
 /// [`JsonError`], as [`parse`].
 pub fn parse_with_any_number(text: &str) -> Result<Value, JsonError> {
     let reader = Reader {
-        takes_any_number: true,
+        large: LargeNumbers::Kept,
+        ..Reader::default()
+    };
+    read(text, reader)
+}
+
+/// Read one JSON document as [`parse`] does, with numbers beyond ±(2^53 − 1) as the nearest doubles, so that what is
+/// read is what its canonical form says: for schemas, whose bounds are often those of 64 bits.
+///
+/// # Errors
+/// [`JsonError`], as [`parse`].
+pub fn parse_with_rounded_numbers(text: &str) -> Result<Value, JsonError> {
+    let reader = Reader {
+        large: LargeNumbers::Rounded,
         ..Reader::default()
     };
     read(text, reader)

@@ -4,6 +4,11 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::printable;
+
+/// Bytes of a text that is not an identifier.
+const MAX_SHOWN: usize = 80;
+
 /// An identifier that does not have the form its type requires.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a valid {what}: expected {form}")]
@@ -68,7 +73,7 @@ macro_rules! id {
                 text.strip_prefix($prefix)
                     .and_then(parse_hex)
                     .map(Self)
-                    .ok_or_else(|| InvalidId { text: text.into(), what: $what, form: $form })
+                    .ok_or_else(|| InvalidId { text: printable(text, MAX_SHOWN), what: $what, form: $form })
             }
         }
 
@@ -134,7 +139,7 @@ impl FromStr for DecisionId {
             .and_then(|digits| digits.parse().ok())
             .map(Self)
             .ok_or_else(|| InvalidId {
-                text: text.into(),
+                text: printable(text, MAX_SHOWN),
                 what: "decision id",
                 form: "`dec-` and a number",
             })

@@ -71,7 +71,9 @@ pub enum Action {
     Halt,
     /// A person ends a run.
     CancelRun,
-    /// A person makes tokens, or backs up or restores the store.
+    /// A person makes a token of an agent or a user, or confirms one that another person asked for.
+    MakeToken,
+    /// A person revokes tokens, or backs up or restores the store.
     Administer,
     /// A person lets the gate act with their own rights at an upstream server.
     ConnectUpstream,
@@ -100,6 +102,7 @@ impl Action {
         Self::ActivatePolicies,
         Self::Halt,
         Self::CancelRun,
+        Self::MakeToken,
         Self::Administer,
         Self::ConnectUpstream,
     ];
@@ -214,8 +217,17 @@ pub enum ActionContext {
         guest: GuestCaller,
         /// The destination of the request.
         host: Uid,
+        /// Such as `GET`.
+        #[serde(default)]
+        method: String,
         /// `http` or `https`.
         scheme: String,
+        /// The port, even if the URL omits it.
+        #[serde(default)]
+        port: u16,
+        /// The path, normalised; never the query.
+        #[serde(default)]
+        path: String,
     },
     /// An answer to an approval.
     Approver {
@@ -231,6 +243,18 @@ pub enum ActionContext {
         /// changed spell it `asked_too`.
         #[serde(default, alias = "asked_too")]
         escalated_to: BTreeSet<String>,
+        /// The user who made the call in the agent's name; absent if the agent made it itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        speaker: Option<Uid>,
+    },
+    /// A token of an agent or a user, which is the resource.
+    Token {
+        /// The user for whom the bearer acts; the user itself for a user's token.
+        on_behalf_of: Uid,
+        /// How many people ask for it: 1 for the one who makes it, 2 for the one who confirms it.
+        people: u64,
+        /// Whether the resource is a user who has no other way to sign in.
+        first: bool,
     },
     /// An action of an operator or reader.
     Operator,
@@ -255,9 +279,11 @@ impl ActionContext {
             Self::Capability { guest, .. }
             | Self::Http { guest, .. }
             | Self::Secret { guest, .. } => Some(guest),
-            Self::Call { .. } | Self::Result { .. } | Self::Approver { .. } | Self::Operator => {
-                None
-            }
+            Self::Call { .. }
+            | Self::Result { .. }
+            | Self::Approver { .. }
+            | Self::Token { .. }
+            | Self::Operator => None,
         }
     }
 
@@ -271,7 +297,7 @@ impl ActionContext {
             Self::Capability { .. } | Self::Http { .. } | Self::Secret { .. } => {
                 self.guest().map(|guest| &guest.on_behalf_of)
             }
-            Self::Approver { .. } | Self::Operator => None,
+            Self::Approver { .. } | Self::Token { .. } | Self::Operator => None,
         }
     }
 }

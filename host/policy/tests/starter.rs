@@ -166,6 +166,50 @@ fn starter_policies_load_without_any_tool() {
     }
 }
 
+/// Policies in the documentation, and in comments of the starter policies, load as they stand there.
+#[test]
+fn examples_of_the_documentation_load() {
+    let mut world = world();
+    world.secrets.push("wiki".to_owned());
+    let mut pages = with_extension(&root().join("docs"), "md");
+    pages.push(root().join("README.md"));
+    let mut examples = Vec::new();
+    for page in pages {
+        let text = fs::read_to_string(&page).unwrap();
+        let blocks = text.split("```cedar\n").skip(1);
+        examples.extend(blocks.map(|block| {
+            let end = block.find("```").unwrap();
+            (page.clone(), block[..end].to_owned())
+        }));
+    }
+    for page in with_extension(&root().join("policies"), "cedar") {
+        let text = fs::read_to_string(&page).unwrap();
+        let mut example = String::new();
+        for line in text.lines().filter_map(|line| line.strip_prefix("//   ")) {
+            let begins = ["@id", "permit", "forbid"];
+            let is_policy = begins.iter().any(|begin| line.starts_with(begin));
+            if is_policy || !example.is_empty() {
+                example.push_str(&format!("{line}\n"));
+            }
+        }
+        if example.is_empty() {
+            continue;
+        }
+        if !example.contains("@id") {
+            example.insert_str(
+                0,
+                "@id(\"example\") @owner(\"tests\") @reason(\"An example.\")\n",
+            );
+        }
+        examples.push((page, example));
+    }
+    assert!(examples.len() > 3, "{examples:?}");
+    for (page, text) in examples {
+        let name = page.display().to_string();
+        pdp(&world, vec![PolicyFile { name, text }]);
+    }
+}
+
 /// Each file can be left out: no file needs another one to load.
 #[test]
 fn each_starter_file_loads_alone() {
@@ -261,7 +305,8 @@ fn acts_of_people() -> Vec<(String, serde_json::Value)> {
             Action::ActivatePolicies | Action::Halt | Action::CancelRun | Action::Administer => {
                 case["resource"] = "Gate::gate".into();
             }
-            Action::ConnectUpstream => Some("Component::files"),
+            Action::ConnectUpstream => case["resource"] = "Component::files".into(),
+            Action::MakeToken => case["resource"] = "Agent::support".into(),
             Action::Approve
             | Action::Reject
             | Action::ViewRun

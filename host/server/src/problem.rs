@@ -1,5 +1,7 @@
 //! Errors of HTTP surfaces as Problem Details (RFC 9457), with codes that do not change.
 
+use std::ops::Deref;
+
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
@@ -9,7 +11,10 @@ use tollgate::{
 };
 use tollgate_ledger::{CommitError, LedgerError};
 use tollgate_policy::pdp;
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 
 /// The code of a gate that is about to stop: nothing was done.
 pub const LEAVING: &str = "leaving";
@@ -17,9 +22,34 @@ pub const LEAVING: &str = "leaving";
 /// The code where a run is not the caller's, or has ended.
 pub const OTHER_RUN: &str = "other_run";
 
+/// Problem details (RFC 9457). Boxed, because every handler may return them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Problem(Box<ProblemDetails>);
+
+impl Deref for Problem {
+    type Target = ProblemDetails;
+
+    fn deref(&self) -> &ProblemDetails {
+        &self.0
+    }
+}
+
+impl PartialSchema for Problem {
+    fn schema() -> RefOr<Schema> {
+        ProblemDetails::schema()
+    }
+}
+
+impl ToSchema for Problem {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        ProblemDetails::schemas(schemas);
+    }
+}
+
 /// Problem details. The code is stable; title and detail are for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Problem {
+pub struct ProblemDetails {
     /// The problem type: `about:blank`, so the title is that of the status (RFC 9457, section 4.2.1).
     #[serde(rename = "type")]
     pub kind: String,
@@ -62,7 +92,7 @@ impl Problem {
     /// A problem with this status and stable code.
     #[must_use]
     pub fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(ProblemDetails {
             kind: "about:blank".into(),
             title: status.canonical_reason().unwrap_or("Error").into(),
             status: status.as_u16(),
@@ -72,7 +102,13 @@ impl Problem {
             help: None,
             location: None,
             retry_after: None,
-        }
+        }))
+    }
+
+    /// Its parts.
+    #[must_use]
+    pub fn into_details(self) -> ProblemDetails {
+        *self.0
     }
 
     /// 404: it does not exist, or the caller may not know of it.
@@ -118,21 +154,35 @@ impl Problem {
     /// With the decision that denied it.
     #[must_use]
     pub fn by(mut self, decision: impl ToString) -> Self {
-        self.decision = Some(decision.to_string());
+        self.0.decision = Some(decision.to_string());
         self
     }
 
     /// Adds advice.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.0.help = Some(help.into());
+        self
+    }
+
+    /// With other words for what was wrong.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.0.detail = detail.into();
+        self
+    }
+
+    /// With the place in a file that is at fault.
+    #[must_use]
+    pub fn location(mut self, location: Location) -> Self {
+        self.0.location = Some(location);
         self
     }
 
     /// Adds `Retry-After`, in seconds.
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
-        self.retry_after = Some(seconds);
+        self.0.retry_after = Some(seconds);
         self
     }
 }
@@ -178,8 +228,14 @@ impl From<Refusal> for Problem {
 impl From<OperateError> for Problem {
     fn from(error: OperateError) -> Self {
         match error {
-            OperateError::Refused(refusal) => (*refusal).into(),
+            OperateError::Refused(refusal) => Self {
+                detail: refusal.message_for_person(),
+                ..(*refusal).into()
+            },
             OperateError::Unknown(message) => Self::not_found(message),
+            OperateError::SamePerson(message) => {
+                Self::new(StatusCode::FORBIDDEN, "same_person", message)
+            }
             other => Self::unavailable(other.to_string()),
         }
     }
@@ -193,12 +249,14 @@ impl From<ApprovalError> for Problem {
             ApprovalError::Resolved { .. } => conflict("already_resolved"),
             ApprovalError::Twice { .. } => conflict("already_answered"),
             ApprovalError::OtherCall(_) => conflict("other_call"),
+            ApprovalError::TokenOfAsker { user, .. } => {
+                Self::new(StatusCode::FORBIDDEN, "token_of_asker", error.to_string()).help(format!(
+                    "a second person confirms one with `tollgate token confirm`, or {user} makes one of \
+                     their own: `tollgate token create --user {user}`"
+                ))
+            }
             ApprovalError::Denied(refusal) => {
-                let problem = Self::from((**refusal).clone());
-                Self {
-                    detail: error.to_string(),
-                    ..problem
-                }
+                Self::from((**refusal).clone()).detail(error.to_string())
             }
             other => Self::unavailable(other.to_string()),
         }
@@ -215,15 +273,12 @@ impl From<ConfigError> for Problem {
             message,
             help,
         } = error;
-        Self {
-            location: Some(Location {
-                file: file.display().to_string(),
-                line,
-                column,
-                message,
-            }),
-            ..problem.help(help)
-        }
+        problem.help(help).location(Location {
+            file: file.display().to_string(),
+            line,
+            column,
+            message,
+        })
     }
 }
 

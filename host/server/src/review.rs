@@ -99,6 +99,23 @@ pub enum RunNote {
     },
 }
 
+impl RunNote {
+    /// How many runs it is decided for: what it costs, as a number of requests.
+    #[must_use]
+    pub fn requests(&self) -> usize {
+        match self {
+            Self::AddToSet { runs, .. } => runs.len().clamp(1, MAX_RUNS),
+            Self::SelfReport { .. }
+            | Self::Note { .. }
+            | Self::RemoveNote { .. }
+            | Self::Feedback { .. }
+            | Self::MakeSet { .. }
+            | Self::RemoveSet { .. }
+            | Self::TakeFromSet { .. } => 1,
+        }
+    }
+}
+
 /// Why an annotation is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ReviewError {

@@ -1,6 +1,7 @@
 //! The binary `tollgate`, run in a temporary folder with a gate's files.
 
 use std::{
+    collections::BTreeSet,
     ffi::OsStr,
     fs,
     io::Read,
@@ -13,6 +14,15 @@ use std::{
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tollgate::ids::Clock;
+use tollgate_ledger::{Ledger, LedgerOptions, SameName, Sync, Token};
+use tollgate_model::{
+    canonical::Sha256Digest,
+    entity::{Kind, Uid},
+    ids::{TokenId, hex},
+    time::Timestamp,
+};
+use tollgate_server::auth::token::PREFIX;
 
 use crate::{binary, component, install_policies, process::ChildProcess, repository};
 
@@ -164,6 +174,43 @@ impl World {
         self.write("tollgate.toml", config.replace(from, to));
     }
 
+    /// A token that `user` made, such as after signing in elsewhere, in `file`. An approval with a token that
+    /// the owner made would not count for the owner's own calls.
+    pub fn own_token(&self, user: &str, file: &str) {
+        let id = TokenId::from_bytes(*b"own-made");
+        let text = format!("{PREFIX}{}_{}", hex(id.as_bytes()), "5a".repeat(32));
+        let token = Token {
+            id,
+            principal: Uid::new(Kind::User, user),
+            on_behalf_of: None,
+            name: "cli".into(),
+            hash: Sha256Digest::of(text.as_bytes()),
+            created: Timestamp(0),
+            expires: None,
+            makers: Some(BTreeSet::new()),
+            is_confirmed: true,
+        };
+        let options = LedgerOptions {
+            path: self.path(".tollgate/ledger.db"),
+            key: self.path(".tollgate/master.key"),
+            sync: Sync::Full,
+            cached_runs: 16,
+        };
+        // Tests that have a runtime call this as well.
+        thread::scope(|scope| {
+            let stored = scope.spawn(|| {
+                let runtime = tokio::runtime::Runtime::new().unwrap();
+                runtime.block_on(async {
+                    let ledger = Ledger::open(options, Clock::system().now()).unwrap();
+                    ledger.store_token(token, SameName::Replace).await.unwrap();
+                    ledger.close().await;
+                });
+            });
+            stored.join().unwrap();
+        });
+        self.write(file, text);
+    }
+
     /// How many refunds the component `payments` has made.
     pub fn refunds(&self) -> usize {
         fs::read_to_string(self.path("book/refunds.jsonl")).map_or(0, |book| book.lines().count())
@@ -251,8 +298,7 @@ impl World {
 
     /// Creates the token with which dana answers.
     pub fn create_token_of_dana(&self) {
-        self.run(&["user", "token", "dana", "--out", "dana.token"])
-            .exits(0);
+        self.own_token("dana", "dana.token");
     }
 
     /// Dana's answer to an approval: `approve` or `reject`.

@@ -107,6 +107,7 @@ impl HttpGate {
             on_behalf_of: on_behalf_of.map(str::to_owned),
             name: "test".into(),
             expires: None,
+            makers: Default::default(),
         };
         token::create(&self.gate, purpose, false).await.unwrap().1
     }

@@ -283,6 +283,7 @@ pub fn agent(name: &str) -> Caller {
     Caller::Spoken {
         agent: name.into(),
         by: "alice".into(),
+        channel: "cli".into(),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
 };
 
 const GROUPS: &[&str] = &[
-    "call", "export", "ledger", "mcp", "policy", "sandbox", "trace",
+    "call", "export", "facts", "ledger", "mcp", "policy", "sandbox", "trace",
 ];
 
 /// Runs one group of measurements, or all. Always builds the whole workspace: for a single member, cargo

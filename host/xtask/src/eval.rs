@@ -1,13 +1,16 @@
 //! `cargo xtask eval FORM …`: replays recorded runs through the decision point.
 
-use anyhow::{Result, bail};
+use std::process::Command;
 
-use crate::command::cargo;
+use anyhow::{Context as _, Result, bail};
+
+use crate::{command::cargo, guests::target};
 
 /// Forms of recorded runs, each an example of the crate that decides.
 const FORMS: &[&str] = &["agentdojo"];
 
-/// Runs an evaluation. Its figures are the whole of the standard output.
+/// Runs an evaluation. Its figures are all of the standard output. Builds with the features of the whole
+/// workspace, as the other tasks do.
 pub(crate) fn run(form: &str, arguments: &[String]) -> Result<()> {
     if !FORMS.contains(&form) {
         bail!(
@@ -15,19 +18,23 @@ pub(crate) fn run(form: &str, arguments: &[String]) -> Result<()> {
             FORMS.join(", ")
         );
     }
-    let mut command = cargo(&[
-        "run",
+    let build = [
+        "build",
+        "--workspace",
         "--quiet",
         "--locked",
-        "--release",
-        "-p",
-        "tollgate-policy",
-    ]);
-    command.args(["--example", form, "--"]).args(arguments);
-    let here = std::env::current_dir()?;
-    // Paths in the arguments are relative to the caller's folder.
-    command.current_dir(here);
-    let status = command.status()?;
+        "--example",
+        form,
+    ];
+    let built = cargo(&build).status().context("cargo cannot be started")?;
+    if !built.success() {
+        bail!("the evaluation does not build");
+    }
+    let program = target().join("debug/examples").join(form);
+    let status = Command::new(&program)
+        .args(arguments)
+        .status()
+        .with_context(|| format!("{} cannot be started", program.display()))?;
     if !status.success() {
         bail!("the evaluation ended with {status}");
     }

@@ -99,6 +99,7 @@ async fn call(gate: &Gate, run: &str, (tool, arguments): (&str, &str)) -> Verdic
     let caller = Caller::Spoken {
         agent: "support".into(),
         by: "alice".into(),
+        channel: "cli".into(),
     };
     let request = CallRequest {
         tool: tool.into(),

@@ -140,6 +140,7 @@ async fn token_of(gate: &Gate, principal: Uid) -> String {
         on_behalf_of: None,
         name: "test".into(),
         expires: None,
+        makers: Default::default(),
     };
     token::create(gate, purpose, false).await.unwrap().1
 }
@@ -303,4 +304,38 @@ async fn requests_without_credentials_do_not_block_reporters() {
         strangers.push(stranger);
     }
     assert_eq!(intake.send(vec![span(1, 1)]).await, (0, String::new()));
+}
+
+/// Senders that are slow with their bodies take no place of others.
+#[tokio::test(flavor = "multi_thread")]
+async fn half_sent_reports_of_one_sender_hold_up_no_other() {
+    let intake = Intake::new().await;
+    let other = token_of(&intake.gate, Uid::new(Kind::Agent, "other")).await;
+    let address = intake.url.strip_prefix("http://").unwrap();
+    let mut half_sent = Vec::new();
+    for _ in 0..10 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = format!(
+            "POST {TRACES} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\
+             content-type: {PROTOBUF}\r\ncontent-length: 100\r\n\r\nhalf",
+            intake.token
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        half_sent.push(stream);
+    }
+    let empty = async |token: &str| {
+        let request = intake.client.post(format!("{}{TRACES}", intake.url));
+        let request = request.bearer_auth(token).header("content-type", PROTOBUF);
+        request.send().await.unwrap().status().as_u16()
+    };
+    // Until the server has read the heads.
+    let mut own = 200;
+    for _ in 0..1_000 {
+        own = empty(&intake.token).await;
+        if own != 200 {
+            break;
+        }
+    }
+    assert_eq!(own, 503, "a sender has four requests at once");
+    assert_eq!(empty(&other).await, 200);
 }

@@ -45,7 +45,11 @@ async fn the_gate_has_a_token_of_its_own_that_no_one_sees() {
     }
     assert!(!records(&gate).contains("access-token"));
     let asked = issuer.tokens();
-    assert_eq!(asked.len(), 2, "one for the comparison, one for the gate");
+    assert_eq!(
+        asked.len(),
+        3,
+        "to compare, to accept, and for the gate's calls"
+    );
     let request = &asked[0];
     assert_eq!(request.form("grant_type"), Some("client_credentials"));
     assert_eq!(request.form("scope"), Some("read+write"));
@@ -78,7 +82,8 @@ async fn many_callers_of_a_refused_token_renew_it_once() {
     let gate = accepted(&world).await;
     assert!(text(&whoami(&gate, "alice").await).contains("gate by"));
     let before = issuer.tokens().len();
-    refused.lock().unwrap().insert("access-token-2".to_owned());
+    let in_use = format!("access-token-{before}");
+    refused.lock().unwrap().insert(in_use);
     let mut calls = JoinSet::new();
     for _ in 0..20 {
         let gate = gate.clone();

@@ -17,7 +17,7 @@ use tollgate_ledger::{RecordFilter, Sync};
 use tollgate_model::{canonical::Sha256Digest, record::Record};
 use tollgate_server::upstream::Servers;
 
-use crate::world::{World, call, named, user};
+use tollgate_testkit::world::{World, call, named, user};
 
 const SECRET: &str = "client secret of the gate";
 

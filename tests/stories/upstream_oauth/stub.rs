@@ -46,7 +46,7 @@ impl Request {
         })
     }
 
-    /// A member of the form, still percent-encoded.
+    /// A member of a form, still encoded.
     pub(super) fn form(&self, name: &str) -> Option<&str> {
         let mut pairs = self.body.split('&').filter_map(|pair| pair.split_once('='));
         pairs.find(|(key, _)| *key == name).map(|(_, value)| value)

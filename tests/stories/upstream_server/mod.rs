@@ -122,8 +122,9 @@ async fn what_is_denied_does_not_reach_the_server_and_what_is_approved_does_once
 
 #[tokio::test]
 async fn arguments_and_meta_arrive_and_results_are_cut() {
-    let story = Story::stdio().await;
-    let meta = json!({"example.com/a": [1], "progressToken": "mine",
+    let story =
+        Story::stdio_with("meta = [\"example.com/a\", \"example.com/confirm\", \"baggage\"]").await;
+    let meta = json!({"example.com/a": [1], "example.com/b": "unseen", "progressToken": "mine",
         "io.modelcontextprotocol/clientInfo": {"name": "secret agent"}});
     let options = CallOptions {
         meta: meta.as_object().unwrap().clone(),
@@ -141,6 +142,11 @@ async fn arguments_and_meta_arrive_and_results_are_cut() {
     let asked: Value = serde_json::from_str(&story.asked()[0]).unwrap();
     assert_eq!(asked["arguments"], json!({"text": "zwölf"}));
     assert_eq!(asked["meta"]["example.com/a"], json!([1]));
+    assert_eq!(
+        asked["meta"]["example.com/b"],
+        Value::Null,
+        "no policy saw it"
+    );
     assert_ne!(asked["meta"]["progressToken"], "mine");
     assert!(!story.asked()[0].contains("secret agent"));
     let run = answer.run.unwrap().to_string();

@@ -44,11 +44,16 @@ impl Story {
     }
 
     pub(super) async fn stdio() -> Self {
+        Self::stdio_with("").await
+    }
+
+    /// With more in the server's table.
+    pub(super) async fn stdio_with(more: &str) -> Self {
         let world = World::new(POLICIES);
         fs::create_dir(world.path("server")).unwrap();
         let dir = world.path("server");
         let reach = format!(
-            "command = [{SERVER:?}, {dir:?}]\nenv = {{ KEY = {{ secret = \"key\" }}, GIVEN = \"1\" }}"
+            "command = [{SERVER:?}, {dir:?}]\nenv = {{ KEY = {{ secret = \"key\" }}, GIVEN = \"1\" }}\n{more}"
         );
         Self::with(&reach, None, world).await
     }

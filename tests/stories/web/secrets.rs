@@ -123,3 +123,51 @@ async fn a_secret_goes_nowhere_else() {
     }
     gate.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_goes_to_the_port_and_path_that_policy_permits() {
+    let elsewhere = Server::start(vec![("/", Answer::Echo)]).await;
+    let other = elsewhere.address.port();
+    let server = Server::start(vec![
+        ("/api/a", Answer::Echo),
+        ("/else", Answer::Echo),
+        (
+            "/api/away",
+            redirect(307, &format!("http://site.test:{other}/")),
+        ),
+    ])
+    .await;
+    let port = server.address.port();
+    let policy = KEY_GOES_TO_SITE.replace(
+        "Host::\"site.test\"",
+        &format!(
+            "Host::\"site.test\" && context.port == {port} && context.path like \"/api/*\" && context.method == \"GET\""
+        ),
+    );
+    let world = world(&policy);
+    let gate = world.open().await;
+    let send = |run: &'static str, url: String, method: &'static str| {
+        let gate = gate.clone();
+        let arguments =
+            format!(r#"{{"url":"{url}","method":"{method}","secret":"key","redirects":3}}"#);
+        async move { call(&gate, run, "hostile__send_request", &arguments).await }
+    };
+    text(&send("r1", server.url("site.test", "/api/a"), "GET").await);
+    for (run, url, method) in [
+        ("r2", server.url("site.test", "/else"), "GET"),
+        ("r3", server.url("site.test", "/api/a"), "POST"),
+        ("r4", elsewhere.url("site.test", "/"), "GET"),
+    ] {
+        let denied = send(run, url, method).await;
+        assert_eq!(failure(&denied).0, FailureKind::Denied, "{run}");
+    }
+    let followed = send("r5", server.url("site.test", "/api/away"), "GET").await;
+    assert_eq!(
+        decided(&gate, &followed, &Action::UseSecret),
+        [Outcome::Allow, Outcome::Deny],
+        "another port of the host is decided again"
+    );
+    assert_eq!(elsewhere.asked().len(), 1);
+    assert!(!elsewhere.asked()[0].contains("5up3r"));
+    gate.close().await;
+}

@@ -16,7 +16,8 @@ permit (principal, action == Tollgate::Action::"halt", resource);
 
 @id("ada-administers")
 @owner("tests")
-permit (principal == Tollgate::User::"ada", action == Tollgate::Action::"administer", resource);
+permit (principal == Tollgate::User::"ada",
+  action in [Tollgate::Action::"administer", Tollgate::Action::"make_token"], resource);
 "#;
 
 fn gate() -> (TempDir, Config) {

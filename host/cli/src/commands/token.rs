@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 use tollgate::ids::Clock;
 use tollgate_model::ids::TokenId;
 
@@ -28,12 +28,21 @@ Examples:
 Over HTTP, a request with the token is made as that agent or user, until the token expires or is revoked. Only
 its hash is stored, so it is shown only this once.
 
-With --json: {id, token} or {id, file}.";
+A token of another user who can sign in already is not valid before a second person confirms it
+(`tollgate token confirm`). An approval that is given with a token that one person made for another
+does not count for calls of that person or of agents that act for them.
+With --json: {id, token, confirmed} or {id, file, confirmed}.";
+const CONFIRM: &str = "\
+Example:
+  $ tollgate token confirm tok-0a1b2c3d4e5f6071 --as sam --token-file sam.token
+
+Makes a token valid that another person made for a user. From then on it counts as the user's own.
+With --json: {id, confirmed}.";
 const LIST: &str = "\
 Example:
   $ tollgate token list
 
-With --json: [{id, principal, on_behalf_of, name, created, expires}]. Times are microseconds since 1970.";
+With --json: [{id, principal, on_behalf_of, name, created, expires, makers, confirmed}]. Times are microseconds since 1970.";
 const REVOKE: &str = "\
 Example:
   $ tollgate token revoke tok-0a1b2c3d4e5f6071
@@ -46,6 +55,12 @@ pub(crate) enum Tokens {
     /// Make a token for an agent or a user.
     #[command(after_help = CREATE)]
     Create(Create),
+    /// Confirm a token that another person made for a user.
+    #[command(after_help = CONFIRM)]
+    Confirm {
+        /// The token's id, such as tok-0a1b2c3d4e5f6071.
+        id: TokenId,
+    },
     /// List all tokens, expired ones included.
     #[command(after_help = LIST)]
     List,
@@ -89,11 +104,20 @@ pub(crate) struct Create {
 pub(crate) async fn run(command: Tokens, cx: &Context<'_>) -> Result<Exit, Failure> {
     match command {
         Tokens::Create(args) => create(args, cx).await,
+        Tokens::Confirm { id } => {
+            let path = format!("/v1/tokens/{id}/confirm");
+            cx.execute::<()>(ApiRequest::post(path, json!({}))).await?;
+            let value = json!({ "id": id, "confirmed": true });
+            cx.out.show(&value, || {
+                format!("{} {id} is valid from now on", paint("✓", Tone::Good))
+            })?;
+            Ok(Exit::Ok)
+        }
         Tokens::List => list(cx),
         Tokens::Revoke { id } => {
             cx.execute::<()>(ApiRequest::delete(format!("/v1/tokens/{id}")))
                 .await?;
-            let value = serde_json::json!({ "id": id, "revoked": true });
+            let value = json!({ "id": id, "revoked": true });
             cx.out.show(&value, || {
                 format!("{} {id} is worthless from now on", paint("✓", Tone::Good))
             })?;
@@ -117,9 +141,9 @@ async fn create(args: Create, cx: &Context<'_>) -> Result<Exit, Failure> {
     });
     let out = args.out.as_deref();
     let NewTokenReply { token, text } = user::made(body, out, cx).await?;
-    let shown =
-        |key: &str, value: serde_json::Value| serde_json::json!({ "id": token.id, key: value });
+    let shown = |key: &str, value: Value| json!({ "id": token.id, key: value, "confirmed": token.confirmed });
     user::hand_over(&text, &whose, out, &shown, cx)?;
+    user::remark_unconfirmed(&token, cx);
     cx.out.remark(&format!(
         "revoke it: {}",
         paint(&format!("tollgate token revoke {}", token.id), Tone::Name)
@@ -144,7 +168,7 @@ fn list(cx: &Context<'_>) -> Result<Exit, Failure> {
 
 fn shown(tokens: &[TokenView]) -> String {
     let now = Clock::system().now();
-    let rows: Vec<[Cell; 5]> = tokens
+    let rows: Vec<[Cell; 6]> = tokens
         .iter()
         .map(|token| {
             let whose = match &token.on_behalf_of {
@@ -152,6 +176,7 @@ fn shown(tokens: &[TokenView]) -> String {
                 None => token.principal.id.clone(),
             };
             let expires = match token.expires {
+                _ if !token.confirmed => Cell::new("unconfirmed", Tone::Wait),
                 None => Cell::new("never", Tone::Plain),
                 Some(at) if at <= now => Cell::new("expired", Tone::Bad),
                 Some(at) => Cell::new(moment(at), Tone::Plain),
@@ -165,10 +190,23 @@ fn shown(tokens: &[TokenView]) -> String {
                 )
                 .into(),
                 line(&token.name, 64).into(),
+                makers(token).into(),
                 Cell::new(moment(token.created), Tone::Weak),
                 expires,
             ]
         })
         .collect();
-    table(["ID", "WHOSE", "NAME", "MADE", "EXPIRES"], &rows)
+    table(["ID", "WHOSE", "NAME", "MADE BY", "MADE", "EXPIRES"], &rows)
+}
+
+/// Who made it: other users, the user itself, or not known.
+fn makers(token: &TokenView) -> String {
+    let Some(makers) = &token.makers else {
+        return "not known".into();
+    };
+    if makers.is_empty() {
+        return line(&token.principal.id, 64);
+    }
+    let makers: Vec<String> = makers.iter().map(|maker| line(maker, 64)).collect();
+    makers.join(", ")
 }

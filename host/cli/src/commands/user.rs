@@ -16,7 +16,7 @@ use crate::{
     context::Context,
     error::Failure,
     exit_code::Exit,
-    reply::NewTokenReply,
+    reply::{NewTokenReply, TokenView},
     style::{Tone, paint},
 };
 
@@ -26,9 +26,10 @@ Examples:
   $ tollgate approvals approve apr-0a1b2c3d4e5f6071 --as bob --token-file bob.token
   $ tollgate user token bob --revoke
 
-A new token replaces an earlier one. Only its hash is stored, so it is shown only this once.
-
-With --json: {user, token} or {user, file} or {user, revoked}.";
+A new token replaces an earlier one. Only its hash is stored, so it is shown only this once. If the user can
+sign in already, and is another than you, it is not valid before a second person confirms it
+(`tollgate token confirm`), and the earlier one stays.
+With --json: {user, token, confirmed} or {user, file, confirmed} or {user, revoked}.";
 
 /// What to do with users.
 #[derive(Debug, Subcommand)]
@@ -61,9 +62,11 @@ pub(crate) async fn run(command: User, cx: &Context<'_>) -> Result<Exit, Failure
         return Ok(Exit::Ok);
     }
     let body = json!({ "user": name, "name": token::CLI, "replace": true });
-    let NewTokenReply { text, .. } = made(body, out.as_deref(), cx).await?;
-    let shown = |key: &str, value: Value| json!({ "user": name, key: value });
+    let NewTokenReply { text, token } = made(body, out.as_deref(), cx).await?;
+    let shown =
+        |key: &str, value: Value| json!({ "user": name, key: value, "confirmed": token.confirmed });
     hand_over(&text, &name, out.as_deref(), &shown, cx)?;
+    remark_unconfirmed(&token, cx);
     Ok(Exit::Ok)
 }
 
@@ -115,6 +118,17 @@ pub(super) fn hand_over(
         }
     }
     Ok(())
+}
+
+/// Say what a token lacks that waits for a second person.
+pub(super) fn remark_unconfirmed(token: &TokenView, cx: &Context<'_>) {
+    if !token.confirmed {
+        let command = format!("tollgate token confirm {}", token.id);
+        cx.out.remark(&format!(
+            "it is not valid before a second person confirms it: {}",
+            paint(&command, Tone::Name)
+        ));
+    }
 }
 
 fn create(path: &Path) -> Result<fs::File, Failure> {

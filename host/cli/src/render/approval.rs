@@ -4,7 +4,7 @@ use tollgate_model::{decision::Severity, life::ApprovalState, time::Timestamp};
 
 use crate::{
     render::table::{Cell, table},
-    reply::ApprovalView,
+    reply::{AnswerRow, ApprovalView},
     style::{Tone, line, paint, wrap},
     units::{duration, moment},
 };
@@ -110,7 +110,7 @@ pub(crate) fn whole(view: &ApprovalView, columns: usize) -> String {
         format!("{:?}", view.severity).to_lowercase(),
     );
     for (name, value) in fields(view) {
-        let name = paint(&format!("{name:<14}"), Tone::Weak);
+        let name = paint(&format!("{name:<16}"), Tone::Weak);
         text.push_str(&format!("  {name}{value}\n"));
     }
     let heading = |title: &str| format!("\n  {}\n", paint(title, Tone::Strong));
@@ -142,8 +142,23 @@ fn fields(view: &ApprovalView) -> Vec<(&'static str, String)> {
     fields.push(("needs", view.needs.clone()));
     for approver in &view.approvers {
         let roles: Vec<&str> = approver.roles.iter().map(String::as_str).collect();
-        let approver = format!("{} ({})", line(&approver.user, 64), roles.join(", "));
-        fields.push(("approved by", approver));
+        let mut text = format!("{} ({})", line(&approver.user, 64), roles.join(", "));
+        let answers = view.answers.iter();
+        let own = answers.filter(|answer| answer.by == approver.user && answer.took_effect);
+        text.extend(own.filter_map(token_makers));
+        fields.push(("approved by", text));
+    }
+    for earlier in &view.rejected_before {
+        let mut by = format!(
+            "{} at {} ({})",
+            line(&earlier.by, 64),
+            moment(earlier.at),
+            earlier.id
+        );
+        if let Some(note) = &earlier.note {
+            by.push_str(&format!(": {}", line(note, 200)));
+        }
+        fields.push(("rejected before", by));
     }
     if !view.escalated_to.is_empty() {
         let roles: Vec<&str> = view.escalated_to.iter().map(String::as_str).collect();
@@ -153,9 +168,11 @@ fn fields(view: &ApprovalView) -> Vec<(&'static str, String)> {
         let name = match (answer.took_effect, answer.answer.as_str()) {
             (true, "approve") => continue,
             (true, _) => "rejected by",
-            (false, _) => "too late",
+            (false, _) if answer.token_makers.is_empty() => "too late",
+            (false, _) => "not counted",
         };
         let mut by = format!("{} at {}", line(&answer.by, 64), moment(answer.at));
+        by.extend(token_makers(answer));
         if let Some(note) = &answer.note {
             by.push_str(&format!(": {}", line(note, 200)));
         }
@@ -164,15 +181,28 @@ fn fields(view: &ApprovalView) -> Vec<(&'static str, String)> {
     fields
 }
 
+/// Who made the token of an answer, if it was another user.
+fn token_makers(answer: &AnswerRow) -> Option<String> {
+    let makers: Vec<String> = answer.token_makers.iter().map(|m| line(m, 64)).collect();
+    (!makers.is_empty()).then(|| format!(", with a token that {} made", makers.join(" and ")))
+}
+
 fn who(view: &ApprovalView) -> String {
-    let principal = line(&view.principal.id, 64);
-    if view.principal == view.on_behalf_of {
-        return principal;
+    let mut text = line(&view.principal.id, 64);
+    if view.principal != view.on_behalf_of {
+        text.push_str(&format!(
+            ", on behalf of {}",
+            line(&view.on_behalf_of.id, 64)
+        ));
     }
-    format!(
-        "{principal}, on behalf of {}",
-        line(&view.on_behalf_of.id, 64)
-    )
+    if let Some(speaker) = &view.speaker {
+        let by = line(&speaker.by.id, 64);
+        text.push_str(&format!(
+            "; {by} made the call ({})",
+            line(&speaker.channel, 16)
+        ));
+    }
+    text
 }
 
 /// The labels of the run.

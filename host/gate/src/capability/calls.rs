@@ -180,7 +180,6 @@ fn result(answer: Answer) -> Result<Vec<Content>, NestedCallError> {
         }
         Verdict::Refused(refusal) => Err(NestedCallError::Denied(denial(refusal))),
         Verdict::Withheld { decision, basis } => {
-            let basis = Box::new(basis);
             let refusal = Refusal::Denied { decision, basis };
             Err(NestedCallError::Denied(denial(refusal)))
         }

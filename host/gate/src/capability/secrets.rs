@@ -32,7 +32,10 @@ impl EffectAction for SecretAct {
             context: ActionContext::Secret {
                 guest: caller.guest(),
                 host: host_uid(&self.destination),
+                method: self.request.method.clone(),
                 scheme: self.destination.scheme.clone(),
+                port: self.destination.port,
+                path: self.path.clone(),
             },
         }
     }

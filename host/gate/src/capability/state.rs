@@ -152,9 +152,7 @@ impl EffectAction for StateAct {
 
     fn state_update(&mut self, run_labels: &BTreeSet<String>) -> Option<StateUpdate> {
         let mut update = self.update.take()?;
-        if let Some(new) = &mut update.value {
-            new.labels.clone_from(run_labels);
-        }
+        update.labels.clone_from(run_labels);
         Some(update)
     }
 
@@ -213,8 +211,8 @@ impl Capabilities {
         }
     }
 
-    /// Labels of a key or, if it is absent, of all keys: the absence of a key reveals something about what
-    /// others wrote.
+    /// Labels of a key or, if it is absent, of all keys and of those that were deleted: the absence of a key
+    /// reveals something about what others wrote or deleted.
     fn labels_of(
         &self,
         namespace: &StateNamespace,
@@ -224,11 +222,19 @@ impl Capabilities {
             return Ok(entry.labels.clone());
         }
         let keys = self.pep.ledger.reader().state_keys(namespace);
-        let labels = keys
-            .map_err(unreadable)?
-            .into_iter()
-            .map(|(_, labels)| labels);
-        Ok(labels.flatten().collect())
+        self.labels_of_all(namespace, &keys.map_err(unreadable)?)
+    }
+
+    /// Labels of all keys, and of those that were deleted: what a list of keys reveals.
+    fn labels_of_all(
+        &self,
+        namespace: &StateNamespace,
+        keys: &[(String, BTreeSet<String>)],
+    ) -> Result<BTreeSet<String>, StateError> {
+        let deleted = self.pep.ledger.reader().state_absence_labels(namespace);
+        let mut labels = deleted.map_err(unreadable)?;
+        labels.extend(keys.iter().flat_map(|(_, labels)| labels.iter().cloned()));
+        Ok(labels)
     }
 
     async fn read_state(&self, scope: StateScope, key: &str) -> Result<ReadValue, StateError> {
@@ -291,6 +297,8 @@ impl Capabilities {
             }
             Some(StateUpdateResult::LimitReached) => {
                 self.complete_effect(permit, failed("there is no room"));
+                // That reveals how much others wrote, as the list of keys does.
+                self.list_state(scope, "").await?;
                 Err(StateError::Full)
             }
             None => Err(StateError::Failed),
@@ -312,7 +320,6 @@ impl Capabilities {
                 let counts = (key.len() + value.len()) as u64;
                 Some(NewState {
                     value: sealed.map_err(unreadable)?,
-                    labels: BTreeSet::new(),
                     size: counts,
                 })
             }
@@ -331,6 +338,7 @@ impl Capabilities {
                 namespace,
                 key: key.into(),
                 value: sealed,
+                labels: BTreeSet::new(),
                 precondition,
                 limits: limits(scope),
             }),
@@ -373,10 +381,10 @@ impl Capabilities {
     /// The keys that begin with `prefix`.
     async fn list_state(&self, scope: StateScope, prefix: &str) -> Result<Vec<String>, StateError> {
         let begun = Instant::now();
-        let keys = self.pep.ledger.reader().state_keys(&self.namespace(scope));
+        let namespace = self.namespace(scope);
+        let keys = self.pep.ledger.reader().state_keys(&namespace);
         let mut keys = keys.map_err(unreadable)?;
-        let labels = keys.iter().flat_map(|(_, labels)| labels.iter().cloned());
-        let act = StateAct::read(scope, "", labels.collect());
+        let act = StateAct::read(scope, "", self.labels_of_all(&namespace, &keys)?);
         keys.retain(|(key, _)| key.starts_with(prefix));
         let permit = self.authorize_effect(act).await.map_err(refused)?;
         let size = keys.iter().map(|(key, _)| key.len() as u64).sum();

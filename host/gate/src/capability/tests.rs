@@ -81,6 +81,7 @@ impl World {
         let caller = Caller::Spoken {
             agent: "support".into(),
             by: "alice".into(),
+            channel: "cli".into(),
         };
         let run = RunKey::Named("r".into());
         let mut options = CallOptions::default();

@@ -16,7 +16,7 @@ use regex::Regex;
 use serde::Deserialize;
 
 use super::{
-    DetectError,
+    DetectError, account_numbers,
     gitleaks::{self, Rule},
 };
 
@@ -119,6 +119,7 @@ impl Detectors {
     #[must_use]
     pub fn finds(&self, text: &str) -> bool {
         self.candidates(text).any(|rule| rule.finds(text))
+            || !account_numbers::find(text).is_empty()
     }
 
     /// The rules that may find something.
@@ -140,6 +141,8 @@ impl Detectors {
             let secrets = rule.secrets(text);
             found.extend(secrets.map(|s| (s.start(), s.end(), rule.id.as_str())));
         }
+        let numbers = account_numbers::find(text).into_iter();
+        found.extend(numbers.map(|n| (n.place.start, n.place.end, n.kind)));
         if found.is_empty() {
             return Cow::Borrowed(text);
         }

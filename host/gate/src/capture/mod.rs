@@ -8,6 +8,7 @@
 //!
 //! The facts of a decision are separate: they are always sealed for replay.
 
+mod account_numbers;
 mod detect;
 mod error;
 mod fields;

@@ -11,7 +11,8 @@ use tollgate_policy::policy;
 use url::Url;
 
 use super::{
-    AgentConfig, ConfigError, SecretConfig, UserConfig, WebhookConfig, raw, validate::Validation,
+    AgentConfig, ConfigError, SecretConfig, UserConfig, WebhookConfig, WebhookFormat, raw,
+    validate::Validation,
 };
 
 /// Algorithms that a resource server may accept: asymmetric ones, so that a key for checking tokens cannot
@@ -157,6 +158,19 @@ impl Validation<'_> {
             secret,
             format,
         } = webhook;
+        let Some(secret) = secret else {
+            if *format == WebhookFormat::Slack {
+                return Ok(WebhookConfig {
+                    url: self.web(url)?,
+                    secret: None,
+                    format: *format,
+                });
+            }
+            let message =
+                "the webhook has no `secret`, so its receiver cannot tell who posts".into();
+            let help = "name a secret of [secrets] that signs its messages: secret = \"hook\"";
+            return Err(self.error("[approvals.webhook]", message, help));
+        };
         if !secrets.contains_key(secret) {
             let message = format!("the webhook's secret `{secret}` is not configured");
             let help = match policy::nearest(secret, secrets.keys().map(String::as_str)) {
@@ -167,7 +181,7 @@ impl Validation<'_> {
         }
         Ok(WebhookConfig {
             url: self.web(url)?,
-            secret: secret.clone(),
+            secret: Some(secret.clone()),
             format: *format,
         })
     }

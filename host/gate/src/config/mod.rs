@@ -452,5 +452,17 @@ impl Config {
     }
 }
 
+impl UpstreamConfig {
+    /// Whether each user has a login of their own to it.
+    #[must_use]
+    pub fn is_per_user(&self) -> bool {
+        let oauth = match &self.transport {
+            UpstreamTransport::Command { .. } => None,
+            UpstreamTransport::Http { oauth, .. } => oauth.as_ref(),
+        };
+        oauth.is_some_and(|oauth| oauth.grant == OauthGrant::AuthorizationCode)
+    }
+}
+
 #[cfg(test)]
 mod tests;

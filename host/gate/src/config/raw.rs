@@ -143,6 +143,7 @@ pub(super) struct Upstream {
     pub(super) secret: Option<String>,
     pub(super) oauth: Option<UpstreamOauth>,
     pub(super) roots: Vec<String>,
+    pub(super) meta: Vec<String>,
     pub(super) tools: Option<Vec<String>>,
     pub(super) rename: BTreeMap<String, String>,
     pub(super) labels: Option<Vec<String>>,
@@ -225,7 +226,7 @@ pub(super) struct Approvals {
 #[serde(deny_unknown_fields)]
 pub(super) struct Webhook {
     pub(super) url: String,
-    pub(super) secret: String,
+    pub(super) secret: Option<String>,
     #[serde(default)]
     pub(super) format: super::WebhookFormat,
 }

@@ -55,6 +55,51 @@ fn mistakes_name_place_and_remedy() {
 }
 
 #[test]
+fn what_is_said_of_values_names_place_and_remedy() {
+    for (text, place, remedy) in [
+        (
+            "[tools.x.arguments]\n\"/to\" = \"receiver\"",
+            "2:",
+            "recipient, url, host",
+        ),
+        (
+            "[tools.x.results]\n\"/to\" = \"safe\"",
+            "2:",
+            "trusted or untrusted",
+        ),
+        (
+            "[tools.x.results]\n\"to\" = \"trusted\"",
+            "2:",
+            "begins with `/`",
+        ),
+        (
+            "[users.alice]\n[agents.a]\noperator = \"alice\"\nrequest_from = [\"mail\"]",
+            "4:",
+            "[\"rest\"]",
+        ),
+    ] {
+        let error = error(text);
+        assert!(error.contains(place) && error.contains(remedy), "{error}");
+    }
+    let text = "[tools.x]\nasked_by = [\"close\"]\narguments.\"/id\" = \"none\"\n\
+                results.\"/items/*/id\" = \"trusted\"\n[users.alice]\n\
+                [agents.a]\noperator = \"alice\"\nrequest_from = [\"mcp\"]\nvalues = [\"*@x.example\"]";
+    let config = Config::parse(Path::new("/x/tollgate.toml"), text).unwrap();
+    let tool = &config.tools["x"].provenance;
+    assert_eq!(tool.asked_by.as_deref(), Some(&["close".to_owned()][..]));
+    assert_eq!(
+        (tool.arguments[0].0.to_string(), tool.arguments[0].1),
+        ("/id".into(), None)
+    );
+    assert_eq!(tool.results[0].0.to_string(), "/items/*/id");
+    assert!(
+        config.agents["a"]
+            .request_from
+            .contains(&RequestChannel::Mcp)
+    );
+}
+
+#[test]
 fn labels_roles_and_agents_become_entities() {
     let text = "[users.alice]\nroles = [\"security\"]\n[agents.support]\noperator = \"alice\"\n\
                 [tools.x]\ntaints = [\"own\"]";

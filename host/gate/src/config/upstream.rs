@@ -28,6 +28,8 @@ pub struct UpstreamConfig {
     pub transport: UpstreamTransport,
     /// Directories that it gets when it asks for roots; without any it is refused.
     pub roots: Vec<PathBuf>,
+    /// Keys of the caller's `_meta` that it gets. Policies do not see them.
+    pub meta: BTreeSet<String>,
     /// Those of its tools that agents may use; all by default.
     pub tools: Option<BTreeSet<String>>,
     /// Names that agents see, by the server's own.
@@ -181,6 +183,7 @@ impl Validation<'_> {
                 .iter()
                 .map(|root| self.base.join(root))
                 .collect(),
+            meta: upstream.meta.into_iter().collect(),
             tools: upstream.tools.map(|tools| tools.into_iter().collect()),
             rename: upstream.rename,
             labels: labels(upstream.labels)?,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tollgate_model::settings::ConfigValue;
 use url::Url;
 
-use super::{ConfigError, UpstreamConfig, UpstreamTransport, raw, validate::Validation};
+use super::{ConfigError, raw, validate::Validation};
 use crate::secrets::SecretConfig;
 
 /// How access tokens for an upstream server are obtained.
@@ -66,18 +66,6 @@ pub enum AuthorizationServer {
         /// The issuer, if it is known.
         issuer: Option<String>,
     },
-}
-
-impl UpstreamConfig {
-    /// Whether each user has a login of their own to it.
-    #[must_use]
-    pub fn is_per_user(&self) -> bool {
-        let oauth = match &self.transport {
-            UpstreamTransport::Command { .. } => None,
-            UpstreamTransport::Http { oauth, .. } => oauth.as_ref(),
-        };
-        oauth.is_some_and(|oauth| oauth.grant == OauthGrant::AuthorizationCode)
-    }
 }
 
 impl UpstreamOauth {

@@ -8,8 +8,8 @@ use url::Url;
 pub struct WebhookConfig {
     /// Where to.
     pub url: Url,
-    /// The configured secret whose value signs them.
-    pub secret: String,
+    /// The configured secret whose value signs them; absent only for Slack, which checks no signature.
+    pub secret: Option<String>,
     /// In which form.
     pub format: WebhookFormat,
 }

@@ -101,3 +101,34 @@ impl RunAct {
         )
     }
 }
+
+/// A person makes a token, or confirms one.
+#[derive(Debug, Clone)]
+pub struct TokenAct {
+    /// The person.
+    pub user: Uid,
+    /// The agent or user that the token identifies.
+    pub principal: Uid,
+    /// The user for whom its bearer acts.
+    pub on_behalf_of: Uid,
+    /// How many people ask for it.
+    pub people: u64,
+    /// Whether it is of a user who has no other way to sign in.
+    pub first: bool,
+}
+
+impl TokenAct {
+    pub(crate) fn parts(&self) -> (Request, Vec<Entity>) {
+        let request = Request {
+            principal: self.user.clone(),
+            action: Action::MakeToken,
+            resource: self.principal.clone(),
+            context: ActionContext::Token {
+                on_behalf_of: self.on_behalf_of.clone(),
+                people: self.people,
+                first: self.first,
+            },
+        };
+        (request, Vec::new())
+    }
+}

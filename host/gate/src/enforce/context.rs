@@ -7,7 +7,7 @@ use tollgate_model::{
     canonical::Sha256Digest,
     entity::Uid,
     ids::{RunId, SpanId},
-    record::{Arrival, KeyedDigest},
+    record::{Arrival, KeyedDigest, Speaker},
     request::{SelfReport, WindowFacts},
     time::Timestamp,
 };
@@ -27,6 +27,8 @@ pub struct CallContext {
     pub on_behalf_of: Uid,
     /// The agent's operator.
     pub operator: Uid,
+    /// The user who made the call in the agent's name; absent if the agent made it itself.
+    pub speaker: Option<Speaker>,
     /// The run.
     pub run: RunId,
     /// The run's root span.

@@ -24,7 +24,7 @@ mod tool_call;
 use tollgate_model::{canonical::Sha256Digest, request::Action};
 
 pub use act::Act;
-pub use acts::{OperatorAct, RunAct};
+pub use acts::{OperatorAct, RunAct, TokenAct};
 pub use answer::{
     Answer, AnswerView, CallOptions, CallOutcome, CallRequest, Listener, PendingView, PolicyView,
     UserRequest, Verdict,

@@ -261,8 +261,8 @@ impl Pep {
 
     /// The facts of a request outside a call, or with a run's counts.
     ///
-    /// Labels and tools that the run has met stay known even if the configuration no longer has them:
-    /// otherwise no request of the run could be decided.
+    /// Labels and tools that the run, a file, a value or an approval has stay known even if the configuration
+    /// no longer has them: otherwise no request about them could be decided.
     pub(crate) fn facts(
         ruleset: &Ruleset,
         now: Timestamp,
@@ -270,10 +270,15 @@ impl Pep {
         mut entities: Vec<Entity>,
     ) -> Facts {
         let config = &ruleset.config;
-        let retired_labels = run.labels.iter().filter(|l| !ruleset.labels.contains(*l));
-        entities.extend(retired_labels.map(|l| Entity::new(Uid::new(Kind::Label, l), [])));
-        let retired_tools = run.tools.iter().filter(|t| !ruleset.tools.contains_key(*t));
-        entities.extend(retired_tools.map(|t| Entity::new(Uid::new(Kind::Tool, t), [])));
+        let labels = run.labels.iter().map(|label| Uid::new(Kind::Label, label));
+        let tools = run.tools.iter().map(|tool| Uid::new(Kind::Tool, tool));
+        let parents = entities
+            .iter()
+            .flat_map(|entity| entity.parents.iter().cloned());
+        let parents = parents.filter(|uid| matches!(uid.kind, Kind::Label | Kind::Tool));
+        let met: BTreeSet<Uid> = labels.chain(tools).chain(parents).collect();
+        let retired = met.into_iter().filter(|uid| !ruleset.pdp.knows(uid));
+        entities.extend(retired.map(|uid| Entity::new(uid, [])));
         Facts {
             approval: None,
             entities,

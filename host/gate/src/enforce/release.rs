@@ -107,7 +107,7 @@ pub(crate) fn apply_release_decision(
         verdict: Verdict::Withheld {
             // Known once it is recorded.
             decision: DecisionId(0),
-            basis,
+            basis: Box::new(basis),
         },
         redacted: 0,
     };

@@ -200,7 +200,7 @@ impl Pep {
             records: vec![record(Event::RunStarted(started))],
             ..Batch::default()
         };
-        if let Caller::Spoken { agent, by } = caller {
+        if let Caller::Spoken { agent, by, .. } = caller {
             batch
                 .records
                 .push(record(Event::Administered(AdministrativeAct {

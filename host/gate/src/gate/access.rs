@@ -137,9 +137,13 @@ impl Gate {
             .reader()
             .record(decision.0)?
             .ok_or_else(nothing)?;
+        let own = record.tenant == self.ruleset().config.gate.tenant;
         let Event::Decision(decided) = record.event else {
             return Err(nothing());
         };
+        if record.run.is_none() && !own {
+            return Err(nothing());
+        }
         let Some(digest) = decided.facts_digest else {
             let problem = format!("the facts of {decision} were not kept");
             return Err(OperateError::Unknown(problem));

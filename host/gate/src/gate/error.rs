@@ -9,8 +9,11 @@ use crate::{enforce::Refusal, upstream::LoginError};
 #[non_exhaustive]
 pub enum OperateError {
     /// Policy does not allow it for this person.
-    #[error("{}", .0.message())]
+    #[error("{}", .0.message_for_person())]
     Refused(Box<Refusal>),
+    /// It takes another person than this one.
+    #[error("{0}")]
+    SamePerson(String),
     /// There is nothing with this name.
     #[error("{0}")]
     Unknown(String),

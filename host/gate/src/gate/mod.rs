@@ -14,6 +14,7 @@ mod promote;
 mod reload;
 mod retention;
 mod reveal;
+mod tokens;
 mod upstream_logins;
 
 use std::{
@@ -38,6 +39,7 @@ pub use self::{
     promote::Promotion,
     retention::ApprovalTimeouts,
     reveal::TokenError,
+    tokens::{TokenMaker, TokenValidity},
 };
 use crate::{
     capture::{self, CaptureSession},

@@ -162,6 +162,9 @@ impl Gate {
         reason: &str,
     ) -> Result<(), OperateError> {
         self.pep().end_run(row, &user.id, outcome, reason).await?;
+        // No one is asked about what cannot happen any more.
+        self.cancel_approvals(|approval| approval.run == row.id)
+            .await?;
         Ok(())
     }
 

@@ -55,7 +55,7 @@ pub(super) async fn component(
     let failed = |error| LoadError::Sandbox {
         name: name.into(),
         path: settings.path.clone(),
-        error,
+        error: Box::new(error),
     };
     let compiled = compile(sandbox, name, settings, bytes).await?;
     let definitions = sandbox.list_tools(&compiled).await.map_err(failed)?;
@@ -146,7 +146,7 @@ async fn compile(
         .map_err(|error| LoadError::Sandbox {
             name: name.into(),
             path: settings.path.clone(),
-            error,
+            error: Box::new(error),
         })
 }
 

@@ -12,6 +12,7 @@ use crate::{
     enforce::Refusal,
     lock::LockError,
     sandbox::{CompileError, SandboxError},
+    tool::SourceKind,
 };
 
 /// Why a gate does not open, or a reload changes nothing.
@@ -41,7 +42,7 @@ pub enum LoadError {
         /// Its file.
         path: PathBuf,
         /// The reason.
-        error: SandboxError,
+        error: Box<SandboxError>,
     },
     /// The compiler ended without an answer.
     #[error("component `{name}`: the compiler failed on it; do not use this file")]
@@ -155,13 +156,12 @@ pub enum LoadError {
     Refused(Box<Refusal>),
     /// A tool has a name that cannot be shown to agents, or that is already used.
     #[error(
-        "{what} `{component}`: the tool `{tool}` {problem}; add rename.{own} = \"…\" under [{table}.{component}]"
+        "{} `{component}`: the tool `{tool}` {problem}; add rename.{own} = \"…\" under [{}.{component}]",
+        source_kind.description(), source_kind.table()
     )]
     ToolName {
-        /// `component`, or `upstream server`.
-        what: &'static str,
-        /// Its table in the configuration.
-        table: &'static str,
+        /// Who offers it.
+        source_kind: SourceKind,
         /// The component, or upstream server.
         component: String,
         /// The name that agents would see.

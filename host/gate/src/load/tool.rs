@@ -153,8 +153,7 @@ pub(super) fn tool_name_error(
         false => format!("\"{own_name}\""),
     };
     LoadError::ToolName {
-        what: source.kind.description(),
-        table: source.kind.table(),
+        source_kind: source.kind,
         component: source.name.clone(),
         tool: tool.into(),
         own,

@@ -96,7 +96,6 @@ pub(super) async fn admit(
 }
 
 /// Why a call does not run.
-#[expect(clippy::large_enum_variant, reason = "rare, and short-lived")]
 enum NotAdmitted {
     Refused(Refusal),
     /// The same call is already running, with the approval that both have waited for: its answer is also
@@ -105,7 +104,6 @@ enum NotAdmitted {
 }
 
 /// Why an attempt did not start the call.
-#[expect(clippy::large_enum_variant, reason = "rare, and short-lived")]
 enum AttemptError {
     /// Something changed between reading and writing: decide again.
     Changed,

@@ -38,6 +38,7 @@ pub(crate) async fn arrive(
         agent,
         on_behalf_of,
         operator,
+        speaker,
     } = identity;
     Ok(CallContext {
         ruleset: Arc::clone(ruleset),
@@ -45,6 +46,7 @@ pub(crate) async fn arrive(
         agent,
         on_behalf_of,
         operator,
+        speaker,
         run: run.id,
         root: run.root,
         call: span,

@@ -225,7 +225,7 @@ impl<'a> Ending<'a> {
                         (None, Verdict::Ended { status, effects })
                     }
                     decision => {
-                        let basis = decision.basis().clone();
+                        let basis = Box::new(decision.basis().clone());
                         let decision = DecisionId(0);
                         let verdict = Verdict::Withheld { decision, basis };
                         (Some(Release::Withheld), verdict)

@@ -160,14 +160,21 @@ impl Watcher {
                 }
                 hear(at, Fact::Finished(ended.outcome));
             }
-            Event::CallInvalid(call) => hear(
-                at,
-                Fact::Ended {
-                    how: &call.problem,
-                    failed: true,
-                    micros: None,
-                },
-            ),
+            Event::CallInvalid(call) => {
+                // A name that is no tool's could be any text.
+                let tool = match call.problem.as_str() {
+                    "unknown_tool" => "",
+                    _ => call.tool.as_str(),
+                };
+                hear(
+                    FactScope { tool, ..at },
+                    Fact::Ended {
+                        how: &call.problem,
+                        failed: true,
+                        micros: None,
+                    },
+                );
+            }
             Event::Decision(decided) => self.decided(at, decided, &mut hear),
             Event::Start(start) => self.started(at, start, &mut hear),
             Event::Outcome(outcome) => self.ended(at, outcome, &mut hear),
@@ -383,7 +390,8 @@ fn facts_of(decided: &DecisionRecord) -> impl Iterator<Item = Fact<'_>> {
         micros: 0,
     });
     let budget = decided.exhausted().map(Fact::Exhausted);
-    let denied = decided.outcome == Outcome::Deny && policy.is_some();
+    // A rejected call was not forbidden by a policy alone.
+    let denied = decided.outcome == Outcome::Deny && policy.is_some() && decided.approval.is_none();
     let denial = budget.or(denied.then_some(Fact::Unsafe));
     [Some(enforced), shadow, denial].into_iter().flatten()
 }

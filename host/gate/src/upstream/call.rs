@@ -188,6 +188,8 @@ impl LoadedUpstream {
             },
         };
         let deadline = stop.deadline + GRACE;
+        // No policy has seen it, so only what the operator names leaves.
+        meta.retain(|key, _| self.meta.contains(key));
         // The caller's own trace continues in the gate's spans.
         let traceparent = capabilities.traceparent(permitted.span());
         meta.insert("traceparent".into(), traceparent.into());

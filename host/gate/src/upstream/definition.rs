@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tollgate_model::canonical::{self, Sha256Digest};
 use tollgate_policy::tool_input::{ToolInput, mend};
 
@@ -68,12 +68,20 @@ impl Definition {
         let read_only = hint("readOnlyHint").unwrap_or(false);
         let title =
             text("title").or_else(|| hints.and_then(|h| h.get("title")).and_then(Value::as_str));
-        let schema = |key: &str| tool.get(key).filter(|schema| !schema.is_null()).cloned();
+        let schema = |key: &str| {
+            let schema = tool.get(key).filter(|schema| !schema.is_null())?;
+            // Some languages have one form for an empty list and an empty object.
+            match schema.as_array().is_some_and(Vec::is_empty) {
+                true => Some(json!({})),
+                false => Some(schema.clone()),
+            }
+        };
         let definition = ToolDefinition {
             name: name.to_owned(),
             title: title.map(str::to_owned),
             description: text("description").unwrap_or_default().to_owned(),
-            input_schema: schema("inputSchema").unwrap_or_default(),
+            // One that is not there describes no arguments.
+            input_schema: schema("inputSchema").unwrap_or_else(|| json!({"type": "object"})),
             output_schema: schema("outputSchema"),
             annotations: Annotations {
                 read_only,
@@ -133,7 +141,8 @@ mod json_text {
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Value, D::Error> {
-        canonical::parse(&String::deserialize(d)?).map_err(D::Error::custom)
+        let text = String::deserialize(d)?;
+        canonical::parse_with_rounded_numbers(&text).map_err(D::Error::custom)
     }
 }
 
@@ -151,21 +160,22 @@ mod optional_json_text {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Value>, D::Error> {
         let text = Option::<String>::deserialize(d)?;
-        text.map(|text| canonical::parse(&text).map_err(D::Error::custom))
+        text.map(|text| canonical::parse_with_rounded_numbers(&text).map_err(D::Error::custom))
             .transpose()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
     fn a_definition_reads_back_from_the_lock_as_it_was() {
         let tool = json!({"name": "repo.search/v2", "description": "finds", "inputSchema": {"type": "object",
-            "properties": {"q": {"type": "string", "default": null}}}, "annotations": {"readOnlyHint": true},
+            "properties": {"q": {"type": "string", "default": null},
+                "n": {"type": "integer", "minimum": -9_223_372_036_854_775_808_i64, "maximum": u64::MAX}}},
+            "outputSchema": {"type": "object", "maxProperties": 9_007_199_254_740_993_u64},
+            "annotations": {"readOnlyHint": true},
             "_meta": {"x": 1}});
         let definition = Definition::read(&tool).unwrap();
         assert!(definition.annotations.read_only && !definition.annotations.destructive);
@@ -180,20 +190,23 @@ mod tests {
         };
         for (name, schema) in [
             ("", json!({})),
-            ("a b", json!({})),
+            ("a b ", json!({})),
             ("a\u{202e}", json!({})),
             ("\"] x", json!({})),
             (&*"n".repeat(129), json!({})),
-            ("ok", json!([])),
-            ("ok", Value::Null),
-            ("ok", json!({"const": 9_007_199_254_740_993_u64})),
+            ("ok", json!([1])),
+            ("ok", json!("object")),
+            ("ok", json!({"type": "string"})),
+            ("ok", json!({"properties": {"a": {"$ref": "#/$defs/Gone"}}})),
         ] {
             let (shown, problem) = of(name, schema).unwrap_err();
             assert!(!shown.contains('\u{202e}') && !problem.is_empty());
         }
         let long = json!({"name": "ok", "description": "x".repeat(17 << 10), "inputSchema": {}});
         assert!(Definition::read(&long).is_err());
-        assert!(of("ok", json!({})).is_ok());
+        for fine in [json!({}), json!([]), Value::Null] {
+            assert!(of("a b", fine).is_ok());
+        }
     }
 
     #[test]

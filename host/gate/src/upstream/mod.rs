@@ -196,6 +196,8 @@ pub struct LoadedUpstream {
     left_out: BTreeMap<String, String>,
     /// Those of its tools that agents may have; all by default.
     only: Option<BTreeSet<String>>,
+    /// Keys of the caller's `_meta` that it gets.
+    meta: BTreeSet<String>,
     /// The secrets that it is sent, which are removed from its output.
     sent: Arc<BTreeSet<String>>,
     secrets: Arc<Vault>,
@@ -214,6 +216,7 @@ impl LoadedUpstream {
             name: name.into(),
             left_out: BTreeMap::new(),
             only: config.tools.clone(),
+            meta: config.meta.clone(),
             sent: Arc::new(config.secrets().cloned().collect()),
             secrets: Arc::clone(secrets),
             digest: digest_of(&pinned),

@@ -29,7 +29,10 @@ impl Ledger {
                 hash,
                 created,
                 expires,
+                makers,
+                is_confirmed,
             } = token;
+            let makers = makers.and_then(|makers| serde_json::to_string(&makers).ok());
             let tx = conn.unchecked_transaction()?;
             if earlier == SameName::Replace {
                 tx.execute(
@@ -38,8 +41,8 @@ impl Ledger {
                 )?;
             }
             let stored = tx.execute(
-                "INSERT INTO tokens (id, principal_type, principal_id, on_behalf_of, name, hash, created, expires) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO tokens (id, principal_type, principal_id, on_behalf_of, name, hash, created, expires, makers, confirmed) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
                 params![
                     id.as_bytes(),
                     principal.kind.name(),
@@ -48,11 +51,28 @@ impl Ledger {
                     name,
                     hash.as_bytes(),
                     created.0,
-                    expires.map(|at| at.0)
+                    expires.map(|at| at.0),
+                    makers,
+                    is_confirmed
                 ],
             )?;
             tx.commit()?;
             Ok(stored)
+        })
+        .await
+    }
+
+    /// Make a token valid that waits for a second person. From then on it counts as one of its user's own.
+    /// Does nothing if there is none that waits.
+    ///
+    /// # Errors
+    /// [`CommitError`]; then it still waits.
+    pub async fn confirm_token(&self, id: TokenId) -> Result<(), CommitError> {
+        self.write(move |conn| {
+            conn.execute(
+                "UPDATE tokens SET makers = '[]', confirmed = 1 WHERE id = ?1 AND confirmed = 0",
+                [id.as_bytes()],
+            )
         })
         .await
     }

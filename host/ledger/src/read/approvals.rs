@@ -7,14 +7,16 @@ use tollgate_model::{
     entity::Uid,
     ids::{ApprovalId, RunId, SpanId},
     life::ApprovalState,
-    record::Event,
+    record::{ApprovalRequested, Event, KeyedDigest},
     time::Timestamp,
 };
 
 use super::{LedgerReader, stored};
 use crate::{
-    ApprovalAnswer, ApprovalRow, Binding, LedgerError, PendingApprovals, error::ReadError,
-    sqlite::from_sql_u64, state::approvals::binding_digest,
+    ApprovalAnswer, ApprovalRow, Binding, EarlierRejection, LedgerError, PendingApprovals,
+    error::ReadError,
+    sqlite::{from_sql_u64, to_sql_i64},
+    state::approvals::binding_digest,
 };
 
 /// A filter for approvals. Results are sorted by severity, highest first, then by age, oldest first.
@@ -48,6 +50,10 @@ impl ApprovalFilter {
     }
 }
 
+/// The most earlier rejections that an approval shows.
+const MAX_REJECTIONS: usize = 5;
+/// The most rejections that are compared with an approval, latest first.
+const MAX_COMPARED: i64 = 200;
 /// Approvals that are read at a time before they are filtered.
 const AT_A_TIME: usize = 64;
 
@@ -308,9 +314,11 @@ fn row(conn: &Connection, (opened, state, version): ApprovalKey) -> Result<Appro
         .iter()
         .filter(|answer| answer.approve && answer.took_effect);
     let approvers = counted.map(|answer| (answer.by.clone(), answer.roles.clone()));
+    let rejected_before = rejections(conn, &record.tenant, &asked, opened, record.time)?;
     Ok(ApprovalRow {
         approvers: approvers.collect(),
         answers,
+        rejected_before,
         escalated_to: escalated_to(conn, asked.id)?,
         id: asked.id,
         opened,
@@ -320,6 +328,7 @@ fn row(conn: &Connection, (opened, state, version): ApprovalKey) -> Result<Appro
         span: asked.span,
         principal: asked.principal,
         on_behalf_of: asked.on_behalf_of,
+        speaker: asked.speaker,
         tool: asked.tool,
         component: asked.component,
         arguments: asked.arguments,
@@ -335,6 +344,62 @@ fn row(conn: &Connection, (opened, state, version): ApprovalKey) -> Result<Appro
         capability: asked.capability,
         waiting: asked.waiting,
     })
+}
+
+/// Earlier rejections of the same call of the same principal that held when `asked` was requested at `at`,
+/// in any run, latest first.
+fn rejections(
+    conn: &Connection,
+    tenant: &str,
+    asked: &ApprovalRequested,
+    opened: u64,
+    at: Timestamp,
+) -> Result<Vec<EarlierRejection>, ReadError> {
+    let mut select = conn.prepare_cached(
+        "SELECT id, opened FROM approvals WHERE state = 'rejected' AND expires > ?1 AND opened < ?2 \
+         AND tenant = ?3 ORDER BY opened DESC LIMIT ?4",
+    )?;
+    let rejected = select
+        .query_map(
+            params![at.0, to_sql_i64(opened), tenant, MAX_COMPARED],
+            |row| {
+                Ok((
+                    ApprovalId::from_bytes(row.get(0)?),
+                    from_sql_u64(row.get(1)?),
+                ))
+            },
+        )?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut rejections = Vec::new();
+    for (id, opened) in rejected {
+        let Event::ApprovalRequested(earlier) = stored(conn, opened)?.event else {
+            continue;
+        };
+        if !is_same_subject(&earlier, asked) {
+            continue;
+        }
+        let answers = answers(conn, id)?.into_iter();
+        let rejection = answers.filter(|answer| !answer.approve && answer.took_effect);
+        rejections.extend(rejection.last().map(|answer| EarlierRejection {
+            id,
+            at: answer.at,
+            by: answer.by.id,
+            note: answer.note,
+        }));
+        if rejections.len() == MAX_REJECTIONS {
+            break;
+        }
+    }
+    Ok(rejections)
+}
+
+/// Whether two approvals are about the same, in any run: the principal, the tool, and the arguments that the
+/// tool declares, or the effect.
+fn is_same_subject(a: &ApprovalRequested, b: &ApprovalRequested) -> bool {
+    fn declared(asked: &ApprovalRequested) -> &KeyedDigest {
+        asked.declared.as_ref().unwrap_or(&asked.arguments)
+    }
+    a.principal == b.principal && a.tool == b.tool && declared(a) == declared(b)
 }
 
 fn answers(conn: &Connection, id: ApprovalId) -> Result<Vec<ApprovalAnswer>, ReadError> {
@@ -353,6 +418,7 @@ fn answers(conn: &Connection, id: ApprovalId) -> Result<Vec<ApprovalAnswer>, Rea
                 note: answer.note,
                 roles: answer.roles,
                 took_effect: answer.took_effect,
+                token_makers: answer.token_makers,
             });
         }
     }

@@ -326,7 +326,7 @@ impl LedgerReader {
     }
 }
 
-const TOKENS: &str = "SELECT id, principal_type, principal_id, on_behalf_of, name, hash, created, expires FROM tokens";
+const TOKENS: &str = "SELECT id, principal_type, principal_id, on_behalf_of, name, hash, created, expires, makers, confirmed FROM tokens";
 
 fn token(row: &rusqlite::Row<'_>) -> rusqlite::Result<Token> {
     Ok(Token {
@@ -337,5 +337,10 @@ fn token(row: &rusqlite::Row<'_>) -> rusqlite::Result<Token> {
         hash: Sha256Digest::from_bytes(row.get("hash")?),
         created: Timestamp(row.get("created")?),
         expires: row.get::<_, Option<i64>>("expires")?.map(Timestamp),
+        // Makers that cannot be read are not known, like those from before they were stored.
+        makers: row
+            .get::<_, Option<String>>("makers")?
+            .and_then(|text| serde_json::from_str(&text).ok()),
+        is_confirmed: row.get("confirmed")?,
     })
 }

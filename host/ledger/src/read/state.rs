@@ -81,4 +81,27 @@ impl LedgerReader {
             Ok(keys)
         })
     }
+
+    /// Labels of the runs that deleted keys of the component's own state. The keys of a run have none: only
+    /// that run sees them.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn state_absence_labels(
+        &self,
+        namespace: &StateNamespace,
+    ) -> Result<BTreeSet<String>, LedgerError> {
+        if namespace.run.is_some() {
+            return Ok(BTreeSet::new());
+        }
+        self.with(|conn| {
+            let mut select = conn.prepare_cached(
+                "SELECT label FROM component_state_absence WHERE tenant = ?1 AND component = ?2",
+            )?;
+            let rows = select.query_map(params![namespace.tenant, namespace.component], |row| {
+                row.get(0)
+            })?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+    }
 }

@@ -198,6 +198,8 @@ fn bundles_and_tokens_are_kept() {
         hash: Sha256Digest::of(&[n]),
         created: T0,
         expires: Some(T0),
+        makers: Some(BTreeSet::from(["alice".to_owned()])),
+        is_confirmed: n != 3,
     };
     let activated = tollgate_model::record::BundleActivated {
         bundle: digest,
@@ -234,6 +236,13 @@ fn bundles_and_tokens_are_kept() {
     assert_eq!(reader.token(id(2)).unwrap(), Some(token(2, "cli")));
     block_on(ledger.remove_token(id(2))).unwrap();
     assert_eq!(reader.tokens().unwrap(), [token(3, "ci")]);
+    block_on(ledger.confirm_token(id(3))).unwrap();
+    let confirmed = Token {
+        makers: Some(BTreeSet::new()),
+        is_confirmed: true,
+        ..token(3, "ci")
+    };
+    assert_eq!(reader.tokens().unwrap(), [confirmed]);
     assert_eq!(reader.cursor("webhook").unwrap(), None);
     for next in [7, 9] {
         block_on(ledger.set_cursor("webhook", next)).unwrap();

@@ -11,6 +11,7 @@ mod opening;
 mod proofs;
 mod reading;
 mod rebuild;
+mod rejections;
 mod runs;
 mod upstream_logins;
 mod verification;
@@ -245,6 +246,8 @@ impl Script {
         let id = ApprovalId::from_bytes(bytes(self.id()));
         let asked = ApprovalRequested {
             capability: None,
+            declared: None,
+            speaker: None,
             waiting: Vec::new(),
             via: Vec::new(),
             arguments: arguments(args),
@@ -289,6 +292,7 @@ impl Script {
             roles: BTreeSet::from(["security".into()]),
             took_effect,
             note: None,
+            token_makers: BTreeSet::new(),
         };
         self.record(Some(run), Event::ApprovalAnswered(answer))
     }

@@ -72,10 +72,10 @@ fn properties(schema: &Value, path: &mut Vec<String>, found: &mut Vec<(PointerPa
         path.push(name.replace('~', "~0").replace('/', "~1"));
         let role = by_format(property, 0)
             .or_else(|| may_hold_text(property, 0).then(|| by_name(name)).flatten());
-        if let Some(role) = role {
-            if let Ok(pattern) = PointerPattern::parse(&format!("/{}", path.join("/"))) {
-                found.push((pattern, role));
-            }
+        if let Some(role) = role
+            && let Ok(pattern) = PointerPattern::parse(&format!("/{}", path.join("/")))
+        {
+            found.push((pattern, role));
         }
         properties(property, path, found);
         path.pop();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ArgumentRoles, Origin, ReadIndex, Role, Source, asked::is_asked};
+use super::{ArgumentRoles, Origin, ReadIndex, Role, Source, asked::is_asked, parts::is_value};
 use crate::ids::RunId;
 
 /// The most values of a call whose origin is looked up.
@@ -95,11 +95,6 @@ impl CallArguments<'_> {
         survey.value(self.arguments);
         survey.facts
     }
-}
-
-/// Whether the name of a member is a value itself, such as an address in a map of addresses.
-pub(super) fn is_value(name: &str) -> bool {
-    name.contains(['@', '.', ':', '/', '\\']) || name.bytes().any(|b| b.is_ascii_digit())
 }
 
 struct Survey<'a> {

@@ -1,13 +1,15 @@
 //! What the runs of one scope of memory have read.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    FieldTrust, IndexKey, Origin, Trust,
+    FieldTrust, IndexKey, Origin,
     key::Kind,
+    parts::parts,
+    reading::Reading,
     request::RequestIndex,
     structure::structured,
     texts::{Containment, TextIndex},
@@ -15,28 +17,12 @@ use super::{
 };
 use crate::ids::{RunId, SpanId};
 
-/// The most trusted values.
-const MAX_TRUSTED: usize = 1 << 17;
-/// The most places; of further ones only the step is known.
-const MAX_PLACES: usize = 1 << 14;
-/// The most bytes of a pointer.
-const MAX_POINTER: usize = 120;
 /// The most runs whose requests are held.
 const MAX_REQUESTS: usize = 64;
 /// The most bytes that requests take; the oldest go first.
 const MAX_REQUEST_BYTES: usize = 6 << 20;
-/// The most levels of a result that are read as fields; what is deeper is untrusted text.
-const MAX_DEPTH: usize = 64;
-/// The most words of a field whose single words are values, too.
-const MAX_WORDS: usize = 8;
-/// The fewest characters of such a word.
-const MIN_WORD: usize = 4;
 /// The most bytes of a text that is read as fields though all of them are untrusted.
 const MAX_UNTRUSTED_FIELDS: usize = 64 * 1024;
-/// The most lines of a trusted text whose parts are values.
-const MAX_LINES: usize = 4096;
-/// The most parts of a value that is a list.
-const MAX_PARTS: usize = 64;
 
 /// Where something was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,15 +66,15 @@ pub struct ResultSource<'a> {
 /// An index of what was read; see the [module](super).
 #[derive(Debug)]
 pub struct ReadIndex {
-    key: IndexKey,
+    pub(super) key: IndexKey,
     requests: VecDeque<(RunId, RequestIndex)>,
     operator: HashSet<u64>,
     /// Endings that the operator lists, such as `@example.com`.
     endings: Vec<String>,
-    trusted: HashMap<u64, u32>,
-    texts: TextIndex,
-    places: Vec<Place>,
-    steps: u32,
+    pub(super) trusted: HashMap<u64, u32>,
+    pub(super) texts: TextIndex,
+    pub(super) places: Vec<Place>,
+    pub(super) steps: u32,
     /// Whether something was read that is not in the index.
     has_gap: bool,
 }
@@ -361,182 +347,5 @@ impl ReadIndex {
             None if self.texts.is_full() => Found::one(Origin::Untrusted, None),
             None => Found::one(Origin::Model, None),
         }
-    }
-}
-
-/// The parts of a value that is several.
-fn parts(value: &str) -> Option<Vec<String>> {
-    if value.starts_with(['{', '[']) {
-        let json: Value = serde_json::from_str(value).ok()?;
-        let mut leaves = Vec::new();
-        collect(&json, &mut leaves);
-        return (leaves.len() <= MAX_PARTS).then_some(leaves);
-    }
-    let separators = [',', ';', '|', '\n', '<', '>'];
-    let parts: Vec<String> = value
-        .split(separators)
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-        .map(str::to_owned)
-        .collect();
-    if (2..=MAX_PARTS).contains(&parts.len()) {
-        return Some(parts);
-    }
-    // A date with a time, or addresses in a row: every part is a value in its form.
-    let rows: Vec<&str> = value.split_whitespace().collect();
-    let is_value =
-        |part: &&str| part.contains(['@', ':', '/']) || part.bytes().any(|b| b.is_ascii_digit());
-    ((2..=MAX_PARTS).contains(&rows.len()) && rows.iter().all(is_value))
-        .then(|| rows.into_iter().map(str::to_owned).collect())
-}
-
-fn collect(json: &Value, leaves: &mut Vec<String>) {
-    match json {
-        Value::Object(members) => {
-            for (name, member) in members {
-                if super::facts::is_value(name) {
-                    leaves.push(name.clone());
-                }
-                collect(member, leaves);
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| collect(item, leaves)),
-        Value::String(text) => leaves.push(text.clone()),
-        Value::Number(number) => leaves.push(number.to_string()),
-        Value::Bool(_) | Value::Null => {}
-    }
-}
-
-/// Reads one result.
-struct Reading<'a> {
-    index: &'a mut ReadIndex,
-    source: &'a ResultSource<'a>,
-    /// The path to the value that is being read.
-    path: Vec<String>,
-    /// Places of this result, by pointer.
-    known: BTreeMap<String, u32>,
-}
-
-impl<'a> Reading<'a> {
-    fn new(index: &'a mut ReadIndex, source: &'a ResultSource<'a>) -> Self {
-        index.steps = index.steps.saturating_add(1);
-        Self {
-            index,
-            source,
-            path: Vec::new(),
-            known: BTreeMap::new(),
-        }
-    }
-
-    fn value(&mut self, value: &Value) {
-        if self.path.len() > MAX_DEPTH {
-            return self.text(&value.to_string());
-        }
-        match value {
-            Value::Object(members) => {
-                for (name, member) in members {
-                    self.path.push(name.clone());
-                    self.leaf(name);
-                    self.value(member);
-                    self.path.pop();
-                }
-            }
-            Value::Array(items) => {
-                for item in items {
-                    self.path.push("*".to_owned());
-                    self.value(item);
-                    self.path.pop();
-                }
-            }
-            Value::String(text) => self.leaf(text),
-            Value::Number(number) => self.leaf(&number.to_string()),
-            Value::Bool(_) | Value::Null => {}
-        }
-    }
-
-    fn leaf(&mut self, text: &str) {
-        match self.source.trust.of(&self.path) {
-            Trust::Trusted => self.trusted(text),
-            Trust::Untrusted => self.text(text),
-        }
-    }
-
-    fn text(&mut self, text: &str) {
-        let place = self.place();
-        let ReadIndex { key, texts, .. } = &mut *self.index;
-        texts.read(key, text, place);
-    }
-
-    /// A trusted text: a value as a whole, and what stands in each of its lines, lists and assignments.
-    fn trusted(&mut self, text: &str) {
-        self.trusted_value(text);
-        let separators = ['\n', ',', ';', '|'];
-        if !text.contains(separators) && !text.contains(": ") {
-            return;
-        }
-        for line in text.split('\n').take(MAX_LINES) {
-            let (name, value) = line.split_once(": ").unwrap_or(("", line));
-            for part in [line, name, value] {
-                self.trusted_value(part);
-            }
-            value
-                .split(separators)
-                .for_each(|part| self.trusted_value(part));
-        }
-    }
-
-    fn trusted_value(&mut self, text: &str) {
-        let words = words(text);
-        if words.is_empty() {
-            return;
-        }
-        let place = self.place();
-        let ReadIndex { key, trusted, .. } = &mut *self.index;
-        let mut insert = |digest: u64| {
-            if trusted.len() < MAX_TRUSTED {
-                trusted.entry(digest).or_insert(place);
-            }
-        };
-        let joined = words::joined(&words);
-        insert(key.digest(Kind::Field, [joined.as_str()]));
-        if let Some(compact) = words::compact(&words) {
-            // The groups of digits of an account number are not values by themselves.
-            return insert(key.digest(Kind::Compact, [compact.as_str()]));
-        }
-        if words.len() > 1 && words.len() <= MAX_WORDS {
-            let long = words.iter().filter(|w| w.text.chars().count() >= MIN_WORD);
-            long.for_each(|w| insert(key.digest(Kind::Field, [w.text.as_str()])));
-        }
-    }
-
-    /// The number of the place that is being read.
-    fn place(&mut self) -> u32 {
-        let mut pointer = String::new();
-        for part in &self.path {
-            if pointer.len() + part.len() > MAX_POINTER {
-                pointer.push_str("/…");
-                break;
-            }
-            pointer.push('/');
-            pointer.push_str(&part.replace('~', "~0").replace('/', "~1"));
-        }
-        if let Some(place) = self.known.get(&pointer) {
-            return *place;
-        }
-        let places = &mut self.index.places;
-        let last = || u32::try_from(places.len().saturating_sub(1)).unwrap_or(u32::MAX);
-        if places.len() >= MAX_PLACES {
-            return last();
-        }
-        places.push(Place {
-            call: self.source.call,
-            pointer: pointer.clone(),
-            run: self.source.run,
-            step: self.index.steps,
-            tool: self.source.tool.to_owned(),
-        });
-        let place = u32::try_from(places.len().saturating_sub(1)).unwrap_or(u32::MAX);
-        self.known.insert(pointer, place);
-        place
     }
 }

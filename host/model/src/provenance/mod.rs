@@ -16,6 +16,8 @@ mod fields;
 mod form;
 mod index;
 mod key;
+mod parts;
+mod reading;
 mod request;
 mod skeleton;
 mod structure;

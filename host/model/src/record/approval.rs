@@ -37,6 +37,10 @@ pub struct WaitingCall {
 pub struct ApprovalRequested {
     /// Digest of the arguments, or of the effect.
     pub arguments: KeyedDigest,
+    /// Digest of the arguments that the tool declares, if the call has others as well: by it a rejection is
+    /// found again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<KeyedDigest>,
     /// The tool span.
     pub call: SpanId,
     /// The effect that needs the approval, in short; absent if the call itself needs it.
@@ -60,6 +64,9 @@ pub struct ApprovalRequested {
     pub round: u32,
     /// Its `approval` span.
     pub span: SpanId,
+    /// The user who made the call in the agent's name; absent if the agent made it itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speaker: Option<Speaker>,
     /// The tool.
     pub tool: String,
     /// Components through which the call is made, outermost first; empty for a call of the agent's own.
@@ -68,6 +75,15 @@ pub struct ApprovalRequested {
     /// Calls that end as pending because of it, outermost first: they run again once it is approved.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting: Vec<WaitingCall>,
+}
+
+/// A user who makes a call in an agent's name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Speaker {
+    /// The user.
+    pub by: Uid,
+    /// The channel, such as `cli`.
+    pub channel: String,
 }
 
 /// An approver answered.
@@ -83,8 +99,12 @@ pub struct ApprovalAnswered {
     pub id: ApprovalId,
     /// Roles that they hold.
     pub roles: BTreeSet<String>,
-    /// Whether it changed the approval; an answer that came too late does not.
+    /// Whether it changed the approval; an answer that came too late, or with a token that the asking side
+    /// made, does not.
     pub took_effect: bool,
+    /// Users other than the approver who made the token of the answer.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub token_makers: BTreeSet<String>,
     /// The approver's note.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,

@@ -115,8 +115,12 @@ pub enum AdminAction {
     StoreRestoreRequested,
     /// A backup replaced the store.
     StoreRestored,
+    /// A second person confirmed a token.
+    TokenConfirmed,
     /// A token was made.
     TokenCreated,
+    /// A token was made that is not valid before a second person confirms it.
+    TokenRequested,
     /// A placeholder of a removed secret was resolved.
     TokenRevealed,
     /// A token was revoked.

@@ -115,7 +115,7 @@ fn check_length(what: &str, text: &str, max: usize) -> Result<(), String> {
 
 fn parse_schema(what: &str, text: &str) -> Result<Value, String> {
     check_length(what, text, MAX_SCHEMA)?;
-    match canonical::parse(text) {
+    match canonical::parse_with_rounded_numbers(text) {
         Ok(schema @ Value::Object(_)) => Ok(schema),
         Ok(_) => Err(format!("the {what} is not a JSON object")),
         Err(e) => Err(format!("the {what} is refused: {e}")),

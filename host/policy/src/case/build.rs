@@ -117,6 +117,7 @@ impl CaseRequest<'_> {
             Action::ViewRun | Action::ViewPayload | Action::AnnotateRun | Action::ExportRuns => {
                 self.ask_for_run()
             }
+            Action::MakeToken => self.ask_for_token(),
             _ => Ok(RequestParts {
                 context: ActionContext::Operator,
                 resource: self.named_or(Kind::Gate, "gate")?,
@@ -174,10 +175,10 @@ impl CaseRequest<'_> {
         let resource = self.resource()?;
         let context = ActionContext::Http {
             guest: self.guest()?,
-            method: case.method.clone().unwrap_or_else(|| "GET".into()),
+            method: self.method(),
             scheme: self.scheme(),
             port: case.port.unwrap_or(443),
-            path: case.path.clone().unwrap_or_else(|| "/".into()),
+            path: self.path(),
             size: case.size,
         };
         let entities = host_entities(&resource, &case.host_labels);
@@ -195,7 +196,10 @@ impl CaseRequest<'_> {
         let context = ActionContext::Secret {
             guest: self.guest()?,
             host: to,
+            method: self.method(),
             scheme: self.scheme(),
+            port: self.case.port.unwrap_or(443),
+            path: self.path(),
         };
         Ok(RequestParts {
             context,
@@ -235,6 +239,7 @@ impl CaseRequest<'_> {
             operator: Uid::new(Kind::User, operator),
             roles: case.asks.clone(),
             escalated_to: case.escalated_to.clone(),
+            speaker: case.speaker.as_ref().map(|user| Uid::new(Kind::User, user)),
         };
         let approval = self.named_or(Kind::Approval, "apr-0707070707070707")?;
         let entities = vec![Entity::new(approval.clone(), [tool])];
@@ -261,6 +266,28 @@ impl CaseRequest<'_> {
         })
     }
 
+    /// To make a token, or to confirm one.
+    fn ask_for_token(&self) -> Result<RequestParts, String> {
+        let resource = self.resource()?;
+        let on_behalf_of = match (&self.case.on_behalf_of, resource.kind) {
+            (None, Kind::User) => resource.clone(),
+            (own, _) => {
+                let user = said(own, &self.defaults.operator, "on_behalf_of")?;
+                Uid::new(Kind::User, user)
+            }
+        };
+        let context = ActionContext::Token {
+            on_behalf_of,
+            people: self.case.people.unwrap_or(1),
+            first: self.case.first,
+        };
+        Ok(RequestParts {
+            context,
+            resource,
+            entities: Vec::new(),
+        })
+    }
+
     fn for_whom(&self) -> Result<Uid, String> {
         match (&self.case.on_behalf_of, self.principal.kind) {
             (None, Kind::User) => Ok(self.principal.clone()),
@@ -281,6 +308,15 @@ impl CaseRequest<'_> {
             on_behalf_of: self.for_whom()?,
             tool: self.tool()?,
         })
+    }
+
+    fn method(&self) -> String {
+        let method = self.case.method.clone();
+        method.unwrap_or_else(|| "GET".into())
+    }
+
+    fn path(&self) -> String {
+        self.case.path.clone().unwrap_or_else(|| "/".into())
     }
 
     fn scheme(&self) -> String {

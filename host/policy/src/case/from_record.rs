@@ -44,6 +44,7 @@ impl Case {
             directory_labels: labels(facts, |kind| kind != Kind::Host),
             environment: Some(facts.environment.clone()),
             error: false,
+            first: false,
             host: None,
             host_labels: labels(facts, |kind| kind == Kind::Host),
             input: Value::Null,
@@ -52,6 +53,7 @@ impl Case {
             on_behalf_of: None,
             operator: None,
             path: None,
+            people: None,
             port: None,
             principal: named(&request.principal),
             provenance: match facts.provenance == ProvenanceFacts::default() {
@@ -62,6 +64,7 @@ impl Case {
             run: counted(&facts.run)?,
             scheme: None,
             size: 0,
+            speaker: None,
             tenant: None,
             tool: None,
             via: BTreeSet::new(),
@@ -130,10 +133,15 @@ impl Case {
             ActionContext::Secret {
                 guest,
                 host,
+                method,
                 scheme,
+                port,
+                path,
             } => {
                 self.add_guest(guest);
                 (self.host, self.scheme) = (name(host), Some(scheme.clone()));
+                (self.method, self.port) = (Some(method.clone()), Some(*port));
+                self.path = Some(path.clone());
             }
             ActionContext::Approver {
                 tool,
@@ -141,10 +149,20 @@ impl Case {
                 operator,
                 roles,
                 escalated_to,
+                speaker,
             } => {
                 self.on_behalf_of = name(on_behalf_of);
+                self.speaker = speaker.as_ref().map(|speaker| speaker.id.clone());
                 (self.tool, self.operator) = (name(tool), name(operator));
                 (self.asks, self.escalated_to) = (roles.clone(), escalated_to.clone());
+            }
+            ActionContext::Token {
+                on_behalf_of,
+                people,
+                first,
+            } => {
+                self.on_behalf_of = name(on_behalf_of);
+                (self.people, self.first) = (Some(*people), *first);
             }
             ActionContext::Operator => {
                 let runs = facts.entities.iter().filter(|e| e.uid.kind == Kind::Run);

@@ -66,6 +66,9 @@ pub struct Case {
     /// Whether the tool answered with an error.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub error: bool,
+    /// Whether the user whose token is made has no other way to sign in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub first: bool,
     /// Where a secret goes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
@@ -90,6 +93,9 @@ pub struct Case {
     /// The request's path, `/` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// How many people ask for a token; 1 if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub people: Option<u64>,
     /// The request's port, 443 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
@@ -110,6 +116,9 @@ pub struct Case {
     /// Bytes of content.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub size: u64,
+    /// The user who made the waiting call in the agent's name; the operator if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speaker: Option<String>,
     /// The tenant of the run that is read; the gate's own if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,

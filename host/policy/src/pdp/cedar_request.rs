@@ -13,7 +13,7 @@ use cedar_policy_core::ast::{
 use super::{
     Pdp, RequestError,
     context_path::context_path,
-    provenance, request_error,
+    request_error,
     validate::{self, InputCheck},
 };
 use crate::{cedar_value, tool_input::TypedArguments};
@@ -25,7 +25,7 @@ use tollgate_model::{
 /// Milliseconds from 1970 to the year 10000.
 const LATEST: u64 = 253_402_300_800_000;
 
-pub(super) type Attributes = BTreeMap<&'static str, Value>;
+type Attributes = BTreeMap<&'static str, Value>;
 
 /// A request in Cedar's form.
 #[derive(Debug, Clone)]
@@ -167,9 +167,7 @@ impl Pdp {
                 let typed = self.typed_input(request.action.id(), input)?;
                 context.insert("input", typed.value);
                 context.insert("via", self.set(Kind::Component, via)?);
-                if self.names.provenance {
-                    provenance::insert(context, &facts.provenance)?;
-                }
+                context.extend(self.provenance(&facts.provenance)?);
                 return Ok(typed.untyped);
             }
             ActionContext::Result { error, size, .. } => {
@@ -193,26 +191,71 @@ impl Pdp {
                 context.insert("path", path.as_str().into());
                 context.insert("size", count(*size)?);
             }
-            ActionContext::Secret { host, scheme, .. } => {
+            ActionContext::Secret {
+                host,
+                method,
+                scheme,
+                port,
+                path,
+                ..
+            } => {
                 context.insert("host", self.entity(host)?);
                 context.insert("scheme", scheme.as_str().into());
+                if self.names.secret_request {
+                    context.insert("method", method.as_str().into());
+                    context.insert("port", cedar_value::long((*port).into()));
+                    context.insert("path", path.as_str().into());
+                }
             }
+            ActionContext::Approver { .. }
+            | ActionContext::Token { .. }
+            | ActionContext::Operator => self.insert_of_person(context, &request.context)?,
+        }
+        Ok(Vec::new())
+    }
+
+    /// The attributes of what a person does outside a call.
+    fn insert_of_person(
+        &self,
+        context: &mut Attributes,
+        action: &ActionContext,
+    ) -> Result<(), RequestError> {
+        match action {
             ActionContext::Approver {
                 tool,
                 on_behalf_of,
                 operator,
                 roles,
                 escalated_to,
+                speaker,
             } => {
                 context.insert("tool", self.entity(tool)?);
                 context.insert("on_behalf_of", self.entity(on_behalf_of)?);
                 context.insert("operator", self.entity(operator)?);
                 context.insert("roles", self.set(Kind::Role, roles)?);
                 context.insert(self.names.escalated_to, self.set(Kind::Role, escalated_to)?);
+                if self.names.speaker {
+                    let speaker = speaker.as_ref().unwrap_or(operator);
+                    context.insert("speaker", self.entity(speaker)?);
+                }
             }
-            ActionContext::Operator => {}
+            ActionContext::Token {
+                on_behalf_of,
+                people,
+                first,
+            } => {
+                context.insert("on_behalf_of", self.entity(on_behalf_of)?);
+                context.insert("people", count(*people)?);
+                context.insert("first", (*first).into());
+            }
+            ActionContext::Call { .. }
+            | ActionContext::Result { .. }
+            | ActionContext::Capability { .. }
+            | ActionContext::Http { .. }
+            | ActionContext::Secret { .. }
+            | ActionContext::Operator => {}
         }
-        Ok(Vec::new())
+        Ok(())
     }
 
     fn typed_input(

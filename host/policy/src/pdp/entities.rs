@@ -89,13 +89,16 @@ impl Pdp {
                 operator,
                 roles,
                 escalated_to,
+                speaker,
             } => {
                 [tool, on_behalf_of, operator]
                     .into_iter()
+                    .chain(speaker)
                     .try_for_each(known)?;
                 of(Kind::Role, roles)?;
                 of(Kind::Role, escalated_to)?;
             }
+            ActionContext::Token { on_behalf_of, .. } => known(on_behalf_of)?,
             ActionContext::Operator => {}
         }
         of(Kind::Label, &facts.run.labels)?;

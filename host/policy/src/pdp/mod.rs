@@ -72,6 +72,10 @@ struct FixedNames {
     window: bool,
     /// Whether calls have facts about where their values come from.
     provenance: bool,
+    /// Whether `use_secret` has the method, port and path of its request.
+    secret_request: bool,
+    /// Whether an approver's context has the user who spoke for the agent.
+    speaker: bool,
 }
 
 impl FixedNames {
@@ -83,8 +87,17 @@ impl FixedNames {
             },
             window: schema.contains("WindowFacts"),
             provenance: crate::schema::has_provenance(schema),
+            secret_request: declares(schema, "type SecretContext", "port:"),
+            speaker: schema.contains("speaker:"),
         }
     }
+}
+
+/// Whether the declaration that begins with `declaration` contains `attribute`.
+fn declares(schema: &str, declaration: &str, attribute: &str) -> bool {
+    let after = schema.split_once(declaration).map(|(_, after)| after);
+    let body = after.and_then(|after| after.split_once("};"));
+    body.is_some_and(|(body, _)| body.contains(attribute))
 }
 
 /// Policies in the order of their ids, as the index numbers them.
@@ -153,6 +166,12 @@ impl Pdp {
     #[must_use]
     pub fn warnings(&self) -> &[Diagnostic] {
         &self.warnings
+    }
+
+    /// Whether the configuration has this entity.
+    #[must_use]
+    pub fn knows(&self, uid: &Uid) -> bool {
+        self.known.contains_key(uid)
     }
 
     /// The tools that are typed, by name.

@@ -12,14 +12,24 @@ use tollgate_model::{
     provenance::{Origin, ProvenanceFacts, Role},
 };
 
-use super::{RequestError, cedar_request::Attributes, request_error};
+use super::{Pdp, RequestError, request_error};
 use crate::cedar_value;
 
-/// Adds both to the context of a call.
-pub(super) fn insert(
-    context: &mut Attributes,
-    facts: &ProvenanceFacts,
-) -> Result<(), RequestError> {
+impl Pdp {
+    /// Both attributes of the context of a call, if the schema has them.
+    pub(super) fn provenance(
+        &self,
+        facts: &ProvenanceFacts,
+    ) -> Result<Vec<(&'static str, Value)>, RequestError> {
+        match self.names.provenance {
+            true => attributes(facts).map(Vec::from),
+            false => Ok(Vec::new()),
+        }
+    }
+}
+
+/// Both attributes of the context of a call.
+fn attributes(facts: &ProvenanceFacts) -> Result<[(&'static str, Value); 2], RequestError> {
     let pointers = |origin| -> Value {
         let pointers = facts.pointers(origin);
         cedar_value::set(pointers.map(|pointer| Literal::String(pointer.into())))
@@ -36,9 +46,10 @@ pub(super) fn insert(
         ("echoed", facts.echoed.into()),
         ("known", facts.known.into()),
     ]);
-    context.insert("provenance", provenance);
-    context.insert("sinks", origins(&facts.sinks)?);
-    Ok(())
+    Ok([
+        ("provenance", provenance),
+        ("sinks", origins(&facts.sinks)?),
+    ])
 }
 
 /// The origins of the arguments with each role.

@@ -37,10 +37,14 @@ impl<'a> Source<'a> {
     }
 
     pub(super) fn place(&self, offset: usize, length: usize) -> Location<'_> {
+        // A parser may name a byte within a character.
+        let text = &self.file.text;
+        let begin = text.floor_char_boundary(offset);
+        let end = text.ceil_char_boundary(offset.saturating_add(length));
         Location {
             source: self,
-            offset,
-            length,
+            offset: begin,
+            length: end.saturating_sub(begin),
         }
     }
 }

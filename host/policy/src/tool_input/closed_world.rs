@@ -123,6 +123,31 @@ fn fill(ty: &InputType, value: &mut Value) {
     }
 }
 
+/// Removes the members that the schema allows but does not name. Returns whether there were any.
+pub(super) fn retain_declared(record: &Record, members: &mut Map<String, Value>) -> bool {
+    let before = members.len();
+    members.retain(|name, _| record.fields.contains_key(name));
+    let mut removed = members.len() < before;
+    for (name, value) in members {
+        if let Some(field) = record.fields.get(name) {
+            removed |= retain_declared_in(&field.ty, value);
+        }
+    }
+    removed
+}
+
+fn retain_declared_in(ty: &InputType, value: &mut Value) -> bool {
+    match (ty, value) {
+        (InputType::Record(record), Value::Object(members)) => retain_declared(record, members),
+        (InputType::Set(element), Value::Array(items)) => {
+            items.iter_mut().fold(false, |removed, item| {
+                retain_declared_in(element, item) | removed
+            })
+        }
+        _ => false,
+    }
+}
+
 /// Attributes that hold JSON text because the schema allows members that it does not name.
 pub(super) fn open_attributes(record: &Record) -> Vec<String> {
     let mut found = Vec::new();

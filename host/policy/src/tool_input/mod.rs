@@ -138,6 +138,16 @@ impl ToolInput {
         }
     }
 
+    /// The arguments that the schema names, if there are others as well. A schema that names none has no
+    /// such part.
+    #[must_use]
+    pub fn declared(&self, arguments: &Value) -> Option<Value> {
+        let mut members = arguments.as_object()?.clone();
+        let is_open = !self.root.fields.is_empty();
+        (is_open && closed_world::retain_declared(&self.root, &mut members))
+            .then_some(Value::Object(members))
+    }
+
     /// Whether the schema would accept text where it accepts a number: `pointer` is into the arguments.
     #[must_use]
     pub fn accepts_text(&self, pointer: &str) -> bool {

@@ -74,10 +74,18 @@ fn slack(what: ApprovalChange, view: &ApprovalView) -> String {
             )]
         }
         ApprovalChange::Resolved => {
-            let by: Vec<&str> = view.approvers.iter().map(|by| by.user.as_str()).collect();
-            let by = match (view.state, by.is_empty()) {
-                (ApprovalState::Approved, false) => format!(" by {}", plain(&by.join(", "))),
-                _ => String::new(),
+            let counted = view.answers.iter().filter(|answer| answer.took_effect);
+            let rejected = counted.filter(|answer| answer.answer == "reject");
+            let by: Vec<&str> = match view.state {
+                ApprovalState::Approved => {
+                    view.approvers.iter().map(|by| by.user.as_str()).collect()
+                }
+                ApprovalState::Rejected => rejected.map(|answer| answer.by.as_str()).collect(),
+                _ => Vec::new(),
+            };
+            let by = match by.is_empty() {
+                true => String::new(),
+                false => format!(" by {}", plain(&by.join(", "))),
             };
             let state = view.state.as_str();
             return format!(
@@ -134,7 +142,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::reply::{ApproverView, PolicyView};
+    use crate::reply::{AnswerRow, ApproverView, PolicyView};
 
     fn view(state: ApprovalState) -> ApprovalView {
         ApprovalView {
@@ -148,6 +156,7 @@ mod tests {
             digest: "hmac:v1:00".into(),
             principal: Uid::new(Kind::Agent, "support"),
             on_behalf_of: Uid::new(Kind::User, "alice"),
+            speaker: None,
             run: RunId::from_bytes([1; 16]),
             call: SpanId::from_bytes([2; 8]),
             labels: BTreeSet::new(),
@@ -157,7 +166,17 @@ mod tests {
                 reason: "More than 50 & <!channel> *bold* `code`\nneeds finance.".into(),
             }],
             needs: "the approval of finance".into(),
-            answers: Vec::new(),
+            answers: vec![AnswerRow {
+                answer: "reject".into(),
+                at: Timestamp(1_795_428_000_000_000),
+                by: "frank".into(),
+                channel: "rest".into(),
+                note: None,
+                roles: BTreeSet::new(),
+                took_effect: true,
+                token_makers: BTreeSet::new(),
+            }],
+            rejected_before: Vec::new(),
             approvers: vec![ApproverView {
                 user: "dana".into(),
                 roles: BTreeSet::new(),

@@ -13,14 +13,18 @@ mod signature;
 pub mod token;
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use http::HeaderMap;
 use tollgate::{gate::Gate, identity::Caller};
-use tollgate_ledger::LedgerError;
-use tollgate_model::entity::{Kind, Uid};
+use tollgate_ledger::{LedgerError, Token};
+use tollgate_model::{
+    entity::{Kind, Uid},
+    time::Timestamp,
+};
 
 pub use self::{
     layer::protect,
@@ -42,9 +46,34 @@ pub struct AuthenticatedCaller {
     pub caller: Caller,
     /// The caller's tenant.
     pub tenant: String,
+    /// Users other than the caller who made the token of the gate by which the caller is known; all of them
+    /// if that is not known. Empty for other credentials.
+    pub token_makers: BTreeSet<String>,
+    /// When that token becomes worthless.
+    pub token_expires: Option<Timestamp>,
 }
 
 impl AuthenticatedCaller {
+    /// A caller without a token of the gate.
+    fn new(caller: Caller, tenant: String) -> Self {
+        Self {
+            caller,
+            tenant,
+            token_makers: BTreeSet::new(),
+            token_expires: None,
+        }
+    }
+
+    /// The caller with this token. `users` are those of the configuration.
+    fn of_token(token: Token, users: impl Iterator<Item = String>, tenant: String) -> Self {
+        Self {
+            caller: token::caller(&token),
+            tenant,
+            token_makers: token.makers.unwrap_or_else(|| users.collect()),
+            token_expires: token.expires,
+        }
+    }
+
     /// The caller if it is a user, not an agent. Only users administer.
     #[must_use]
     pub fn user(&self) -> Option<Uid> {
@@ -174,11 +203,15 @@ impl Auth {
         let tenant = gate.ruleset().config.gate.tenant.clone();
         let Some(given) = bearer(headers)? else {
             let caller = self.anonymous()?.ok_or(AuthError::Missing)?;
-            return Ok(AuthenticatedCaller { caller, tenant });
+            return Ok(AuthenticatedCaller::new(caller, tenant));
         };
-        let caller = if given.starts_with(token::PREFIX) {
+        let authenticated = if given.starts_with(token::PREFIX) {
             match token::find(gate, given)? {
-                Some(token) => token::caller(&token),
+                Some(token) => {
+                    let ruleset = gate.ruleset();
+                    let users = ruleset.config.users.keys().cloned();
+                    AuthenticatedCaller::of_token(token, users, tenant)
+                }
                 None => {
                     let problem = "it is unknown here, was revoked, or has expired";
                     return Err(AuthError::Invalid(problem.into()));
@@ -186,15 +219,15 @@ impl Auth {
             }
         } else {
             match self.oauth() {
-                Some(oauth) => oauth.caller(gate, given).await?,
+                Some(oauth) => AuthenticatedCaller::new(oauth.caller(gate, given).await?, tenant),
                 None => {
                     let problem = "it is none of this gate's own, and no issuer is configured";
                     return Err(AuthError::Invalid(problem.into()));
                 }
             }
         };
-        self.known(&caller)?;
-        Ok(AuthenticatedCaller { caller, tenant })
+        self.known(&authenticated.caller)?;
+        Ok(authenticated)
     }
 
     /// The caller of a request with these headers from this peer: the user with the peer's login, or the user
@@ -222,10 +255,8 @@ impl Auth {
         }
         let ruleset = self.0.gate.ruleset();
         let user = peer::user_of_login(&ruleset.config, &peer::login(peer.uid)?)?;
-        Ok(AuthenticatedCaller {
-            caller: Caller::User(user.id),
-            tenant: ruleset.config.gate.tenant.clone(),
-        })
+        let tenant = ruleset.config.gate.tenant.clone();
+        Ok(AuthenticatedCaller::new(Caller::User(user.id), tenant))
     }
 
     /// The identity of a caller without credentials, by the current configuration.
@@ -294,6 +325,14 @@ impl Auth {
     /// [`RateExceeded`] if the caller exceeds its rate. Nothing was recorded.
     pub fn admit(&self, caller: &Caller) -> Result<(), RateExceeded> {
         self.0.rate.count(&self.0.gate, caller)
+    }
+
+    /// As [`Auth::admit`], for a request that costs the ledger as much as `requests`.
+    ///
+    /// # Errors
+    /// [`RateExceeded`].
+    pub fn admit_many(&self, caller: &Caller, requests: usize) -> Result<(), RateExceeded> {
+        self.0.rate.count_many(&self.0.gate, caller, requests)
     }
 
     /// The gate.

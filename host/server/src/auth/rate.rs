@@ -32,12 +32,12 @@ pub struct Rate(Mutex<HashMap<Uid, Bucket>>);
 
 #[derive(Debug)]
 struct Bucket {
-    /// Remaining requests, in millionths.
-    left: u64,
+    /// Remaining requests, in millionths; negative for what was charged beyond them.
+    left: i64,
     at: Timestamp,
 }
 
-const REQUEST: u64 = 1_000_000;
+const REQUEST: i64 = 1_000_000;
 
 impl Rate {
     /// Counts a request that may add a record to the ledger of `gate`.
@@ -45,8 +45,22 @@ impl Rate {
     /// # Errors
     /// [`RateExceeded`] if the caller exceeds its rate. Nothing was recorded.
     pub fn count(&self, gate: &Gate, caller: &Caller) -> Result<(), RateExceeded> {
+        self.count_many(gate, caller, 1)
+    }
+
+    /// As [`Rate::count`], for a request that costs as much as `requests`. It is let in if one would be; the
+    /// rest is charged, and the caller waits for it before the next one.
+    ///
+    /// # Errors
+    /// [`RateExceeded`].
+    pub fn count_many(
+        &self,
+        gate: &Gate,
+        caller: &Caller,
+        requests: usize,
+    ) -> Result<(), RateExceeded> {
         let config = gate.ruleset().config.serve.rate;
-        self.admit(&caller.principal(), config, gate.now())
+        self.admit(&caller.principal(), config, gate.now(), requests)
     }
 
     fn admit(
@@ -54,8 +68,9 @@ impl Rate {
         principal: &Uid,
         config: RateConfig,
         now: Timestamp,
+        requests: usize,
     ) -> Result<(), RateExceeded> {
-        let (per_second, burst) = (u64::from(config.per_second), u64::from(config.burst));
+        let (per_second, burst) = (i64::from(config.per_second), i64::from(config.burst));
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let full = burst.saturating_mul(REQUEST);
         let bucket = buckets.entry(principal.clone()).or_insert(Bucket {
@@ -63,14 +78,17 @@ impl Rate {
             at: now,
         });
         // Each microsecond adds `per_second` millionths.
-        let passed = now.since(bucket.at).saturating_mul(per_second);
+        let passed = i64::try_from(now.since(bucket.at)).unwrap_or(i64::MAX);
+        let passed = passed.saturating_mul(per_second);
         bucket.left = bucket.left.saturating_add(passed).min(full);
         bucket.at = bucket.at.max(now);
-        if let Some(left) = bucket.left.checked_sub(REQUEST) {
-            bucket.left = left;
+        if bucket.left >= REQUEST {
+            let cost = i64::try_from(requests).unwrap_or(i64::MAX);
+            bucket.left = bucket.left.saturating_sub(cost.saturating_mul(REQUEST));
             return Ok(());
         }
-        let micros = (REQUEST - bucket.left).div_ceil(per_second.max(1));
+        let lacking = REQUEST.saturating_sub(bucket.left).unsigned_abs();
+        let micros = lacking.div_ceil(per_second.max(1).unsigned_abs());
         Err(RateExceeded {
             retry_after: Duration::from_secs(micros.div_ceil(1_000_000).max(1)),
         })
@@ -93,20 +111,38 @@ mod tests {
         let (loud, calm) = (Uid::new(Kind::Agent, "loud"), Uid::new(Kind::Agent, "calm"));
         let mut now = Timestamp(5_000_000);
         for _ in 0..3 {
-            rate.admit(&loud, config, now).unwrap();
+            rate.admit(&loud, config, now, 1).unwrap();
         }
-        let busy = rate.admit(&loud, config, now).unwrap_err();
+        let busy = rate.admit(&loud, config, now, 1).unwrap_err();
         assert_eq!(busy.retry_after, Duration::from_secs(1));
-        rate.admit(&calm, config, now).unwrap();
+        rate.admit(&calm, config, now, 1).unwrap();
         now.0 += 500_000;
-        rate.admit(&loud, config, now).unwrap();
-        rate.admit(&loud, config, now).unwrap_err();
+        rate.admit(&loud, config, now, 1).unwrap();
+        rate.admit(&loud, config, now, 1).unwrap_err();
         // After a long pause the bucket holds no more than the burst. A clock that goes back adds nothing.
         now.0 += 3_600_000_000;
         for _ in 0..3 {
-            rate.admit(&loud, config, now).unwrap();
+            rate.admit(&loud, config, now, 1).unwrap();
         }
         now.0 -= 60_000_000;
-        rate.admit(&loud, config, now).unwrap_err();
+        rate.admit(&loud, config, now, 1).unwrap_err();
+    }
+
+    #[test]
+    fn a_request_that_costs_as_much_as_many_is_paid_for_before_the_next() {
+        let rate = Rate::default();
+        let config = RateConfig {
+            per_second: 10,
+            burst: 5,
+        };
+        let loud = Uid::new(Kind::User, "loud");
+        let mut now = Timestamp(5_000_000);
+        rate.admit(&loud, config, now, 100).unwrap();
+        let busy = rate.admit(&loud, config, now, 1).unwrap_err();
+        assert_eq!(busy.retry_after, Duration::from_secs(10), "95 are owed");
+        now.0 += 9_500_000;
+        rate.admit(&loud, config, now, 1).unwrap_err();
+        now.0 += 100_000;
+        rate.admit(&loud, config, now, 1).unwrap();
     }
 }

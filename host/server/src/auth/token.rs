@@ -3,6 +3,8 @@
 //! A token is an id and 32 random bytes. Only an unsalted digest is stored: 32 random bytes cannot be found
 //! by guessing. No error and no log line shows a token.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 use tollgate::{gate::Gate, identity::Caller, ids};
@@ -54,6 +56,8 @@ pub struct Purpose {
     pub name: String,
     /// When it expires; absent: never.
     pub expires: Option<Timestamp>,
+    /// Users other than its own who made it.
+    pub makers: BTreeSet<String>,
 }
 
 /// Makes a token, which is valid once it is stored. The returned text is not stored anywhere.
@@ -70,6 +74,7 @@ pub fn mint(gate: &Gate, purpose: Purpose) -> Result<(Token, String), TokenError
         on_behalf_of,
         name,
         expires,
+        makers,
     } = purpose;
     let token = Token {
         id,
@@ -79,6 +84,8 @@ pub fn mint(gate: &Gate, purpose: Purpose) -> Result<(Token, String), TokenError
         hash: Sha256Digest::of(text.as_bytes()),
         created: gate.now(),
         expires,
+        makers: Some(makers),
+        is_confirmed: true,
     };
     Ok((token, text))
 }
@@ -116,7 +123,7 @@ fn random<const N: usize>() -> Result<[u8; N], TokenError> {
         .ok_or(TokenError::Randomness)
 }
 
-/// The stored token with this text, unless it has expired. Compares in constant time.
+/// The stored token with this text, unless it has expired or waits for a second person. Compares in constant time.
 ///
 /// # Errors
 /// [`LedgerError`] if the store cannot be read.
@@ -129,7 +136,8 @@ pub fn find(gate: &Gate, text: &str) -> Result<Option<Token>, LedgerError> {
         Some(id) => gate.ledger().reader().token(id)?,
         None => None,
     };
-    Ok(kept.filter(|token| is(token, text) && !is_over(token, gate.now())))
+    let now = gate.now();
+    Ok(kept.filter(|token| is(token, text) && is_valid(token, now)))
 }
 
 /// Whether `text` is one of this user's tokens.
@@ -142,7 +150,7 @@ pub fn is_of(gate: &Gate, user: &str, text: &str) -> Result<bool, LedgerError> {
     let tokens = gate.ledger().reader().tokens()?;
     let of_user = tokens.iter().filter(|token| token.principal == user);
     Ok(of_user.fold(false, |found, token| {
-        found | (is(token, text) & !is_over(token, now))
+        found | (is(token, text) & is_valid(token, now))
     }))
 }
 
@@ -153,7 +161,7 @@ pub fn is_of(gate: &Gate, user: &str, text: &str) -> Result<bool, LedgerError> {
 pub fn any(gate: &Gate) -> Result<bool, LedgerError> {
     let now = gate.now();
     let tokens = gate.ledger().reader().tokens()?;
-    Ok(tokens.iter().any(|token| !is_over(token, now)))
+    Ok(tokens.iter().any(|token| is_valid(token, now)))
 }
 
 fn is(token: &Token, text: &str) -> bool {
@@ -161,8 +169,9 @@ fn is(token: &Token, text: &str) -> bool {
     token.hash.as_bytes().ct_eq(given.as_bytes()).into()
 }
 
-fn is_over(token: &Token, now: Timestamp) -> bool {
-    token.expires.is_some_and(|expires| expires <= now)
+/// Whether it is confirmed and has not expired.
+fn is_valid(token: &Token, now: Timestamp) -> bool {
+    token.is_confirmed && token.expires.is_none_or(|expires| expires > now)
 }
 
 /// The caller that this token identifies.

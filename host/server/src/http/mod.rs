@@ -213,14 +213,17 @@ fn busy() -> Response {
 
 impl Guard {
     /// Checks that Host is this server, and that Origin is absent or allowed. Returns an allowed origin.
-    fn admits(&self, request: &Request) -> Result<Option<HeaderValue>, Response> {
+    ///
+    /// # Errors
+    /// The status and the words of the answer.
+    fn admits(&self, request: &Request) -> Result<Option<HeaderValue>, (StatusCode, &'static str)> {
         let authority = match request.headers().get(header::HOST) {
             Some(host) => host.to_str().ok().and_then(|host| host.parse().ok()),
             None => request.uri().authority().cloned(),
         };
         let Some(authority): Option<http::uri::Authority> = authority else {
             let what = "Bad Request: the Host header is missing, or none";
-            return Err(refused(StatusCode::BAD_REQUEST, what));
+            return Err((StatusCode::BAD_REQUEST, what));
         };
         let ruleset = self.gate.ruleset();
         let config = &ruleset.config.serve;
@@ -230,7 +233,7 @@ impl Guard {
         let is_own = !self.ip.is_unspecified() && host.parse() == Ok(self.ip);
         if !is_local && !is_own && !config.hosts.iter().any(|h| h.eq_ignore_ascii_case(host)) {
             let what = "Forbidden: this Host is not one of mine; add it to `hosts` under [serve]";
-            return Err(refused(StatusCode::FORBIDDEN, what));
+            return Err((StatusCode::FORBIDDEN, what));
         }
         let Some(given) = request.headers().get(header::ORIGIN) else {
             return Ok(None);
@@ -248,7 +251,7 @@ impl Guard {
             return Ok(Some(given.clone()));
         }
         let what = "Forbidden: this Origin may not call; add it to `origins` under [serve]";
-        Err(refused(StatusCode::FORBIDDEN, what))
+        Err((StatusCode::FORBIDDEN, what))
     }
 }
 
@@ -257,7 +260,7 @@ impl Guard {
 async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let origin = match guard.admits(&request) {
         Ok(origin) => origin,
-        Err(refused) => return refused,
+        Err((status, what)) => return refused(status, what),
     };
     let in_use = request.extensions().get::<Arc<Usage>>().map(Usage::begin);
     let preflight = origin.as_ref().and_then(|_| preflight(&request));

@@ -39,7 +39,7 @@ pub(super) async fn export<S: ExportSignal>(
         *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return response;
     }
-    let sent = match intake.body(body).await {
+    let sent = match intake.body(&who, body).await {
         Ok(sent) => sent,
         Err(error) => return failed(code_of(&error), &header_text(&error)),
     };

@@ -30,7 +30,13 @@ use tollgate_trace::{
 
 use self::usage_feed::UsageFeed;
 pub use self::usage_feed::recall;
-use crate::{auth::AuthenticatedCaller, limits::SLOWEST};
+use crate::{
+    auth::{
+        AuthenticatedCaller,
+        concurrency::{ConcurrencyLimit, ConcurrencyPermit},
+    },
+    limits::SLOWEST,
+};
 
 /// The paths for traces and logs over HTTP (OTLP specification, "OTLP/HTTP Request").
 const TRACES: &str = "/v1/traces";
@@ -43,9 +49,13 @@ const GRPC_METRICS: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsSer
 
 /// The interval of the deletion of old reports.
 const HOUR: Duration = Duration::from_secs(3600);
-/// Concurrent requests, from reading the body until it is stored. Each may take a hundred times the memory of
-/// its body.
-const MAX_REQUESTS: usize = 8;
+/// Requests of one sender at once, from their bodies until they are stored.
+const MAX_REQUESTS_OF_SENDER: usize = 4;
+/// Messages of all senders that are unpacked and stored at once: each may take a hundred times the memory of
+/// its body. A sender that is slow with its body takes none of these places.
+const MAX_MESSAGES: usize = 8;
+/// How long a message waits for its place.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// The largest body as sent, in bytes.
 const MAX_BODY: usize = ingest::MAX_BODY;
 
@@ -59,14 +69,15 @@ pub(crate) fn is_otlp(path: &str) -> bool {
 struct Intake {
     gate: Gate,
     store: Store,
-    requests: Arc<Semaphore>,
+    senders: Arc<ConcurrencyLimit>,
+    messages: Arc<Semaphore>,
     usage_feed: Arc<UsageFeed>,
 }
 
-/// A request's body, and the permit to hold it in memory.
+/// A request's body, and its places among its sender's and among all.
 struct RequestBody {
     bytes: Bytes,
-    permit: OwnedSemaphorePermit,
+    places: (ConcurrencyPermit, OwnedSemaphorePermit),
 }
 
 /// The routes, for [`crate::auth::protect`].
@@ -74,7 +85,8 @@ pub fn routes(gate: &Gate, store: &Store) -> Router {
     let intake = Arc::new(Intake {
         gate: gate.clone(),
         store: store.clone(),
-        requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
+        senders: ConcurrencyLimit::new(MAX_REQUESTS_OF_SENDER),
+        messages: Arc::new(Semaphore::new(MAX_MESSAGES)),
         usage_feed: Arc::new(UsageFeed::new(gate, store)),
     });
     Router::new()
@@ -98,6 +110,8 @@ enum IntakeError {
     Store(#[from] StoreError),
     #[error("others are reporting; try again in a second")]
     Busy,
+    #[error("you have {MAX_REQUESTS_OF_SENDER} requests under way; wait for their answers")]
+    TooMany,
     #[error("the body took too long; send less at once")]
     Slow,
     #[error("a body has at most {MAX_BODY} bytes; send less at once")]
@@ -111,7 +125,10 @@ enum IntakeError {
 impl IntakeError {
     /// Whether the client should send the same request again.
     fn is_passing(&self) -> bool {
-        matches!(self, Self::Store(_) | Self::Busy | Self::Broken)
+        matches!(
+            self,
+            Self::Store(_) | Self::Busy | Self::TooMany | Self::Broken
+        )
     }
 
     fn is_too_large(&self) -> bool {
@@ -208,25 +225,35 @@ pub async fn retain(gate: Gate, store: Store) {
 }
 
 impl Intake {
-    /// Reads a request's body. The caller is authenticated; the number of bodies read concurrently is limited.
-    async fn body(&self, body: Body) -> Result<RequestBody, IntakeError> {
-        let permit = Arc::clone(&self.requests)
-            .try_acquire_owned()
-            .map_err(|_| IntakeError::Busy)?;
+    /// A sender's body, as far as the sender has room for it, and then a place for its message.
+    async fn body(
+        &self,
+        who: &AuthenticatedCaller,
+        body: Body,
+    ) -> Result<RequestBody, IntakeError> {
+        let slot = self
+            .senders
+            .enter(&who.caller)
+            .ok_or(IntakeError::TooMany)?;
         let whole = Limited::new(body, MAX_BODY).collect();
-        match tokio::time::timeout(SLOWEST, whole).await {
-            Ok(Ok(body)) => Ok(RequestBody {
-                bytes: body.to_bytes(),
-                permit,
+        let bytes = match tokio::time::timeout(SLOWEST, whole).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(IntakeError::Long),
+            Ok(Err(_)) => return Err(IntakeError::Short),
+            Err(_) => return Err(IntakeError::Slow),
+        };
+        let place = Arc::clone(&self.messages).acquire_owned();
+        match tokio::time::timeout(PATIENCE, place).await {
+            Ok(Ok(place)) => Ok(RequestBody {
+                bytes,
+                places: (slot, place),
             }),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(IntakeError::Long),
-            Ok(Err(_)) => Err(IntakeError::Short),
-            Err(_) => Err(IntakeError::Slow),
+            _ => Err(IntakeError::Busy),
         }
     }
 
     /// Unpacks, decodes and stores a request's message. If the client disconnects, this continues and keeps its
-    /// permit.
+    /// places.
     async fn take<S: ExportSignal>(
         self: Arc<Self>,
         who: &AuthenticatedCaller,
@@ -239,7 +266,7 @@ impl Intake {
             name: who.caller.principal().to_string(),
         };
         let taking = tokio::spawn(async move {
-            let RequestBody { bytes, permit } = sent;
+            let RequestBody { bytes, places } = sent;
             let now = self.gate.now();
             let (intake, from) = (Arc::clone(&self), sender.clone());
             // Decoding may take long, so it must not block an async worker.
@@ -251,7 +278,7 @@ impl Intake {
             let received = reading.await.map_err(|_| IntakeError::Broken)??;
             let traces = received.traces();
             let answer = ingest::keep(&self.store, received, &sender, now).await?;
-            drop(permit);
+            drop(places);
             // Policies see the new sums shortly after the answer.
             self.usage_feed.note_report(sender.name, traces);
             Ok(answer)

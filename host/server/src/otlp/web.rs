@@ -45,7 +45,7 @@ pub(super) async fn export<S: ExportSignal>(
         ));
     };
     let taking = async {
-        let sent = intake.body(body).await?;
+        let sent = intake.body(&who, body).await?;
         intake.take::<S>(&who, sent, encoding, format).await
     };
     match taking.await {

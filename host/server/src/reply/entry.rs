@@ -117,10 +117,10 @@ impl Entry {
             ("reject", "rejected")
         };
         self.kind = "approval_answered";
-        self.outcome = if answer.took_effect {
-            outcome.into()
-        } else {
-            format!("{outcome} too late")
+        self.outcome = match (answer.took_effect, answer.token_makers.is_empty()) {
+            (true, _) => outcome.into(),
+            (false, true) => format!("{outcome} too late"),
+            (false, false) => format!("{outcome}, not counted"),
         };
         self.principal.clone_from(&answer.by.id);
         self.action = action.into();

@@ -12,12 +12,13 @@ use serde::{Deserialize, Serialize};
 use tollgate::{
     enforce, enforce::Answer, enforce::Verdict, gate::AuthorizedCall, gate::Gate, tool::Content,
 };
-use tollgate_ledger::{ApprovalAnswer, ApprovalRow, Token};
+use tollgate_ledger::{ApprovalAnswer, ApprovalRow, EarlierRejection, Token};
 use tollgate_model::{
     decision::{DeterminingPolicy, Severity},
     entity::Uid,
     ids::{ApprovalId, DecisionId, RunId, SpanId, TokenId},
     life::ApprovalState,
+    record::Speaker,
     time::Timestamp,
 };
 use utoipa::ToSchema;
@@ -198,6 +199,10 @@ pub struct ApprovalView {
     /// The user for whom it acts.
     #[schema(value_type = Object)]
     pub on_behalf_of: Uid,
+    /// The user who made the call in the agent's name, and the channel; absent where the agent made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub speaker: Option<Speaker>,
     /// The run of the call.
     #[schema(value_type = String)]
     pub run: RunId,
@@ -217,6 +222,10 @@ pub struct ApprovalView {
     /// All answers, including rejections and late ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<AnswerRow>,
+    /// Rejections of the same call of the same principal, in any run, that still held when this was asked
+    /// for; latest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rejected_before: Vec<EarlierRejectionView>,
     /// Roles that were added because no one answered in time.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub escalated_to: BTreeSet<String>,
@@ -256,8 +265,35 @@ pub struct AnswerRow {
     pub note: Option<String>,
     /// Roles of the user at that time.
     pub roles: BTreeSet<String>,
-    /// Whether it counted; an answer that came too late does not.
+    /// Whether it counted; an answer that came too late, or with a token that the asking side made, does
+    /// not.
     pub took_effect: bool,
+    /// Users other than the one who answered who made the token of the answer.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub token_makers: BTreeSet<String>,
+}
+
+/// An earlier rejection of the same call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EarlierRejectionView {
+    /// The approval that was rejected.
+    #[schema(value_type = String)]
+    pub id: ApprovalId,
+    /// When.
+    #[schema(value_type = i64)]
+    pub at: Timestamp,
+    /// The user who rejected it.
+    pub by: String,
+    /// What the user wrote with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+impl From<EarlierRejection> for EarlierRejectionView {
+    fn from(earlier: EarlierRejection) -> Self {
+        let EarlierRejection { id, at, by, note } = earlier;
+        Self { id, at, by, note }
+    }
 }
 
 impl From<&ApprovalAnswer> for AnswerRow {
@@ -270,6 +306,7 @@ impl From<&ApprovalAnswer> for AnswerRow {
             note: answer.note.clone(),
             roles: answer.roles.clone(),
             took_effect: answer.took_effect,
+            token_makers: answer.token_makers.clone(),
         }
     }
 }
@@ -293,6 +330,7 @@ impl From<ApprovalRow> for ApprovalView {
             digest: row.arguments.as_str().to_owned(),
             principal: row.principal,
             on_behalf_of: row.on_behalf_of,
+            speaker: row.speaker,
             run: row.run,
             call: row.call,
             labels: BTreeSet::new(),
@@ -307,6 +345,7 @@ impl From<ApprovalRow> for ApprovalView {
                 })
                 .collect(),
             answers: row.answers.iter().map(AnswerRow::from).collect(),
+            rejected_before: row.rejected_before.into_iter().map(Into::into).collect(),
             escalated_to: row.escalated_to,
             requested: row.requested,
             expires: row.expires,
@@ -363,6 +402,10 @@ pub struct TokenView {
     /// When it expires; absent: never.
     #[schema(value_type = Option<i64>)]
     pub expires: Option<Timestamp>,
+    /// Users other than its own who made it; absent where that is not known.
+    pub makers: Option<BTreeSet<String>>,
+    /// Whether it is valid; otherwise it waits for a second person.
+    pub confirmed: bool,
 }
 
 impl From<Token> for TokenView {
@@ -375,6 +418,8 @@ impl From<Token> for TokenView {
             hash: _,
             created,
             expires,
+            makers,
+            is_confirmed,
         } = token;
         Self {
             id,
@@ -383,6 +428,8 @@ impl From<Token> for TokenView {
             name,
             created,
             expires,
+            makers,
+            confirmed: is_confirmed,
         }
     }
 }

@@ -26,10 +26,6 @@ use crate::{
     reply::{self, AnswerOutcome, ApprovalView},
 };
 
-/// The channel of answers in records: over TCP, and over the owner's socket, which the command line uses.
-const CHANNEL: &str = "rest";
-const CHANNEL_OF_OWNER: &str = "cli";
-
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     vec![
         ("/v1/approvals", get(list)),
@@ -209,10 +205,8 @@ async fn answer(
                 vote: if approve { Vote::Approve } else { Vote::Reject },
                 seen: seen.as_deref(),
                 note: note.as_deref(),
-                channel: match who.is_owner() {
-                    true => CHANNEL_OF_OWNER,
-                    false => CHANNEL,
-                },
+                channel: who.channel(),
+                token_makers: &who.authenticated.token_makers,
             },
         )
         .await?;

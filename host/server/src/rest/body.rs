@@ -24,6 +24,9 @@ use crate::{
 pub(super) const MAX_BODY: usize = 1 << 20;
 /// The largest body over the owner's socket, in bytes.
 const MAX_BODY_OF_OWNER: usize = 64 << 20;
+/// How requests came in, as records name it: over TCP, and over the owner's socket, which is the command line's.
+const CHANNEL: &str = "rest";
+const CHANNEL_OF_OWNER: &str = "cli";
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -46,15 +49,28 @@ impl Requester {
     /// Counts a request that may add a record to the ledger. Requests of the owner are not counted, because the
     /// owner can fill the disk in other ways.
     pub(super) fn admit(&self) -> Result<(), Problem> {
+        self.admit_many(1)
+    }
+
+    /// As [`Requester::admit`], for a request that may cost as many records as `requests`.
+    pub(super) fn admit_many(&self, requests: usize) -> Result<(), Problem> {
         if self.is_owner {
             return Ok(());
         }
-        Ok(self.auth.admit(&self.authenticated.caller)?)
+        Ok(self.auth.admit_many(&self.authenticated.caller, requests)?)
     }
 
     /// Whether the request came over the owner's socket.
     pub(super) fn is_owner(&self) -> bool {
         self.is_owner
+    }
+
+    /// The channel of the request in records.
+    pub(super) fn channel(&self) -> &'static str {
+        match self.is_owner {
+            true => CHANNEL_OF_OWNER,
+            false => CHANNEL,
+        }
     }
 
     /// Checks that the request came over the owner's socket. Needed for requests that name files of this machine.
@@ -70,8 +86,7 @@ impl Requester {
     }
 
     /// The caller of a tool: the requester, or the agent that the requester names. The operator of the agent may
-    /// do that, and over the owner's socket an administrator. An approval of the call does not show who made the
-    /// request, so over TCP only the operator may.
+    /// do that, and over the owner's socket an administrator. An approval of the call names the requester.
     pub(super) async fn acting(
         &self,
         gate: &Gate,
@@ -90,7 +105,11 @@ impl Requester {
             )));
         }
         self.permit_impersonation(gate, &by, &agent).await?;
-        Ok(Caller::Spoken { agent, by: by.id })
+        Ok(Caller::Spoken {
+            agent,
+            by: by.id,
+            channel: self.channel().into(),
+        })
     }
 
     /// Decides whether `user` may call as an agent, and records it unless the user is its operator. Unknown agents
@@ -115,12 +134,12 @@ impl Requester {
         match decided {
             Ok(_) => Ok(()),
             Err(OperateError::Refused(refusal)) => {
-                let mut problem = Problem::from(*refusal);
-                problem.detail = format!(
+                let problem = Problem::from(*refusal);
+                let detail = format!(
                     "you are not the operator of `{agent}`, so you may not speak for it: {}",
                     problem.detail
                 );
-                Err(problem)
+                Err(problem.detail(detail))
             }
             Err(other) => Err(other.into()),
         }

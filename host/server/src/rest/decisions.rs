@@ -91,6 +91,7 @@ pub(super) async fn list(
     who.admit()?;
     let found = rest.read(&who, move |gate, reader| {
         let administers = gate.is_allowed(&user, Action::Administer);
+        let tenant = gate.ruleset().config.gate.tenant.clone();
         let mut readable: HashMap<RunId, bool> = HashMap::new();
         let limit = query.limit.clamp(1, 500);
         let (mut decisions, mut looked, mut next) = (Vec::new(), 0, None);
@@ -114,7 +115,8 @@ pub(super) async fn list(
             };
             if let Some(entry) = Entry::of(index, &record).filter(wanted) {
                 let may = match record.run {
-                    None => administers,
+                    // To administer this gate is to administer its tenant.
+                    None => administers && record.tenant == tenant,
                     Some(run) => *readable.entry(run).or_insert_with(|| {
                         gate.is_allowed_on_run(&user, Action::ViewRun, run, &record.tenant)
                     }),
@@ -170,9 +172,13 @@ pub(super) async fn show(
     let id: DecisionId = id.parse().map_err(|_| nothing())?;
     let reader = rest.gate.ledger().reader();
     let record = reader.record(id.0)?.ok_or_else(nothing)?;
+    let own = rest.gate.ruleset().config.gate.tenant == record.tenant;
     let Event::Decision(decision) = record.event else {
         return Err(nothing());
     };
+    if record.run.is_none() && !own {
+        return Err(nothing());
+    }
     match record.run {
         Some(run) => {
             let run = reader.run(&run.to_string())?;

@@ -78,7 +78,7 @@ pub(super) async fn keep(
     who: &Requester,
     note: RunNote,
 ) -> Result<Json<Value>, Problem> {
-    who.admit()?;
+    who.admit_many(note.requests())?;
     let caller = &who.authenticated.caller;
     let kept = review::annotate(&rest.gate, &rest.trace()?, caller, note).await?;
     Ok(Json(kept))

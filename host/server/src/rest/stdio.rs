@@ -63,7 +63,7 @@ pub(super) async fn stdio(
         ));
     };
     who.permit_impersonation(&rest.gate, &user, &agent).await?;
-    let caller = caller(&rest, agent, user);
+    let caller = caller(&rest, agent, user, who.channel());
     serve(server, caller, upgrade);
     let headers = [
         (header::CONNECTION, HeaderValue::from_static("upgrade")),
@@ -73,7 +73,7 @@ pub(super) async fn stdio(
 }
 
 /// The caller: the agent, and the user for whom it acts.
-fn caller(rest: &Rest, agent: String, user: Uid) -> Caller {
+fn caller(rest: &Rest, agent: String, user: Uid, channel: &str) -> Caller {
     let ruleset = rest.gate.ruleset();
     let config = ruleset.config.agents.get(&agent);
     if config.is_some_and(|config| config.operator == user.id) {
@@ -82,7 +82,11 @@ fn caller(rest: &Rest, agent: String, user: Uid) -> Caller {
             on_behalf_of: None,
         };
     }
-    Caller::Spoken { agent, by: user.id }
+    Caller::Spoken {
+        agent,
+        by: user.id,
+        channel: channel.into(),
+    }
 }
 
 /// Serves the client in a task until it disconnects or the server stops.

@@ -1,4 +1,4 @@
-//! Tokens of agents and users, for users who may `administer`.
+//! Tokens of agents and users, for users who may make them or `administer`.
 
 use axum::{
     Json,
@@ -7,11 +7,13 @@ use axum::{
 };
 use http::StatusCode;
 use serde::Deserialize;
-use tollgate::gate::Gate;
+use tollgate::gate::{Gate, TokenMaker, TokenValidity};
+use tollgate_ledger::Token;
 use tollgate_model::{
     entity::{Kind, Uid},
     ids::TokenId,
     record::AdminAction,
+    time::Timestamp,
 };
 use tollgate_policy::policy::nearest;
 use utoipa::ToSchema;
@@ -33,6 +35,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     vec![
         ("/v1/tokens", post(create)),
         ("/v1/tokens/{id}", delete(revoke)),
+        ("/v1/tokens/{id}/confirm", post(confirm)),
         ("/v1/tokens/revoke", post(revoke_by_name)),
     ]
 }
@@ -53,17 +56,18 @@ pub(super) struct NewToken {
     /// A name for the list of tokens.
     #[serde(default)]
     name: String,
-    /// How long it is valid, in microseconds; absent: without end.
+    /// How long it is valid, in microseconds; absent: without end. A token that is made by means of another one
+    /// does not outlast it.
     #[serde(default)]
     lasts: Option<u64>,
-    /// Whether it replaces the principal's tokens of the same name.
+    /// Whether it replaces the principal's tokens of the same name. One that waits for a second person does not.
     #[serde(default)]
     replace: bool,
 }
 
 /// Make a token. Its text is returned only here.
 #[utoipa::path(post, path = "/v1/tokens", tag = "tokens", request_body = NewToken, responses(
-    (status = 200, description = "The token", body = NewTokenReply),
+    (status = 200, description = "The token; not valid yet if it is not `confirmed`", body = NewTokenReply),
     (status = 400, description = "It names no agent and no user, or both, or its name is too long", body = Problem),
     (status = 401, description = "No credential that counts", body = Problem),
     (status = 403, description = "Policy does not let this person, or the caller is not a person", body = Problem),
@@ -83,24 +87,72 @@ pub(super) async fn create(
         gate.user(user)?;
     }
     check_name(&body.name)?;
+    let maker = maker(&who, &user);
+    let expires = body.lasts.map(|lasts| gate.now().plus(lasts));
     let purpose = Purpose {
+        makers: maker.makers_of(&principal),
         principal,
         on_behalf_of: body.on_behalf_of,
         name: body.name,
-        expires: body.lasts.map(|lasts| gate.now().plus(lasts)),
+        expires: earlier(expires, who.authenticated.token_expires),
     };
-    let (token, text) = token::mint(gate, purpose)?;
-    let mut target = format!("{} of {}", token.id, token.principal);
-    if let Some(user) = &token.on_behalf_of {
-        target.push_str(&format!(" on behalf of {user}"));
-    }
-    gate.administer(&user, AdminAction::TokenCreated, &target)
-        .await?;
-    token::store(gate, token.clone(), body.replace).await?;
+    let (mut token, text) = token::mint(gate, purpose)?;
+    let validity = gate.make_token(maker, &token).await?;
+    token.is_confirmed = validity == TokenValidity::Valid;
+    let replaces = body.replace && token.is_confirmed;
+    token::store(gate, token.clone(), replaces).await?;
     Ok(Json(NewTokenReply {
         token: token.into(),
         text,
     }))
+}
+
+/// The person who makes or confirms a token.
+fn maker<'a>(who: &'a Requester, user: &'a Uid) -> TokenMaker<'a> {
+    TokenMaker {
+        user,
+        makers: &who.authenticated.token_makers,
+    }
+}
+
+/// The earlier of two times, where absent is never.
+fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// Make a token valid that another person made.
+#[utoipa::path(post, path = "/v1/tokens/{id}/confirm", tag = "tokens", params(("id" = String, Path)), responses(
+    (status = 204, description = "It is valid from now on"),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "Policy does not let this person, it is no person, or they took part in making it", body = Problem),
+    (status = 404, description = "There is none that waits", body = Problem),
+))]
+pub(super) async fn confirm(
+    State(rest): State<Rest>,
+    who: Requester,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let user = who.user()?;
+    who.admit()?;
+    let gate = &rest.gate;
+    let token = find(gate, &id)?;
+    gate.confirm_token(maker(&who, &user), &token).await?;
+    gate.ledger().confirm_token(token.id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The token with this id.
+fn find(gate: &Gate, id: &str) -> Result<Token, Problem> {
+    let nothing = || {
+        let id = tollgate::text::printable(id, 64);
+        Problem::not_found(format!("there is no token {id}"))
+            .help("list them with `tollgate token list`")
+    };
+    let known: TokenId = id.parse().map_err(|_| nothing())?;
+    gate.ledger().reader().token(known)?.ok_or_else(nothing)
 }
 
 fn principal(agent: Option<String>, user: Option<String>) -> Result<Uid, Problem> {
@@ -154,18 +206,12 @@ pub(super) async fn revoke(
 ) -> Result<StatusCode, Problem> {
     let user = who.user()?;
     who.admit()?;
-    let nothing = || {
-        let id = tollgate::text::printable(&id, 64);
-        Problem::not_found(format!("there is no token {id}"))
-            .help("list them with `tollgate token list`")
-    };
     let gate = &rest.gate;
-    let id: TokenId = id.parse().map_err(|_| nothing())?;
-    let token = gate.ledger().reader().token(id)?.ok_or_else(nothing)?;
-    let target = format!("{id} of {}", token.principal);
+    let token = find(gate, &id)?;
+    let target = format!("{} of {}", token.id, token.principal);
     gate.administer(&user, AdminAction::TokenRevoked, &target)
         .await?;
-    gate.ledger().remove_token(id).await?;
+    gate.ledger().remove_token(token.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

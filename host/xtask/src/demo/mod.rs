@@ -139,9 +139,10 @@ impl Desk {
         )?;
         self.scene(
             "Dana gets a token, so that her answers are hers",
-            "She belongs to finance and security.",
+            "She belongs to finance and security. Olga makes the token, and operates no agent.",
             &["user", "token", "dana", "--out", "dana.token"],
-        )
+        )?;
+        self.scene_quiet(&["user", "token", "alice", "--out", "alice.token"])
     }
 
     fn reject_mail(&self) -> Result<()> {
@@ -159,12 +160,13 @@ impl Desk {
 
     fn approve_refund(&self) -> Result<()> {
         let refund = self.pending("payments__refund")?;
+        let approve = ["approvals", "approve", &refund];
+        let as_alice = ["--as", "alice", "--token-file", "alice.token", "--yes"];
         self.scene(
             "Alice runs the agent, so she may not approve its refund",
             "Four eyes: the policy compares the approver with the operator of the agent.",
-            &["approvals", "approve", &refund, "--yes"],
+            &[&approve[..], &as_alice].concat(),
         )?;
-        let approve = ["approvals", "approve", &refund];
         self.scene(
             "Dana may",
             "Her answer is for this call alone, and it is itself a recorded decision.",

@@ -39,8 +39,8 @@ fn read_message(input: &[u8]) {
         assert!(arguments.is_none(), "what is not taken has no arguments");
     }
     let typed = serde_json::from_slice::<Value>(input);
-    if let Some(id) = id {
-        assert_eq!(typed.as_ref().unwrap()["id"], id);
+    if let (Some(id), Ok(typed)) = (id, &typed) {
+        assert_eq!(typed["id"], id);
     }
     let Some(arguments) = arguments else { return };
     let text = std::str::from_utf8(input).unwrap();

@@ -214,6 +214,27 @@ fn every_coding_agent_is_answered_in_its_own_words() {
 }
 
 #[test]
+fn a_prompt_is_what_the_user_asks_for() {
+    let event = json!({
+        "hook_event_name": "UserPromptSubmit", "session_id": "s-1", "prompt": "Write to ann@example.com",
+    });
+    let parsed = HookEvent::parse(&claude_code::PRESET, event.to_string().as_bytes()).unwrap();
+    let prompt = Moment::Prompt {
+        session: "s-1".into(),
+        text: "Write to ann@example.com".into(),
+    };
+    assert_eq!(parsed.moment, prompt);
+    assert!(parsed.tool_use.is_none());
+    // What is not told cannot keep a prompt from its agent.
+    let torn = json!({ "hook_event_name": "UserPromptSubmit", "session_id": "s-1" }).to_string();
+    assert!(HookEvent::parse(&claude_code::PRESET, torn.as_bytes()).is_err());
+    assert!(event::decides_nothing(
+        &claude_code::PRESET,
+        torn.as_bytes()
+    ));
+}
+
+#[test]
 fn a_result_that_policy_keeps_back_is_not_to_be_used() {
     let event = HookEvent {
         name: "PostToolUse".into(),

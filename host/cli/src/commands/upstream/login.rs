@@ -43,8 +43,8 @@ pub(crate) struct Login {
     /// The server, as tollgate.toml names it.
     name: String,
     /// The port of this machine at which the answer is awaited; any free one unless given.
-    #[arg(long, value_name = "PORT", default_value_t = 0)]
-    port: u16,
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
 }
 
 /// A login to remove.
@@ -59,11 +59,11 @@ pub(crate) struct Logout {
 
 /// Log in: print where to consent, await the answer, have the gate complete it.
 pub(super) async fn login(args: &Login, cx: &Context<'_>) -> Result<(), Failure> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).await;
+    let port = args.port.unwrap_or_default();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
     let listener = listener.map_err(|e| {
         Failure::plain(format!(
-            "no answer can be awaited at port {} of this machine: {e}",
-            args.port
+            "no answer can be awaited at port {port} of this machine: {e}"
         ))
         .help("name another with --port, or leave it out")
     })?;

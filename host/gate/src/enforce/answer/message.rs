@@ -24,6 +24,23 @@ impl Answer {
 }
 
 impl Refusal {
+    /// The text for a person who operates the gate. Unlike an agent, they decide themselves whether to try
+    /// again.
+    #[must_use]
+    pub fn message_for_person(&self) -> String {
+        match self {
+            Self::Denied { decision, basis } | Self::Undecidable { decision, basis } => format!(
+                "you may not do this: {} ({}decision {decision})",
+                basis.reason(),
+                policies(basis),
+            ),
+            Self::Unrecorded { reason } => {
+                format!("this was not done, because it could not be recorded: {reason}")
+            }
+            other => other.message(),
+        }
+    }
+
     /// The text for the caller.
     #[must_use]
     pub fn message(&self) -> String {

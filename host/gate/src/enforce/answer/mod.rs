@@ -94,7 +94,7 @@ pub enum Verdict {
         /// The decision about the result.
         decision: DecisionId,
         /// The basis of that decision.
-        basis: Basis,
+        basis: Box<Basis>,
     },
     /// It did not run, or an effect inside it waits for an approval.
     Refused(Refusal),

@@ -19,8 +19,10 @@ use tollgate_model::{
     time::Timestamp,
 };
 
+mod asking_side;
 mod pending_call;
 
+use asking_side::{maker_on_asking_side, operator};
 pub use pending_call::PendingCall;
 
 use super::{Pep, Refusal, Ruleset};
@@ -45,8 +47,11 @@ pub enum ApprovalError {
         /// Its state.
         state: ApprovalState,
     },
-    /// The same person has already approved; others are needed.
-    #[error("{user} has approved {id} already; it still needs {needs}")]
+    /// The same person has already approved, perhaps as another user whose token one of them made; others
+    /// are needed.
+    #[error(
+        "{user} has approved {id} already, or the maker of a token has; it still needs {needs}"
+    )]
     Twice {
         /// The approval.
         id: ApprovalId,
@@ -54,6 +59,19 @@ pub enum ApprovalError {
         user: String,
         /// What is still missing.
         needs: String,
+    },
+    /// The token of the answer was made by a person on the asking side.
+    #[error(
+        "your token was made by {maker}, for whose side this call is made, so your approval does not count: \
+         another person must make or confirm a token of {user} first"
+    )]
+    TokenOfAsker {
+        /// The approval.
+        id: ApprovalId,
+        /// The user.
+        user: String,
+        /// The person who made the token.
+        maker: String,
     },
     /// The digest in the answer differs from that of the call.
     #[error(
@@ -104,7 +122,12 @@ pub struct ApprovalResponse<'a> {
     pub note: Option<&'a str>,
     /// The channel, such as `cli` or `rest`.
     pub channel: &'a str,
+    /// Users other than the approver who made the token by which the approver is known.
+    pub token_makers: &'a BTreeSet<String>,
 }
+
+/// Of an answer without a token, or with one that the approver made.
+static NO_MAKERS: BTreeSet<String> = BTreeSet::new();
 
 impl<'a> ApprovalResponse<'a> {
     /// An answer without a note and without a check of the digest.
@@ -115,6 +138,7 @@ impl<'a> ApprovalResponse<'a> {
             seen: None,
             note: None,
             channel,
+            token_makers: &NO_MAKERS,
         }
     }
 }
@@ -164,13 +188,7 @@ fn request(
 ) -> (Request, Vec<Entity>) {
     let tool = Uid::new(Kind::Tool, &row.tool);
     let resource = Uid::new(Kind::Approval, row.id.to_string());
-    let operator = match row.principal.kind {
-        Kind::User => row.principal.clone(),
-        _ => config.agents.get(&row.principal.id).map_or_else(
-            || row.on_behalf_of.clone(),
-            |a| Uid::new(Kind::User, &a.operator),
-        ),
-    };
+    let operator = operator(config, row);
     let request = Request {
         principal: user.clone(),
         action,
@@ -181,9 +199,15 @@ fn request(
             operator,
             roles: row.requirement.roles(),
             escalated_to: row.escalated_to.clone(),
+            speaker: row.speaker.as_ref().map(|speaker| speaker.by.clone()),
         },
     };
-    (request, vec![Entity::new(resource, [tool])])
+    // Roles of an earlier configuration stay known.
+    let asked = row.requirement.roles();
+    let roles = asked.iter().chain(&row.escalated_to);
+    let roles = roles.map(|role| Entity::new(Uid::new(Kind::Role, role), []));
+    let entities = [Entity::new(resource, [tool])].into_iter().chain(roles);
+    (request, entities.collect())
 }
 
 impl Pep {
@@ -245,9 +269,13 @@ impl Pep {
         let configured = ruleset.config.users.get(&user.id);
         let roles = configured.map_or_else(BTreeSet::new, |user| user.roles.clone());
         let now = judged.facts.now;
-        let Effect { event, needs } = effect(row, user, &roles, response.vote, now)?;
+        let maker = maker_on_asking_side(&ruleset.config, row, &response);
+        let Effect { event, needs } = effect(row, user, &roles, &response, now)?;
         let expired = event == ApprovalEvent::Expire;
-        let state = row.state.after(event);
+        let state = row
+            .state
+            .after(event)
+            .filter(|_| maker.is_none() || expired);
         let of_run = |event| Record::new(row.tenant.clone(), Some(row.run), now, event);
         let answered = ApprovalAnswered {
             approve: response.vote == Vote::Approve,
@@ -257,6 +285,7 @@ impl Pep {
             roles,
             took_effect: state.is_some() && !expired,
             note: response.note.map(|note| printable(note, 1000)),
+            token_makers: response.token_makers.clone(),
         };
         batch
             .records
@@ -273,14 +302,19 @@ impl Pep {
             Err(CommitError::ApprovalChanged) => return Ok(None),
             Err(error) => return Err(Refusal::from(error).into()),
         };
-        match state {
-            Some(state) if !expired => Ok(Some(ApprovalResult {
+        match (state, maker) {
+            (Some(state), _) if !expired => Ok(Some(ApprovalResult {
                 id,
                 state,
                 decision,
                 needs,
             })),
-            state => Err(ApprovalError::Resolved {
+            (None, Some(maker)) => Err(ApprovalError::TokenOfAsker {
+                id,
+                user: user.id.clone(),
+                maker,
+            }),
+            (state, _) => Err(ApprovalError::Resolved {
                 id,
                 state: state.unwrap_or(row.state),
             }),
@@ -382,13 +416,16 @@ fn effect(
     row: &ApprovalRow,
     user: &Uid,
     roles: &BTreeSet<String>,
-    vote: Vote,
+    response: &ApprovalResponse<'_>,
     now: Timestamp,
 ) -> Result<Effect, ApprovalError> {
     let is_open = matches!(row.state, ApprovalState::Pending | ApprovalState::Approved);
-    if vote == Vote::Approve
+    // The maker of a token can answer in its user's name, so both are one person.
+    let is_same_person = |person: &str| person == user.id || response.token_makers.contains(person);
+    let mut counted = (row.answers.iter()).filter(|answer| answer.approve && answer.took_effect);
+    if response.vote == Vote::Approve
         && row.state == ApprovalState::Pending
-        && row.approvers.iter().any(|(by, _)| by == user)
+        && counted.any(|answer| answer.people().any(is_same_person))
         && row.expires > now
     {
         return Err(ApprovalError::Twice {
@@ -401,7 +438,7 @@ fn effect(
         let event = ApprovalEvent::Expire;
         return Ok(Effect { event, needs: None });
     }
-    let event = match vote {
+    let event = match response.vote {
         Vote::Reject => ApprovalEvent::Reject,
         Vote::Approve => {
             let earlier = row.approvers.iter().flat_map(|(_, roles)| roles);

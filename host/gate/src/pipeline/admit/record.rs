@@ -2,10 +2,11 @@
 
 use tollgate_ledger::{ApprovalRow, Batch, CommitError, Condition, Payload, Receipt};
 use tollgate_model::{
+    canonical::to_canonical,
     decision::{Basis, Decision, Outcome, Requirement},
     ids::{ApprovalId, DecisionId, SpanId},
     life::ApprovalState,
-    record::{ApprovalRequested, Event, Start},
+    record::{ApprovalRequested, Event, KeyedDigest, Start},
     time::Timestamp,
 };
 
@@ -259,6 +260,7 @@ impl Attempt<'_> {
             call: cx.call,
             capability: None,
             component: call.tool().source.digest,
+            declared: self.declared()?,
             expires,
             id,
             on_behalf_of: cx.on_behalf_of.clone(),
@@ -267,11 +269,24 @@ impl Attempt<'_> {
             requirement: requirement.clone(),
             round,
             span: self.pep.span_id(),
+            speaker: cx.speaker.clone(),
             tool: call.tool().name.clone(),
             via: cx.via(),
             waiting: cx.waiting(),
         }));
         Ok((event, payload))
+    }
+
+    /// Digest of the arguments that the tool declares, if the call has others as well.
+    fn declared(&self) -> Result<Option<KeyedDigest>, Refusal> {
+        let (ruleset, tool) = (&self.cx.ruleset, &self.call.tool().name);
+        let input = ruleset.pdp.tool(tool);
+        let declared = input.and_then(|input| input.declared(self.call.arguments()));
+        let Some(bytes) = declared.and_then(|declared| to_canonical(&declared).ok()) else {
+            return Ok(None);
+        };
+        let canonical = String::from_utf8_lossy(&bytes);
+        self.pep.call_digest(ruleset, tool, &canonical).map(Some)
     }
 
     async fn record_too_many_pending(

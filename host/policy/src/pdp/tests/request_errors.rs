@@ -118,6 +118,7 @@ fn an_unknown_role_of_an_approver_is_an_error() {
             operator: uid(Kind::User, "alice"),
             roles: names(&["ghost"]),
             escalated_to: BTreeSet::new(),
+            speaker: None,
         },
         principal: uid(Kind::User, "carol"),
         resource: uid(Kind::Approval, "apr"),

@@ -200,3 +200,27 @@ fn null_is_absence_in_alternatives_too() {
         Vec::<String>::new()
     );
 }
+
+#[test]
+fn the_declared_part_of_open_arguments_leaves_the_rest_out_at_every_level() {
+    let schema = json!({
+        "type": "object",
+        "additionalProperties": true,
+        "properties": {
+            "to": {"type": "string"},
+            "items": {"type": "array", "items": {
+                "type": "object",
+                "additionalProperties": true,
+                "properties": {"n": {"type": "integer"}},
+            }},
+        },
+    });
+    let input = ToolInput::from_json_schema("t", &schema, &BTreeMap::new()).unwrap();
+    let whole = json!({"to": "a", "_": 1, "items": [{"n": 1, "x": 2}, {"n": 3}]});
+    let declared = json!({"to": "a", "items": [{"n": 1}, {"n": 3}]});
+    assert_eq!(input.declared(&whole), Some(declared.clone()));
+    assert_eq!(input.declared(&declared), None, "there is nothing else");
+    let free = json!({"type": "object", "additionalProperties": true});
+    let free = ToolInput::from_json_schema("t", &free, &BTreeMap::new()).unwrap();
+    assert_eq!(free.declared(&whole), None, "it declares nothing");
+}

@@ -28,7 +28,7 @@ use crate::{
     bindings::files::{Entry, Error, Kind},
     call::{Call, Host},
     capability::denial,
-    port::{Authorize, EffectReport, Permit},
+    port::{Authorize, CallPort, EffectReport, Permit},
     resources::{Grant, GrantMode},
 };
 
@@ -239,6 +239,18 @@ impl FileResult {
     }
 }
 
+/// Tells the operator of a path that was refused before anything was decided: auditors look for attempts to leave
+/// a grant.
+pub(crate) fn log_refusal<P: CallPort + ?Sized>(
+    host: &Host<P>,
+    grant: &str,
+    path: &str,
+    reason: &str,
+) {
+    let message = format!("the path `{path}` in `{grant}` was refused: {reason}");
+    host.policy.log("warn", &message);
+}
+
 /// Set when the call ends while an operation waits: an operation that has not begun by then never begins.
 #[derive(Default)]
 struct CallOver(Arc<AtomicBool>);
@@ -288,9 +300,13 @@ impl<P: Authorize<FileAct> + ?Sized> FileRequest<P> {
         let call = CallOver::default();
         let over = Arc::clone(&call.0);
         let runtime = host.runtime.clone();
-        let result = runtime.spawn(self.perform(host, over)).await;
+        let (grant, path) = (self.grant.clone(), self.path.clone());
+        let result = runtime.spawn(self.perform(host.clone(), over)).await;
         drop(call);
         let broken = || Error::Failed("the host could not do it".into());
+        if let Ok(Err(Error::InvalidPath(reason))) = &result {
+            log_refusal(&host, &grant, &path, reason);
+        }
         // A task that panicked has not allowed anything.
         pick(result.map_err(|_| broken())??).ok_or_else(broken)
     }

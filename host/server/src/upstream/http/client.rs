@@ -80,6 +80,24 @@ impl HttpClient {
         self
     }
 
+    /// The way to a server of a test, without TLS and credentials.
+    #[cfg(test)]
+    pub(super) fn for_tests(url: Url, secrets: Arc<Vault>) -> Self {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .pool_max_idle_per_host(0)
+            .build()
+            .unwrap_or_default();
+        Self {
+            client,
+            url,
+            credentials: String::new(),
+            secrets,
+            tokens: None,
+        }
+    }
+
     pub(super) fn url(&self) -> &Url {
         &self.url
     }

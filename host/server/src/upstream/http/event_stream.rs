@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{
-    Fate, HttpClient, HttpError, MAX_BODY, STREAM, Stale, WAITING,
+    Fate, HttpClient, HttpError, MAX_BODY, STREAM, Stale, TELLING, WAITING,
     client::{body, has_credentials, media_type},
     in_time, lock,
 };
@@ -189,7 +189,7 @@ impl Sender {
             {
                 self.end_post(cancelled.params.request_id.as_ref());
             }
-            return in_time(self.post(message)).await;
+            return in_time(TELLING, self.post(message)).await;
         };
         let posted = tokio::select! {
             biased;

@@ -10,6 +10,8 @@ mod event_stream;
 pub(super) mod fuzzing;
 mod headers;
 mod streams;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,
@@ -81,6 +83,8 @@ struct ConnectionState {
     closing: CancellationToken,
     under_way: Mutex<HashMap<RequestId, CancellationToken>>,
     parameters: Mutex<ParameterHeaders>,
+    /// How long the server may take over what has no answer.
+    telling: Duration,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -111,6 +115,7 @@ impl HttpTransport {
                 closing: CancellationToken::new(),
                 under_way: Mutex::default(),
                 parameters: Mutex::default(),
+                telling: TELLING,
             }),
             incoming,
         }
@@ -249,7 +254,7 @@ impl ConnectionState {
         let modern = lock(&self.session).modern;
         let told = match (&cancelled, modern) {
             (Some(_), true) => Ok(()),
-            _ => in_time(self.tell_by_post(message)).await,
+            _ => in_time(self.telling, self.tell_by_post(message)).await,
         };
         if matches!(
             notification,
@@ -451,10 +456,13 @@ impl ConnectionState {
     }
 }
 
-/// Tell the server something that has no answer.
-async fn in_time(telling: impl Future<Output = Result<(), HttpError>>) -> Result<(), HttpError> {
+/// Tell the server something that has no answer, within `limit`.
+async fn in_time(
+    limit: Duration,
+    telling: impl Future<Output = Result<(), HttpError>>,
+) -> Result<(), HttpError> {
     let late = |_| HttpError::unknown("it does not take a message in time");
-    let told = tokio::time::timeout(TELLING, telling).await;
+    let told = tokio::time::timeout(limit, telling).await;
     told.map_err(late).flatten()
 }
 

@@ -252,13 +252,14 @@ fn challenges(response: &WireResponse) -> impl Iterator<Item = &[u8]> {
     fields.map(|(_, value)| value.as_slice())
 }
 
-/// What a server is called as a resource, if neither it nor the operator says so: its URL, without the slash that
-/// stands for no path.
+/// What a server is called as a resource, if neither it nor the operator says so: its URL, without the query
+/// (RFC 8707, section 2), and without the slash that stands for no path.
 fn own_resource(url: &Url) -> String {
     let mut url = url.clone();
     url.set_fragment(None);
-    match (url.path(), url.query()) {
-        ("/", None) => url.as_str().trim_end_matches('/').to_owned(),
+    url.set_query(None);
+    match url.path() {
+        "/" => url.as_str().trim_end_matches('/').to_owned(),
         _ => url.into(),
     }
 }
@@ -274,7 +275,7 @@ mod tests {
             ("https://h/", "https://h"),
             ("https://h/mcp", "https://h/mcp"),
             ("https://h/mcp/", "https://h/mcp/"),
-            ("https://h/?x=1#y", "https://h/?x=1"),
+            ("https://h/mcp?key=1#y", "https://h/mcp"),
         ] {
             assert_eq!(own_resource(&Url::parse(url).unwrap()), resource);
         }

@@ -127,7 +127,9 @@ pub(super) fn resource_metadata(
         return Err("its metadata (RFC 9728) is that of another resource".into());
     }
     let mut issuers = servers.into_iter().take(MAX_ISSUERS);
-    let issuer = issuers.find(|issuer| endpoint(issuer).is_some());
+    // RFC 8414, section 2.
+    let is_issuer = |issuer: &String| endpoint(issuer).is_some_and(|url| url.query().is_none());
+    let issuer = issuers.find(is_issuer);
     let issuer =
         issuer.ok_or_else(|| "its metadata (RFC 9728) names no authorization server".to_owned())?;
     Ok(ResourceMetadata { resource, issuer })
@@ -253,6 +255,7 @@ mod tests {
             json!({"resource": "https://h/mcp", "authorization_servers": []}),
             json!({"resource": "https://h/mcp"}),
             json!({"resource": "https://h/mcp", "authorization_servers": ["https://u:p@as"]}),
+            json!({"resource": "https://h/mcp", "authorization_servers": ["https://as?x=1"]}),
             json!([]),
         ] {
             assert!(of(wrong.clone(), None).is_err(), "{wrong}");

@@ -156,6 +156,8 @@ impl Story {
         self.add(Event::ApprovalRequested(Box::new(ApprovalRequested {
             arguments: digest(tool),
             call,
+            declared: None,
+            speaker: None,
             capability: None,
             component: Sha256Digest::of(b"crm.wasm"),
             expires: Timestamp(1_795_249_900_000_000),
@@ -183,6 +185,7 @@ impl Story {
             channel: "cli".into(),
             id,
             roles: BTreeSet::new(),
+            token_makers: BTreeSet::new(),
             took_effect: true,
             note: None,
         }));

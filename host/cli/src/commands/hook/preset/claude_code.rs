@@ -12,6 +12,8 @@ Example, in ~/.claude/settings.json:
     \"PostToolUse\": [{\"matcher\": \"*\", \"hooks\": [{\"type\": \"command\", \"timeout\": 60,
       \"command\": \"tollgate --config FILE hook claude-code --agent coder\"}]}],
     \"PostToolUseFailure\": [{\"matcher\": \"*\", \"hooks\": [{\"type\": \"command\", \"timeout\": 60,
+      \"command\": \"tollgate --config FILE hook claude-code --agent coder\"}]}],
+    \"UserPromptSubmit\": [{\"hooks\": [{\"type\": \"command\", \"timeout\": 60,
       \"command\": \"tollgate --config FILE hook claude-code --agent coder\"}]}]}}
 
 and in tollgate.toml:
@@ -24,6 +26,7 @@ Reads the event's JSON on standard input and writes the answer to standard outpu
 run. Without --config it uses the configuration of the project (CLAUDE_PROJECT_DIR), which must be trusted.
 Tools that the preset does not declare are decided as `NAME__mcp` (server, tool, arguments) or
 `NAME__other` (tool, arguments). Paths are resolved, and the call is decided and executed with the resolved path.
+The user's prompt is sent to the gate if request_from = [\"rest\"] is set for the agent ([agents.NAME]).
 Allowed calls still pass Claude Code's own permissions, unless --allow is given.
 
 Exit codes: 0, the answer is on standard output; 2, the call is blocked, and standard error says why;

@@ -300,6 +300,8 @@ impl Story {
         self.add(
             0,
             Event::ApprovalRequested(Box::new(ApprovalRequested {
+                declared: None,
+                speaker: None,
                 capability: None,
                 waiting: Vec::new(),
                 via: Vec::new(),
@@ -339,6 +341,7 @@ impl Story {
                 channel: "cli".into(),
                 id,
                 roles: set(&["finance"]),
+                token_makers: BTreeSet::new(),
                 took_effect: true,
                 note: note.map(str::to_owned),
             }),

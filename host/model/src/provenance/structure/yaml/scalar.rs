@@ -110,11 +110,8 @@ fn push_escape(
             return None;
         }
         let code = u32::from_str_radix(&hex, 16).ok()?;
-        value.push(match char::from_u32(code) {
-            Some(c) => c,
-            // Half of a surrogate pair, as JSON writes them.
-            None => '\u{fffd}',
-        });
+        // Half of a surrogate pair, as JSON writes them, is no character.
+        value.push(char::from_u32(code).unwrap_or('\u{fffd}'));
         return Some(());
     }
     value.push(match escape {

@@ -18,7 +18,7 @@ use wasmtime_wasi::p2::{
 
 use super::{
     super::FileAct,
-    super::operation::{FileOperation, FileResult, OpenMode},
+    super::operation::{FileOperation, FileResult, OpenMode, log_refusal},
     Charge, Descriptor, File, FileLocation, Filesystem, Listing, SharedContent, code,
     content::{Reader, Writer},
 };
@@ -50,7 +50,7 @@ impl<P: Authorize<FileAct> + ?Sized> HostDescriptor for Filesystem<'_, P> {
         how: OpenFlags,
         flags: DescriptorFlags,
     ) -> FsResult<Resource<Handle>> {
-        let location = self.files.directory(&fd)?.below(&path)?;
+        let location = self.locate(&fd, &path)?;
         let readable = flags.contains(DescriptorFlags::READ);
         let truncate = how.contains(OpenFlags::TRUNCATE);
         let writable = flags.contains(DescriptorFlags::WRITE);
@@ -85,6 +85,7 @@ impl<P: Authorize<FileAct> + ?Sized> HostDescriptor for Filesystem<'_, P> {
                 content: SharedContent::new(bytes, truncate, &self.files.held)?,
                 readable,
                 writable,
+                sized: readable || truncate || how.contains(OpenFlags::EXCLUSIVE),
             }),
             _ => Descriptor::Directory(location),
         };
@@ -116,7 +117,7 @@ impl<P: Authorize<FileAct> + ?Sized> HostDescriptor for Filesystem<'_, P> {
         _: PathFlags,
         path: String,
     ) -> FsResult<DescriptorStat> {
-        let location = self.files.directory(&fd)?.below(&path)?;
+        let location = self.locate(&fd, &path)?;
         let entry = self
             .operate(&location, FileOperation::Stat, FileResult::entry)
             .await?;
@@ -225,10 +226,16 @@ impl<P: Authorize<FileAct> + ?Sized> HostDescriptor for Filesystem<'_, P> {
     }
 
     async fn stat(&mut self, fd: Resource<Handle>) -> FsResult<DescriptorStat> {
-        Ok(match self.files.get(&fd)? {
-            Descriptor::Directory(_) => stat(DescriptorType::Directory, 0),
-            Descriptor::File(file) => stat(DescriptorType::RegularFile, file.content.len()),
-        })
+        let file = match self.files.get(&fd)? {
+            Descriptor::Directory(_) => return Ok(stat(DescriptorType::Directory, 0)),
+            Descriptor::File(file) => file,
+        };
+        // The size of a file that is open for writing alone tells what others wrote, as reading does.
+        if !file.sized {
+            self.operate(&file.location, FileOperation::Stat, FileResult::entry)
+                .await?;
+        }
+        Ok(stat(DescriptorType::RegularFile, file.content.len()))
     }
 
     async fn is_same_object(
@@ -260,7 +267,7 @@ impl<P: Authorize<FileAct> + ?Sized> HostDescriptor for Filesystem<'_, P> {
         path: String,
     ) -> FsResult<MetadataHashValue> {
         // Depends on the name only, so it reveals nothing about the file.
-        Ok(hash(&self.files.directory(&fd)?.below(&path)?))
+        Ok(hash(&self.locate(&fd, &path)?))
     }
 
     async fn advise(
@@ -321,8 +328,8 @@ impl<P: Authorize<FileAct> + ?Sized> HostDescriptor for Filesystem<'_, P> {
         new_fd: Resource<Handle>,
         new_path: String,
     ) -> FsResult<()> {
-        let from = self.files.directory(&fd)?.below(&path)?;
-        let to = self.files.directory(&new_fd)?.below(&new_path)?;
+        let from = self.locate(&fd, &path)?;
+        let to = self.locate(&new_fd, &new_path)?;
         if self.may_write(&from.grant) != Some(true) {
             return Err(ErrorCode::ReadOnly.into());
         }
@@ -373,10 +380,20 @@ impl<P: Authorize<FileAct> + ?Sized> Filesystem<'_, P> {
         path: &str,
         operation: FileOperation,
     ) -> FsResult<()> {
-        let location = self.files.directory(fd)?.below(path)?;
+        let location = self.locate(fd, path)?;
         Ok(self
             .operate(&location, operation, FileResult::nothing)
             .await?)
+    }
+
+    /// The location of a path. One that leads out is refused, and the refusal is in the trace.
+    fn locate(&mut self, fd: &Resource<Handle>, path: &str) -> FsResult<FileLocation> {
+        let directory = self.files.directory(fd)?;
+        let location = directory.below(path);
+        if let (Err(ErrorCode::NotPermitted), Some(host)) = (&location, self.call.host()) {
+            log_refusal(host, &directory.grant, path, "it leads out of the grant");
+        }
+        Ok(location?)
     }
 
     fn writer(

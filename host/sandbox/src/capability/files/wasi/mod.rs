@@ -135,6 +135,8 @@ struct File {
     content: SharedContent,
     readable: bool,
     writable: bool,
+    /// Whether the guest may know its size: it may read the file, or has emptied or created it.
+    sized: bool,
 }
 
 #[derive(Debug, Clone)]

@@ -1,0 +1,54 @@
+//! The parts of a value that is several: a list in one text, nested JSON, a name with an address.
+
+use serde_json::Value;
+
+/// The most parts of a value that is a list.
+const MAX_PARTS: usize = 64;
+
+/// The parts of a value that is several.
+pub(super) fn parts(value: &str) -> Option<Vec<String>> {
+    if value.starts_with(['{', '[']) {
+        let json: Value = serde_json::from_str(value).ok()?;
+        let mut leaves = Vec::new();
+        collect(&json, &mut leaves);
+        return (leaves.len() <= MAX_PARTS).then_some(leaves);
+    }
+    let separators = [',', ';', '|', '\n', '<', '>'];
+    let parts: Vec<String> = value
+        .split(separators)
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .map(str::to_owned)
+        .collect();
+    if (2..=MAX_PARTS).contains(&parts.len()) {
+        return Some(parts);
+    }
+    // A date with a time, or addresses in a row: every part is a value in its form.
+    let rows: Vec<&str> = value.split_whitespace().collect();
+    let is_value =
+        |part: &&str| part.contains(['@', ':', '/']) || part.bytes().any(|b| b.is_ascii_digit());
+    ((2..=MAX_PARTS).contains(&rows.len()) && rows.iter().all(is_value))
+        .then(|| rows.into_iter().map(str::to_owned).collect())
+}
+
+fn collect(json: &Value, leaves: &mut Vec<String>) {
+    match json {
+        Value::Object(members) => {
+            for (name, member) in members {
+                if is_value(name) {
+                    leaves.push(name.clone());
+                }
+                collect(member, leaves);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect(item, leaves)),
+        Value::String(text) => leaves.push(text.clone()),
+        Value::Number(number) => leaves.push(number.to_string()),
+        Value::Bool(_) | Value::Null => {}
+    }
+}
+
+/// Whether the name of a member is a value itself, such as an address in a map of addresses.
+pub(super) fn is_value(name: &str) -> bool {
+    name.contains(['@', '.', ':', '/', '\\']) || name.bytes().any(|b| b.is_ascii_digit())
+}

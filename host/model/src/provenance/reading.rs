@@ -1,0 +1,160 @@
+//! Reading a result into an index, field by field.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{
+    Place, ReadIndex, ResultSource, Trust,
+    key::Kind,
+    words::{self, words},
+};
+
+/// The most trusted values.
+const MAX_TRUSTED: usize = 1 << 17;
+/// The most places; of further ones only the step is known.
+const MAX_PLACES: usize = 1 << 14;
+/// The most bytes of a pointer.
+const MAX_POINTER: usize = 120;
+/// The most levels of a result that are read as fields; what is deeper is untrusted text.
+const MAX_DEPTH: usize = 64;
+/// The most words of a field whose single words are values, too.
+const MAX_WORDS: usize = 8;
+/// The fewest characters of such a word.
+const MIN_WORD: usize = 4;
+/// The most lines of a trusted text whose parts are values.
+const MAX_LINES: usize = 4096;
+
+/// Reads one result.
+pub(super) struct Reading<'a> {
+    index: &'a mut ReadIndex,
+    source: &'a ResultSource<'a>,
+    /// The path to the value that is being read.
+    path: Vec<String>,
+    /// Places of this result, by pointer.
+    known: BTreeMap<String, u32>,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(index: &'a mut ReadIndex, source: &'a ResultSource<'a>) -> Self {
+        index.steps = index.steps.saturating_add(1);
+        Self {
+            index,
+            source,
+            path: Vec::new(),
+            known: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn value(&mut self, value: &Value) {
+        if self.path.len() > MAX_DEPTH {
+            return self.text(&value.to_string());
+        }
+        match value {
+            Value::Object(members) => {
+                for (name, member) in members {
+                    self.path.push(name.clone());
+                    self.leaf(name);
+                    self.value(member);
+                    self.path.pop();
+                }
+            }
+            Value::Array(items) => {
+                for item in items {
+                    self.path.push("*".to_owned());
+                    self.value(item);
+                    self.path.pop();
+                }
+            }
+            Value::String(text) => self.leaf(text),
+            Value::Number(number) => self.leaf(&number.to_string()),
+            Value::Bool(_) | Value::Null => {}
+        }
+    }
+
+    pub(super) fn leaf(&mut self, text: &str) {
+        match self.source.trust.of(&self.path) {
+            Trust::Trusted => self.trusted(text),
+            Trust::Untrusted => self.text(text),
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        let place = self.place();
+        let ReadIndex { key, texts, .. } = &mut *self.index;
+        texts.read(key, text, place);
+    }
+
+    /// A trusted text: a value as a whole, and what stands in each of its lines, lists and assignments.
+    fn trusted(&mut self, text: &str) {
+        self.trusted_value(text);
+        let separators = ['\n', ',', ';', '|'];
+        if !text.contains(separators) && !text.contains(": ") {
+            return;
+        }
+        for line in text.split('\n').take(MAX_LINES) {
+            let (name, value) = line.split_once(": ").unwrap_or(("", line));
+            for part in [line, name, value] {
+                self.trusted_value(part);
+            }
+            value
+                .split(separators)
+                .for_each(|part| self.trusted_value(part));
+        }
+    }
+
+    fn trusted_value(&mut self, text: &str) {
+        let words = words(text);
+        if words.is_empty() {
+            return;
+        }
+        let place = self.place();
+        let ReadIndex { key, trusted, .. } = &mut *self.index;
+        let mut insert = |digest: u64| {
+            if trusted.len() < MAX_TRUSTED {
+                trusted.entry(digest).or_insert(place);
+            }
+        };
+        let joined = words::joined(&words);
+        insert(key.digest(Kind::Field, [joined.as_str()]));
+        if let Some(compact) = words::compact(&words) {
+            // The groups of an account number are no values.
+            return insert(key.digest(Kind::Compact, [compact.as_str()]));
+        }
+        if words.len() > 1 && words.len() <= MAX_WORDS {
+            let long = words.iter().filter(|w| w.text.chars().count() >= MIN_WORD);
+            long.for_each(|w| insert(key.digest(Kind::Field, [w.text.as_str()])));
+        }
+    }
+
+    /// The number of the place that is being read.
+    fn place(&mut self) -> u32 {
+        let mut pointer = String::new();
+        for part in &self.path {
+            if pointer.len() + part.len() > MAX_POINTER {
+                pointer.push_str("/…");
+                break;
+            }
+            pointer.push('/');
+            pointer.push_str(&part.replace('~', "~0").replace('/', "~1"));
+        }
+        if let Some(place) = self.known.get(&pointer) {
+            return *place;
+        }
+        let places = &mut self.index.places;
+        let last = || u32::try_from(places.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        if places.len() >= MAX_PLACES {
+            return last();
+        }
+        places.push(Place {
+            call: self.source.call,
+            pointer: pointer.clone(),
+            run: self.source.run,
+            step: self.index.steps,
+            tool: self.source.tool.to_owned(),
+        });
+        let place = u32::try_from(places.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        self.known.insert(pointer, place);
+        place
+    }
+}
