@@ -228,10 +228,12 @@ impl From<Refusal> for Problem {
 impl From<OperateError> for Problem {
     fn from(error: OperateError) -> Self {
         match error {
-            OperateError::Refused(refusal) => Self {
-                detail: refusal.message_for_person(),
-                ..(*refusal).into()
-            },
+            OperateError::Refused(refusal) => {
+                let detail = refusal.message_for_person();
+                let mut problem = Self::from(*refusal);
+                problem.0.detail = detail;
+                problem
+            }
             OperateError::Unknown(message) => Self::not_found(message),
             OperateError::SamePerson(message) => {
                 Self::new(StatusCode::FORBIDDEN, "same_person", message)
