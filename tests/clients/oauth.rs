@@ -342,7 +342,7 @@ async fn users_log_in_and_act_with_their_own_rights() {
         says(world.run(WHOAMI), "ada, by");
         assert_eq!(servers.asked("refresh_token").await, n);
     }
-    // The gate goes on with them after a restart.
+    // A restarted gate uses the stored tokens.
     served.stop();
     let served = Server::start_with(&world, &[]);
     says(world.run(WHOAMI), "ada, by");

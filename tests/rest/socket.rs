@@ -340,7 +340,7 @@ async fn a_token_of_another_user_takes_two_people() {
     got.fails(403, "same_person");
     let got = served.post(&frank, &confirm, json!({})).await;
     got.fails(403, "forbidden");
-    // A token that alice made for dana is no second person either.
+    // A token that alice made for dana does not count as a second person either.
     let hers = Purpose {
         principal: Uid::new(Kind::User, "dana"),
         on_behalf_of: None,

@@ -55,7 +55,7 @@ fn hook(input: &[u8]) {
                 decided(preset, &event);
             }
             EventKind::AfterTool { .. } => assert!(event.tool_use.is_some()),
-            EventKind::Other => {
+            EventKind::Prompt { .. } | EventKind::Other => {
                 assert!(event.tool_use.is_none());
                 assert!(
                     event::decides_nothing(preset, input),
