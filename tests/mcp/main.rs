@@ -9,6 +9,8 @@ mod client;
 #[cfg(test)]
 mod escalation;
 #[cfg(test)]
+mod features;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod reload;

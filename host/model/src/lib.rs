@@ -27,3 +27,4 @@ pub mod text;
 pub mod time;
 pub mod tool;
 pub mod two_generation_cache;
+pub mod uri;

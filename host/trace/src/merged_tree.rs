@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use tollgate_ledger::RunRow;
-use tollgate_model::{ids::SpanId, record::Event, record::Record, request::Action, span};
+use tollgate_model::{ids::SpanId, record::Event, record::Record, span};
 
 use crate::session::callers_trace_of;
 use crate::store::{Part, Reader, Scope, StoreError, StoredLog, StoredSpan, Usage, total};
@@ -239,7 +239,7 @@ impl MergedTrace {
         let mut placed: Vec<(SpanId, usize)> = Vec::new();
         for (_, record) in records {
             let (call, caller, arrival) = match &record.event {
-                Event::Decision(decision) if matches!(decision.action, Action::Call(_)) => {
+                Event::Decision(decision) if decision.action.is_call() => {
                     match decision.call {
                         Some(call) => (call, decision.caller_span, &decision.arrival),
                         None => continue,

@@ -29,7 +29,8 @@ Example:
   $ tollgate upstream show filesystem
 
 Starts or reaches the server, and shows how what it offers differs from what was accepted. Changes nothing.
-With --json: {name, digest, accepted, added, changed, vanished, same, left_out}.";
+With --json: {name, digest, accepted, added, changed, vanished, same, left_out}, where there are some with
+{prompts, resources, templates}, each with {added, changed, vanished, same}, and with {instructions}.";
 const ACCEPT: &str = "\
 Examples:
   $ tollgate upstream accept filesystem
@@ -39,8 +40,8 @@ Examples:
 Shows the whole difference, asks, and pins the definitions in tollgate.lock if the gate loads with them.
 Where there is no terminal to ask on, --digest says what was seen before. Accepting takes the permission
 `administer`, and is recorded. A tool that changes or vanishes afterwards is refused until it is accepted
-again.
-With --json: [{name, digest, accepted, added, changed, vanished, same, left_out}].";
+again; so is a prompt. Instructions that change are withheld.
+With --json: a list of what `show` prints.";
 
 /// What to do with upstream servers.
 #[derive(Debug, Subcommand)]
@@ -205,7 +206,7 @@ fn servers(config: &Config) -> Result<Vec<ServerView>, Failure> {
                 (Some(_), Some(_)) => "accepted",
             },
             accepted: locked.map(|locked| locked.digest),
-            tools: definitions.map_or(0, |definitions| definitions.len()),
+            tools: definitions.map_or(0, |definitions| definitions.tools.len()),
         }
     };
     Ok(config.upstreams.iter().map(view).collect())

@@ -4,7 +4,6 @@ use tollgate_model::{
     decision::ShadowFlip,
     ids::DecisionId,
     record::{DecisionRecord, Record},
-    request::Action,
 };
 use tollgate_server::reply::Entry;
 
@@ -89,9 +88,9 @@ pub(crate) fn whole(
             ));
         }
     };
-    let action = match &decision.action {
-        Action::Call(tool) => format!("call {}", line(tool, 80)),
-        other => other.id().to_owned(),
+    let action = match decision.called() {
+        Some(tool) => format!("call {}", line(&tool, 80)),
+        None => decision.action.id().to_owned(),
     };
     field("principal", line(&decision.principal.to_string(), 200));
     field(

@@ -143,10 +143,27 @@ pub(super) struct Upstream {
     pub(super) secret: Option<String>,
     pub(super) roots: Vec<String>,
     pub(super) tools: Option<Vec<String>>,
+    pub(super) instructions: bool,
+    pub(super) prompts: Selection,
+    pub(super) resources: Selection,
     pub(super) rename: BTreeMap<String, String>,
     pub(super) labels: Option<Vec<String>>,
     pub(super) taints: Option<Vec<String>>,
     pub(super) limits: UpstreamLimits,
+}
+
+/// All of something, none of it, or what is named.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Selection {
+    Whole(bool),
+    Named(Vec<String>),
+}
+
+impl Default for Selection {
+    fn default() -> Self {
+        Self::Whole(false)
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -9,7 +9,7 @@ use tollgate_model::settings::ConfigValue;
 use tollgate_policy::policy;
 use url::{Host, Url};
 
-use super::{ConfigError, raw, validate::Validation};
+use super::{CarriedFeatures, ConfigError, raw, validate::Validation};
 use crate::{
     secrets::SecretConfig,
     tool::{Limits, Size},
@@ -24,6 +24,8 @@ pub struct UpstreamConfig {
     pub roots: Vec<PathBuf>,
     /// Those of its tools that agents may use; all by default.
     pub tools: Option<BTreeSet<String>>,
+    /// What else of it agents may have.
+    pub carried: CarriedFeatures,
     /// Names that agents see, by the server's own.
     pub rename: BTreeMap<String, String>,
     /// What its tools are where they say nothing else; `None` means `unlabelled`.
@@ -168,6 +170,7 @@ impl Validation<'_> {
                 .map(|root| self.base.join(root))
                 .collect(),
             tools: upstream.tools.map(|tools| tools.into_iter().collect()),
+            carried: self.carried(upstream.instructions, upstream.prompts, upstream.resources)?,
             rename: upstream.rename,
             labels: labels(upstream.labels)?,
             taints: labels(upstream.taints)?,

@@ -11,9 +11,9 @@ use tollgate_model::{
 };
 
 use super::{Act, CallContext};
-use crate::tool::Tool;
+use crate::tool::{Feature, Tool};
 
-/// A tool call whose arguments match the tool's schema.
+/// A call of a tool, a prompt or a resource, whose arguments match its schema.
 #[derive(Debug)]
 pub struct ToolCall {
     tool: Arc<Tool>,
@@ -56,6 +56,20 @@ impl ToolCall {
         &self.canonical
     }
 
+    /// The canonical URI, if a resource is read.
+    #[must_use]
+    pub fn uri(&self) -> Option<&str> {
+        match self.tool.feature {
+            Feature::Resources => self.arguments.get("uri").and_then(Value::as_str),
+            Feature::Tool | Feature::Prompt => None,
+        }
+    }
+
+    /// The entity that policies see as its resource, and its parents.
+    pub(crate) fn entity(&self) -> Entity {
+        self.tool.entity(&self.arguments)
+    }
+
     /// Keyed digest of tool and arguments.
     #[must_use]
     pub fn digest(&self) -> &KeyedDigest {
@@ -67,13 +81,25 @@ impl Act for ToolCall {
     fn request(&self, cx: &CallContext) -> Request {
         Request {
             principal: cx.principal.clone(),
-            action: Action::Call(self.tool.name.clone()),
-            resource: Uid::new(Kind::Tool, &self.tool.name),
+            action: match self.tool.feature {
+                Feature::Tool => Action::Call(self.tool.name.clone()),
+                Feature::Prompt => Action::GetPrompt,
+                Feature::Resources => Action::ReadResource,
+            },
+            resource: self.entity().uid,
             context: ActionContext::Call {
                 on_behalf_of: cx.on_behalf_of.clone(),
                 input: self.arguments.clone(),
                 via: cx.via().into_iter().collect(),
             },
+        }
+    }
+
+    fn entities(&self) -> Vec<Entity> {
+        match self.tool.feature {
+            Feature::Resources => vec![self.entity()],
+            // The configuration names them.
+            Feature::Tool | Feature::Prompt => Vec::new(),
         }
     }
 }

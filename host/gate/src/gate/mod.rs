@@ -12,6 +12,7 @@ mod external;
 mod operate;
 mod promote;
 mod reload;
+mod resources;
 mod retention;
 mod reveal;
 
@@ -185,7 +186,8 @@ impl Gate {
     }
 
     /// The snapshot in force.
-    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
         self.0.snapshot.load_full()
     }
 

@@ -98,7 +98,7 @@ pub async fn bundle_without_validation(
 ) -> Result<Bundle, LoadError> {
     let (sandbox, lock) = (sandbox(config, compiler)?, read_lock(config)?);
     let loaded = sources(&sandbox, &NoUpstreams, config, &lock).await?;
-    bundle(config, &loaded.tools)
+    bundle(config, &loaded.tools, &loaded.others)
 }
 
 /// Everything that a configuration describes.
@@ -122,9 +122,10 @@ pub(crate) async fn with_policies(
     let Sources {
         executors,
         tools,
+        others,
         secrets,
     } = sources(sandbox, connector, &config, lock).await?;
-    let mut bundle = bundle(&config, &tools)?;
+    let mut bundle = bundle(&config, &tools, &others)?;
     if let Some(policies) = policies {
         bundle.policies = policies;
         bundle.policies.extend(config.budgets.policies());
@@ -139,6 +140,7 @@ pub(crate) async fn with_policies(
             pdp,
             bundle: bytes,
             tools,
+            others,
             secrets,
             capture: Arc::new(capture),
         }),
@@ -150,6 +152,8 @@ pub(crate) async fn with_policies(
 struct Sources {
     executors: Executors,
     tools: Tools,
+    /// Prompts and resources.
+    others: Tools,
     secrets: Arc<Vault>,
 }
 
@@ -164,7 +168,7 @@ async fn sources(
     let secrets = Arc::new(Vault::new(&config.secrets));
     let network = Network::new(sandbox.resolver(), &config.network.trust)?;
     let upstreams = upstreams(config, lock, connector, &secrets, &network)?;
-    let mut offered = Vec::new();
+    let (mut offered, mut others) = (Vec::new(), Tools::new());
     let mut components = BTreeMap::new();
     for (name, settings) in &config.components {
         let loaded = component::component(sandbox, config, lock, &network, name, settings);
@@ -175,6 +179,7 @@ async fn sources(
     for (name, settings) in &config.upstreams {
         if let Some(upstream) = upstreams.get(name) {
             offered.extend(upstream::tools(config, upstream, settings)?);
+            others.extend(upstream::others(config, upstream, settings)?);
         }
     }
     for (name, settings) in &config.external {
@@ -186,13 +191,14 @@ async fn sources(
             upstreams,
             network,
         },
-        tools: by_name(config, offered)?,
+        tools: by_name(config, offered, &others)?,
+        others,
         secrets,
     })
 }
 
-/// Tools by the name that agents see, without duplicates.
-fn by_name(config: &Config, offered: Vec<Tool>) -> Result<Tools, LoadError> {
+/// Tools by the name that agents see, without duplicates. What is configured is among them or among `others`.
+fn by_name(config: &Config, offered: Vec<Tool>, others: &Tools) -> Result<Tools, LoadError> {
     let mut tools = Tools::new();
     for tool in offered {
         if let Some(other) = tools.get(&tool.name) {
@@ -210,8 +216,10 @@ fn by_name(config: &Config, offered: Vec<Tool>) -> Result<Tools, LoadError> {
         }
         tools.insert(tool.name.clone(), Arc::new(tool));
     }
-    if let Some(unknown) = config.tools.keys().find(|name| !tools.contains_key(*name)) {
-        let near = policy::nearest(unknown, tools.keys().map(String::as_str));
+    let is_unknown = |name: &&String| !tools.contains_key(*name) && !others.contains_key(*name);
+    if let Some(unknown) = config.tools.keys().find(is_unknown) {
+        let names = tools.keys().chain(others.keys());
+        let near = policy::nearest(unknown, names.map(String::as_str));
         return Err(LoadError::UnknownTool {
             tool: unknown.clone(),
             file: config.file.clone(),

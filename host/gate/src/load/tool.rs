@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-use tollgate_model::canonical;
+use serde_json::{Value, json};
+use tollgate_model::{
+    canonical,
+    request::{prompt_call, resource_call},
+};
 use tollgate_policy::{
     pdp,
     tool_input::{NumberMapping, ToolInput, mend},
@@ -12,7 +15,8 @@ use tollgate_policy::{
 use super::LoadError;
 use crate::{
     config::Config,
-    tool::{Limits, SchemaCheck, Tool, ToolDefinition, ToolSource},
+    tool::{Annotations, Feature, Limits, SchemaCheck, Tool, ToolDefinition, ToolSource},
+    upstream::PromptDefinition,
 };
 
 /// The longest name that model APIs accept.
@@ -55,13 +59,65 @@ pub(super) fn tool(
     let none = BTreeMap::new();
     let numbers = configured.map_or(&none, |tool| &tool.numbers);
     check_schema(source, (&name, &own_name), &input_schema, numbers)?;
-    let labels = |by_tool: Option<&BTreeSet<String>>,
+    Ok(Tool {
+        own_name,
+        title: definition.title,
+        description: definition.description,
+        input_schema,
+        output_schema: output_schema.filter(|_| output_check.is_some()),
+        annotations: definition.annotations,
+        output_check,
+        ..called(config, defaults, Feature::Tool, name)
+    })
+}
+
+/// A prompt as policies see it.
+///
+/// # Errors
+/// [`LoadError::ToolSchema`].
+pub(super) fn prompt(
+    config: &Config,
+    defaults: &ToolDefaults<'_>,
+    definition: &PromptDefinition,
+) -> Result<Tool, LoadError> {
+    let own_name = &definition.name;
+    let name = prompt_call(&format!("{}__{own_name}", defaults.source.name));
+    let input_schema = definition.input_schema();
+    check_schema(&defaults.source, (&name, own_name), &input_schema, &BTreeMap::new())?;
+    Ok(Tool {
+        own_name: own_name.clone(),
+        title: definition.title.clone(),
+        description: definition.description.clone(),
+        input_schema,
+        ..called(config, defaults, Feature::Prompt, name)
+    })
+}
+
+/// The resources of a server as policies see them.
+pub(super) fn resources(config: &Config, defaults: &ToolDefaults<'_>) -> Tool {
+    let name = resource_call(&defaults.source.name);
+    Tool {
+        input_schema: json!({
+            "type": "object",
+            "properties": { "uri": { "type": "string" } },
+            "required": ["uri"],
+            "additionalProperties": false,
+        }),
+        ..called(config, defaults, Feature::Resources, name)
+    }
+}
+
+/// What is called `name`, with what is configured of it and nothing of its author.
+fn called(config: &Config, defaults: &ToolDefaults<'_>, feature: Feature, name: String) -> Tool {
+    let configured = config.tools.get(&name);
+    let labels = |by_name: Option<&BTreeSet<String>>,
                   by_source: Option<&BTreeSet<String>>,
                   default: &str| {
-        let labels = by_tool.or(by_source).cloned();
+        let labels = by_name.or(by_source).cloned();
         labels.unwrap_or_else(|| BTreeSet::from([default.to_owned()]))
     };
-    Ok(Tool {
+    Tool {
+        feature,
         labels: labels(
             configured.and_then(|t| t.labels.as_ref()),
             defaults.labels,
@@ -77,15 +133,19 @@ pub(super) fn tool(
             |t| t.limits.over(defaults.limits),
         ),
         name,
-        own_name,
-        source: source.clone(),
-        title: definition.title,
-        description: definition.description,
-        input_schema,
-        output_schema: output_schema.filter(|_| output_check.is_some()),
-        annotations: definition.annotations,
-        output_check,
-    })
+        own_name: String::new(),
+        source: defaults.source.clone(),
+        title: None,
+        description: String::new(),
+        input_schema: Value::Null,
+        output_schema: None,
+        // It only reads.
+        annotations: Annotations {
+            read_only: true,
+            ..Annotations::default()
+        },
+        output_check: None,
+    }
 }
 
 /// Why a tool with this name cannot be shown to agents.

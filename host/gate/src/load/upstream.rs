@@ -4,15 +4,15 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     LoadError,
-    tool::{ToolDefaults, tool},
+    tool::{ToolDefaults, prompt, resources, tool},
 };
 use crate::{
     config::{Config, UpstreamConfig},
     egress::Network,
     lock::Lock,
     secrets::Vault,
-    tool::{SourceKind, Tool, ToolSource},
-    upstream::{Connector, Definition, LoadedUpstream},
+    tool::{SourceKind, Tool, ToolSource, Tools},
+    upstream::{Connector, Definitions, LoadedUpstream},
 };
 
 /// Every configured upstream server with its accepted definitions and its connection.
@@ -37,11 +37,7 @@ pub(super) fn upstreams(
 }
 
 /// The accepted definitions of an upstream server.
-fn pinned(
-    config: &Config,
-    lock: &Lock,
-    name: &str,
-) -> Result<BTreeMap<String, Definition>, LoadError> {
+fn pinned(config: &Config, lock: &Lock, name: &str) -> Result<Definitions, LoadError> {
     let Some(locked) = lock.upstream.get(name) else {
         return Err(LoadError::UpstreamNotAccepted { name: name.into() });
     };
@@ -62,7 +58,38 @@ pub(super) fn tools(
     upstream: &LoadedUpstream,
     settings: &UpstreamConfig,
 ) -> Result<Vec<Tool>, LoadError> {
-    let defaults = ToolDefaults {
+    let defaults = defaults(upstream, settings);
+    let offered = upstream.pinned().tools.values();
+    offered
+        .filter(|definition| upstream.offers(&definition.name))
+        .map(|definition| tool(config, &defaults, definition.tool()))
+        .collect()
+}
+
+/// The accepted prompts of one upstream server, and its resources if any are carried: what else of it is called.
+///
+/// # Errors
+/// [`LoadError`].
+pub(super) fn others(
+    config: &Config,
+    upstream: &LoadedUpstream,
+    settings: &UpstreamConfig,
+) -> Result<Tools, LoadError> {
+    let defaults = defaults(upstream, settings);
+    let mut others = Tools::new();
+    for definition in upstream.prompts() {
+        let prompt = prompt(config, &defaults, definition)?;
+        others.insert(prompt.name.clone(), Arc::new(prompt));
+    }
+    if settings.carried.resources.is_any() {
+        let resources = resources(config, &defaults);
+        others.insert(resources.name.clone(), Arc::new(resources));
+    }
+    Ok(others)
+}
+
+fn defaults<'a>(upstream: &LoadedUpstream, settings: &'a UpstreamConfig) -> ToolDefaults<'a> {
+    ToolDefaults {
         source: ToolSource {
             name: upstream.name().to_owned(),
             digest: upstream.digest(),
@@ -72,10 +99,5 @@ pub(super) fn tools(
         labels: settings.labels.as_ref(),
         taints: settings.taints.as_ref(),
         limits: &settings.limits,
-    };
-    let offered = upstream.pinned().values();
-    offered
-        .filter(|definition| upstream.offers(&definition.name))
-        .map(|definition| tool(config, &defaults, definition.tool()))
-        .collect()
+    }
 }

@@ -16,7 +16,6 @@ use tollgate_model::{
     record::{
         DecisionRecord, Event, KeyedDigest, OutcomeRecord, Record, RunOutcome, Start, Status,
     },
-    request::Action,
     time::Timestamp,
 };
 
@@ -236,12 +235,12 @@ impl Watcher {
         decided: &DecisionRecord,
         hear: &mut impl FnMut(FactScope<'_>, Fact<'_>),
     ) {
-        if let (Action::Call(tool), Some(call), false) =
-            (&decided.action, decided.call, decided.is_secondary)
+        let called = decided.called();
+        if let (Some(tool), Some(call), false) = (&called, decided.call, decided.is_secondary)
             && self.calls.len() < MOST
         {
             let call = self.calls.entry(call).or_insert_with(|| Call {
-                tool: tool.clone(),
+                tool: tool.to_string(),
                 version: String::new(),
                 begun: None,
                 suspended: false,
@@ -253,8 +252,8 @@ impl Watcher {
             }
         }
         let known = decided.call.and_then(|call| self.calls.get(&call));
-        let at = match (&decided.action, known) {
-            (Action::Call(tool), None) => FactScope { tool, ..at },
+        let at = match (&called, known) {
+            (Some(tool), None) => FactScope { tool, ..at },
             (_, known) => within(at, known),
         };
         let policy = decided.determining.first();
@@ -302,8 +301,8 @@ impl Watcher {
             hear(within(at, known), Fact::Repeated);
         }
         let over = matches!(decided.outcome, Outcome::Deny | Outcome::Error);
-        if let (Action::Call(_), Some(call), true, false) =
-            (&decided.action, decided.call, over, decided.is_secondary)
+        if let (true, Some(call), true, false) =
+            (decided.action.is_call(), decided.call, over, decided.is_secondary)
         {
             self.calls.remove(&call);
         }

@@ -9,7 +9,7 @@ use tollgate_model::{
 
 use super::{
     Case, Defaults, uid,
-    world::{config_entities, host_entities, path_entities, state_entities},
+    world::{config_entities, host_entities, path_entities, resource_entities, state_entities},
 };
 use crate::pdp::Pdp;
 
@@ -88,6 +88,8 @@ impl CaseRequest<'_> {
     fn ask(&self, action: &Action, pdp: &Pdp) -> Result<RequestParts, String> {
         match action {
             Action::Call(name) => self.ask_to_call(name, pdp),
+            Action::GetPrompt => self.ask_for_prompt(pdp),
+            Action::ReadResource => self.ask_for_resource(),
             Action::ReturnResult => self.ask_to_return(),
             Action::HttpRequest => self.ask_for_http(),
             Action::UseSecret => self.ask_for_secret(),
@@ -114,20 +116,48 @@ impl CaseRequest<'_> {
                 None => format!("there is no tool or action `{name}`"),
             }
         })?;
-        let mut input = match &self.case.input {
-            Value::Null => Value::Object(serde_json::Map::new()),
-            input => input.clone(),
-        };
-        typed.apply_defaults(&mut input);
-        let context = ActionContext::Call {
-            on_behalf_of: self.for_whom()?,
-            input,
-            via: self.case.via.clone(),
-        };
+        let mut context = self.call(self.case.input.clone())?;
+        if let ActionContext::Call { input, .. } = &mut context {
+            typed.apply_defaults(input);
+        }
         Ok(RequestParts {
             context,
             resource: self.named_or(Kind::Tool, name)?,
             entities: Vec::new(),
+        })
+    }
+
+    fn ask_for_prompt(&self, pdp: &Pdp) -> Result<RequestParts, String> {
+        let resource = self.resource()?;
+        if pdp.prompt(&resource.id).is_none() {
+            return Err(format!("there is no prompt `{}`", resource.id));
+        }
+        Ok(RequestParts {
+            context: self.call(self.case.input.clone())?,
+            resource,
+            entities: Vec::new(),
+        })
+    }
+
+    fn ask_for_resource(&self) -> Result<RequestParts, String> {
+        let resource = self.resource()?;
+        let entities = resource_entities(&resource, &self.case.directory_labels)?;
+        let (_, uri) = resource.id.split_once('/').unwrap_or_default();
+        Ok(RequestParts {
+            context: self.call(serde_json::json!({ "uri": uri }))?,
+            resource,
+            entities,
+        })
+    }
+
+    fn call(&self, input: Value) -> Result<ActionContext, String> {
+        Ok(ActionContext::Call {
+            on_behalf_of: self.for_whom()?,
+            input: match input {
+                Value::Null => Value::Object(serde_json::Map::new()),
+                input => input,
+            },
+            via: self.case.via.clone(),
         })
     }
 
@@ -143,8 +173,11 @@ impl CaseRequest<'_> {
         };
         Ok(RequestParts {
             context,
+            entities: match resource.kind {
+                Kind::Resource => resource_entities(&resource, &self.case.directory_labels)?,
+                _ => Vec::new(),
+            },
             resource,
-            entities: Vec::new(),
         })
     }
 

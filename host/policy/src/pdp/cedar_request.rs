@@ -19,8 +19,11 @@ use super::{
 use crate::cedar_value;
 use tollgate_model::{
     entity::{Kind, Uid},
-    request::{ActionContext, Facts, GuestCaller, PriorApproval, Request, RunFacts, SelfReport},
+    request::{
+        Action, ActionContext, Facts, GuestCaller, PriorApproval, Request, RunFacts, SelfReport,
+    },
 };
+use serde_json::Value as Json;
 
 /// Milliseconds from 1970 to the year 10000.
 const LATEST: u64 = 253_402_300_800_000;
@@ -164,15 +167,8 @@ impl Pdp {
                 input,
                 via,
             } => {
-                let tool = self.tools.get(request.action.id()).ok_or_else(|| {
-                    request_error(format!("the tool `{}` is not loaded", request.action.id()))
-                })?;
-                let typed = tool.typed(input).map_err(|p| {
-                    request_error(format!("the value at `{}` {}", p.pointer, p.problem))
-                })?;
                 common(on_behalf_of)?;
-                context.insert("input", typed.value);
-                untyped = typed.untyped;
+                untyped = self.insert_input(&mut context, &request.action, input)?;
                 context.insert("via", self.set(Kind::Component, via)?);
             }
             ActionContext::Result {
@@ -232,6 +228,39 @@ impl Pdp {
         }
         let context = context.into_iter().map(|(name, v)| (name.into(), v));
         Ok((Context::Value(Arc::new(context.collect())), untyped))
+    }
+
+    /// What a call asks for. Returns the attributes that are passed as text instead of their type.
+    fn insert_input(
+        &self,
+        context: &mut Attributes,
+        action: &Action,
+        input: &Json,
+    ) -> Result<Vec<Vec<String>>, RequestError> {
+        match action {
+            Action::GetPrompt => {
+                context.insert("input", texts(input)?);
+            }
+            Action::ReadResource => {
+                let uri = input.get("uri").and_then(Json::as_str);
+                let (scheme, _) = uri.and_then(|uri| uri.split_once(':')).unzip();
+                let missing = || request_error("the resource has no URI with a scheme");
+                context.insert("uri", uri.ok_or_else(missing)?.into());
+                context.insert("scheme", scheme.ok_or_else(missing)?.into());
+            }
+            tool => {
+                let id = tool.id();
+                let tool = self.tools.get(id);
+                let tool = tool
+                    .ok_or_else(|| request_error(format!("the tool `{id}` is not loaded")))?;
+                let typed = tool.typed(input).map_err(|p| {
+                    request_error(format!("the value at `{}` {}", p.pointer, p.problem))
+                })?;
+                context.insert("input", typed.value);
+                return Ok(typed.untyped);
+            }
+        }
+        Ok(Vec::new())
     }
 
     fn insert_guest(
@@ -310,6 +339,18 @@ impl Pdp {
         }
         Ok(plain.with_context(Context::Value(Arc::new(context))))
     }
+}
+
+/// The arguments of a prompt: a record of texts.
+fn texts(input: &Json) -> Result<Value, RequestError> {
+    let members = input.as_object().into_iter().flatten();
+    let texts: Result<Vec<(&str, Value)>, RequestError> = members
+        .map(|(name, value)| match value.as_str() {
+            Some(text) => Ok((name.as_str(), text.into())),
+            None => Err(request_error("an argument of the prompt is not text")),
+        })
+        .collect();
+    Ok(cedar_value::record(texts?))
 }
 
 fn count(n: u64) -> Result<Value, RequestError> {

@@ -19,7 +19,7 @@ use tollgate_model::canonical::Sha256Digest;
 
 use self::{
     clients::{ClientFile, Server, Transport},
-    files::{Draft, Gate, OBSERVE_ONLY},
+    files::{Draft, Extra, Gate, OBSERVE_ONLY},
 };
 use crate::{
     commands::{serve, upstream},
@@ -41,7 +41,8 @@ Put the first line where your MCP client has its last part now. It makes a gate 
 there is none for this directory and command, pins the server's tools as they are, and serves them over
 stdio. The gate permits every call at first (policy `observe-only`) and says so at each start.
 --init and --from make the gate, with proposed labels as comments, and print the client's new
-configuration. Gates are in ~/.local/state/tollgate/wrap, out of reach of what lies in the working
+configuration. Prompts, resources and instructions of the server are carried as well, except those named
+by --without. Gates are in ~/.local/state/tollgate/wrap, out of reach of what lies in the working
 directory. A client's file may have comments; ${VAR} is taken from the environment; a server that cannot
 be wrapped is named and left out.
 With --json, that configuration: {mcpServers}.";
@@ -62,6 +63,9 @@ pub(crate) struct Wrap {
     /// A variable of this environment that the server gets, besides PATH and HOME.
     #[arg(long = "env", value_name = "VARIABLE")]
     env: Vec<String>,
+    /// What of the server agents do not get; they get all of it unless given. For a new gate.
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    without: Vec<Extra>,
     /// Make the gate, print the client's new configuration, and leave.
     #[arg(long)]
     init: bool,
@@ -86,7 +90,7 @@ pub(crate) async fn run(args: &Wrap, cx: &Context<'_>) -> Result<Exit, Failure> 
                     .help("name the server's command: tollgate wrap -- COMMAND .."),
             );
         }
-        (true, false) => make(&dir, servers.clone(), cx).await?,
+        (true, false) => make(&dir, servers.clone(), &args.without, cx).await?,
         (false, _) => same_servers(&Config::read(&file)?, &servers)?,
     }
     let only = servers.first().map(|server| server.name.as_str());
@@ -159,9 +163,14 @@ fn dir(args: &Wrap, servers: &[Server]) -> Result<PathBuf, Failure> {
 
 /// Make the gate: its files, once the servers have said what they offer, and what is pinned of them. A
 /// server that does not say so is left out, as long as another one does.
-async fn make(dir: &Path, mut servers: Vec<Server>, cx: &Context<'_>) -> Result<(), Failure> {
+async fn make(
+    dir: &Path,
+    mut servers: Vec<Server>,
+    without: &[Extra],
+    cx: &Context<'_>,
+) -> Result<(), Failure> {
     let draft = Draft::begin(dir);
-    let mut gate = Gate::new(dir, &servers)?;
+    let mut gate = Gate::new(dir, &servers, without)?;
     gate.write_secrets()?;
     let (mut offers, mut failed) = (Vec::new(), Vec::new());
     for server in &servers {
@@ -179,32 +188,38 @@ async fn make(dir: &Path, mut servers: Vec<Server>, cx: &Context<'_>) -> Result<
         }
         servers.retain(|server| offers.iter().any(|(name, _)| *name == server.name));
         draft.forget_secrets()?;
-        gate = Gate::new(dir, &servers)?;
+        gate = Gate::new(dir, &servers, without)?;
         gate.write_secrets()?;
     }
     gate.write(&offers)?;
     let config = Config::read(&dir.join(FILE_NAME))?;
     upstream::take(&config, &offers, cx).await?;
     draft.keep();
-    for (
-        name,
-        Difference {
-            digest,
-            added,
-            left_out,
-            ..
-        },
-    ) in &offers
-    {
-        let tools = count(added.len() as u64, "tool");
+    for (name, offer) in &offers {
+        let (what, digest) = (offered(offer), offer.digest);
         cx.out
-            .remark(&format!("pinned `{name}` as it is now: {tools}, {digest}"));
-        for (tool, why) in left_out {
+            .remark(&format!("pinned `{name}` as it is now: {what}, {digest}"));
+        for (tool, why) in &offer.left_out {
             let (tool, why) = (line(tool, 128), line(why, 400));
             cx.out.remark(&format!("  {tool} cannot be used: {why}"));
         }
     }
     Ok(())
+}
+
+/// How much a server offers, in a few words.
+fn offered(offer: &Difference) -> String {
+    let mut what = vec![count(offer.added.len() as u64, "tool")];
+    let resources = offer.resources.added.len() + offer.templates.added.len();
+    for (number, noun) in [(offer.prompts.added.len(), "prompt"), (resources, "resource")] {
+        if number > 0 {
+            what.push(count(number as u64, noun));
+        }
+    }
+    if offer.instructions.is_some() {
+        what.push("instructions".into());
+    }
+    what.join(", ")
 }
 
 /// That the gate is one for these servers.

@@ -259,8 +259,8 @@ impl<'a> Drawing<'a> {
         let (index, record) = span.opened;
         match &record.event {
             Event::Decision(_) if span.kind == SpanKind::ExecuteTool => self.call(span),
-            Event::Decision(decision) => match decision.action {
-                Action::Call(_) => {
+            Event::Decision(decision) => match &decision.action {
+                action if action.is_call() => {
                     // A call that a component makes is decided twice.
                     let name = match decision.principal.kind {
                         Kind::Component => {

@@ -9,6 +9,7 @@ use std::{
 };
 
 use serde::Serialize;
+use serde_json::Value;
 use tollgate_model::{
     decision::{Basis, Decision},
     entity::{Entity, Kind, Uid},
@@ -157,11 +158,12 @@ pub struct ApprovalView {
 }
 
 fn request(
-    config: &Config,
+    ruleset: &Ruleset,
     user: &Uid,
     row: &ApprovalRow,
     action: Action,
 ) -> (Request, Vec<Entity>) {
+    let config = &ruleset.config;
     let tool = Uid::new(Kind::Tool, &row.tool);
     let resource = Uid::new(Kind::Approval, row.id.to_string());
     let operator = match row.principal.kind {
@@ -183,7 +185,14 @@ fn request(
             escalated_to: row.escalated_to.clone(),
         },
     };
-    (request, vec![Entity::new(resource, [tool])])
+    // For who may answer, a prompt or a resource is a tool: in the same component, with the same labels.
+    let other = ruleset.others.get(&row.tool);
+    let other = other.map(|other| Entity {
+        uid: tool.clone(),
+        ..other.entity(&Value::Null)
+    });
+    let approval = Entity::new(resource, [tool]);
+    (request, other.into_iter().chain([approval]).collect())
 }
 
 impl Pep {
@@ -229,7 +238,7 @@ impl Pep {
             Vote::Approve => Action::Approve,
             Vote::Reject => Action::Reject,
         };
-        let (request, entities) = request(&ruleset.config, user, row, action);
+        let (request, entities) = request(ruleset, user, row, action);
         let judged = self.judge(ruleset, request, entities);
         let (record, payload) = self.judged_record(ruleset, &judged, Some(row.run), Some(id))?;
         let mut batch = Batch {
@@ -295,7 +304,7 @@ impl Pep {
         if !is_here(ruleset, row) {
             return false;
         }
-        let (request, entities) = request(&ruleset.config, user, row, Action::Approve);
+        let (request, entities) = request(ruleset, user, row, Action::Approve);
         let decision = self.judge(ruleset, request, entities).decision;
         matches!(decision, Decision::Allow(_))
     }

@@ -42,6 +42,7 @@ const REQUEST_KINDS: &[Kind] = &[
     Kind::Directory,
     Kind::File,
     Kind::Host,
+    Kind::Resource,
     Kind::Run,
     Kind::State,
 ];
@@ -140,7 +141,7 @@ impl<'a> RequestSpace<'a> {
         });
         let entities = add(&pdp.entities, brought)?;
         let relabelled = pdp.known.keys().filter_map(|uid| {
-            if !matches!(uid.kind, Kind::Tool | Kind::Secret) {
+            if !matches!(uid.kind, Kind::Tool | Kind::Prompt | Kind::Secret) {
                 return None;
             }
             let uid = cedar_value::entity(uid)?;
