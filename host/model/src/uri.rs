@@ -94,16 +94,16 @@ fn cut(text: &str, sign: char) -> (&str, Option<&str>) {
 fn escaped(text: &str, also: &[u8]) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
     let mut escaped = String::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        let rest = bytes.as_slice();
-        let given = match (byte, rest.first(), rest.get(1)) {
-            (b'%', Some(high), Some(low)) => digit(*high).zip(digit(*low)),
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        let given = match (byte, after) {
+            (b'%', [high, low, ..]) => digit(*high).zip(digit(*low)),
             _ => None,
         };
         match given {
             Some((high, low)) => {
-                bytes.nth(1);
+                rest = after.get(2..).unwrap_or_default();
                 match high << 4 | low {
                     byte if plain(byte) => escaped.push(char::from(byte)),
                     byte => push_escape(&mut escaped, byte),

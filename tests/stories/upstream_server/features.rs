@@ -1,5 +1,6 @@
 //! Prompts, resources and instructions of an upstream server.
 
+use tollgate::tool::ResourceBody;
 use tollgate_model::{
     entity::{Kind, Uid},
     record::HaltScope,
@@ -62,15 +63,18 @@ fn texts(answer: &Answer) -> Vec<&str> {
     let Verdict::Released { content, .. } = &answer.verdict else {
         panic!("{answer:?}")
     };
-    let text = |part: &'_ Content| match part {
-        Content::Text { text } => Some(text.as_str()),
+    content.iter().filter_map(text_of).collect()
+}
+
+fn text_of(part: &Content) -> Option<&str> {
+    match part {
+        Content::Text { text } => Some(text),
         Content::Resource { resource } => match &resource.body {
-            tollgate::tool::ResourceBody::Text(text) => Some(text.as_str()),
-            tollgate::tool::ResourceBody::Blob(_) => None,
+            ResourceBody::Text(text) => Some(text),
+            ResourceBody::Blob(_) => None,
         },
-        _ => None,
-    };
-    content.iter().filter_map(text).collect()
+        Content::Image { .. } | Content::Structured(_) => None,
+    }
 }
 
 fn is_invalid(answer: &Answer) -> bool {
@@ -270,8 +274,8 @@ async fn what_changes_is_withheld_alone_until_it_is_accepted() {
     let unknown = story.call("prompt:box__new", json!({})).await;
     assert!(matches!(unknown.verdict, Verdict::Refused(Refusal::UnknownTool { .. })));
 
-    let connector = Servers::new();
-    let looked = compare_offers(&story.world.config(), connector.as_ref(), Some("box"));
+    let (config, connector) = (story.world.config(), Servers::new());
+    let looked = compare_offers(&config, connector.as_ref(), Some("box"));
     let (_, difference) = looked.await.unwrap().pop().unwrap();
     assert_eq!(difference.prompts.added.len(), 1);
     assert_eq!(difference.prompts.changed.len(), 1);

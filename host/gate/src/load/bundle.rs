@@ -31,8 +31,8 @@ pub(super) fn bundle(
             .chain(config.external.keys())
             .map(|c| Entity::new(Uid::new(Kind::Component, c), [])),
     );
-    // A resource comes with its request.
-    let named = tools.values().chain(prompts());
+    // A resource comes with its request; here, one without a URI represents those of its server.
+    let named = tools.values().chain(others.values());
     entities.extend(named.map(|tool| tool.entity(&Value::Null)));
     let types = tools.values().map(|tool| {
         let numbers = config

@@ -109,6 +109,28 @@ fn a_resource_is_compared_by_its_uri_and_scheme() {
     assert_eq!(outcome(forbidden, &request, &facts), Outcome::Error);
 }
 
+/// A server's resources are represented by one without a URI.
+#[test]
+fn a_policy_about_resources_is_idle_until_a_server_has_some() {
+    let policies = policy(
+        "named",
+        r#"forbid (principal, action in Tollgate::Action::"call", resource == Tollgate::Resource::"desk/note:a");"#,
+    ) + &policy("labelled", r#"forbid (principal, action == Tollgate::Action::"read_resource", resource in Tollgate::Label::"untrusted");"#)
+        + &policy("open", r#"forbid (principal, action == Tollgate::Action::"read_resource", resource);"#)
+        + PERMIT;
+    let found = |bundle: &Bundle| {
+        let found = Pdp::load(bundle).unwrap().lint();
+        let named = |id: &str| found.iter().any(|d| d.message.contains(&format!("`{id}`")));
+        ["named", "labelled", "open"].map(named)
+    };
+    let mut bundle = with_prompts(&policies);
+    assert_eq!(found(&bundle), [true, true, true]);
+    let parents = [uid(Kind::Component, "desk"), uid(Kind::Label, "private")];
+    let represented = Entity::new(uid(Kind::Resource, "desk/"), parents);
+    bundle.entities.push(represented);
+    assert_eq!(found(&bundle), [false, true, false]);
+}
+
 #[test]
 fn a_prompt_that_is_not_loaded_is_found_by_its_name() {
     let named = r#"forbid (principal, action, resource == Tollgate::Prompt::"desk__askk");"#;

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     policy::{self, Level},
-    schema,
+    schema::{self, LoadedTypes},
 };
 
 /// Everything that is reported about a policy set, one line each.
