@@ -63,7 +63,9 @@ impl CanonicalUri {
             }
         }
         match canonical.len() > MAX_URI {
-            true => Err(format!("the URI in canonical form has more than {MAX_URI} bytes")),
+            true => Err(format!(
+                "the URI in canonical form has more than {MAX_URI} bytes"
+            )),
             false => Ok(Self(canonical)),
         }
     }
@@ -249,7 +251,10 @@ mod tests {
             ("file:///srv/a%20b%c3%bc.md", "file:///srv/a%20b%C3%BC.md"),
             ("file:///srv/100%", "file:///srv/100%25"),
             ("HTTPS://Example.COM:443", "https://example.com/"),
-            ("http://u:P@Example.com:/%7Ea?Q=%3D#F", "http://u:P@example.com/~a?Q=%3D#F"),
+            (
+                "http://u:P@Example.com:/%7Ea?Q=%3D#F",
+                "http://u:P@example.com/~a?Q=%3D#F",
+            ),
             ("memo://Insights", "memo://Insights"),
             ("note:///a//../b", "note:///a/b"),
             ("urn:isbn:0-395-36341-1", "urn:isbn:0-395-36341-1"),
@@ -265,7 +270,17 @@ mod tests {
     #[test]
     fn what_is_no_uri_is_refused_and_not_repeated() {
         let long = format!("file:///{}", "a".repeat(MAX_URI));
-        for text in ["", "a.md", ":x", "C:\\a.txt", "1a:b", "fi le:x", "file:///a\nb", "file:///\u{7f}", &long] {
+        for text in [
+            "",
+            "a.md",
+            ":x",
+            "C:\\a.txt",
+            "1a:b",
+            "fi le:x",
+            "file:///a\nb",
+            "file:///\u{7f}",
+            &long,
+        ] {
             let error = CanonicalUri::parse(text).unwrap_err();
             assert!(!error.contains("a.md") && error.len() < 100, "{error}");
         }

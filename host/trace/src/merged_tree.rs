@@ -239,12 +239,10 @@ impl MergedTrace {
         let mut placed: Vec<(SpanId, usize)> = Vec::new();
         for (_, record) in records {
             let (call, caller, arrival) = match &record.event {
-                Event::Decision(decision) if decision.action.is_call() => {
-                    match decision.call {
-                        Some(call) => (call, decision.caller_span, &decision.arrival),
-                        None => continue,
-                    }
-                }
+                Event::Decision(decision) if decision.action.is_call() => match decision.call {
+                    Some(call) => (call, decision.caller_span, &decision.arrival),
+                    None => continue,
+                },
                 Event::CallInvalid(invalid) => {
                     (invalid.call, invalid.caller_span, &invalid.arrival)
                 }

@@ -119,7 +119,10 @@ impl ServerHandler for Server {
     ) -> Result<GetPromptResponse, ErrorData> {
         let arguments = Value::Object(request.arguments.unwrap_or_default());
         self.note(&json!({"prompt": request.name, "arguments": arguments}).to_string())?;
-        let topic = arguments.get("topic").and_then(Value::as_str).unwrap_or_default();
+        let topic = arguments
+            .get("topic")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let messages = vec![
             PromptMessage::new_text(Role::User, content(topic)),
             PromptMessage::new_text(Role::Assistant, "Gladly."),
@@ -133,7 +136,9 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        Ok(ListResourcesResult::with_all_items(self.feature("resources")))
+        Ok(ListResourcesResult::with_all_items(
+            self.feature("resources"),
+        ))
     }
 
     async fn list_resource_templates(

@@ -69,15 +69,29 @@ pub(crate) fn difference(name: &str, difference: &Difference) -> String {
         text.push_str(&added(&line(&tool.name, 128), &definition(tool)));
     }
     for (before, now) in &difference.changed {
-        text.push_str(&changed(&line(&now.name, 128), &definition(before), &definition(now)));
+        text.push_str(&changed(
+            &line(&now.name, 128),
+            &definition(before),
+            &definition(now),
+        ));
     }
     for tool in &difference.vanished {
         text.push_str(&vanished(&line(&tool.name, 128)));
     }
     text.push_str(&instructions(difference));
     text.push_str(&entries("prompt", &difference.prompts, |p| &p.name, prompt));
-    text.push_str(&entries("resource", &difference.resources, |r| &r.uri, resource));
-    text.push_str(&entries("template", &difference.templates, |t| &t.uri_template, template));
+    text.push_str(&entries(
+        "resource",
+        &difference.resources,
+        |r| &r.uri,
+        resource,
+    ));
+    text.push_str(&entries(
+        "template",
+        &difference.templates,
+        |t| &t.uri_template,
+        template,
+    ));
     for (name, problem) in &difference.left_out {
         let problem = printable(problem, usize::MAX).replace('\n', "\\n");
         let said = format!("{} cannot be used: {problem}", line(name, 128));
@@ -95,7 +109,11 @@ fn added(name: &str, definition: &str) -> String {
 }
 
 fn changed(name: &str, before: &str, now: &str) -> String {
-    format!("  {} {name}\n{}", paint("~", Tone::Wait), lines(before, now))
+    format!(
+        "  {} {name}\n{}",
+        paint("~", Tone::Wait),
+        lines(before, now)
+    )
 }
 
 fn vanished(name: &str) -> String {
@@ -146,11 +164,22 @@ fn prompt(prompt: &PromptDefinition) -> String {
     text.part("description", &prompt.description);
     for argument in &prompt.arguments {
         let required = if argument.required { " (required)" } else { "" };
-        let words = [argument.title.as_deref(), Some(argument.description.as_str())];
-        let words: Vec<&str> = words.into_iter().flatten().filter(|w| !w.is_empty()).collect();
-        text.part(&format!("argument {}{required}", argument.name), &words.join("\n"));
+        let words = [
+            argument.title.as_deref(),
+            Some(argument.description.as_str()),
+        ];
+        let words: Vec<&str> = words
+            .into_iter()
+            .flatten()
+            .filter(|w| !w.is_empty())
+            .collect();
+        text.part(
+            &format!("argument {}{required}", argument.name),
+            &words.join("\n"),
+        );
         if words.is_empty() {
-            text.0.push_str(&format!("argument {}{required}\n", argument.name));
+            text.0
+                .push_str(&format!("argument {}{required}\n", argument.name));
         }
     }
     text.0
@@ -158,11 +187,17 @@ fn prompt(prompt: &PromptDefinition) -> String {
 
 fn resource(resource: &ResourceDefinition) -> String {
     let mut text = Parts::default();
-    text.part("as the server writes it", resource.own_uri.as_deref().unwrap_or_default());
+    text.part(
+        "as the server writes it",
+        resource.own_uri.as_deref().unwrap_or_default(),
+    );
     text.part("name", &resource.name);
     text.part("title", resource.title.as_deref().unwrap_or_default());
     text.part("description", &resource.description);
-    text.part("media type", resource.media_type.as_deref().unwrap_or_default());
+    text.part(
+        "media type",
+        resource.media_type.as_deref().unwrap_or_default(),
+    );
     text.0
 }
 
@@ -171,7 +206,10 @@ fn template(template: &TemplateDefinition) -> String {
     text.part("name", &template.name);
     text.part("title", template.title.as_deref().unwrap_or_default());
     text.part("description", &template.description);
-    text.part("media type", template.media_type.as_deref().unwrap_or_default());
+    text.part(
+        "media type",
+        template.media_type.as_deref().unwrap_or_default(),
+    );
     text.0
 }
 
@@ -200,7 +238,9 @@ fn heading(name: &str, difference: &Difference) -> String {
         (difference.templates.same.len(), "template"),
     ];
     let same = same.iter().filter(|(number, _)| *number > 0);
-    let same: Vec<String> = same.map(|(number, noun)| count(*number as u64, noun)).collect();
+    let same: Vec<String> = same
+        .map(|(number, noun)| count(*number as u64, noun))
+        .collect();
     if !same.is_empty() {
         field("same", &same.join(", "));
     }
@@ -312,14 +352,19 @@ mod tests {
     #[test]
     fn prompts_resources_and_instructions_are_shown_whole() {
         let before = Listings {
-            prompts: vec![json!({"name": "gone"}), json!({"name": "ask", "description": "Asks."})],
+            prompts: vec![
+                json!({"name": "gone"}),
+                json!({"name": "ask", "description": "Asks."}),
+            ],
             resources: vec![json!({"uri": "note:same", "name": "same"})],
             instructions: Some("Be kind.\nBe brief.".into()),
             ..Listings::default()
         };
         let now = Listings {
-            prompts: vec![json!({"name": "ask", "title": "Ask", "description": "Asks.\u{202e}",
-                "arguments": [{"name": "topic", "required": true}, {"name": "tone", "description": "How."}]})],
+            prompts: vec![
+                json!({"name": "ask", "title": "Ask", "description": "Asks.\u{202e}",
+                "arguments": [{"name": "topic", "required": true}, {"name": "tone", "description": "How."}]}),
+            ],
             resources: vec![
                 json!({"uri": "note:same", "name": "same"}),
                 json!({"uri": "NOTE:a b", "name": "a\u{1b}[2J", "mimeType": "text/plain"}),

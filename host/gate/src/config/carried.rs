@@ -76,7 +76,9 @@ impl Validation<'_> {
     ) -> Result<CarriedFeatures, ConfigError> {
         let resources = Selection::from(resources);
         if let Selection::Named(patterns) = &resources {
-            patterns.iter().try_for_each(|pattern| self.uri_pattern(pattern))?;
+            patterns
+                .iter()
+                .try_for_each(|pattern| self.uri_pattern(pattern))?;
         }
         Ok(CarriedFeatures {
             instructions,
@@ -96,8 +98,13 @@ impl Validation<'_> {
             }
             Err(problem) => problem,
         };
-        let help = "write the scheme, as in resources = [\"file:///srv/*\"], or resources = true for all";
-        Err(self.error(pattern, format!("`{shown}` is no pattern of URIs: {problem}"), help))
+        let help =
+            "write the scheme, as in resources = [\"file:///srv/*\"], or resources = true for all";
+        Err(self.error(
+            pattern,
+            format!("`{shown}` is no pattern of URIs: {problem}"),
+            help,
+        ))
     }
 }
 

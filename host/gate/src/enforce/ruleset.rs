@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use tollgate_policy::pdp::Pdp;
 
-use crate::{capture::Capture, config::Config, secrets::Vault,
+use crate::{
+    capture::Capture,
+    config::Config,
+    secrets::Vault,
     tool::{Tool, Tools},
 };
 

@@ -6,12 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
-use tollgate_model::{
-    canonical::Sha256Digest,
-    entity::Uid,
-    record::AdminAction,
-    request::Action,
-};
+use tollgate_model::{canonical::Sha256Digest, entity::Uid, record::AdminAction, request::Action};
 use tollgate_policy::pdp::Bundle;
 
 use super::{Gate, GateOptions, OperateError};

@@ -16,12 +16,12 @@ use crate::{
 };
 
 /// What decisions depend on: policies, tools, prompts and the configured entities.
-pub(super) fn bundle(
-    config: &Config,
-    tools: &Tools,
-    others: &Tools,
-) -> Result<Bundle, LoadError> {
-    let prompts = || others.values().filter(|other| other.feature == Feature::Prompt);
+pub(super) fn bundle(config: &Config, tools: &Tools, others: &Tools) -> Result<Bundle, LoadError> {
+    let prompts = || {
+        others
+            .values()
+            .filter(|other| other.feature == Feature::Prompt)
+    };
     let mut entities = config.entities();
     entities.extend(
         config

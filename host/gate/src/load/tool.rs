@@ -83,7 +83,12 @@ pub(super) fn prompt(
     let own_name = &definition.name;
     let name = prompt_call(&format!("{}__{own_name}", defaults.source.name));
     let input_schema = definition.input_schema();
-    check_schema(&defaults.source, (&name, own_name), &input_schema, &BTreeMap::new())?;
+    check_schema(
+        &defaults.source,
+        (&name, own_name),
+        &input_schema,
+        &BTreeMap::new(),
+    )?;
     Ok(Tool {
         own_name: own_name.clone(),
         title: definition.title.clone(),

@@ -301,9 +301,12 @@ impl Watcher {
             hear(within(at, known), Fact::Repeated);
         }
         let over = matches!(decided.outcome, Outcome::Deny | Outcome::Error);
-        if let (true, Some(call), true, false) =
-            (decided.action.is_call(), decided.call, over, decided.is_secondary)
-        {
+        if let (true, Some(call), true, false) = (
+            decided.action.is_call(),
+            decided.call,
+            over,
+            decided.is_secondary,
+        ) {
             self.calls.remove(&call);
         }
     }

@@ -9,12 +9,12 @@ use std::{
 };
 
 use serde_json::Value;
+#[cfg(doc)]
+use tollgate_model::request::{prompt_call, resource_call};
 use tollgate_model::{
     canonical::Sha256Digest,
     entity::{Entity, Kind, Uid},
 };
-#[cfg(doc)]
-use tollgate_model::request::{prompt_call, resource_call};
 
 pub use self::schema_check::{SchemaCheck, SchemaError};
 pub use tollgate_model::tool::{

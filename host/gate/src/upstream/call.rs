@@ -224,11 +224,7 @@ impl LoadedUpstream {
     }
 
     /// A session whose server still offers the tool as it was accepted.
-    async fn ready(
-        &self,
-        feature: Feature,
-        own_name: &str,
-    ) -> Result<Arc<dyn Session>, Execution> {
+    async fn ready(&self, feature: Feature, own_name: &str) -> Result<Arc<dyn Session>, Execution> {
         let unreachable = |unreachable: ConnectError| self.not_sent(&unreachable.why);
         let session = self.upstream.session().await.map_err(unreachable)?;
         let offer = session.offer(false).await.map_err(unreachable)?;

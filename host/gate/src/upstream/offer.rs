@@ -6,9 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tollgate_model::canonical::Sha256Digest;
 
-use super::{
-    Definition, Definitions, PromptDefinition, ResourceDefinition, TemplateDefinition,
-};
+use super::{Definition, Definitions, PromptDefinition, ResourceDefinition, TemplateDefinition};
 
 /// The most tools of a server, and the most entries of each of its other lists.
 pub const MAX_TOOLS: usize = 256;
@@ -73,8 +71,9 @@ impl<D: Clone> List<D> {
                 .or_insert(definition);
         }
         if let Some(surplus @ 1..) = entries.len().checked_sub(MAX_TOOLS) {
-            let problem =
-                format!("only {MAX_TOOLS} {what} of a server are taken; choose with `{choose}` in its table");
+            let problem = format!(
+                "only {MAX_TOOLS} {what} of a server are taken; choose with `{choose}` in its table"
+            );
             list.insert(format!("({surplus} more)"), Err(problem));
         }
         Self(list)
@@ -113,31 +112,47 @@ impl Offer {
     #[must_use]
     pub fn of(listings: &Listings) -> Self {
         let instructions = listings.instructions.as_ref();
-        let instructions = instructions.filter(|text| !text.trim().is_empty()).map(|text| {
-            match text.len() {
-                size if size > MAX_INSTRUCTIONS => {
-                    Err(format!("they have {size} bytes, more than {MAX_INSTRUCTIONS}"))
-                }
-                _ => Ok(text.clone()),
-            }
-        });
+        let instructions =
+            instructions
+                .filter(|text| !text.trim().is_empty())
+                .map(|text| match text.len() {
+                    size if size > MAX_INSTRUCTIONS => Err(format!(
+                        "they have {size} bytes, more than {MAX_INSTRUCTIONS}"
+                    )),
+                    _ => Ok(text.clone()),
+                });
         Self {
             tools: List::new(&listings.tools, "tools", "tools = [\"NAME\", ..]", |tool| {
                 let tool = Definition::read(tool)?;
                 Ok((tool.name.clone(), tool))
             }),
-            prompts: List::new(&listings.prompts, "prompts", "prompts = [\"NAME\", ..]", |prompt| {
-                let prompt = PromptDefinition::read(prompt)?;
-                Ok((prompt.name.clone(), prompt))
-            }),
-            resources: List::new(&listings.resources, "resources", "resources = [\"URI*\", ..]", |one| {
-                let resource = ResourceDefinition::read(one)?;
-                Ok((resource.uri.clone(), resource))
-            }),
-            templates: List::new(&listings.templates, "templates", "resources = [\"URI*\", ..]", |one| {
-                let template = TemplateDefinition::read(one)?;
-                Ok((template.uri_template.clone(), template))
-            }),
+            prompts: List::new(
+                &listings.prompts,
+                "prompts",
+                "prompts = [\"NAME\", ..]",
+                |prompt| {
+                    let prompt = PromptDefinition::read(prompt)?;
+                    Ok((prompt.name.clone(), prompt))
+                },
+            ),
+            resources: List::new(
+                &listings.resources,
+                "resources",
+                "resources = [\"URI*\", ..]",
+                |one| {
+                    let resource = ResourceDefinition::read(one)?;
+                    Ok((resource.uri.clone(), resource))
+                },
+            ),
+            templates: List::new(
+                &listings.templates,
+                "templates",
+                "resources = [\"URI*\", ..]",
+                |one| {
+                    let template = TemplateDefinition::read(one)?;
+                    Ok((template.uri_template.clone(), template))
+                },
+            ),
             instructions,
             unanswered: listings.unanswered.clone(),
         }
@@ -173,7 +188,10 @@ impl Offer {
     /// What cannot be used, with reasons: tools by their names, the rest as in `prompt NAME`.
     #[must_use]
     pub fn left_out(&self) -> BTreeMap<String, String> {
-        let instructions = self.instructions.as_ref().and_then(|text| text.as_ref().err());
+        let instructions = self
+            .instructions
+            .as_ref()
+            .and_then(|text| text.as_ref().err());
         let instructions = instructions.map(|why| ("instructions".to_owned(), why.clone()));
         let unanswered = self.unanswered.clone().into_iter();
         (self.tools.left_out(str::to_owned))
@@ -381,7 +399,10 @@ mod tests {
         });
         let definitions = offer.definitions();
         assert_eq!(definitions.prompts.keys().collect::<Vec<_>>(), ["good"]);
-        assert_eq!(definitions.resources.keys().collect::<Vec<_>>(), ["note:good"]);
+        assert_eq!(
+            definitions.resources.keys().collect::<Vec<_>>(),
+            ["note:good"]
+        );
         assert_eq!(definitions.instructions, None);
         let left_out = offer.left_out();
         assert_eq!(left_out.len(), 7, "{left_out:?}");

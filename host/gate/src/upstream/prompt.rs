@@ -58,7 +58,9 @@ impl PromptDefinition {
             None | Some(Value::Null) => Vec::new(),
             Some(Value::Array(arguments)) if arguments.len() <= MAX_ARGUMENTS => {
                 let arguments = arguments.iter().map(PromptArgument::read);
-                arguments.collect::<Result<Vec<_>, String>>().map_err(wrong)?
+                arguments
+                    .collect::<Result<Vec<_>, String>>()
+                    .map_err(wrong)?
             }
             // Some languages have one form for an empty list and an empty object.
             Some(Value::Object(none)) if none.is_empty() => Vec::new(),
@@ -108,7 +110,10 @@ impl PromptArgument {
             name: name.to_owned(),
             title: bounds::optional(argument, "title", MAX_TITLE)?,
             description: bounds::description(argument)?,
-            required: argument.get("required").and_then(Value::as_bool).unwrap_or(false),
+            required: argument
+                .get("required")
+                .and_then(Value::as_bool)
+                .unwrap_or(false),
         })
     }
 }
@@ -146,7 +151,10 @@ mod tests {
         ] {
             let (shown, problem) = PromptDefinition::read(&prompt).unwrap_err();
             assert!(!shown.contains('\u{202e}') && shown.len() < 200, "{shown}");
-            assert!(!problem.is_empty() && !problem.contains('\u{1b}'), "{problem}");
+            assert!(
+                !problem.is_empty() && !problem.contains('\u{1b}'),
+                "{problem}"
+            );
         }
         assert!(PromptDefinition::read(&json!({"name": "ok", "arguments": null})).is_ok());
         assert!(PromptDefinition::read(&json!({"name": "ok", "arguments": {}})).is_ok());

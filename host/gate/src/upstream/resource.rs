@@ -125,13 +125,20 @@ mod tests {
 
     #[test]
     fn a_resource_is_known_by_its_canonical_uri_and_asked_for_by_its_own() {
-        let odd = json!({"uri": "FILE:///a b.md", "name": "A\u{202e}", "mimeType": "pdf", "size": 1});
+        let odd =
+            json!({"uri": "FILE:///a b.md", "name": "A\u{202e}", "mimeType": "pdf", "size": 1});
         let odd = ResourceDefinition::read(&odd).unwrap();
-        assert_eq!((odd.uri.as_str(), odd.own_uri()), ("file:///a%20b.md", "FILE:///a b.md"));
+        assert_eq!(
+            (odd.uri.as_str(), odd.own_uri()),
+            ("file:///a%20b.md", "FILE:///a b.md")
+        );
         assert_eq!(odd.media_type, None);
         let plain = json!({"uri": "file:///a.md", "name": "a", "mimeType": "text/markdown"});
         let plain = ResourceDefinition::read(&plain).unwrap();
-        assert_eq!((plain.own_uri.as_ref(), plain.own_uri()), (None, "file:///a.md"));
+        assert_eq!(
+            (plain.own_uri.as_ref(), plain.own_uri()),
+            (None, "file:///a.md")
+        );
         let text = toml::to_string(&odd).unwrap();
         assert_eq!(toml::from_str::<ResourceDefinition>(&text).unwrap(), odd);
     }
@@ -158,7 +165,10 @@ mod tests {
             assert!(TemplateDefinition::read(&template).is_err(), "{template}");
         }
         let template = json!({"uriTemplate": "file:///srv/{path}{?q}", "name": "a"});
-        assert_eq!(TemplateDefinition::read(&template).unwrap().prefix(), "file:///srv/");
+        assert_eq!(
+            TemplateDefinition::read(&template).unwrap().prefix(),
+            "file:///srv/"
+        );
     }
 
     proptest! {

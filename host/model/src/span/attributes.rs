@@ -198,7 +198,11 @@ fn called(list: &mut List<'_>, tool: &str, arrival: &Arrival) {
 
 fn tool(list: &mut List<'_>, index: u64, d: &DecisionRecord) {
     let name = d.called();
-    called(list, name.as_deref().unwrap_or_else(|| d.action.id()), &d.arrival);
+    called(
+        list,
+        name.as_deref().unwrap_or_else(|| d.action.id()),
+        &d.arrival,
+    );
     list.shown(a::ARGS_HASH, d.arguments.as_ref())
         .shown(a::CALLER_SPAN_ID, d.caller_span)
         .shown(a::DECISION_ID, Some(DecisionId(index)))

@@ -206,9 +206,11 @@ fn change_by_decision(decision: &DecisionRecord, at: Timestamp) -> Vec<SpanChang
             _ => None,
         },
     });
-    if let (true, Some(call), false) =
-        (decision.action.is_call(), decision.call, decision.is_secondary)
-    {
+    if let (true, Some(call), false) = (
+        decision.action.is_call(),
+        decision.call,
+        decision.is_secondary,
+    ) {
         match decision.outcome {
             Outcome::Deny => {
                 changes.push(SpanChange::close(call, at, Some(error::POLICY_DENIED)));

@@ -89,8 +89,8 @@ impl CaseRequest<'_> {
         match action {
             Action::Call(name) => self.ask_to_call(name, pdp),
             Action::GetPrompt => self.ask_for_prompt(pdp),
-            Action::ReadResource => self.ask_for_resource(),
-            Action::ReturnResult => self.ask_to_return(),
+            Action::ReadResource => self.ask_for_resource(pdp),
+            Action::ReturnResult => self.ask_to_return(pdp),
             Action::HttpRequest => self.ask_for_http(),
             Action::UseSecret => self.ask_for_secret(),
             action if action.is_capability() => self.ask_for_capability(),
@@ -139,9 +139,9 @@ impl CaseRequest<'_> {
         })
     }
 
-    fn ask_for_resource(&self) -> Result<RequestParts, String> {
+    fn ask_for_resource(&self, pdp: &Pdp) -> Result<RequestParts, String> {
         let resource = self.resource()?;
-        let entities = resource_entities(&resource, &self.case.directory_labels)?;
+        let entities = self.resource_entities(&resource, pdp)?;
         let (_, uri) = resource.id.split_once('/').unwrap_or_default();
         Ok(RequestParts {
             context: self.call(serde_json::json!({ "uri": uri }))?,
@@ -161,7 +161,17 @@ impl CaseRequest<'_> {
         })
     }
 
-    fn ask_to_return(&self) -> Result<RequestParts, String> {
+    /// A resource of an upstream server, with the labels that the case names or else those that are configured.
+    fn resource_entities(&self, resource: &Uid, pdp: &Pdp) -> Result<Vec<Entity>, String> {
+        let server = resource.id.split('/').next().unwrap_or_default();
+        let labels = match self.case.directory_labels.as_slice() {
+            [] => pdp.resource_labels(server),
+            named => named.to_vec(),
+        };
+        resource_entities(resource, &labels)
+    }
+
+    fn ask_to_return(&self, pdp: &Pdp) -> Result<RequestParts, String> {
         let context = ActionContext::Result {
             on_behalf_of: self.for_whom()?,
             error: self.case.error,
@@ -174,7 +184,7 @@ impl CaseRequest<'_> {
         Ok(RequestParts {
             context,
             entities: match resource.kind {
-                Kind::Resource => resource_entities(&resource, &self.case.directory_labels)?,
+                Kind::Resource => self.resource_entities(&resource, pdp)?,
                 _ => Vec::new(),
             },
             resource,

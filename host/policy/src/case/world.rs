@@ -110,7 +110,9 @@ impl World {
         };
         let typed = |offered: &BTreeMap<String, WorldTool>| {
             let offered = offered.iter();
-            offered.map(|(name, tool)| (name.clone(), types(tool))).collect()
+            offered
+                .map(|(name, tool)| (name.clone(), types(tool)))
+                .collect()
         };
         Bundle {
             prompts: typed(&self.prompts),
@@ -190,7 +192,9 @@ pub(super) fn resource_entities(resource: &Uid, labels: &[String]) -> Result<Vec
         .split_once('/')
         .ok_or_else(|| format!("{resource} is not a resource: write server/uri"))?;
     let labels = labels.iter().map(|l| Uid::new(Kind::Label, l));
-    let parents = [Uid::new(Kind::Component, server)].into_iter().chain(labels);
+    let parents = [Uid::new(Kind::Component, server)]
+        .into_iter()
+        .chain(labels);
     Ok(vec![Entity::new(resource.clone(), parents)])
 }
 

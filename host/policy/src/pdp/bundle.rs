@@ -71,7 +71,9 @@ impl Bundle {
             properties.and_then(Value::as_object).cloned()
         };
         let prompts = self.prompts.values().filter_map(properties);
-        prompts.flat_map(|properties| properties.into_iter().map(|(name, _)| name)).collect()
+        prompts
+            .flat_map(|properties| properties.into_iter().map(|(name, _)| name))
+            .collect()
     }
 
     /// Its canonical JSON and the SHA-256 of that JSON.

@@ -17,13 +17,13 @@ use super::{
     validate::{self, InputCheck},
 };
 use crate::cedar_value;
+use serde_json::Value as Json;
 use tollgate_model::{
     entity::{Kind, Uid},
     request::{
         Action, ActionContext, Facts, GuestCaller, PriorApproval, Request, RunFacts, SelfReport,
     },
 };
-use serde_json::Value as Json;
 
 /// Milliseconds from 1970 to the year 10000.
 const LATEST: u64 = 253_402_300_800_000;
@@ -251,8 +251,8 @@ impl Pdp {
             tool => {
                 let id = tool.id();
                 let tool = self.tools.get(id);
-                let tool = tool
-                    .ok_or_else(|| request_error(format!("the tool `{id}` is not loaded")))?;
+                let tool =
+                    tool.ok_or_else(|| request_error(format!("the tool `{id}` is not loaded")))?;
                 let typed = tool.typed(input).map_err(|p| {
                     request_error(format!("the value at `{}` {}", p.pointer, p.problem))
                 })?;

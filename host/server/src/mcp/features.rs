@@ -17,7 +17,12 @@ impl Client {
     /// Say that there are prompts and resources, if any server has some that are carried.
     pub(super) fn add_features(&self, capabilities: &mut ServerCapabilities) {
         let ruleset = self.gate().ruleset();
-        let has = |feature| ruleset.others.values().any(|other| other.feature == feature);
+        let has = |feature| {
+            ruleset
+                .others
+                .values()
+                .any(|other| other.feature == feature)
+        };
         if has(Feature::Prompt) {
             let mut prompts = PromptsCapability::default();
             prompts.list_changed = Some(true);
@@ -77,9 +82,10 @@ impl Client {
     async fn feature(&self, request: CallRequest, cx: Context) -> Result<Answer, ErrorData> {
         let caller = self.caller(&cx)?;
         let place = self.place(&cx)?;
-        let _taken = self.server.take(&caller).map_err(|error| {
-            ErrorData::internal_error(format!("Not done: {error}."), None)
-        })?;
+        let _taken = self
+            .server
+            .take(&caller)
+            .map_err(|error| ErrorData::internal_error(format!("Not done: {error}."), None))?;
         let connection = self.connection(&cx).filter(|_| !is_legacy(&cx));
         let (cancelled, _listed) = self.cancels.listen(cx.id.clone(), connection);
         let asked = self.asked(caller, place, request, cancelled);

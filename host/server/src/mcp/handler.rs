@@ -12,9 +12,7 @@ use rmcp::{
         ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
         ServerResult, SubscriptionFilter, Tool, UpdateTaskParams,
     },
-    service::{
-        MaybeSendFuture, NotificationContext, SubscriptionContext, SubscriptionSendError,
-    },
+    service::{MaybeSendFuture, NotificationContext, SubscriptionContext, SubscriptionSendError},
 };
 use serde_json::{Value, json};
 use tollgate::{load::RESUME_TOOL, text::printable};
@@ -71,7 +69,9 @@ impl ServerHandler for Client {
         context: Context,
     ) -> Result<ListResourcesResult, ErrorData> {
         let lists = self.lists(request, &context)?;
-        Ok(ListResourcesResult::with_all_items(lists.resources.to_vec()))
+        Ok(ListResourcesResult::with_all_items(
+            lists.resources.to_vec(),
+        ))
     }
 
     async fn list_resource_templates(

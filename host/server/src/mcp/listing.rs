@@ -4,9 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rmcp::model::{Prompt, PromptArgument, Resource, ResourceTemplate, Tool, ToolAnnotations};
 use serde_json::Value;
-use tollgate::{
-    enforce::Ruleset, gate::Gate, tool::SourceKind, upstream::LoadedUpstream,
-};
+use tollgate::{enforce::Ruleset, gate::Gate, tool::SourceKind, upstream::LoadedUpstream};
 
 use super::{handler::resume_tool, output};
 
@@ -55,8 +53,12 @@ impl Listing {
                 let lists = Lists {
                     tools: list(&ruleset),
                     prompts: upstreams().flat_map(|upstream| prompts(upstream)).collect(),
-                    resources: upstreams().flat_map(|upstream| resources(upstream)).collect(),
-                    templates: upstreams().flat_map(|upstream| templates(upstream)).collect(),
+                    resources: upstreams()
+                        .flat_map(|upstream| resources(upstream))
+                        .collect(),
+                    templates: upstreams()
+                        .flat_map(|upstream| templates(upstream))
+                        .collect(),
                 };
                 *listed = Some((ruleset, lists.clone()));
                 lists

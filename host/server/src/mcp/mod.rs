@@ -36,8 +36,8 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tollgate::{
-    enforce::Answer, enforce::CallOutcome, enforce::CallRequest, gate::Gate, identity::Caller, load::RESUME_TOOL,
-    text::printable,
+    enforce::Answer, enforce::CallOutcome, enforce::CallRequest, gate::Gate, identity::Caller,
+    load::RESUME_TOOL, text::printable,
 };
 use tollgate_model::{ids::ApprovalId, life::ApprovalState};
 use tollgate_trace::store::{Store, StoreError, StoreOptions};

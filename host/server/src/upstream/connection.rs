@@ -27,8 +27,8 @@ use tollgate::{
 use super::{
     child::Process,
     content,
-    handler::{Handler, Reports, ServerMessages},
     failure::{http_error, told},
+    handler::{Handler, Reports, ServerMessages},
     http::{Fate, Stale, is_session_error},
     lists::listings,
     wire::Reply,
@@ -192,9 +192,7 @@ impl Connection {
             return CallResult::NotSent(why);
         };
         let options = PeerRequestOptions::no_options().with_meta(meta);
-        let sent = self
-            .peer
-            .send_cancellable_request(request, options);
+        let sent = self.peer.send_cancellable_request(request, options);
         let mut handle = match sent.await {
             Ok(handle) => handle,
             Err(error) => return CallResult::NotSent(told(&error)),

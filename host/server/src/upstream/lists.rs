@@ -122,7 +122,9 @@ pub(super) async fn listings(
         let listed = tokio::time::timeout_at(until, entries(peer, kind)).await;
         match listed.unwrap_or_else(|_| Err(unsaid(kind, None))) {
             Ok(entries) => {
-                let entries = entries.into_iter().filter(|entry| is_carried(kind, entry, carried));
+                let entries = entries
+                    .into_iter()
+                    .filter(|entry| is_carried(kind, entry, carried));
                 match kind {
                     Kind::Prompts => listings.prompts = entries.collect(),
                     Kind::Resources => listings.resources = entries.collect(),
@@ -160,8 +162,9 @@ async fn entries(peer: &Peer<RoleClient>, kind: Kind) -> Result<Vec<Value>, Conn
     for _ in 0..MAX_PAGES {
         let (page, next) = page(peer, kind, cursor.take()).await?;
         let before = list.entries.len();
-        list.add(page)
-            .map_err(|problem| ConnectError::new(format!("its list of {} {problem}", kind.noun())))?;
+        list.add(page).map_err(|problem| {
+            ConnectError::new(format!("its list of {} {problem}", kind.noun()))
+        })?;
         cursor = next.filter(|_| list.entries.len() > before);
         if cursor.is_none() || list.is_full() {
             return Ok(list.entries);

@@ -358,7 +358,10 @@ impl Permit {
             "\n@id({})\n@owner({})\n@reason({})\npermit (\n  principal == {},\n  {}\n)",
             quoted(&self.id),
             quoted(&self.owner),
-            quoted(&format!("Suggested from {}.", count(self.calls as u64, "call"))),
+            quoted(&format!(
+                "Suggested from {}.",
+                count(self.calls as u64, "call")
+            )),
             self.principal,
             self.scope,
         ));
@@ -404,11 +407,15 @@ fn scope(tool: &Tool) -> String {
         }
         Feature::Prompt => {
             let prompt = quoted(&tool.prompt_name());
-            format!("action == Tollgate::Action::\"get_prompt\",\n  resource == Tollgate::Prompt::{prompt}")
+            format!(
+                "action == Tollgate::Action::\"get_prompt\",\n  resource == Tollgate::Prompt::{prompt}"
+            )
         }
         Feature::Resources => {
             let server = quoted(&tool.source.name);
-            format!("action == Tollgate::Action::\"read_resource\",\n  resource in Tollgate::Component::{server}")
+            format!(
+                "action == Tollgate::Action::\"read_resource\",\n  resource in Tollgate::Component::{server}"
+            )
         }
     }
 }

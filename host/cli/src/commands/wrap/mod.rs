@@ -211,7 +211,10 @@ async fn make(
 fn offered(offer: &Difference) -> String {
     let mut what = vec![count(offer.added.len() as u64, "tool")];
     let resources = offer.resources.added.len() + offer.templates.added.len();
-    for (number, noun) in [(offer.prompts.added.len(), "prompt"), (resources, "resource")] {
+    for (number, noun) in [
+        (offer.prompts.added.len(), "prompt"),
+        (resources, "resource"),
+    ] {
         if number > 0 {
             what.push(count(number as u64, noun));
         }

@@ -12,12 +12,17 @@ fn with_prompts(policies: &str) -> Bundle {
     let text = json!({ "type": "string" });
     let mut bundle = bundle(policies);
     bundle.prompts = BTreeMap::from([
-        ("desk__ask".to_owned(), prompt(json!({ "topic": text, "max-length": text }))),
+        (
+            "desk__ask".to_owned(),
+            prompt(json!({ "topic": text, "max-length": text })),
+        ),
         ("desk__plan".to_owned(), prompt(json!({ "goal": text }))),
     ]);
     for name in bundle.prompts.keys() {
         let parents = [uid(Kind::Component, "desk"), uid(Kind::Label, "private")];
-        bundle.entities.push(Entity::new(uid(Kind::Prompt, name), parents));
+        bundle
+            .entities
+            .push(Entity::new(uid(Kind::Prompt, name), parents));
     }
     bundle
 }
@@ -38,7 +43,13 @@ fn resource(uri: &str) -> (Request, Facts) {
     };
     let parents = [uid(Kind::Component, "desk"), uid(Kind::Label, "egress")];
     let entities = vec![Entity::new(request.resource.clone(), parents)];
-    (request, Facts { entities, ..facts() })
+    (
+        request,
+        Facts {
+            entities,
+            ..facts()
+        },
+    )
 }
 
 fn outcome(policies: &str, request: &Request, facts: &Facts) -> Outcome {
@@ -52,11 +63,31 @@ fn a_policy_about_calls_is_one_about_prompts_and_resources() {
     let (read, with_resource) = resource("file:///srv/a.md");
     let ask = prompt("desk__ask", json!({ "topic": "x" }));
     for (forbidden, of_prompt, of_resource) in [
-        (r#"forbid (principal, action in Tollgate::Action::"call", resource in Tollgate::Component::"desk");"#, Outcome::Deny, Outcome::Deny),
-        (r#"forbid (principal, action in Tollgate::Action::"call", resource in Tollgate::Label::"private");"#, Outcome::Deny, Outcome::Allow),
-        (r#"forbid (principal, action in Tollgate::Action::"call", resource in Tollgate::Label::"egress");"#, Outcome::Allow, Outcome::Deny),
-        (r#"forbid (principal, action == Tollgate::Action::"get_prompt", resource);"#, Outcome::Deny, Outcome::Allow),
-        (r#"forbid (principal, action, resource == Tollgate::Prompt::"desk__plan");"#, Outcome::Allow, Outcome::Allow),
+        (
+            r#"forbid (principal, action in Tollgate::Action::"call", resource in Tollgate::Component::"desk");"#,
+            Outcome::Deny,
+            Outcome::Deny,
+        ),
+        (
+            r#"forbid (principal, action in Tollgate::Action::"call", resource in Tollgate::Label::"private");"#,
+            Outcome::Deny,
+            Outcome::Allow,
+        ),
+        (
+            r#"forbid (principal, action in Tollgate::Action::"call", resource in Tollgate::Label::"egress");"#,
+            Outcome::Allow,
+            Outcome::Deny,
+        ),
+        (
+            r#"forbid (principal, action == Tollgate::Action::"get_prompt", resource);"#,
+            Outcome::Deny,
+            Outcome::Allow,
+        ),
+        (
+            r#"forbid (principal, action, resource == Tollgate::Prompt::"desk__plan");"#,
+            Outcome::Allow,
+            Outcome::Allow,
+        ),
         (
             r#"forbid (principal, action in Tollgate::Action::"call", resource) unless { context.approval.roles.contains(Tollgate::Role::"finance") };"#,
             Outcome::Escalate,
@@ -64,7 +95,11 @@ fn a_policy_about_calls_is_one_about_prompts_and_resources() {
         ),
     ] {
         assert_eq!(outcome(forbidden, &ask, &facts()), of_prompt, "{forbidden}");
-        assert_eq!(outcome(forbidden, &read, &with_resource), of_resource, "{forbidden}");
+        assert_eq!(
+            outcome(forbidden, &read, &with_resource),
+            of_resource,
+            "{forbidden}"
+        );
     }
 }
 
@@ -100,7 +135,11 @@ fn a_resource_is_compared_by_its_uri_and_scheme() {
         assert_eq!(outcome(forbidden, &request, &facts), expected, "{uri}");
     }
     let (request, _) = resource("file:///srv/a.md");
-    assert_eq!(outcome(forbidden, &request, &facts()), Outcome::Error, "it is not known");
+    assert_eq!(
+        outcome(forbidden, &request, &facts()),
+        Outcome::Error,
+        "it is not known"
+    );
     let (mut request, facts) = resource("file:///srv/a.md");
     let ActionContext::Call { input, .. } = &mut request.context else {
         panic!()
@@ -115,9 +154,13 @@ fn a_policy_about_resources_is_idle_until_a_server_has_some() {
     let policies = policy(
         "named",
         r#"forbid (principal, action in Tollgate::Action::"call", resource == Tollgate::Resource::"desk/note:a");"#,
-    ) + &policy("labelled", r#"forbid (principal, action == Tollgate::Action::"read_resource", resource in Tollgate::Label::"untrusted");"#)
-        + &policy("open", r#"forbid (principal, action == Tollgate::Action::"read_resource", resource);"#)
-        + PERMIT;
+    ) + &policy(
+        "labelled",
+        r#"forbid (principal, action == Tollgate::Action::"read_resource", resource in Tollgate::Label::"untrusted");"#,
+    ) + &policy(
+        "open",
+        r#"forbid (principal, action == Tollgate::Action::"read_resource", resource);"#,
+    ) + PERMIT;
     let found = |bundle: &Bundle| {
         let found = Pdp::load(bundle).unwrap().lint();
         let named = |id: &str| found.iter().any(|d| d.message.contains(&format!("`{id}`")));
@@ -129,6 +172,9 @@ fn a_policy_about_resources_is_idle_until_a_server_has_some() {
     let represented = Entity::new(uid(Kind::Resource, "desk/"), parents);
     bundle.entities.push(represented);
     assert_eq!(found(&bundle), [false, true, false]);
+    let pdp = Pdp::load(&bundle).unwrap();
+    assert_eq!(pdp.resource_labels("desk"), ["private"]);
+    assert!(pdp.resource_labels("other").is_empty());
 }
 
 #[test]
@@ -136,5 +182,8 @@ fn a_prompt_that_is_not_loaded_is_found_by_its_name() {
     let named = r#"forbid (principal, action, resource == Tollgate::Prompt::"desk__askk");"#;
     let pdp = Pdp::load(&with_prompts(&policy("p", named))).unwrap();
     let found = pdp.warnings();
-    assert!(found.iter().any(|d| d.to_string().contains("desk__ask")), "{found:?}");
+    assert!(
+        found.iter().any(|d| d.to_string().contains("desk__ask")),
+        "{found:?}"
+    );
 }

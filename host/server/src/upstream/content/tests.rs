@@ -146,9 +146,15 @@ fn what_is_neither_messages_nor_contents_is_unusable() {
         (Feature::Resources, json!({"resultType": "input_required"})),
     ] {
         let ended = of(feature, result.clone());
-        assert!(matches!(ended, CallResult::Unusable(_)), "{result}: {ended:?}");
+        assert!(
+            matches!(ended, CallResult::Unusable(_)),
+            "{result}: {ended:?}"
+        );
     }
-    let read = of(Feature::Resources, json!({"contents": [{"uri": "ab:b", "text": "x"}, 7]}));
+    let read = of(
+        Feature::Resources,
+        json!({"contents": [{"uri": "ab:b", "text": "x"}, 7]}),
+    );
     let CallResult::Returned { content, .. } = read else {
         panic!()
     };
