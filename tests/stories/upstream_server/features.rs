@@ -98,7 +98,7 @@ async fn a_permitted_prompt_is_got_once_and_recorded_as_a_call() {
     assert_eq!(content[0], Content::Structured(about));
     assert_eq!(
         story.asked(),
-        [r#"{"arguments":{"topic":"rust"},"prompt":"summary"}"#]
+        [r#"{"prompt":"summary","arguments":{"topic":"rust"}}"#]
     );
     let decisions: Vec<_> = records(&story.gate, answer.run.unwrap())
         .into_iter()
@@ -324,9 +324,12 @@ fn change(story: &Story) {
 #[tokio::test]
 async fn what_changes_is_withheld_alone() {
     let story = story().await;
+    assert!(is_released(
+        &story.call("box__echo", json!({"text": "x"})).await
+    ));
     assert_eq!(instructions(&story).as_deref(), Some("Be kind."));
     change(&story);
-    // Its successor is asked what it offers.
+    // Its successor is asked what it offers, once a call needs it.
     story.call("box__die", json!({})).await;
     let refused = story
         .call("prompt:box__summary", json!({"topic": "rust"}))
