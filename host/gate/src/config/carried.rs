@@ -102,7 +102,7 @@ impl Validation<'_> {
             "write the scheme, as in resources = [\"file:///srv/*\"], or resources = true for all";
         Err(self.error(
             pattern,
-            format!("`{shown}` is no pattern of URIs: {problem}"),
+            format!("`{shown}` is not a pattern of URIs: {problem}"),
             help,
         ))
     }

@@ -84,10 +84,10 @@ impl PromptDefinition {
     /// A JSON Schema of its arguments: an object of texts, and nothing else.
     pub(crate) fn input_schema(&self) -> Value {
         let property = |argument: &PromptArgument| {
-            let mut text = json!({ "type": "string" });
-            if !argument.description.is_empty() {
-                text["description"] = argument.description.as_str().into();
-            }
+            let text = match argument.description.as_str() {
+                "" => json!({ "type": "string" }),
+                description => json!({ "type": "string", "description": description }),
+            };
             (argument.name.clone(), text)
         };
         let properties: Map<String, Value> = self.arguments.iter().map(property).collect();

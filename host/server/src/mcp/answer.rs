@@ -46,7 +46,7 @@ pub(super) fn result(answer: Answer, tool: Option<&Tool>, legacy: bool) -> CallT
     result
 }
 
-/// The messages of a prompt. What is no released prompt is an error of the protocol, which has no other form for it.
+/// The messages of a released prompt. Anything else is an error of the protocol, which has no other form for it.
 pub(super) fn prompt(answer: Answer) -> Result<GetPromptResult, ErrorData> {
     let content = content(answer)?;
     let mut parts = content.into_iter().peekable();

@@ -159,6 +159,8 @@ impl Connection {
             return Ok(Arc::clone(offer));
         }
         let mut listings = listings(&self.peer, &self.wanted.carried).await?;
+        let clean = |text: String| self.secrets.clean(&text).into_owned();
+        listings.instructions = listings.instructions.map(clean);
         if let Some(chosen) = &self.wanted.tools {
             // Of more than there is room for, those are taken.
             let name = |tool: &Value| tool.get("name").and_then(Value::as_str).map(str::to_owned);

@@ -113,7 +113,7 @@ fn arguments_of_prompts_are_text_that_may_be_absent() {
         (json!({ "topic": "a secret" }), Outcome::Deny),
         (json!({ "topic": "x", "max-length": "9" }), Outcome::Deny),
         (json!({ "goal": "x" }), Outcome::Allow),
-        // No prompt has it, or it is no text: what policies do not see is not decided about.
+        // No prompt has it, or it is not text: what policies do not see is not decided about.
         (json!({ "other": "x" }), Outcome::Error),
         (json!({ "topic": 7 }), Outcome::Error),
     ] {
