@@ -26,6 +26,7 @@ fn gate() -> World {
         "resources": [{"uri": "note:plain", "name": "plain", "description": "A note.", "mimeType": "text/plain"}],
         "templates": [{"uriTemplate": "note:{name}", "name": "any"}],
     });
+    std::fs::create_dir(world.path("server")).unwrap();
     world.write("server/features.json", features.to_string());
     world.write(
         "policies/features.cedar",
