@@ -171,7 +171,7 @@ async fn operators_acts_are_decided() {
     let served = HttpGate::new("").await;
     let (agent, eve) = (served.agent("support").await, served.user("eve").await);
     for (path, body) in [
-        ("/v1/tokens", json!({ "user": "eve" })),
+        ("/v1/tokens", json!({ "user": "dana" })),
         ("/v1/tokens/revoke", json!({ "user": "eve", "name": "cli" })),
         ("/v1/store/forget", json!({ "before": 1 })),
         ("/v1/policies/promote", json!({})),
@@ -340,7 +340,7 @@ async fn a_token_of_another_user_takes_two_people() {
     got.fails(403, "same_person");
     let got = served.post(&frank, &confirm, json!({})).await;
     got.fails(403, "forbidden");
-    // A token that alice made for dana is no second person either.
+    // A token that alice made for dana does not count as a second person either.
     let hers = Purpose {
         principal: Uid::new(Kind::User, "dana"),
         on_behalf_of: None,

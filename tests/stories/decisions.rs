@@ -314,7 +314,7 @@ async fn a_result_can_be_withheld_or_redacted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_way_a_call_ends_is_withheld_like_its_result() {
     let world = World::new(
-        r#"@id("shut") @owner("tests") @reason("Nothing of it is told.")
+        r#"@id("shut") @owner("tests") @reason("Its results stay here.")
            forbid (principal, action == Tollgate::Action::"return_result",
              resource in Tollgate::Component::"hostile");"#,
     );

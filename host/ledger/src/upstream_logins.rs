@@ -218,7 +218,7 @@ impl Ledger {
     }
 }
 
-/// What became of an update.
+/// The outcome of an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoginUpdate {
     /// It was made.

@@ -59,7 +59,7 @@ pub enum JsonError {
     },
 }
 
-/// What becomes of numbers that not every reader understands alike: those beyond ±(2^53 − 1).
+/// The treatment of integers beyond ±(2^53 − 1), which some JSON readers round.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum LargeNumbers {
     #[default]

@@ -339,7 +339,7 @@ async fn a_refresh_token_is_replaced_and_its_end_ends_the_login() {
         assert!(login().unwrap().version > before.version);
         assert_eq!(login().unwrap().created, before.created);
     }
-    // The stored tokens are the latest: a gate that is opened again goes on with them.
+    // The latest tokens are stored: a gate that is opened again uses them.
     gate.close().await;
     let gate = Gate::open(world.config(), options(&world)).await.unwrap();
     world.pass(3600);

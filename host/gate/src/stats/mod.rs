@@ -160,7 +160,7 @@ impl Watcher {
                 hear(at, Fact::Finished(ended.outcome));
             }
             Event::CallInvalid(call) => {
-                // A name that is no tool's could be any text.
+                // The name of an unknown tool could be any text.
                 let tool = match call.problem.as_str() {
                     "unknown_tool" => "",
                     _ => call.tool.as_str(),

@@ -139,7 +139,7 @@ impl ReadIndex {
         }
     }
 
-    /// Puts these values in the place of the operator's earlier ones.
+    /// Replaces the operator's values by these.
     pub fn replace_operator(&mut self, values: &[String]) {
         self.operator.clear();
         self.endings.clear();

@@ -118,7 +118,7 @@ impl<'a> Reading<'a> {
         let joined = words::joined(&words);
         insert(key.digest(Kind::Field, [joined.as_str()]));
         if let Some(compact) = words::compact(&words) {
-            // The groups of an account number are no values.
+            // The groups of digits of an account number are not values by themselves.
             return insert(key.digest(Kind::Compact, [compact.as_str()]));
         }
         if words.len() > 1 && words.len() <= MAX_WORDS {

@@ -110,7 +110,7 @@ enum IntakeError {
     Store(#[from] StoreError),
     #[error("others are reporting; try again in a second")]
     Busy,
-    #[error("you have {MAX_REQUESTS_OF_SENDER} requests under way; wait for their answers")]
+    #[error("you have {MAX_REQUESTS_OF_SENDER} open requests; wait for their answers")]
     TooMany,
     #[error("the body took too long; send less at once")]
     Slow,

@@ -40,7 +40,7 @@ pub(super) struct NewRequest {
     run: Option<String>,
 }
 
-/// What became of it.
+/// The answer to a stored request.
 #[derive(Serialize, ToSchema)]
 pub(super) struct RequestReply {
     /// The run in which the user's values are known from now on.

@@ -127,7 +127,7 @@ fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
 #[utoipa::path(post, path = "/v1/tokens/{id}/confirm", tag = "tokens", params(("id" = String, Path)), responses(
     (status = 204, description = "It is valid from now on"),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "Policy does not let this person, it is no person, or they took part in making it", body = Problem),
+    (status = 403, description = "Policy denies it, the caller is not a person, or the caller took part in making it", body = Problem),
     (status = 404, description = "There is none that waits", body = Problem),
 ))]
 pub(super) async fn confirm(

@@ -63,7 +63,7 @@ pub(super) struct NewLogin {
     (status = 200, description = "Where the person consents", body = LoginRequestReply),
     (status = 400, description = "The redirect is not a URL", body = Problem),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 403, description = "Policy denies it, or the caller is not a person", body = Problem),
     (status = 404, description = "There is no such server, or users do not log in to it", body = Problem),
     (status = 409, description = "The redirect is not on loopback", body = Problem),
     (status = 502, description = "The server or its authorization server does not do its part", body = Problem),
@@ -105,7 +105,7 @@ pub(super) struct RedirectParameters {
     (status = 200, description = "The login, without its tokens", body = LoginView),
     (status = 400, description = "A parameter is too long", body = Problem),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 403, description = "Policy denies it, or the caller is not a person", body = Problem),
     (status = 404, description = "There is no such server, or users do not log in to it", body = Problem),
     (status = 409, description = "The answer does not belong to a login that this person has begun", body = Problem),
     (status = 502, description = "The authorization server does not do its part", body = Problem),
@@ -157,7 +157,7 @@ pub(super) struct Whose {
     params(("name" = String, Path), ("user" = Option<String>, Query)), responses(
     (status = 204, description = "It is removed"),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 403, description = "Policy denies it, or the caller is not a person", body = Problem),
     (status = 404, description = "There is none", body = Problem),
 ))]
 pub(super) async fn remove(
@@ -178,7 +178,7 @@ pub(super) async fn remove(
     responses(
     (status = 200, description = "{digest, accepted, added, changed, vanished, same, left_out}", body = Object),
     (status = 401, description = "No credential that counts", body = Problem),
-    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 403, description = "Policy denies it, or the caller is not a person", body = Problem),
     (status = 409, description = "It cannot be asked, also because this person has not logged in", body = Problem),
 ))]
 pub(super) async fn offer(

@@ -54,6 +54,8 @@ fn is_readable(error: &str, max_bytes: usize) {
         "{} bytes of error: {error:.200}",
         error.len()
     );
-    let odd = error.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\t'));
+    let odd = error
+        .chars()
+        .find(|c| c.is_control() && !matches!(c, '\n' | '\t'));
     assert_eq!(odd, None, "{error:?}");
 }

@@ -8,7 +8,7 @@ use tollgate_model::canonical;
 
 use super::{
     arguments::{CALLER, Call, ToolSet},
-    event::{self, HookEvent, Moment},
+    event::{self, EventKind, HookEvent},
     preset::{Preset, claude_code, codex, cursor, gemini_cli},
 };
 
@@ -46,16 +46,16 @@ fn hook(input: &[u8]) {
                 continue;
             }
         };
-        match &event.moment {
-            Moment::BeforeTool => {
+        match &event.kind {
+            EventKind::BeforeTool => {
                 assert!(
                     !event::decides_nothing(preset, input),
                     "it would pass without a decision"
                 );
                 decided(preset, &event);
             }
-            Moment::AfterTool { .. } => assert!(event.tool_use.is_some()),
-            Moment::Other => {
+            EventKind::AfterTool { .. } => assert!(event.tool_use.is_some()),
+            EventKind::Prompt { .. } | EventKind::Other => {
                 assert!(event.tool_use.is_none());
                 assert!(
                     event::decides_nothing(preset, input),

@@ -103,7 +103,7 @@ fn answer(
         guard.pass();
     }
     let event = HookEvent::parse(preset, &bytes)?;
-    if event.moment == EventKind::Other {
+    if event.kind == EventKind::Other {
         return Ok(HookAnswer::plain());
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -112,9 +112,9 @@ fn answer(
     let limit = guard.left();
     let answer = runtime.block_on(async {
         let asking = async {
-            match (&event.moment, &event.tool_use) {
+            match (&event.kind, &event.tool_use) {
                 (EventKind::Prompt { session, text }, _) => {
-                    tell(preset, args, session, text, cx).await
+                    send_request(preset, args, session, text, cx).await
                 }
                 (_, Some(tool_use)) => ask(preset, args, &event, tool_use, cx).await,
                 (_, None) => Ok(HookAnswer::plain()),

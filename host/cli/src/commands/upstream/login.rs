@@ -131,7 +131,8 @@ struct Awaited {
     answers: mpsc::Sender<Value>,
 }
 
-/// The parameters of the redirect with this state. Others are refused, and waiting goes on.
+/// The parameters of the redirect with this state. A redirect with another state is refused, and
+/// this waits for the next one.
 async fn redirect(listener: TcpListener, state: &str) -> Result<Value, Failure> {
     let (answers, mut answer) = mpsc::channel(1);
     let awaited = Arc::new(Awaited {

@@ -1,4 +1,4 @@
-//! The people for whose side a call is made: they do not approve it, whatever token they use.
+//! The people for whose side a call is made: they cannot approve it with any token.
 
 use tollgate_ledger::ApprovalRow;
 use tollgate_model::entity::{Kind, Uid};

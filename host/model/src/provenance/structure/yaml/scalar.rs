@@ -110,7 +110,7 @@ fn push_escape(
             return None;
         }
         let code = u32::from_str_radix(&hex, 16).ok()?;
-        // Half of a surrogate pair, as JSON writes them, is no character.
+        // One half of a surrogate pair (as JSON writes them) is not a character.
         value.push(char::from_u32(code).unwrap_or('\u{fffd}'));
         return Some(());
     }

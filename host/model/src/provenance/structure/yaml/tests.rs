@@ -12,8 +12,8 @@ fn what_programs_write_is_read() {
   subject: 'It''s: a party'
   note: \"two\\nlines and \\
     \\ one\"
-  long: this goes on
-    and on
+  long: this is
+    two lines
 - body: 'Hi,
 
 
@@ -34,7 +34,7 @@ fn what_programs_write_is_read() {
         block(text),
         Some(json!([
             {"amount": "100.0", "date": "2022-01-01", "id": "1", "subject": "It's: a party",
-             "note": "two\nlines and  one", "long": "this goes on and on"},
+             "note": "two\nlines and  one", "long": "this is two lines"},
             {"body": "Hi,\n\nthere", "to": ["a@x.com", "b@x.com"], "empty": [], "map": {}, "none": null,
              "literal": "recipient: mallory\n  - indented\n", "shared": {"a@x.com": "rw"}},
         ]))
