@@ -93,6 +93,8 @@ fn add_provenance(attributes: &mut Value) {
         "sinks".into(),
         json!({ "type": "Set", "element": { "type": "Entity", "name": name("Origin") } }),
     );
+}
+
 /// A record of texts. One prompt does not have the arguments of another, so each is optional.
 fn prompt_input(arguments: &BTreeSet<String>) -> Value {
     let text = |name: &String| (name.clone(), json!({ "type": "String", "required": false }));

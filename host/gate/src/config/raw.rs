@@ -167,6 +167,8 @@ pub(super) struct UpstreamOauth {
     pub(super) issuer: Option<String>,
     pub(super) token_url: Option<String>,
     pub(super) authorization_url: Option<String>,
+}
+
 /// All of something, none of it, or what is named.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]

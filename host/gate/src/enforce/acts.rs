@@ -7,6 +7,7 @@ use tollgate_model::{
 };
 
 use super::{Act, CallContext, ToolCall};
+use crate::tool::Feature;
 
 impl Act for ToolCall {
     fn request(&self, cx: &CallContext) -> Request {
@@ -27,7 +28,7 @@ impl Act for ToolCall {
     }
 
     fn entities(&self) -> Vec<Entity> {
-        match self.tool.feature {
+        match self.tool().feature {
             Feature::Resources => vec![self.entity()],
             // The configuration names them.
             Feature::Tool | Feature::Prompt => Vec::new(),

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use tollgate_model::record::KeyedDigest;
+use tollgate_model::{entity::Entity, record::KeyedDigest};
 
-use crate::tool::Tool;
+use crate::tool::{Feature, Tool};
 
 /// A tool call whose arguments match the tool's schema.
 #[derive(Debug)]
@@ -48,6 +48,20 @@ impl ToolCall {
     #[must_use]
     pub fn canonical(&self) -> &str {
         &self.canonical
+    }
+
+    /// The canonical URI, if a resource is read.
+    #[must_use]
+    pub fn uri(&self) -> Option<&str> {
+        match self.tool.feature {
+            Feature::Resources => self.arguments.get("uri").and_then(Value::as_str),
+            Feature::Tool | Feature::Prompt => None,
+        }
+    }
+
+    /// The entity that policies see as its resource, and its parents.
+    pub(crate) fn entity(&self) -> Entity {
+        self.tool.entity(&self.arguments)
     }
 
     /// Keyed digest of tool and arguments.

@@ -256,6 +256,7 @@ impl Watcher {
         let is_repeated = self.is_repeated(at.run, decided);
         self.remember(decided);
         let known = decided.call.and_then(|call| self.calls.get(&call));
+        let called = decided.called();
         let at = match (&called, known) {
             (Some(tool), None) => FactScope { tool, ..at },
             (_, known) => within(at, known),

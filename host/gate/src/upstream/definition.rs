@@ -3,6 +3,8 @@
 //! A definition is compared as a whole: name, title, description, schemas and hints. The texts that a model
 //! reads are as much a part of a tool as its behaviour.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tollgate_policy::tool_input::{ToolInput, mend};

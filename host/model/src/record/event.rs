@@ -7,7 +7,7 @@ use super::{
     Arrival, BundleActivated, CallInvalid, ComponentLog, DecisionRecord, Effect, Halt,
     LabelsJoined, OutcomeRecord, RunEnded, RunStarted, Start,
 };
-use crate::{ids::SpanId, request::Action};
+use crate::ids::SpanId;
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -84,6 +84,7 @@ pub fn wire(messages: &[&[u8]], ids: &[i64]) -> Vec<String> {
 #[must_use]
 pub fn content(result: Value) -> CallResult {
     content::ending(
+        Feature::Tool,
         Some(Reply::Answer(result)),
         None,
         &Vault::new(&BTreeMap::new()),

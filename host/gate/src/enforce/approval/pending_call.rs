@@ -8,7 +8,7 @@ use tollgate_model::{
     ids::{ApprovalId, RunId, SpanId},
     life::{ApprovalEvent, ApprovalState},
     record::{Event, Record},
-    request::{Action, ActionContext, Facts, Request},
+    request::{ActionContext, Facts, Request},
 };
 
 use super::{ApprovalError, MAX_ATTEMPTS};
