@@ -7,7 +7,7 @@ use rmcp::model::{
     ListToolsRequest, PingRequest, RequestId,
 };
 use serde_json::Value;
-use tollgate::{secrets::Vault, upstream::CallResult};
+use tollgate::{secrets::Vault, tool::Feature, upstream::CallResult};
 
 use super::{
     content,
