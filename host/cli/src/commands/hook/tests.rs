@@ -219,7 +219,7 @@ fn a_prompt_is_what_the_user_asks_for() {
         "hook_event_name": "UserPromptSubmit", "session_id": "s-1", "prompt": "Write to ann@example.com",
     });
     let parsed = HookEvent::parse(&claude_code::PRESET, event.to_string().as_bytes()).unwrap();
-    let prompt = Moment::Prompt {
+    let prompt = EventKind::Prompt {
         session: "s-1".into(),
         text: "Write to ann@example.com".into(),
     };
