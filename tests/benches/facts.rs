@@ -7,12 +7,10 @@
     reason = "a measurement that cannot be set up ends"
 )]
 
-mod measure;
-
 use std::{hint::black_box, time::Instant};
 
-use measure::line;
 use serde_json::{Value, json};
+use tollgate_testkit::measure::line;
 use tollgate_model::{
     ids::{RunId, SpanId},
     provenance::{

@@ -5,7 +5,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     reason = "a measurement that cannot be set up ends, and prints what it found"
 )]
 

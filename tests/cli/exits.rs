@@ -218,8 +218,8 @@ fn an_approval_with_a_token_that_the_asking_side_made_does_not_count() {
         .exits(3)
         .says(&["was made by alice"]);
     let with_second = ["--as", "dana", "--token-file", "second.token"];
-    let list = ["approvals", "list"];
-    world.run(&[&list[..], &with_second].concat()).exits(3);
+    let approve = [&["approvals", "approve", &id, "--yes"][..], &with_second].concat();
+    world.run(&approve).exits(3).says(&["not the token of"]);
     world
         .run(&["token", "list"])
         .exits(0)

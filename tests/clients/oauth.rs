@@ -16,9 +16,10 @@ use tollgate_testkit::{
     binary,
     command::{CommandOutput, World},
     installed, repository,
+    serve::Server,
 };
 
-use crate::{client::node, gate::Gate};
+use crate::client::node;
 
 const SECRET: &str = "client secret & more";
 const WHOAMI: &[&str] = &["call", "wiki__whoami", "--args", "{}"];
@@ -267,7 +268,7 @@ async fn client_credentials_by_a_secret_and_by_a_key() {
         let example = documented("client_credentials", &replaced);
         world.configure("[users.alice]", &format!("{example}[users.alice]"));
         world.accept_upstream("wiki").says(&["✓ accepted"]);
-        let served = Gate::start(&world, "127.0.0.1:0");
+        let served = Server::start_with(&world, &[]);
         let me = format!("client {client}, by");
         says(world.run(WHOAMI), &me);
         let before = servers.asked("client_credentials").await;
@@ -318,7 +319,7 @@ async fn users_log_in_and_act_with_their_own_rights() {
     world
         .run(&["user", "token", "dana", "--out", "dana.token"])
         .exits(0);
-    let served = Gate::start(&world, "127.0.0.1:0");
+    let served = Server::start_with(&world, &[]);
 
     let login = log_in(&world, &[], "ada").await;
     assert_eq!(login["user"], "alice");
@@ -343,7 +344,7 @@ async fn users_log_in_and_act_with_their_own_rights() {
     }
     // A restarted gate uses the stored tokens.
     served.stop();
-    let served = Gate::start(&world, "127.0.0.1:0");
+    let served = Server::start_with(&world, &[]);
     says(world.run(WHOAMI), "ada, by");
     servers.ask("/refuse").await;
     says(world.run(WHOAMI), "ada, by");
@@ -391,7 +392,7 @@ async fn an_agents_token_never_logs_in() {
         "--on-behalf-of",
         "alice",
     ]);
-    let served = Gate::start(&world, "127.0.0.1:0");
+    let served = Server::start_with(&world, &[]);
     let url = format!("http://{}/v1/upstreams/wiki/login", served.address);
     let body = json!({"redirect_uri": "http://127.0.0.1:8123/callback"});
     let refused = http()

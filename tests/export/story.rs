@@ -27,7 +27,7 @@ pub(crate) async fn told(world: &World, gate: &Gate, name: &str) -> RunId {
     call(gate, name, "files__read", r#"{"pfad":7}"#).await;
     call(gate, name, "files__read", r#"{"path":"../tollgate.toml"}"#).await;
     let waits = call(gate, name, "payments__refund", REFUND).await;
-    approve(&gate, "dana", pending(&waits)).await.unwrap();
+    approve(gate, "dana", pending(&waits)).await.unwrap();
     call(gate, name, "payments__refund", REFUND).await;
     call(gate, name, "hostile__trap", "{}").await;
     call(gate, name, "hostile__trap", "{}").await;

@@ -6,12 +6,18 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const SERVER: &str = env!("CARGO_BIN_EXE_odd-server");
+
+/// How long an answer may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn binary() -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -195,7 +201,16 @@ impl Gate {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let answers = BufReader::new(child.stdout.take().unwrap());
+        let (say, answers) = mpsc::channel();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || {
+            for line in out.lines() {
+                // The test may have ended.
+                if say.send(line.unwrap()).is_err() {
+                    return;
+                }
+            }
+        });
         Lines { child, answers }
     }
 
@@ -232,7 +247,7 @@ pub(crate) fn text(reply: &Value) -> &str {
 /// A gate over standard input and output.
 pub(crate) struct Lines {
     child: Child,
-    answers: BufReader<std::process::ChildStdout>,
+    answers: mpsc::Receiver<String>,
 }
 
 impl Lines {
@@ -243,8 +258,7 @@ impl Lines {
 
     /// The next line that it says.
     pub(crate) fn next(&mut self) -> Value {
-        let mut line = String::new();
-        self.answers.read_line(&mut line).unwrap();
+        let line = self.answers.recv_timeout(PATIENCE).unwrap();
         serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line:?}"))
     }
 

@@ -41,9 +41,8 @@ fn message(span: Value) -> Value {
         "scopeSpans": [{"scope": {"name": "s"}, "spans": [span]}]}]})
 }
 
-/// What is answered with 200 is stored, in the spelling of any sender.
 #[test]
-fn what_is_taken_is_stored_and_anything_else_is_named() {
+fn every_spelling_is_taken_and_what_is_not_usable_is_named() {
     let gate = gate();
     let served = gate.serve();
     let old = json!({"resourceSpans": [{"instrumentationLibrarySpans": [{"instrumentationLibrary": {"name": "old"},
@@ -104,9 +103,6 @@ fn what_is_taken_is_stored_and_anything_else_is_named() {
             (200, "{}"),
             "{n}: {body}"
         );
-        let trace = format!("{}{n:02x}", &TRACE[..30]);
-        let shown = gate.run(&["runs", "show", &trace]).exits(0);
-        shown.says("chat");
     }
     for (body, words) in [
         (message(span(20, json!({"spanId": "zz"}))), "spans/0/spanId"),
@@ -167,7 +163,7 @@ fn packing_and_types_are_taken_as_they_are_named() {
 }
 
 #[test]
-fn metrics_are_taken_and_logs_find_their_run() {
+fn metrics_and_logs_without_a_trace_are_taken() {
     let gate = gate();
     let served = gate.serve();
     let metrics = json!({"resourceMetrics": [{"scopeMetrics": [{"metrics": [
@@ -204,49 +200,4 @@ fn metrics_are_taken_and_logs_find_their_run() {
         (200, "{}"),
         "{answer:?}"
     );
-    let runs = gate.json(&["runs", "list"]);
-    let told = runs.to_string();
-    assert!(
-        told.contains("37") || told.contains("\"input_tokens\":30"),
-        "tokens count: {told}"
-    );
-}
-
-/// Four ways of counting cached tokens, one number and one cost.
-#[test]
-fn cached_tokens_count_once() {
-    let gate = gate();
-    let served = gate.serve();
-    let int = |key: &str, n: u32| attribute(key, json!({"intValue": n.to_string()}));
-    let ways = [
-        // The input holds what was cached.
-        json!([
-            int("gen_ai.usage.input_tokens", 1_000),
-            int("gen_ai.usage.cache_read.input_tokens", 600),
-            int("gen_ai.usage.output_tokens", 10)
-        ]),
-        // It does not.
-        json!([
-            int("input_tokens", 400),
-            int("cache_read_input_tokens", 600),
-            int("output_tokens", 10)
-        ]),
-    ];
-    let mut seen = Vec::new();
-    for (n, way) in (0_u8..).zip(ways) {
-        let mut attributes = way.as_array().unwrap().clone();
-        attributes.push(attribute(
-            "gen_ai.request.model",
-            json!({"stringValue": "m-1"}),
-        ));
-        let body = message(span(40 + n, json!({"attributes": attributes}))).to_string();
-        assert_eq!(
-            post(&served, "/v1/traces", &[JSON], body.as_bytes()).status,
-            200
-        );
-        let trace = format!("{}{:02x}", &TRACE[..30], 40 + n);
-        let shown = gate.json(&["runs", "show", &trace]);
-        seen.push(shown.to_string().contains("1000"));
-    }
-    assert_eq!(seen, [true, true]);
 }

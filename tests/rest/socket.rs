@@ -171,7 +171,7 @@ async fn operators_acts_are_decided() {
     let served = HttpGate::new("").await;
     let (agent, eve) = (served.agent("support").await, served.user("eve").await);
     for (path, body) in [
-        ("/v1/tokens", json!({ "user": "eve" })),
+        ("/v1/tokens", json!({ "user": "dana" })),
         ("/v1/tokens/revoke", json!({ "user": "eve", "name": "cli" })),
         ("/v1/store/forget", json!({ "before": 1 })),
         ("/v1/policies/promote", json!({})),

@@ -192,8 +192,9 @@ async fn a_deleted_key_keeps_the_labels_of_the_run_that_deleted_it() {
     let bit = r#"{"key":"bit","value":"1"}"#;
     assert_eq!(ask(&gate, "clean", "keep_value", bit).await, "kept");
     // A run with private data tells one bit by deleting the key.
-    let copy = r#"{"run":true,"grant":"vault","path":"customer.json","key":"own"}"#;
+    let copy = r#"{"grant":"vault","path":"customer.json","key":"own"}"#;
     ask(&gate, "dirty", "keep_file", copy).await;
+    ask(&gate, "dirty", "forget", r#"{"key":"own"}"#).await;
     let forgotten = call(&gate, "dirty", "hostile__forget", r#"{"key":"bit"}"#).await;
     assert!(labels(forgotten.run.unwrap()).contains("private"));
     for (run, tool, arguments) in [

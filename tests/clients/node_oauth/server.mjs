@@ -7,6 +7,9 @@
 import { createServer } from "node:http";
 import Provider from "oidc-provider";
 
+// The provider's notices go where no one reads any more after the first line.
+console.info = () => {};
+
 const listen = (server) =>
   new Promise((done) => server.listen(0, "127.0.0.1", () => done(server.address().port)));
 

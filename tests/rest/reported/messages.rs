@@ -2,9 +2,13 @@
 
 use super::*;
 
+type Headers = &'static [(&'static str, &'static str)];
+
 const BINARY: (&str, &str) = ("content-type", PROTOBUF);
 const JSON: (&str, &str) = ("content-type", "application/json");
+const PLAIN: (&str, &str) = ("content-type", "text/plain");
 const GZIP: (&str, &str) = ("content-encoding", "gzip");
+const BROTLI: (&str, &str) = ("content-encoding", "br");
 
 /// A million spans of two bytes each.
 fn too_many_spans() -> Vec<u8> {
@@ -41,21 +45,19 @@ async fn what_is_no_message_is_refused_and_the_next_one_is_taken() {
     let mut not_utf8 = whole.clone();
     let name = not_utf8.windows(6).position(|w| w == b"span 1").unwrap();
     not_utf8[name] = 0xff;
-    let plain = ("content-type", "text/plain");
-    let brotli = ("content-encoding", "br");
     let part = b"{\"resourceSpans\": [".to_vec();
     let no_list = b"{\"resourceSpans\": 7}".to_vec();
     let bomb = packed(&vec![0; 65 << 20]);
     let deep = nested_values();
-    let cases: [(&str, &[(&str, &str)], Vec<u8>, u16); 12] = [
+    let cases: Vec<(&str, Headers, Vec<u8>, u16)> = vec![
         ("truncated", &[BINARY], broken, 400),
         ("no protobuf", &[BINARY], b"{}".to_vec(), 400),
         ("not UTF-8", &[BINARY], not_utf8, 400),
         ("no JSON", &[JSON], part, 400),
         ("ids of no length", &[JSON], no_list, 400),
-        ("wrong content type", &[plain], whole.clone(), 415),
+        ("wrong content type", &[PLAIN], whole.clone(), 415),
         ("no content type", &[], whole.clone(), 415),
-        ("unknown encoding", &[BINARY, brotli], whole.clone(), 415),
+        ("unknown encoding", &[BINARY, BROTLI], whole.clone(), 415),
         ("no gzip", &[BINARY, GZIP], whole.clone(), 400),
         ("a bomb", &[BINARY, GZIP], bomb, 413),
         ("too many parts", &[BINARY], too_many_spans(), 413),

@@ -316,7 +316,7 @@ async fn half_sent_reports_of_one_sender_hold_up_no_other() {
     for _ in 0..10 {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let head = format!(
-            "POST {TRACES} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\
+            "POST {TRACES} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\n\
              content-type: {PROTOBUF}\r\ncontent-length: 100\r\n\r\nhalf",
             intake.token
         );

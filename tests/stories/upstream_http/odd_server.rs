@@ -141,12 +141,12 @@ pub(super) fn usual(request: &Request) -> Reply {
 #[derive(Clone)]
 pub(super) struct Odd {
     pub(super) address: String,
-    asked: Arc<Mutex<Vec<Request>>>,
+    pub(super) asked: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Odd {
     pub(super) fn serve(
-        answer: impl Fn(&Odd, &Request) -> Reply + Send + std::marker::Sync + 'static,
+        answer: impl Fn(&Odd, &Request) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let odd = Self {

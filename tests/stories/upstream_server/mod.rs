@@ -169,7 +169,7 @@ async fn arguments_and_meta_arrive_and_results_are_cut() {
     let (support, run, gate) = (agent("support"), named("r"), &story.gate);
     let waits = gate.call_with_options(&support, &run, request(), CallOptions::default());
     let approval = pending(&waits.await);
-    approve(&gate, "dana", approval).await.unwrap();
+    approve(gate, "dana", approval).await.unwrap();
     let unseen = with(json!({"example.com/confirm": true, "baggage": "a=b"}));
     let changed = gate
         .call_with_options(&support, &run, request(), unseen)

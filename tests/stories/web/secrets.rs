@@ -126,11 +126,11 @@ async fn a_secret_goes_nowhere_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_goes_to_the_port_and_path_that_policy_permits() {
-    let elsewhere = Server::start(vec![("/", Answer::Echo)]).await;
+    let elsewhere = Server::start(vec![("/", web::Answer::Echo)]).await;
     let other = elsewhere.address.port();
     let server = Server::start(vec![
-        ("/api/a", Answer::Echo),
-        ("/else", Answer::Echo),
+        ("/api/a", web::Answer::Echo),
+        ("/else", web::Answer::Echo),
         (
             "/api/away",
             redirect(307, &format!("http://site.test:{other}/")),

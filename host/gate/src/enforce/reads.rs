@@ -176,8 +176,7 @@ impl ReadIndexes {
             roles: &tool.provenance.roles,
             run: cx.run,
         };
-        let facts = arguments.provenance(&lock(&index));
-        facts
+        arguments.provenance(&lock(&index))
     }
 
     /// Reads what the caller is about to get.

@@ -130,6 +130,14 @@ pub(super) async fn session(
             let what = "Not Found: there is no such session; begin another with initialize";
             return refused(StatusCode::NOT_FOUND, what);
         };
+        let is_open = match id.to_str() {
+            Ok(id) => sessions.open.sessions.read().await.contains_key(id),
+            Err(_) => false,
+        };
+        if parts.method == Method::DELETE && !is_open {
+            let what = "Not Found: this session has ended before";
+            return refused(StatusCode::NOT_FOUND, what);
+        }
         parts.headers.insert(SESSION, id);
     } else if initializes(&body) {
         let principal = whose.caller.principal();

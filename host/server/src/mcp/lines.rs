@@ -2,11 +2,18 @@
 //!
 //! A line that is not a message is answered with an error, and the stream continues.
 
-use std::{io, sync::Arc};
+use std::{
+    collections::HashSet,
+    io,
+    sync::{Arc, PoisonError},
+};
 
 use rmcp::{
     RoleServer,
-    model::{ErrorData, GetExtensions as _, JsonRpcMessage},
+    model::{
+        ClientNotification, ClientRequest, ErrorData, GetExtensions as _, GetMeta as _,
+        JsonRpcMessage, ProtocolVersion, RequestId,
+    },
     service::{QuitReason, RxJsonRpcMessage, ServiceExt as _, TxJsonRpcMessage},
     transport::Transport,
 };
@@ -32,7 +39,31 @@ struct Lines<R, W> {
     read: FramedRead<R, LinesCodec>,
     /// Set after a decoding error: `FramedRead` then returns `None` once before it continues.
     interrupted: bool,
+    /// Whether the client has begun: by a handshake, or by a request that stands alone.
+    begun: bool,
+    /// Requests without an answer.
+    open: OpenRequests,
     write: Arc<Mutex<W>>,
+}
+
+/// The ids of requests that have no answer yet. One that is used again would give two calls one answer.
+#[derive(Debug, Clone, Default)]
+struct OpenRequests(Arc<std::sync::Mutex<HashSet<RequestId>>>);
+
+impl OpenRequests {
+    fn ids(&self) -> std::sync::MutexGuard<'_, HashSet<RequestId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the id is free; it is taken then.
+    fn begin(&self, id: &RequestId) -> bool {
+        self.ids().insert(id.clone())
+    }
+
+    /// The request is answered, or its answer is not waited for any more.
+    fn end(&self, id: &RequestId) {
+        self.ids().remove(id);
+    }
 }
 
 /// Serve one client until it closes its stream, or `until` is cancelled.
@@ -52,6 +83,8 @@ where
     let lines = Lines {
         read: FramedRead::new(read, LinesCodec::new_with_max_length(MAX_LINE)),
         interrupted: false,
+        begun: false,
+        open: OpenRequests::default(),
         write: Arc::new(Mutex::new(write)),
     };
     // A child: what is served cancels its token when it ends.
@@ -105,6 +138,45 @@ where
         }
         Some(message)
     }
+
+    /// Whether a message is taken now. An answer or a notification before the client has begun is about nothing.
+    fn admits(&mut self, message: &RxJsonRpcMessage<RoleServer>) -> bool {
+        match message {
+            JsonRpcMessage::Request(request) => {
+                if !self.open.begin(&request.id) {
+                    let what = "a request with this id has no answer yet; use another id";
+                    let id = serde_json::to_value(&request.id).ok();
+                    self.complain(id, ErrorData::invalid_request(what, None));
+                    return false;
+                }
+                self.begun |= begins(&request.request);
+                true
+            }
+            JsonRpcMessage::Notification(notification) => {
+                if let ClientNotification::CancelledNotification(cancelled) =
+                    &notification.notification
+                    && let Some(id) = &cancelled.params.request_id
+                {
+                    self.open.end(id);
+                }
+                self.begun
+            }
+            JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => self.begun,
+        }
+    }
+}
+
+/// Whether a client has begun with this: a handshake, or a request that stands alone.
+fn begins(request: &ClientRequest) -> bool {
+    match request {
+        ClientRequest::InitializeRequest(_) => true,
+        ClientRequest::PingRequest(_) | ClientRequest::DiscoverRequest(_) => false,
+        request => {
+            let meta = request.get_meta();
+            let missing = meta.missing_required_keys(&ProtocolVersion::V_2026_07_28);
+            missing.is_empty()
+        }
+    }
 }
 
 async fn put<W: AsyncWrite + Unpin>(write: &Mutex<W>, message: &impl Serialize) -> io::Result<()> {
@@ -123,6 +195,15 @@ where
         &mut self,
         item: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = io::Result<()>> + Send + 'static {
+        match &item {
+            JsonRpcMessage::Response(response) => self.open.end(&response.id),
+            JsonRpcMessage::Error(error) => {
+                if let Some(id) = &error.id {
+                    self.open.end(id);
+                }
+            }
+            JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => {}
+        }
         let write = Arc::clone(&self.write);
         async move { put(&write, &item).await }
     }
@@ -132,7 +213,9 @@ where
             match self.read.next().await {
                 Some(Ok(line)) if line.trim().is_empty() => {}
                 Some(Ok(line)) => {
-                    if let Some(message) = self.parse(&line) {
+                    if let Some(message) = self.parse(&line)
+                        && self.admits(&message)
+                    {
                         return Some(message);
                     }
                 }

@@ -14,6 +14,11 @@ use crate::error::Failure;
 /// A dangling link, whose target could be created; or a relative path without `cwd`.
 pub(super) fn resolve(path: &str, cwd: Option<&str>) -> Result<String, Failure> {
     let unknown = |why: String| Failure::plain(format!("the path `{}`: {why}", shown(path)));
+    if is_of_windows(path) {
+        return Err(unknown(
+            "it is one of Windows, which this system cannot resolve".into(),
+        ));
+    }
     let whole = match cwd {
         _ if Path::new(path).is_absolute() => PathBuf::from(path),
         Some(cwd) if Path::new(cwd).is_absolute() => Path::new(cwd).join(path),
@@ -46,6 +51,15 @@ pub(super) fn resolve(path: &str, cwd: Option<&str>) -> Result<String, Failure> 
         .into_os_string()
         .into_string()
         .map_err(|_| unknown("it leads to a name that is not UTF-8".into()))
+}
+
+/// Whether it begins with a drive or a server, as paths of Windows do.
+fn is_of_windows(path: &str) -> bool {
+    let mut chars = path.chars();
+    let drive = chars.next().is_some_and(|c| c.is_ascii_alphabetic())
+        && chars.next() == Some(':')
+        && matches!(chars.next(), Some('\\' | '/'));
+    drive || path.starts_with("\\\\")
 }
 
 fn shown(path: &str) -> String {

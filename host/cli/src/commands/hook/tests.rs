@@ -223,7 +223,7 @@ fn a_prompt_is_what_the_user_asks_for() {
         session: "s-1".into(),
         text: "Write to ann@example.com".into(),
     };
-    assert_eq!(parsed.moment, prompt);
+    assert_eq!(parsed.kind, prompt);
     assert!(parsed.tool_use.is_none());
     // What is not told cannot keep a prompt from its agent.
     let torn = json!({ "hook_event_name": "UserPromptSubmit", "session_id": "s-1" }).to_string();

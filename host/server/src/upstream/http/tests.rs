@@ -18,6 +18,8 @@ fn message(value: Value) -> ClientJsonRpcMessage {
 }
 
 fn client(address: std::net::SocketAddr) -> HttpClient {
+    // Another test of this process may have done so before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let url = Url::parse(&format!("http://{address}/mcp")).unwrap();
     HttpClient::for_tests(url, Arc::new(Vault::new(&BTreeMap::new())))
 }
@@ -34,9 +36,7 @@ async fn a_cancelled_request_ends_before_its_server_takes_the_notice() {
             let mut begin = [0; 64];
             drop(stream.read(&mut begin).await);
             open.push(stream);
-            if heard.send(()).is_err() {
-                return;
-            }
+            heard.send(()).ok();
         }
     });
     let mut transport = HttpTransport::new(client(address), Stale::default());
