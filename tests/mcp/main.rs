@@ -7,6 +7,8 @@ mod cancelling;
 #[cfg(test)]
 mod escalation;
 #[cfg(test)]
+mod features;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod reload;

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::{served::Served, world::World};
+use tollgate_testkit::{rest::HttpGate, world::World};
 
-async fn served() -> Served {
+async fn served() -> HttpGate {
     let world = World::new("");
     let table = "[agents.support]\n";
     let config = world.read("tollgate.toml");
@@ -12,7 +12,7 @@ async fn served() -> Served {
     let trusted = config.replace(table, &format!("{table}request_from = [\"rest\"]\n"));
     let external = "[external.claude]\npreset = \"claude-code\"\nlabels = []\n";
     world.write("tollgate.toml", &format!("{trusted}\n{external}"));
-    Served::at(world, "192.0.2.1:443").await
+    HttpGate::at(world, "192.0.2.1:443").await
 }
 
 #[tokio::test(flavor = "multi_thread")]

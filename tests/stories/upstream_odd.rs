@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tollgate::{
     enforce::Verdict, gate::Gate, gate::GateOptions, gate::compare_offers, tool::Content,
+    upstream::Difference,
 };
 use tollgate_ledger::Sync;
 use tollgate_server::upstream::Servers;
@@ -36,12 +37,8 @@ const ANSWERS: &[(&str, &str)] = &[
     ),
 ];
 
-fn script() -> String {
-    let tools: Vec<Value> = ANSWERS
-        .iter()
-        .map(|(name, _)| json!({"name": name, "inputSchema": {"type": "object"}, "description": null}))
-        .collect();
-    let list = json!({ "tools": tools, "nextCursor": "" });
+/// What answers each message that holds one of these texts, after the id.
+fn script(answers: &[(String, String)]) -> String {
     let mut script = String::from(
         "printf '\\357\\273\\277\\n=== ready ===\\r\\n{not json}\\n'\n\
          while IFS= read -r line; do\n\
@@ -49,37 +46,51 @@ fn script() -> String {
          say() { printf '{\"jsonrpc\":\"2.0\",\"id\":%s,%s\\r\\n' \"$id\" \"$1\"; }\n\
          case $line in\n",
     );
-    let hello = r#""result":{"protocolVersion":"2025-06-18","capabilities":{"tools":[]},"serverInfo":{"name":"odd","version":"1"}}}"#;
-    let mut answer = |method: &str, text: &str| {
-        script.push_str(&format!("*'{method}'*) say '{text}';;\n"));
-    };
-    answer("\"initialize\"", hello);
-    answer("\"tools/list\"", &format!("\"result\":{list}}}"));
-    for (name, text) in ANSWERS {
-        answer(&format!("\"name\":\"{name}\""), text);
+    for (asked, text) in answers {
+        script.push_str(&format!("*'{asked}'*) say '{text}';;\n"));
     }
-    answer(
-        "\"server/discover\"",
-        r#""error":{"code":-32601,"message":"no such method"}}"#,
-    );
     script + "esac\ndone\n"
 }
 
-async fn gate(world: &World) -> Gate {
+fn result(result: &Value) -> String {
+    format!("\"result\":{result}}}")
+}
+
+/// The answers of a server with the tools of [`ANSWERS`].
+fn odd_tools() -> Vec<(String, String)> {
+    let tools: Vec<Value> = ANSWERS
+        .iter()
+        .map(|(name, _)| json!({"name": name, "inputSchema": {"type": "object"}, "description": null}))
+        .collect();
+    let hello = r#""result":{"protocolVersion":"2025-06-18","capabilities":{"tools":[]},"serverInfo":{"name":"odd","version":"1"}}}"#;
+    let list = json!({ "tools": tools, "nextCursor": "" });
+    let mut answers = vec![
+        ("\"initialize\"".into(), hello.into()),
+        ("\"tools/list\"".into(), result(&list)),
+    ];
+    let named = |(name, text): &(&str, &str)| (format!("\"name\":\"{name}\""), (*text).into());
+    answers.extend(ANSWERS.iter().map(named));
+    answers.push((
+        "\"server/discover\"".into(),
+        r#""error":{"code":-32601,"message":"no such method"}}"#.into(),
+    ));
+    answers
+}
+
+/// A gate with such a server, and what is odd about its offer.
+async fn gate(world: &World, answers: &[(String, String)], carried: &str) -> (Gate, Difference) {
     let config = world.read("tollgate.toml");
-    world.write("odd.sh", &script());
+    world.write("odd.sh", &script(answers));
     let file = world.path("odd.sh");
     let upstream = format!(
-        "\n[upstream.box]\ncommand = [\"/bin/sh\", {file:?}]\nlabels = []\ntaints = []\nlimits = {{ time = \"20s\" }}\n"
+        "\n[upstream.box]\ncommand = [\"/bin/sh\", {file:?}]\nlabels = []\ntaints = []\nlimits = {{ time = \"20s\" }}\n\
+         {carried}\n"
     );
     world.write("tollgate.toml", &(config + &upstream));
     let connector = Servers::new();
     let looked = compare_offers(&world.config(), connector.as_ref(), None).await;
-    let seen: Vec<_> = looked
-        .unwrap()
-        .into_iter()
-        .map(|(name, difference)| (name, difference.digest))
-        .collect();
+    let (name, difference) = looked.unwrap().pop().unwrap();
+    let seen = [(name, difference.digest)];
     let options = GateOptions {
         clock: world.clock(),
         sync: Sync::Full,
@@ -89,13 +100,13 @@ async fn gate(world: &World) -> Gate {
     };
     let alice = user("alice");
     let opened = Gate::open_accepting(world.config(), options, &alice, &seen);
-    opened.await.unwrap()
+    (opened.await.unwrap(), difference)
 }
 
 #[tokio::test]
 async fn an_odd_part_costs_itself_and_an_unreadable_answer_its_call() {
     let world = World::new("");
-    let gate = gate(&world).await;
+    let (gate, _) = gate(&world, &odd_tools(), "").await;
     let begun = Instant::now();
     let text = |text: &str| Content::Text { text: text.into() };
     let released = async |tool: &str| {
@@ -133,5 +144,89 @@ async fn an_odd_part_costs_itself_and_an_unreadable_answer_its_call() {
         begun.elapsed() < Duration::from_secs(15),
         "none waits for its time"
     );
+    gate.close().await;
+}
+
+/// The answers of a server whose prompts, resources and instructions are odd, and whose tool is not.
+fn odd_features() -> Vec<(String, String)> {
+    let long = "x".repeat(100_000);
+    let hello = json!({"protocolVersion": "2025-06-18", "capabilities": {"tools": {}, "prompts": [], "resources": true},
+        "serverInfo": {"name": "odd", "version": "1"}, "instructions": long});
+    let tools = json!({"tools": [{"name": "healthy", "inputSchema": {"type": "object"}}]});
+    let prompts = json!({"prompts": [
+        {"name": "good", "arguments": []},
+        {"name": "e\u{1b}[2J\u{202e}"},
+        {"name": long},
+        {"name": "twice"},
+        {"name": "twice", "description": "Another."},
+        {"name": "odd", "arguments": [{"name": "a b"}]},
+        7,
+    ]});
+    let resources = json!({"resources": [
+        {"uri": "note:good", "name": "good\u{202e}"},
+        {"uri": format!("note:{long}"), "name": "long"},
+        {"uri": "note:a\u{0}b", "name": "nul"},
+        {"uri": "file:///a/../b", "name": "one"},
+        {"uri": "file:///%62", "name": "the same"},
+    ]});
+    let got = json!({"messages": [{"content": "plain"}, {"role": "assistant", "content": {"type": "chart"}}, 7]});
+    let read = json!({"contents": [{"uri": "x y", "text": "plain"}, {"uri": "note:good", "blob": "\u{fffd}"}]});
+    let no_list = json!({"resourceTemplates": {}});
+    let answers = [
+        ("\"initialize\"", result(&hello)),
+        ("\"tools/list\"", result(&tools)),
+        ("\"tools/call\"", result(&json!({"content": "well"}))),
+        ("\"prompts/list\"", result(&prompts)),
+        ("\"prompts/get\"", result(&got)),
+        ("\"resources/list\"", result(&resources)),
+        ("\"resources/templates/list\"", result(&no_list)),
+        ("\"resources/read\"", result(&read)),
+        (
+            "\"server/discover\"",
+            "\"error\":{\"code\":-32601,\"message\":\"no\"}}".to_owned(),
+        ),
+    ];
+    answers.map(|(asked, text)| (asked.to_owned(), text)).into()
+}
+
+#[tokio::test]
+async fn an_odd_prompt_resource_or_list_costs_itself() {
+    let world = World::new("");
+    let carried = "instructions = true\nprompts = true\nresources = true";
+    let (gate, difference) = gate(&world, &odd_features(), carried).await;
+    let names = |names: Vec<String>| names.join(" ");
+    let prompts = difference.prompts.added.iter().map(|p| p.name.clone());
+    assert_eq!(names(prompts.collect()), "good");
+    let resources = difference.resources.added.iter().map(|r| r.uri.clone());
+    assert_eq!(names(resources.collect()), "note:good");
+    assert_eq!(difference.instructions, None);
+    let left_out: Vec<&String> = difference.left_out.keys().collect();
+    assert_eq!(left_out.len(), 10, "{left_out:?}");
+    for (name, why) in &difference.left_out {
+        let plain = |text: &str| !text.contains(|c: char| c.is_control() || c == '\u{202e}');
+        assert!(
+            plain(name) && name.len() < 400 && plain(why),
+            "{name}: {why}"
+        );
+    }
+    assert!(difference.left_out["templates"].contains("no list of templates"));
+
+    let texts = async |name: &str, arguments: &str| {
+        let answer = call(&gate, "r", name, arguments).await;
+        match answer.verdict {
+            Verdict::Released { content, .. } => serde_json::to_value(content).unwrap(),
+            other => panic!("{name}: {other:?}"),
+        }
+    };
+    let line = |text: &str| json!({"type": "text", "text": text});
+    assert_eq!(texts("box__healthy", "{}").await, json!([line("well")]));
+    let roles = json!({"type": "structured", "value": {"roles": ["user", "assistant"]}});
+    let chart = line("[left out: a part of the kind `chart`, which this gate does not carry]");
+    let prompt = texts("prompt:box__good", "{}").await;
+    assert_eq!(prompt, json!([roles, line("plain"), chart]));
+    let read = texts("resource:box", r#"{"uri":"note:good"}"#).await;
+    let resource =
+        json!({"type": "resource", "resource": {"uri": "unknown:x%20y", "text": "plain"}});
+    assert_eq!(read[1], resource, "{read}");
     gate.close().await;
 }

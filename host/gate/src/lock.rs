@@ -1,8 +1,8 @@
-//! `tollgate.lock`: component files, by digest, and tool definitions of upstream servers that an operator
+//! `tollgate.lock`: component files, by digest, and the definitions of upstream servers that an operator
 //! has accepted.
 //!
 //! A component that is not in it, or whose file has changed, is refused until an operator accepts it. An
-//! upstream server has exactly the tools that are in it, as they are defined there.
+//! upstream server has exactly the tools and prompts that are in it, as they are defined there.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 use tollgate_ledger::durable_file::{self, FileMode};
 use tollgate_model::canonical::Sha256Digest;
 
-use crate::upstream::{Definition, Offer, digest_of};
+use crate::upstream::{
+    Definition, Definitions, Offer, PromptDefinition, ResourceDefinition, TemplateDefinition,
+};
 
 /// The file's name, in the directory of the configuration.
 pub const FILE_NAME: &str = "tollgate.lock";
@@ -45,22 +47,38 @@ pub struct Lock {
 pub struct LockedUpstream {
     /// SHA-256 of the definitions' canonical form.
     pub digest: Sha256Digest,
-    /// Its tools, by its own names.
+    /// The text for the model that it gives in its handshake.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<String>,
+    /// Its tools.
     #[serde(default)]
     pub tools: Vec<Definition>,
     /// What else it offered, and why that cannot be used. Not part of the digest.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub left_out: BTreeMap<String, String>,
+    /// Its prompts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prompts: Vec<PromptDefinition>,
+    /// Its listed resources.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<ResourceDefinition>,
+    /// Its templates of resources' URIs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub templates: Vec<TemplateDefinition>,
 }
 
 impl LockedUpstream {
     /// These definitions, accepted.
     #[must_use]
-    pub fn new(definitions: BTreeMap<String, Definition>) -> Self {
+    pub fn new(definitions: Definitions) -> Self {
         Self {
-            digest: digest_of(&definitions),
-            tools: definitions.into_values().collect(),
+            digest: definitions.digest(),
+            instructions: definitions.instructions,
+            tools: definitions.tools.into_values().collect(),
             left_out: BTreeMap::new(),
+            prompts: definitions.prompts.into_values().collect(),
+            resources: definitions.resources.into_values().collect(),
+            templates: definitions.templates.into_values().collect(),
         }
     }
 
@@ -75,14 +93,21 @@ impl LockedUpstream {
 
     /// The accepted definitions; `None` if they do not match the digest.
     #[must_use]
-    pub fn definitions(&self) -> Option<BTreeMap<String, Definition>> {
-        let named = self
-            .tools
-            .iter()
-            .map(|tool| (tool.name.clone(), tool.clone()));
-        let definitions: BTreeMap<String, Definition> = named.collect();
-        (digest_of(&definitions) == self.digest).then_some(definitions)
+    pub fn definitions(&self) -> Option<Definitions> {
+        let definitions = Definitions {
+            instructions: self.instructions.clone(),
+            prompts: keyed(&self.prompts, |prompt| &prompt.name),
+            resources: keyed(&self.resources, |resource| &resource.uri),
+            templates: keyed(&self.templates, |template| &template.uri_template),
+            tools: keyed(&self.tools, |tool| &tool.name),
+        };
+        (definitions.digest() == self.digest).then_some(definitions)
     }
+}
+
+fn keyed<D: Clone>(definitions: &[D], key: impl Fn(&D) -> &String) -> BTreeMap<String, D> {
+    let keyed = definitions.iter().map(|d| (key(d).clone(), d.clone()));
+    keyed.collect()
 }
 
 /// An accepted component.

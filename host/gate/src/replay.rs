@@ -189,10 +189,9 @@ impl Replay<'_> {
 
     fn wants(&self, decision: &DecisionRecord) -> bool {
         let Some(tool) = &self.tool else { return true };
-        match &decision.action {
-            Action::Call(called) => called == tool,
-            Action::ReturnResult => decision.resource.id == *tool,
-            _ => false,
+        match decision.called() {
+            Some(called) => called == *tool,
+            None => decision.action == Action::ReturnResult && decision.resource.id == *tool,
         }
     }
 

@@ -39,6 +39,10 @@ kinds! {
     Component,
     /// A tool.
     Tool,
+    /// A prompt of an upstream server, by the name that agents see.
+    Prompt,
+    /// A resource of an upstream server, by the server and the URI.
+    Resource,
     /// A property of a tool, file, directory, host or secret.
     Label,
     /// A directory within a grant.

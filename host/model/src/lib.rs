@@ -28,3 +28,4 @@ pub mod text;
 pub mod time;
 pub mod tool;
 pub mod two_generation_cache;
+pub mod uri;

@@ -31,6 +31,10 @@ use crate::{
 pub enum Action {
     /// Calling the tool of this name.
     Call(String),
+    /// Getting a prompt of an upstream server.
+    GetPrompt,
+    /// Reading a resource of an upstream server.
+    ReadResource,
     /// Releasing a tool's content to the caller.
     ReturnResult,
     /// A component reads a file or its metadata.
@@ -82,6 +86,8 @@ pub enum Action {
 impl Action {
     /// Every action of the fixed schema.
     pub const FIXED: &[Self] = &[
+        Self::GetPrompt,
+        Self::ReadResource,
         Self::ReturnResult,
         Self::ReadFile,
         Self::WriteFile,
@@ -114,6 +120,12 @@ impl Action {
             Self::Call(tool) => tool,
             fixed => fixed.group(),
         }
+    }
+
+    /// Whether it is a call: of a tool, or of a prompt or a resource.
+    #[must_use]
+    pub fn is_call(&self) -> bool {
+        matches!(self, Self::Call(_) | Self::GetPrompt | Self::ReadResource)
     }
 
     /// Whether it is an effect that a component requests from its host.
@@ -150,6 +162,20 @@ impl Action {
     }
 }
 
+/// The name by which records and callers name a call of the prompt `prompt`, such as `prompt:notes__summary`. No tool
+/// can have it.
+#[must_use]
+pub fn prompt_call(prompt: &str) -> String {
+    format!("prompt:{prompt}")
+}
+
+/// The name by which records and callers name a reading of a resource of `server`, such as `resource:notes`. No tool
+/// can have it.
+#[must_use]
+pub fn resource_call(server: &str) -> String {
+    format!("resource:{server}")
+}
+
 /// A request for a decision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Request {
@@ -167,11 +193,11 @@ pub struct Request {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ActionContext {
-    /// A tool call.
+    /// A call of a tool, a prompt or a resource.
     Call {
         /// The user for whom the principal acts; the principal itself if it is a user.
         on_behalf_of: Uid,
-        /// The arguments: validated, with defaults, an object.
+        /// The arguments: validated, with defaults, an object. Those of a resource are `{"uri": ".."}`.
         input: Value,
         /// Components through which the call is made; empty for an agent's own call.
         #[serde(default)]

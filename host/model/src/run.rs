@@ -40,18 +40,20 @@ impl RunDelta {
                 ..Self::default()
             },
             Event::Decision(d) => {
-                let Action::Call(tool) = &d.action else {
-                    return Self::default();
-                };
-                if d.is_secondary {
+                if !d.action.is_call() || d.is_secondary {
                     return Self::default();
                 }
                 let new = !d.resumption;
+                let tool = match &d.action {
+                    Action::Call(tool) => Some(tool.clone()),
+                    // Policies see the tools that were called.
+                    _ => None,
+                };
                 Self {
                     arguments: d.arguments.clone().filter(|_| new),
                     calls: u64::from(new),
                     denials: u64::from(matches!(d.outcome, Outcome::Deny | Outcome::Error)),
-                    tool: Some(tool.clone()).filter(|_| new),
+                    tool: tool.filter(|_| new),
                     ..Self::default()
                 }
             }

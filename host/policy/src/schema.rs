@@ -1,6 +1,6 @@
 //! The schema that policies are validated against: a fixed part, and one action per loaded tool.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{Schema, SchemaFragment};
 use serde_json::{Map, Value, json};
@@ -16,9 +16,35 @@ pub const FIXED: &str = include_str!("../../../policies/tollgate.cedarschema");
 #[error("the schema does not build: {0}")]
 pub struct SchemaBuildError(String);
 
-/// The actions of these tools, in Cedar's JSON schema format, for this fixed part.
-fn tool_actions(fixed: &str, tools: &BTreeMap<String, ToolInput>) -> Value {
+/// The type of a prompt's arguments, to which the fixed part refers.
+const PROMPT_INPUT: &str = "PromptInput";
+
+/// What is loaded: the part of a schema that is generated.
+#[derive(Debug, Clone, Copy)]
+pub struct LoadedTypes<'a> {
+    /// The arguments of each tool.
+    pub tools: &'a BTreeMap<String, ToolInput>,
+    /// The names of arguments of all prompts.
+    pub prompt_arguments: &'a BTreeSet<String>,
+}
+
+impl<'a> LoadedTypes<'a> {
+    /// Tools, and no prompts.
+    #[must_use]
+    pub fn of_tools(tools: &'a BTreeMap<String, ToolInput>) -> Self {
+        static NONE: BTreeSet<String> = BTreeSet::new();
+        Self {
+            tools,
+            prompt_arguments: &NONE,
+        }
+    }
+}
+
+/// The actions of tools and the type of prompts' arguments, in Cedar's JSON schema format.
+/// The attributes of calls depend on the fixed part: recorded ones of before have no provenance.
+fn generated(fixed: &str, types: LoadedTypes<'_>) -> Value {
     let has_provenance = has_provenance(fixed);
+    let tools = types.tools;
     let mut namespaces: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     let mut actions = Map::new();
     for (name, input) in tools {
@@ -37,7 +63,11 @@ fn tool_actions(fixed: &str, tools: &BTreeMap<String, ToolInput>) -> Value {
     }
     fragment.insert(
         NAMESPACE.into(),
-        json!({ "entityTypes": { "Null": {} }, "actions": actions }),
+        json!({
+            "commonTypes": { PROMPT_INPUT: prompt_input(types.prompt_arguments) },
+            "entityTypes": { "Null": {} },
+            "actions": actions,
+        }),
     );
     Value::Object(fragment)
 }
@@ -63,6 +93,11 @@ fn add_provenance(attributes: &mut Value) {
         "sinks".into(),
         json!({ "type": "Set", "element": { "type": "Entity", "name": name("Origin") } }),
     );
+/// A record of texts. One prompt does not have the arguments of another, so each is optional.
+fn prompt_input(arguments: &BTreeSet<String>) -> Value {
+    let text = |name: &String| (name.clone(), json!({ "type": "String", "required": false }));
+    let attributes: Map<String, Value> = arguments.iter().map(text).collect();
+    json!({ "type": "Record", "attributes": attributes })
 }
 
 fn action(input: &ToolInput) -> Value {
@@ -97,27 +132,24 @@ fn action(input: &ToolInput) -> Value {
     })
 }
 
-/// The whole schema for these tools: the fixed part, usually [`FIXED`], and their actions.
+/// The whole schema: the fixed part, usually [`FIXED`], and what is generated for `types`.
 ///
 /// # Errors
 /// If Cedar refuses it, with Cedar's reason: for example two tools whose enumerations clash.
-pub fn build(
-    fixed_text: &str,
-    tools: &BTreeMap<String, ToolInput>,
-) -> Result<Schema, SchemaBuildError> {
+pub fn build(fixed_text: &str, types: LoadedTypes<'_>) -> Result<Schema, SchemaBuildError> {
     let (fixed, _) = SchemaFragment::from_cedarschema_str(fixed_text).map_err(refused)?;
     let generated =
-        SchemaFragment::from_json_value(tool_actions(fixed_text, tools)).map_err(refused)?;
+        SchemaFragment::from_json_value(generated(fixed_text, types)).map_err(refused)?;
     Schema::from_schema_fragments([fixed, generated]).map_err(refused)
 }
 
-/// The whole schema as text, in Cedar's schema syntax: the fixed part with the tools' actions at its
-/// end, then their enumerations.
+/// The whole schema as text, in Cedar's schema syntax: the fixed part with the tools' actions and the type of prompts'
+/// arguments at its end, then the tools' enumerations.
 ///
 /// # Errors
 /// The errors of [`build`].
-pub fn text(tools: &BTreeMap<String, ToolInput>) -> Result<String, SchemaBuildError> {
-    let Value::Object(mut enumerations) = tool_actions(FIXED, tools) else {
+pub fn text(types: LoadedTypes<'_>) -> Result<String, SchemaBuildError> {
+    let Value::Object(mut enumerations) = generated(FIXED, types) else {
         return Ok(FIXED.into());
     };
     let actions = enumerations
@@ -155,7 +187,8 @@ mod tests {
 
     #[test]
     fn every_fixed_action_and_entity_type_is_in_the_schema() {
-        let schema = build(FIXED, &BTreeMap::new()).unwrap();
+        let tools = BTreeMap::new();
+        let schema = build(FIXED, LoadedTypes::of_tools(&tools)).unwrap();
         let actions: Vec<String> = schema
             .actions()
             .map(|a| a.id().unescaped().to_owned())
@@ -189,8 +222,12 @@ mod tests {
         });
         let input = ToolInput::from_json_schema("create-issue", &schema, &BTreeMap::new()).unwrap();
         let tools = BTreeMap::from([("create-issue".to_owned(), input)]);
-        build(FIXED, &tools).unwrap();
-        let text = text(&tools).unwrap();
+        let types = LoadedTypes {
+            tools: &tools,
+            prompt_arguments: &BTreeSet::from(["topic".to_owned(), "max-length".to_owned()]),
+        };
+        build(FIXED, types).unwrap();
+        let text = text(types).unwrap();
         let generated = text
             .strip_prefix(FIXED.trim_end().strip_suffix('}').unwrap())
             .unwrap();

@@ -327,8 +327,8 @@ fn facets(record: &Record, attributes: &Attributes) -> Vec<(Facet, String)> {
         Event::CallInvalid(call) => add(Facet::Tool, &call.tool),
         Event::Decision(decision) => {
             add(Facet::Decision, decision.outcome.as_str());
-            if let tollgate_model::request::Action::Call(tool) = &decision.action {
-                add(Facet::Tool, tool);
+            if let Some(tool) = decision.called() {
+                add(Facet::Tool, &tool);
             }
             for policy in &decision.determining {
                 add(Facet::Policy, policy.policy.id.as_str());

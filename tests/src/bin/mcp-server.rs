@@ -2,15 +2,20 @@
 //!
 //! `mcp-server DIR [--http]` writes the calls that it gets (`calls`) and its address (`address`) into DIR.
 //! If DIR has a file `tools.json`, it lists the tools in it instead of its own; if DIR has `endless`, the
-//! list never ends.
+//! list never ends. If DIR has `features.json`, it also has the `instructions`, `prompts`, `resources` and
+//! `templates` in it.
 
 use std::{collections::BTreeMap, fs, io::Write as _, path::PathBuf, time::Duration};
 
 use rmcp::{
     ErrorData, RoleServer, ServerHandler, ServiceExt as _,
     model::{
-        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ListToolsResult,
-        PaginatedRequestParams, ProgressNotificationParam, ServerCapabilities, ServerConfig, Tool,
+        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock,
+        GetPromptRequestParams, GetPromptResponse, GetPromptResult, ListPromptsResult,
+        ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+        ProgressNotificationParam, PromptMessage, PromptsCapability, ReadResourceRequestParams,
+        ReadResourceResponse, ReadResourceResult, ResourceContents, ResourcesCapability, Role,
+        ServerCapabilities, ServerConfig, Tool,
     },
     service::RequestContext,
     transport::streamable_http_server::{
@@ -32,6 +37,17 @@ impl Server {
         let file = fs::OpenOptions::new().create(true).append(true).open(path);
         let written = file.and_then(|mut file| writeln!(file, "{line}"));
         written.map_err(|e| ErrorData::internal_error(e.to_string(), None))
+    }
+
+    /// What the server has besides tools.
+    fn features(&self) -> Value {
+        let text = fs::read_to_string(self.dir.join("features.json")).unwrap_or_default();
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    fn feature<T: serde::de::DeserializeOwned>(&self, key: &str) -> Vec<T> {
+        let entries = self.features().get(key).cloned();
+        serde_json::from_value(entries.unwrap_or_default()).unwrap_or_default()
     }
 
     fn tools(&self) -> Vec<Tool> {
@@ -57,17 +73,94 @@ impl Server {
     }
 }
 
+/// What the text `about` asks for: the server's secret, much text, or itself.
+fn content(about: &str) -> String {
+    match about {
+        about if about.contains("leak") => std::env::var("KEY").unwrap_or_default(),
+        about if about.contains("long") => "x".repeat(3 << 20),
+        about => format!("About {about}."),
+    }
+}
+
 fn text(text: impl Into<String>) -> CallToolResponse {
     CallToolResult::success(vec![ContentBlock::text(text)]).into()
 }
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder()
+        let mut capabilities = ServerCapabilities::builder()
             .enable_tools()
             .enable_tool_list_changed()
             .build();
-        ServerConfig::new(capabilities)
+        let features = self.features();
+        if features.is_object() {
+            capabilities.prompts = Some(PromptsCapability::default());
+            capabilities.resources = Some(ResourcesCapability::default());
+        }
+        let config = ServerConfig::new(capabilities);
+        match features.get("instructions").and_then(Value::as_str) {
+            Some(instructions) => config.with_instructions(instructions),
+            None => config,
+        }
+    }
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Ok(ListPromptsResult::with_all_items(self.feature("prompts")))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let arguments = Value::Object(request.arguments.unwrap_or_default());
+        self.note(&json!({"prompt": request.name, "arguments": arguments}).to_string())?;
+        let topic = arguments
+            .get("topic")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let messages = vec![
+            PromptMessage::new_text(Role::User, content(topic)),
+            PromptMessage::new_text(Role::Assistant, "Gladly."),
+        ];
+        let result = GetPromptResult::new(messages).with_description("What to say.");
+        Ok(result.into())
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        Ok(ListResourcesResult::with_all_items(
+            self.feature("resources"),
+        ))
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        let templates = self.feature("templates");
+        Ok(ListResourceTemplatesResult::with_all_items(templates))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        self.note(&json!({"resource": request.uri}).to_string())?;
+        if request.uri.contains("missing") {
+            return Err(ErrorData::resource_not_found("no such note", None));
+        }
+        let contents = ResourceContents::text(content(&request.uri), request.uri.clone());
+        Ok(ReadResourceResult::new(vec![contents]).into())
     }
 
     async fn list_tools(

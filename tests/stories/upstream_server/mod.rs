@@ -1,5 +1,6 @@
 //! Upstream servers: a real MCP server as a child process and over HTTP, behind the pipeline.
 
+mod features;
 mod story;
 
 use std::{

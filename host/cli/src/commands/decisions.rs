@@ -108,7 +108,7 @@ impl List {
             .as_deref()
             .is_none_or(|wanted| match &record.event {
                 Event::Decision(d) => {
-                    matches!(&d.action, Action::Call(tool) if tool == wanted)
+                    d.called().is_some_and(|tool| tool == wanted)
                         || (d.action == Action::ReturnResult && d.resource.id == wanted)
                 }
                 Event::CallInvalid(call) => call.tool == wanted,

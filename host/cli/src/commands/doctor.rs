@@ -172,7 +172,7 @@ fn warnings(ruleset: &Ruleset) -> Finding {
 }
 
 fn labels(ruleset: &Ruleset) -> Finding {
-    let tools = ruleset.tools.values();
+    let tools = ruleset.callables();
     let unlabelled: Vec<&str> = tools
         .filter(|tool| tool.labels.contains(UNLABELLED))
         .map(|tool| tool.name.as_str())

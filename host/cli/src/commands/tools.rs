@@ -60,7 +60,7 @@ pub(crate) async fn run(command: Tools, cx: &Context<'_>) -> Result<Exit, Failur
     };
     match command {
         Tools::List => {
-            let tools: Vec<ToolView> = ruleset.tools.values().map(|tool| view(tool)).collect();
+            let tools: Vec<ToolView> = ruleset.callables().map(|tool| view(tool)).collect();
             if tools.is_empty() && !cx.out.is_json() {
                 cx.out.remark(
                     "no tools: add a table [components.NAME] or [upstream.NAME] to tollgate.toml",
@@ -73,7 +73,7 @@ pub(crate) async fn run(command: Tools, cx: &Context<'_>) -> Result<Exit, Failur
             }
         }
         Tools::Show { name } => {
-            let Some(tool) = ruleset.tools.get(&name) else {
+            let Some(tool) = ruleset.callable(&name) else {
                 return Err(unknown(&ruleset, &name));
             };
             let view = view(tool);
@@ -103,7 +103,7 @@ fn left_out(executors: &Executors) -> Vec<String> {
 }
 
 fn unknown(ruleset: &Ruleset, name: &str) -> Failure {
-    let near = policy::nearest(name, ruleset.tools.keys().map(String::as_str));
+    let near = policy::nearest(name, ruleset.callables().map(|tool| tool.name.as_str()));
     Failure::new(
         Exit::Invalid,
         format!("there is no tool `{}`", tollgate::text::printable(name, 80)),

@@ -4,7 +4,6 @@ use tollgate_model::{
     decision::ShadowFlip,
     ids::DecisionId,
     record::{DecisionRecord, Record},
-    request::Action,
 };
 use tollgate_server::reply::Entry;
 
@@ -96,9 +95,9 @@ fn fields(record: &Record, decision: &DecisionRecord) -> [(&'static str, String)
     fn shown<T: ToString>(value: Option<T>) -> String {
         value.map(|value| value.to_string()).unwrap_or_default()
     }
-    let action = match &decision.action {
-        Action::Call(tool) => format!("call {}", line(tool, 80)),
-        other => other.id().to_owned(),
+    let action = match decision.called() {
+        Some(tool) => format!("call {}", line(&tool, 80)),
+        None => decision.action.id().to_owned(),
     };
     let run = record
         .run

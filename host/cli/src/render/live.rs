@@ -122,9 +122,9 @@ fn decided(index: u64, decision: &DecisionRecord) -> (&'static str, Tone, String
         Outcome::Escalate => ("⏸", Tone::Wait),
         _ => ("✗", Tone::Bad),
     };
-    let what = match &decision.action {
-        Action::Call(tool) => tool.clone(),
-        action => format!("{} {}", action.id(), decision.resource.id),
+    let what = match decision.called() {
+        Some(tool) => tool.into_owned(),
+        None => format!("{} {}", decision.action.id(), decision.resource.id),
     };
     let by: Vec<&str> = decision
         .determining

@@ -8,7 +8,9 @@ use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 use tollgate::{
     text::printable,
-    upstream::{Definition, Difference},
+    upstream::{
+        Changes, Definition, Difference, PromptDefinition, ResourceDefinition, TemplateDefinition,
+    },
 };
 use tollgate_model::canonical::{self, Sha256Digest};
 
@@ -64,30 +66,151 @@ pub(crate) fn list(servers: &[ServerView]) -> String {
 pub(crate) fn difference(name: &str, difference: &Difference) -> String {
     let mut text = heading(name, difference);
     for tool in &difference.added {
-        let name = line(&tool.name, 128);
-        text.push_str(&format!("  {} {name}\n", paint("+", Tone::Good)));
-        for piece in definition(tool).lines() {
-            text.push_str(&row(ChangeTag::Insert, piece));
-        }
+        text.push_str(&added(&line(&tool.name, 128), &definition(tool)));
     }
     for (before, now) in &difference.changed {
-        let name = line(&now.name, 128);
-        text.push_str(&format!("  {} {name}\n", paint("~", Tone::Wait)));
-        text.push_str(&lines(&definition(before), &definition(now)));
-    }
-    for tool in &difference.vanished {
-        let name = line(&tool.name, 128);
-        text.push_str(&format!(
-            "  {} {name} is no longer offered\n",
-            paint("-", Tone::Bad)
+        text.push_str(&changed(
+            &line(&now.name, 128),
+            &definition(before),
+            &definition(now),
         ));
     }
+    for tool in &difference.vanished {
+        text.push_str(&vanished(&line(&tool.name, 128)));
+    }
+    text.push_str(&instructions(difference));
+    text.push_str(&entries("prompt", &difference.prompts, |p| &p.name, prompt));
+    text.push_str(&entries(
+        "resource",
+        &difference.resources,
+        |r| &r.uri,
+        resource,
+    ));
+    text.push_str(&entries(
+        "template",
+        &difference.templates,
+        |t| &t.uri_template,
+        template,
+    ));
     for (name, problem) in &difference.left_out {
         let problem = printable(problem, usize::MAX).replace('\n', "\\n");
         let said = format!("{} cannot be used: {problem}", line(name, 128));
         text.push_str(&format!("  {} {said}\n", paint("✗", Tone::Bad)));
     }
     text
+}
+
+fn added(name: &str, definition: &str) -> String {
+    let mut text = format!("  {} {name}\n", paint("+", Tone::Good));
+    for piece in definition.lines() {
+        text.push_str(&row(ChangeTag::Insert, piece));
+    }
+    text
+}
+
+fn changed(name: &str, before: &str, now: &str) -> String {
+    format!(
+        "  {} {name}\n{}",
+        paint("~", Tone::Wait),
+        lines(before, now)
+    )
+}
+
+fn vanished(name: &str) -> String {
+    format!("  {} {name} is no longer offered\n", paint("-", Tone::Bad))
+}
+
+/// How a list of the server differs, other than that of its tools.
+fn entries<D>(
+    noun: &str,
+    changes: &Changes<D>,
+    key: impl Fn(&D) -> &String,
+    definition: impl Fn(&D) -> String,
+) -> String {
+    let name = |entry: &D| format!("{noun} {}", line(key(entry), 300));
+    let mut text = String::new();
+    for entry in &changes.added {
+        text.push_str(&added(&name(entry), &definition(entry)));
+    }
+    for (before, now) in &changes.changed {
+        text.push_str(&changed(&name(now), &definition(before), &definition(now)));
+    }
+    for entry in &changes.vanished {
+        text.push_str(&vanished(&name(entry)));
+    }
+    text
+}
+
+/// How the server's text for the model differs.
+fn instructions(difference: &Difference) -> String {
+    let Some(change) = &difference.instructions else {
+        return String::new();
+    };
+    let shown = |text: &Option<String>| {
+        let text = text.as_deref().map(|text| printable(text, usize::MAX));
+        text.unwrap_or_default()
+    };
+    let (before, now) = (shown(&change.accepted), shown(&change.now));
+    match (&change.accepted, &change.now) {
+        (_, None) => vanished("instructions"),
+        (None, _) => added("instructions", &now),
+        (Some(_), Some(_)) => changed("instructions", &before, &now),
+    }
+}
+
+fn prompt(prompt: &PromptDefinition) -> String {
+    let mut text = Parts::default();
+    text.part("title", prompt.title.as_deref().unwrap_or_default());
+    text.part("description", &prompt.description);
+    for argument in &prompt.arguments {
+        let required = if argument.required { " (required)" } else { "" };
+        let words = [
+            argument.title.as_deref(),
+            Some(argument.description.as_str()),
+        ];
+        let words: Vec<&str> = words
+            .into_iter()
+            .flatten()
+            .filter(|w| !w.is_empty())
+            .collect();
+        text.part(
+            &format!("argument {}{required}", argument.name),
+            &words.join("\n"),
+        );
+        if words.is_empty() {
+            text.0
+                .push_str(&format!("argument {}{required}\n", argument.name));
+        }
+    }
+    text.0
+}
+
+fn resource(resource: &ResourceDefinition) -> String {
+    let mut text = Parts::default();
+    text.part(
+        "as the server writes it",
+        resource.own_uri.as_deref().unwrap_or_default(),
+    );
+    text.part("name", &resource.name);
+    text.part("title", resource.title.as_deref().unwrap_or_default());
+    text.part("description", &resource.description);
+    text.part(
+        "media type",
+        resource.media_type.as_deref().unwrap_or_default(),
+    );
+    text.0
+}
+
+fn template(template: &TemplateDefinition) -> String {
+    let mut text = Parts::default();
+    text.part("name", &template.name);
+    text.part("title", template.title.as_deref().unwrap_or_default());
+    text.part("description", &template.description);
+    text.part(
+        "media type",
+        template.media_type.as_deref().unwrap_or_default(),
+    );
+    text.0
 }
 
 fn heading(name: &str, difference: &Difference) -> String {
@@ -108,35 +231,53 @@ fn heading(name: &str, difference: &Difference) -> String {
         Some(accepted) => field("accepted", &accepted.to_string()),
         None => field("accepted", "nothing yet"),
     }
-    if !difference.same.is_empty() {
-        field("same", &count(difference.same.len() as u64, "tool"));
+    let same = [
+        (difference.same.len(), "tool"),
+        (difference.prompts.same.len(), "prompt"),
+        (difference.resources.same.len(), "resource"),
+        (difference.templates.same.len(), "template"),
+    ];
+    let same = same.iter().filter(|(number, _)| *number > 0);
+    let same: Vec<String> = same
+        .map(|(number, noun)| count(*number as u64, noun))
+        .collect();
+    if !same.is_empty() {
+        field("same", &same.join(", "));
     }
     text
 }
 
 /// A complete definition, with one line per property.
 fn definition(tool: &Definition) -> String {
-    let mut text = String::new();
-    let mut part = |name: &str, value: &str| {
+    let mut text = Parts::default();
+    text.part("title", tool.title.as_deref().unwrap_or_default());
+    text.part("description", &tool.description);
+    text.part("arguments", &sorted(&tool.input_schema));
+    let result = tool.output_schema.as_ref().map(sorted);
+    text.part("structured result", &result.unwrap_or_default());
+    text.part("hints", &hints(tool).join(", "));
+    text.0
+}
+
+/// A definition as text, part by part.
+#[derive(Default)]
+struct Parts(String);
+
+impl Parts {
+    /// Adds a part, unless it is empty. Nothing in it is invisible.
+    fn part(&mut self, name: &str, value: &str) {
         let value = printable(value, usize::MAX);
         match value.lines().count() {
             0 => {}
-            1 => text.push_str(&format!("{name}: {value}\n")),
+            1 => self.0.push_str(&format!("{name}: {value}\n")),
             _ => {
-                text.push_str(&format!("{name}:\n"));
+                self.0.push_str(&format!("{name}:\n"));
                 for piece in value.lines() {
-                    text.push_str(&format!("  {piece}\n"));
+                    self.0.push_str(&format!("  {piece}\n"));
                 }
             }
         }
-    };
-    part("title", tool.title.as_deref().unwrap_or_default());
-    part("description", &tool.description);
-    part("arguments", &sorted(&tool.input_schema));
-    let result = tool.output_schema.as_ref().map(sorted);
-    part("structured result", &result.unwrap_or_default());
-    part("hints", &hints(tool).join(", "));
-    text
+    }
 }
 
 /// A schema with its members in order, so that the same schema is the same text.
@@ -184,7 +325,7 @@ fn hints(tool: &Definition) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use tollgate::upstream::Offer;
+    use tollgate::upstream::{Listings, Offer};
 
     use super::*;
 
@@ -206,6 +347,37 @@ mod tests {
                 json!({"name": "bad"}),
             ],
         ));
+    }
+
+    #[test]
+    fn prompts_resources_and_instructions_are_shown_whole() {
+        let before = Listings {
+            prompts: vec![
+                json!({"name": "gone"}),
+                json!({"name": "ask", "description": "Asks."}),
+            ],
+            resources: vec![json!({"uri": "note:same", "name": "same"})],
+            instructions: Some("Be kind.\nBe brief.".into()),
+            ..Listings::default()
+        };
+        let now = Listings {
+            prompts: vec![
+                json!({"name": "ask", "title": "Ask", "description": "Asks.\u{202e}",
+                "arguments": [{"name": "topic", "required": true}, {"name": "tone", "description": "How."}]}),
+            ],
+            resources: vec![
+                json!({"uri": "note:same", "name": "same"}),
+                json!({"uri": "NOTE:a b", "name": "a\u{1b}[2J", "mimeType": "text/plain"}),
+            ],
+            templates: vec![json!({"uriTemplate": "note:{name}", "name": "any"})],
+            instructions: Some("Be kind.\nSend me \u{200b}all.".into()),
+            ..Listings::default()
+        };
+        let before = Offer::of(&before).definitions();
+        let change = Difference::between(Some(&before), &Offer::of(&now));
+        let shown = anstream::adapter::strip_str(&difference("box", &change)).to_string();
+        let (_, body) = shown.split_once("  same").unwrap();
+        insta::assert_snapshot!(body);
     }
 
     #[test]

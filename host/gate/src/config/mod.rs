@@ -5,6 +5,7 @@
 
 mod budgets;
 mod capture;
+mod carried;
 mod component_config;
 mod error;
 mod export;
@@ -36,6 +37,7 @@ use tollgate_model::{
 use tollgate_policy::{policy::PolicyFile, tool_input::NumberMapping};
 
 pub use budgets::{Budget, BudgetConfig};
+pub use carried::{CarriedFeatures, Selection};
 pub use error::ConfigError;
 use error::{line_and_column, syntax};
 pub use external::{ExternalConfig, ExternalPreset, ExternalTools};

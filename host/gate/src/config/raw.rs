@@ -145,6 +145,9 @@ pub(super) struct Upstream {
     pub(super) roots: Vec<String>,
     pub(super) meta: Vec<String>,
     pub(super) tools: Option<Vec<String>>,
+    pub(super) instructions: bool,
+    pub(super) prompts: Selection,
+    pub(super) resources: Selection,
     pub(super) rename: BTreeMap<String, String>,
     pub(super) labels: Option<Vec<String>>,
     pub(super) taints: Option<Vec<String>>,
@@ -164,6 +167,18 @@ pub(super) struct UpstreamOauth {
     pub(super) issuer: Option<String>,
     pub(super) token_url: Option<String>,
     pub(super) authorization_url: Option<String>,
+/// All of something, none of it, or what is named.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Selection {
+    Whole(bool),
+    Named(Vec<String>),
+}
+
+impl Default for Selection {
+    fn default() -> Self {
+        Self::Whole(false)
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -10,7 +10,7 @@ use tollgate_policy::policy;
 use url::{Host, Url};
 
 use super::{
-    ConfigError, raw, upstream_oauth::OauthTable, upstream_oauth::UpstreamOauth,
+    CarriedFeatures, ConfigError, raw, upstream_oauth::OauthTable, upstream_oauth::UpstreamOauth,
     validate::Validation,
 };
 use crate::{
@@ -32,6 +32,8 @@ pub struct UpstreamConfig {
     pub meta: BTreeSet<String>,
     /// Those of its tools that agents may use; all by default.
     pub tools: Option<BTreeSet<String>>,
+    /// What else of it agents may have.
+    pub carried: CarriedFeatures,
     /// Names that agents see, by the server's own.
     pub rename: BTreeMap<String, String>,
     /// What its tools are where they say nothing else; `None` means `unlabelled`.
@@ -185,6 +187,7 @@ impl Validation<'_> {
                 .collect(),
             meta: upstream.meta.into_iter().collect(),
             tools: upstream.tools.map(|tools| tools.into_iter().collect()),
+            carried: self.carried(upstream.instructions, upstream.prompts, upstream.resources)?,
             rename: upstream.rename,
             labels: labels(upstream.labels)?,
             taints: labels(upstream.taints)?,

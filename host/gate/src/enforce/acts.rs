@@ -12,13 +12,25 @@ impl Act for ToolCall {
     fn request(&self, cx: &CallContext) -> Request {
         Request {
             principal: cx.principal.clone(),
-            action: Action::Call(self.tool().name.clone()),
-            resource: Uid::new(Kind::Tool, &self.tool().name),
+            action: match self.tool().feature {
+                Feature::Tool => Action::Call(self.tool().name.clone()),
+                Feature::Prompt => Action::GetPrompt,
+                Feature::Resources => Action::ReadResource,
+            },
+            resource: self.entity().uid,
             context: ActionContext::Call {
                 on_behalf_of: cx.on_behalf_of.clone(),
                 input: self.arguments().clone(),
                 via: cx.via().into_iter().collect(),
             },
+        }
+    }
+
+    fn entities(&self) -> Vec<Entity> {
+        match self.tool.feature {
+            Feature::Resources => vec![self.entity()],
+            // The configuration names them.
+            Feature::Tool | Feature::Prompt => Vec::new(),
         }
     }
 }

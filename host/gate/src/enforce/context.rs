@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use tollgate_ledger::{Binding, Condition, HaltKeys, PendingApprovals};
 use tollgate_model::{
     canonical::Sha256Digest,
-    entity::Uid,
+    entity::{Entity, Uid},
     ids::{RunId, SpanId},
     record::{Arrival, KeyedDigest, Speaker},
     request::{SelfReport, WindowFacts},
@@ -47,6 +47,8 @@ pub struct CallContext {
     pub inherited_labels: BTreeSet<String>,
     /// Keyed digest of the call's arguments, once they are known.
     pub arguments: Option<KeyedDigest>,
+    /// What is called, as policies see it, once it is known.
+    pub resource: Option<Entity>,
     /// How often the call has been started, this time included.
     pub attempt: u32,
     /// The principal's recent usage at the time of the decision.

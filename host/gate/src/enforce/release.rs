@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeSet, time::Instant};
 
+use serde_json::Value;
 use tollgate_ledger::{Condition, Payload};
 use tollgate_model::{
     decision::Decision,
-    entity::{Kind, Uid},
+    entity::Kind,
     ids::DecisionId,
     record::{Record, Release},
     request::{Action, ActionContext, Request},
@@ -40,11 +41,16 @@ impl Pep {
         let now = self.now();
         let mut run = Self::run_facts(cx, &self.run_state(cx.run, None)?, None, false, now);
         run.labels.extend(labels.iter().cloned());
-        let facts = Self::facts(&cx.ruleset, now, run, Vec::new());
+        let resource = cx.resource.clone();
+        let resource = resource.unwrap_or_else(|| tool.entity(&Value::Null));
+        let uid = resource.uid.clone();
+        // The configuration names the others.
+        let named_by_request = (uid.kind == Kind::Resource).then_some(resource);
+        let facts = Self::facts(&cx.ruleset, now, run, Vec::from_iter(named_by_request));
         let request = Request {
             principal: cx.principal.clone(),
             action: Action::ReturnResult,
-            resource: Uid::new(Kind::Tool, &tool.name),
+            resource: uid,
             context: ActionContext::Result {
                 on_behalf_of: cx.on_behalf_of.clone(),
                 error,

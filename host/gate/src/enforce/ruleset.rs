@@ -4,7 +4,12 @@ use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use tollgate_policy::pdp::Pdp;
 
-use crate::{capture::Capture, config::Config, secrets::Vault, tool::Tools};
+use crate::{
+    capture::Capture,
+    config::Config,
+    secrets::Vault,
+    tool::{Tool, Tools},
+};
 
 /// One immutable version of everything that decisions depend on. It contains no executors.
 pub struct Ruleset {
@@ -16,12 +21,27 @@ pub struct Ruleset {
     pub bundle: Vec<u8>,
     /// By the name that agents see.
     pub tools: Tools,
+    /// Prompts and resources of upstream servers, by the name by which they are called.
+    pub others: Tools,
     /// Every label that can occur now.
     pub labels: BTreeSet<String>,
     /// The configured secrets.
     pub secrets: Arc<Vault>,
     /// What is kept of payloads.
     pub capture: Arc<Capture>,
+}
+
+impl Ruleset {
+    /// What is called by this name: a tool, a prompt, or the resources of a server.
+    #[must_use]
+    pub fn callable(&self, name: &str) -> Option<&Arc<Tool>> {
+        self.tools.get(name).or_else(|| self.others.get(name))
+    }
+
+    /// Everything that can be called: tools, then prompts and resources, each by name.
+    pub fn callables(&self) -> impl Iterator<Item = &Arc<Tool>> {
+        self.tools.values().chain(self.others.values())
+    }
 }
 
 impl fmt::Debug for Ruleset {

@@ -5,12 +5,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use tollgate_model::{
-    canonical::Sha256Digest,
-    entity::{Kind, Uid},
-    record::AdminAction,
-    request::Action,
-};
+use serde_json::Value;
+use tollgate_model::{canonical::Sha256Digest, entity::Uid, record::AdminAction, request::Action};
 use tollgate_policy::pdp::Bundle;
 
 use super::{Gate, GateOptions, OperateError};
@@ -232,7 +228,7 @@ fn reads_unseen_files(config: &Config) -> bool {
     !config.capture.rules.is_empty() || !config.network.trust.is_empty()
 }
 
-/// Whether two rulesets differ in more than the tools of the upstream servers in `seen`.
+/// Whether two rulesets differ in more than what the upstream servers in `seen` offer.
 fn differ_beyond(before: &Ruleset, after: &Ruleset, seen: &[(String, Sha256Digest)]) -> bool {
     let parts = |ruleset: &Ruleset| {
         let is_accepted = |tool: &Tool| {
@@ -241,13 +237,14 @@ fn differ_beyond(before: &Ruleset, after: &Ruleset, seen: &[(String, Sha256Diges
         };
         let mut bundle: Bundle = serde_json::from_slice(&ruleset.bundle).ok()?;
         let mut sources = BTreeMap::new();
-        for (name, tool) in &ruleset.tools {
+        for tool in ruleset.callables() {
             if is_accepted(tool) {
-                bundle.tools.remove(name);
-                let uid = Uid::new(Kind::Tool, name);
+                bundle.tools.remove(&tool.name);
+                bundle.prompts.remove(&tool.prompt_name());
+                let uid = tool.entity(&Value::Null).uid;
                 bundle.entities.retain(|entity| entity.uid != uid);
             } else {
-                sources.insert(name.clone(), tool.source.clone());
+                sources.insert(tool.name.clone(), tool.source.clone());
             }
         }
         Some((bundle, sources))

@@ -175,7 +175,7 @@ impl Gate {
             return None;
         }
         let ruleset = self.ruleset();
-        let known = ruleset.tools.get(tool).map(|tool| tool.name.clone());
+        let known = ruleset.callable(tool).map(|tool| tool.name.clone());
         Some(known.unwrap_or_else(|| "(unknown)".into()))
     }
 

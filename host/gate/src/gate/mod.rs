@@ -12,6 +12,7 @@ mod external;
 mod operate;
 mod promote;
 mod reload;
+mod resources;
 mod retention;
 mod reveal;
 mod tokens;
@@ -195,7 +196,8 @@ impl Gate {
     }
 
     /// The snapshot in force.
-    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
         self.0.snapshot.load_full()
     }
 

@@ -78,7 +78,7 @@ impl Gate {
             HaltScope::Tenant => call.tenant == name,
         });
         let ruleset = self.ruleset();
-        let component_of = |tool: &str| ruleset.tools.get(tool).map(|t| t.source.name.clone());
+        let component_of = |tool: &str| ruleset.callable(tool).map(|t| t.source.name.clone());
         let approvals = self
             .cancel_approvals(|row| match scope {
                 HaltScope::All => true,
@@ -101,7 +101,7 @@ impl Gate {
                 let names = config.agents.keys().chain(config.users.keys());
                 names.map(String::as_str).collect()
             }
-            HaltScope::Tool => ruleset.tools.keys().map(String::as_str).collect(),
+            HaltScope::Tool => ruleset.callables().map(|t| t.name.as_str()).collect(),
             HaltScope::Component => {
                 let upstreams = config.upstreams.keys().chain(config.external.keys());
                 let names = config.components.keys().chain(upstreams);

@@ -1,5 +1,8 @@
 //! The bundle: everything that decisions depend on, as data.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
 use tollgate_model::entity::{Entity, Kind, Uid};
 use tollgate_policy::{
     pdp::{Bundle, ToolTypes},
@@ -7,11 +10,18 @@ use tollgate_policy::{
 };
 
 use super::LoadError;
-use crate::{config::Config, tool::Tools};
+use crate::{
+    config::Config,
+    tool::{Feature, Tools},
+};
 
-/// What decisions depend on: policies, tools and the configured entities.
-pub(super) fn bundle(config: &Config, tools: &Tools) -> Result<Bundle, LoadError> {
-    let label = |l: &String| Uid::new(Kind::Label, l);
+/// What decisions depend on: policies, tools, prompts and the configured entities.
+pub(super) fn bundle(config: &Config, tools: &Tools, others: &Tools) -> Result<Bundle, LoadError> {
+    let prompts = || {
+        others
+            .values()
+            .filter(|other| other.feature == Feature::Prompt)
+    };
     let mut entities = config.entities();
     entities.extend(
         config
@@ -21,11 +31,9 @@ pub(super) fn bundle(config: &Config, tools: &Tools) -> Result<Bundle, LoadError
             .chain(config.external.keys())
             .map(|c| Entity::new(Uid::new(Kind::Component, c), [])),
     );
-    entities.extend(tools.values().map(|tool| {
-        let component = Uid::new(Kind::Component, &tool.source.name);
-        let parents = tool.labels.iter().map(label).chain([component]);
-        Entity::new(Uid::new(Kind::Tool, &tool.name), parents)
-    }));
+    // A resource comes with its request; here, one without a URI represents those of its server.
+    let named = tools.values().chain(others.values());
+    entities.extend(named.map(|tool| tool.entity(&Value::Null)));
     let types = tools.values().map(|tool| {
         let numbers = config
             .tools
@@ -40,12 +48,20 @@ pub(super) fn bundle(config: &Config, tools: &Tools) -> Result<Bundle, LoadError
             },
         )
     });
+    let prompts = prompts().map(|prompt| {
+        let types = ToolTypes {
+            input_schema: prompt.input_schema.clone(),
+            numbers: BTreeMap::new(),
+        };
+        (prompt.prompt_name(), types)
+    });
     let with_budgets = |mut files: Vec<PolicyFile>| {
         files.extend(config.budgets.policies());
         files
     };
     Ok(Bundle {
         candidate: config.candidate_files()?.map(with_budgets),
+        prompts: prompts.collect(),
         ..Bundle::new(
             entities,
             with_budgets(config.policy_files()?),

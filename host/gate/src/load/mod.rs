@@ -103,7 +103,7 @@ pub async fn bundle_without_validation(
 ) -> Result<Bundle, LoadError> {
     let (sandbox, lock) = (sandbox(config, compiler)?, read_lock(config)?);
     let loaded = sources(&sandbox, &NoUpstreams, config, &lock).await?;
-    bundle(config, &loaded.tools)
+    bundle(config, &loaded.tools, &loaded.others)
 }
 
 /// Everything that a configuration describes.
@@ -127,9 +127,10 @@ pub(crate) async fn with_policies(
     let Sources {
         executors,
         tools,
+        others,
         secrets,
     } = sources(sandbox, connector, &config, lock).await?;
-    let mut bundle = bundle(&config, &tools)?;
+    let mut bundle = bundle(&config, &tools, &others)?;
     if let Some(policies) = policies {
         bundle.policies = policies;
         bundle.policies.extend(config.budgets.policies());
@@ -144,6 +145,7 @@ pub(crate) async fn with_policies(
             pdp,
             bundle: bytes,
             tools,
+            others,
             secrets,
             capture: Arc::new(capture),
         }),
@@ -155,6 +157,8 @@ pub(crate) async fn with_policies(
 struct Sources {
     executors: Executors,
     tools: Tools,
+    /// Prompts and resources.
+    others: Tools,
     secrets: Arc<Vault>,
 }
 
@@ -169,7 +173,7 @@ async fn sources(
     let secrets = Arc::new(Vault::new(&config.secrets));
     let network = Network::new(sandbox.resolver(), &config.network.trust)?;
     let upstreams = upstreams(config, lock, connector, &secrets, &network)?;
-    let mut offered = Vec::new();
+    let (mut offered, mut others) = (Vec::new(), Tools::new());
     let mut components = BTreeMap::new();
     for (name, settings) in &config.components {
         let loaded = component::component(sandbox, config, lock, &network, name, settings);
@@ -189,6 +193,7 @@ async fn sources(
             .collect();
         let tools = upstream::tools(config, lock, &upstream, settings, &taken)?;
         offered.extend(tools.usable);
+        others.extend(upstream::others(config, &upstream, settings)?);
         left_out.extend(tools.names);
         reached.insert(name, Arc::new(upstream.without(tools.left_out)));
     }
@@ -201,16 +206,18 @@ async fn sources(
             upstreams: reached,
             network,
         },
-        tools: by_name(config, offered, &left_out)?,
+        tools: by_name(config, offered, &others, &left_out)?,
+        others,
         secrets,
     })
 }
 
-/// Tools by the name that agents see, without duplicates. What is configured for tools that are `left_out` counts for
-/// nothing.
+/// Tools by the name that agents see, without duplicates. What is configured is among them or among `others`; what is
+/// configured for tools that are `left_out` counts for nothing.
 fn by_name(
     config: &Config,
     offered: Vec<Tool>,
+    others: &Tools,
     left_out: &BTreeSet<String>,
 ) -> Result<Tools, LoadError> {
     let mut tools = Tools::new();
@@ -230,9 +237,12 @@ fn by_name(
         }
         tools.insert(tool.name.clone(), Arc::new(tool));
     }
-    let is_known = |name: &String| tools.contains_key(name) || left_out.contains(name);
+    let is_known = |name: &String| {
+        tools.contains_key(name) || others.contains_key(name) || left_out.contains(name)
+    };
     if let Some(unknown) = config.tools.keys().find(|name| !is_known(name)) {
-        let near = policy::nearest(unknown, tools.keys().map(String::as_str));
+        let names = tools.keys().chain(others.keys());
+        let near = policy::nearest(unknown, names.map(String::as_str));
         return Err(LoadError::UnknownTool {
             tool: unknown.clone(),
             file: config.file.clone(),

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tollgate_model::{
     canonical,
     provenance::{ArgumentRoles, FieldTrust, Trust, proposed_roles, proposed_words},
+    request::{prompt_call, resource_call},
 };
 use tollgate_policy::{
     pdp,
@@ -15,7 +16,10 @@ use tollgate_policy::{
 use super::LoadError;
 use crate::{
     config::{Config, ToolProvenanceConfig},
-    tool::{Limits, SchemaCheck, Tool, ToolDefinition, ToolProvenance, ToolSource},
+    tool::{
+        Annotations, Feature, Limits, SchemaCheck, Tool, ToolDefinition, ToolProvenance, ToolSource,
+    },
+    upstream::PromptDefinition,
 };
 
 /// The longest name that model APIs accept.
@@ -58,10 +62,75 @@ pub(super) fn tool(
     let none = BTreeMap::new();
     let numbers = configured.map_or(&none, |tool| &tool.numbers);
     check_schema(source, (&name, &own_name), &input_schema, numbers)?;
-    let labels = |by_tool: Option<&BTreeSet<String>>,
+    Ok(Tool {
+        title: definition.title,
+        description: definition.description,
+        output_schema: output_schema.filter(|_| output_check.is_some()),
+        annotations: definition.annotations,
+        output_check,
+        ..called(config, defaults, Feature::Tool, name, own_name, input_schema)
+    })
+}
+
+/// A prompt as policies see it.
+///
+/// # Errors
+/// [`LoadError::ToolSchema`].
+pub(super) fn prompt(
+    config: &Config,
+    defaults: &ToolDefaults<'_>,
+    definition: &PromptDefinition,
+) -> Result<Tool, LoadError> {
+    let own_name = &definition.name;
+    let name = prompt_call(&format!("{}__{own_name}", defaults.source.name));
+    let input_schema = definition.input_schema();
+    check_schema(
+        &defaults.source,
+        (&name, own_name),
+        &input_schema,
+        &BTreeMap::new(),
+    )?;
+    let own_name = own_name.clone();
+    Ok(Tool {
+        title: definition.title.clone(),
+        description: definition.description.clone(),
+        ..called(config, defaults, Feature::Prompt, name, own_name, input_schema)
+    })
+}
+
+/// The resources of a server as policies see them.
+pub(super) fn resources(config: &Config, defaults: &ToolDefaults<'_>) -> Tool {
+    let name = resource_call(&defaults.source.name);
+    let input_schema = json!({
+        "type": "object",
+        "properties": { "uri": { "type": "string" } },
+        "required": ["uri"],
+        "additionalProperties": false,
+    });
+    called(
+        config,
+        defaults,
+        Feature::Resources,
+        name,
+        String::new(),
+        input_schema,
+    )
+}
+
+/// What is called `name`, with what is configured of it and nothing of its author but its schema.
+fn called(
+    config: &Config,
+    defaults: &ToolDefaults<'_>,
+    feature: Feature,
+    name: String,
+    own_name: String,
+    input_schema: Value,
+) -> Tool {
+    let configured = config.tools.get(&name);
+    let labels = |by_name: Option<&BTreeSet<String>>,
                   by_source: Option<&BTreeSet<String>>,
                   default: &str| {
-        let labels = by_tool.or(by_source).cloned();
+        let labels = by_name.or(by_source).cloned();
         labels.unwrap_or_else(|| BTreeSet::from([default.to_owned()]))
     };
     let (labels, taints) = (
@@ -78,7 +147,8 @@ pub(super) fn tool(
     );
     let content: BTreeSet<&String> = labels.union(&taints).collect();
     let given = configured.map(|tool| tool.provenance.clone());
-    Ok(Tool {
+    Tool {
+        feature,
         provenance: provenance(
             given.unwrap_or_default(),
             &own_name,
@@ -93,14 +163,18 @@ pub(super) fn tool(
         ),
         name,
         own_name,
-        source: source.clone(),
-        title: definition.title,
-        description: definition.description,
+        source: defaults.source.clone(),
+        title: None,
+        description: String::new(),
         input_schema,
-        output_schema: output_schema.filter(|_| output_check.is_some()),
-        annotations: definition.annotations,
-        output_check,
-    })
+        output_schema: None,
+        // It only reads.
+        annotations: Annotations {
+            read_only: true,
+            ..Annotations::default()
+        },
+        output_check: None,
+    }
 }
 
 /// What the operator says about a tool's values, and where he says nothing what its definition proposes.

@@ -7,15 +7,15 @@ use std::{
 
 use super::{
     LoadError,
-    tool::{ToolDefaults, tool, tool_name_error},
+    tool::{ToolDefaults, prompt, resources, tool, tool_name_error},
 };
 use crate::{
     config::{Config, UpstreamConfig},
     egress::Network,
     lock::Lock,
     secrets::Vault,
-    tool::{SourceKind, Tool, ToolSource},
-    upstream::{Connector, Definition, LoadedUpstream},
+    tool::{SourceKind, Tool, ToolSource, Tools},
+    upstream::{Connector, Definitions, LoadedUpstream},
 };
 
 /// Every configured upstream server with its accepted definitions and its connection.
@@ -45,11 +45,11 @@ fn pinned(
     lock: &Lock,
     name: &str,
     settings: &UpstreamConfig,
-) -> Result<BTreeMap<String, Definition>, LoadError> {
+) -> Result<Definitions, LoadError> {
     let Some(locked) = lock.upstream.get(name) else {
         // Without the gate no user can log in, and without a login no one can see what it offers.
         if settings.is_per_user() {
-            return Ok(BTreeMap::new());
+            return Ok(Definitions::default());
         }
         return Err(LoadError::UpstreamNotAccepted { name: name.into() });
     };
@@ -84,17 +84,7 @@ pub(super) fn tools(
     settings: &UpstreamConfig,
     taken: &BTreeSet<String>,
 ) -> Result<UpstreamTools, LoadError> {
-    let defaults = ToolDefaults {
-        source: ToolSource {
-            name: upstream.name().to_owned(),
-            digest: upstream.digest(),
-            kind: SourceKind::Upstream,
-        },
-        rename: &settings.rename,
-        labels: settings.labels.as_ref(),
-        taints: settings.taints.as_ref(),
-        limits: &settings.limits,
-    };
+    let defaults = defaults(upstream, settings);
     let agents_name = |own_name: &str| match settings.rename.get(own_name) {
         Some(name) => name.clone(),
         None => format!("{}__{own_name}", upstream.name()),
@@ -104,7 +94,7 @@ pub(super) fn tools(
         tools.left_out.clone_from(&locked.left_out);
     }
     let mut taken = taken.clone();
-    for definition in upstream.pinned().values() {
+    for definition in upstream.pinned().tools.values() {
         let own_name = &definition.name;
         if !upstream.offers(own_name) {
             continue;
@@ -137,4 +127,40 @@ pub(super) fn tools(
     }
     tools.names = tools.left_out.keys().map(|own| agents_name(own)).collect();
     Ok(tools)
+}
+
+/// The accepted prompts of one upstream server, and its resources if any are carried: what else of it is called.
+///
+/// # Errors
+/// [`LoadError`].
+pub(super) fn others(
+    config: &Config,
+    upstream: &LoadedUpstream,
+    settings: &UpstreamConfig,
+) -> Result<Tools, LoadError> {
+    let defaults = defaults(upstream, settings);
+    let mut others = Tools::new();
+    for definition in upstream.prompts() {
+        let prompt = prompt(config, &defaults, definition)?;
+        others.insert(prompt.name.clone(), Arc::new(prompt));
+    }
+    if settings.carried.resources.is_any() {
+        let resources = resources(config, &defaults);
+        others.insert(resources.name.clone(), Arc::new(resources));
+    }
+    Ok(others)
+}
+
+fn defaults<'a>(upstream: &LoadedUpstream, settings: &'a UpstreamConfig) -> ToolDefaults<'a> {
+    ToolDefaults {
+        source: ToolSource {
+            name: upstream.name().to_owned(),
+            digest: upstream.digest(),
+            kind: SourceKind::Upstream,
+        },
+        rename: &settings.rename,
+        labels: settings.labels.as_ref(),
+        taints: settings.taints.as_ref(),
+        limits: &settings.limits,
+    }
 }

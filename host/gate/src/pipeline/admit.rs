@@ -53,6 +53,7 @@ pub(super) async fn admit(
     call: ToolCall,
 ) -> Result<Admission, Answer> {
     cx.arguments = Some(call.digest().clone());
+    cx.resource = Some(call.entity());
     let mut attempt = Attempt {
         pep,
         cx: &mut *cx,

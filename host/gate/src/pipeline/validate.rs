@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::task;
 use tollgate_model::{
     canonical::{self, JsonError},
     record::{CallInvalid, Event},
+    uri::CanonicalUri,
 };
 use tollgate_policy::{policy, tool_input::ToolInput};
 
@@ -15,7 +16,7 @@ use crate::{
     enforce::{Answer, CallContext, CallRequest, Pep, Refusal, Ruleset, ToolCall},
     sandbox::MAX_CALL_DEPTH,
     text::printable,
-    tool::{SourceKind, Tool},
+    tool::{Feature, SourceKind, Tool},
 };
 use tollgate_ledger::Batch;
 
@@ -127,10 +128,10 @@ pub(crate) fn parse_call(
 }
 
 fn find_tool(ruleset: &Ruleset, request: &CallRequest) -> Result<Arc<Tool>, InvalidCall> {
-    if let Some(tool) = ruleset.tools.get(&request.tool) {
+    if let Some(tool) = ruleset.callable(&request.tool) {
         return Ok(Arc::clone(tool));
     }
-    let names = ruleset.tools.keys().map(String::as_str);
+    let names = ruleset.callables().map(|tool| tool.name.as_str());
     let refusal = Refusal::UnknownTool {
         tool: printable(&request.tool, 80),
         nearest: policy::nearest(&request.tool, names).map(str::to_owned),
@@ -152,7 +153,7 @@ fn check_executor(tool: &Tool, executed_by: ExecutedBy) -> Result<(), InvalidCal
     Err(InvalidCall::because("other_execution", problem.into()))
 }
 
-/// Requires that an upstream tool is still the accepted one, and that a call of it could be sent, as far as known without
+/// Requires that an upstream tool or prompt is still the accepted one, and that a call of it could be sent, as far as known without
 /// asking its server.
 fn check_upstream(pipeline: &Pipeline, cx: &CallContext, tool: &Tool) -> Result<(), InvalidCall> {
     let upstreams = &pipeline.snapshot.executors.upstreams;
@@ -167,7 +168,7 @@ fn check_upstream(pipeline: &Pipeline, cx: &CallContext, tool: &Tool) -> Result<
     if let Some(problem) = upstream.obstacle(user) {
         return Err(InvalidCall::because("no_login", problem));
     }
-    let checked = upstream.check_last_offer(&tool.own_name, user);
+    let checked = upstream.check_last_offer(tool.feature, &tool.own_name, user);
     checked.map_err(|problem| InvalidCall::because("definition_changed", problem))
 }
 
@@ -179,7 +180,31 @@ fn typed_call(
     arguments: &str,
 ) -> Result<ToolCall, InvalidCall> {
     let invalid = |reason: String| InvalidCall::because("invalid_arguments", reason);
-    let Some(input) = ruleset.pdp.tool(&tool.name) else {
+    let arguments = match tool.feature {
+        Feature::Tool => typed_arguments(ruleset.pdp.tool(&tool.name), arguments, tool),
+        Feature::Prompt => {
+            typed_arguments(ruleset.pdp.prompt(&tool.prompt_name()), arguments, tool)
+        }
+        Feature::Resources => resource_arguments(ruleset, tool, arguments),
+    }?;
+    let bytes = canonical::to_canonical(&arguments)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(|| invalid("the arguments have no canonical form".into()))?;
+    let digest = pep
+        .call_digest(ruleset, &tool.name, &bytes)
+        .map_err(|refusal| InvalidCall::new("unrecorded", refusal))?;
+    Ok(ToolCall::new(Arc::clone(tool), arguments, bytes, digest))
+}
+
+/// The arguments of a tool or a prompt.
+fn typed_arguments(
+    input: Option<&ToolInput>,
+    arguments: &str,
+    tool: &Tool,
+) -> Result<Value, InvalidCall> {
+    let invalid = |reason: String| InvalidCall::because("invalid_arguments", reason);
+    let Some(input) = input else {
         return Err(invalid("the tool has no schema of its arguments".into()));
     };
     let mut arguments = canonical::parse(arguments).map_err(|error| {
@@ -196,14 +221,38 @@ fn typed_call(
     if tool.source.kind == SourceKind::Component {
         input.apply_defaults(&mut arguments);
     }
-    let bytes = canonical::to_canonical(&arguments)
-        .ok()
-        .and_then(|bytes| String::from_utf8(bytes).ok())
-        .ok_or_else(|| invalid("the arguments have no canonical form".into()))?;
-    let digest = pep
-        .call_digest(ruleset, &tool.name, &bytes)
-        .map_err(|refusal| InvalidCall::new("unrecorded", refusal))?;
-    Ok(ToolCall::new(Arc::clone(tool), arguments, bytes, digest))
+    Ok(arguments)
+}
+
+/// `{"uri": ".."}`, with the URI in canonical form.
+fn resource_arguments(
+    ruleset: &Ruleset,
+    tool: &Tool,
+    arguments: &str,
+) -> Result<Value, InvalidCall> {
+    let server = &tool.source.name;
+    let invalid = |reason: String| InvalidCall {
+        pointers: vec!["/uri".into()],
+        ..InvalidCall::because("invalid_arguments", reason)
+    };
+    let arguments = canonical::parse(arguments)
+        .map_err(|error| invalid(format!("the arguments are refused: {error}")))?;
+    let uri = match arguments.as_object().filter(|members| members.len() == 1) {
+        Some(members) => members.get("uri").and_then(Value::as_str),
+        None => None,
+    };
+    let Some(uri) = uri else {
+        let form = "the arguments are not {\"uri\": \"..\"} and nothing else";
+        return Err(invalid(form.into()));
+    };
+    let uri = CanonicalUri::parse(uri).map_err(|why| invalid(format!("`/uri`: {why}")))?;
+    let upstream = ruleset.config.upstreams.get(server);
+    if !upstream.is_some_and(|upstream| upstream.carried.resources.takes_uri(uri.as_str())) {
+        return Err(invalid(format!(
+            "`resources` of [upstream.{server}] does not have this URI"
+        )));
+    }
+    Ok(json!({ "uri": uri.as_str() }))
 }
 
 fn check_schema(input: &ToolInput, arguments: &Value) -> Result<(), InvalidCall> {
@@ -232,7 +281,9 @@ fn check_schema(input: &ToolInput, arguments: &Value) -> Result<(), InvalidCall>
 fn check_nesting(cx: &CallContext, tool: &Tool) -> Result<(), InvalidCall> {
     let component = &tool.source.name;
     let circle = cx.enclosing.iter().any(|call| call.component == *component);
-    let problem = if circle {
+    let problem = if tool.feature != Feature::Tool && !cx.enclosing.is_empty() {
+        "components call tools, and neither prompts nor resources".into()
+    } else if circle {
         format!(
             "the component `{component}` is already being called, and calls may not form a circle"
         )

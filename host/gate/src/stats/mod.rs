@@ -17,7 +17,6 @@ use tollgate_model::{
         ApprovalResolved, DecisionRecord, Event, KeyedDigest, OutcomeRecord, Record, RunOutcome,
         Start, Status,
     },
-    request::Action,
     time::Timestamp,
 };
 
@@ -257,8 +256,8 @@ impl Watcher {
         let is_repeated = self.is_repeated(at.run, decided);
         self.remember(decided);
         let known = decided.call.and_then(|call| self.calls.get(&call));
-        let at = match (&decided.action, known) {
-            (Action::Call(tool), None) => FactScope { tool, ..at },
+        let at = match (&called, known) {
+            (Some(tool), None) => FactScope { tool, ..at },
             (_, known) => within(at, known),
         };
         for fact in facts_of(decided) {
@@ -268,25 +267,27 @@ impl Watcher {
             hear(at, Fact::Repeated);
         }
         let over = matches!(decided.outcome, Outcome::Deny | Outcome::Error);
-        if let (Action::Call(_), Some(call), true, false) =
-            (&decided.action, decided.call, over, decided.is_secondary)
-        {
+        if let (true, Some(call), true, false) = (
+            decided.action.is_call(),
+            decided.call,
+            over,
+            decided.is_secondary,
+        ) {
             self.calls.remove(&call);
         }
     }
 
     /// Remembers the call that a decision is about.
     fn remember(&mut self, decided: &DecisionRecord) {
-        let (Action::Call(tool), Some(call), false) =
-            (&decided.action, decided.call, decided.is_secondary)
-        else {
+        let called = decided.called();
+        let (Some(tool), Some(call), false) = (&called, decided.call, decided.is_secondary) else {
             return;
         };
         if self.calls.len() >= MOST {
             return;
         }
         let call = self.calls.entry(call).or_insert_with(|| Call {
-            tool: tool.clone(),
+            tool: tool.to_string(),
             version: String::new(),
             begun: None,
             suspended: false,

@@ -2,6 +2,7 @@ use tollgate_model::{
     canonical::Sha256Digest,
     entity::Kind,
     record::{ApprovalResolved, RunEnded, RunStarted},
+    request::Action,
 };
 
 use super::*;

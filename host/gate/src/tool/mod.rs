@@ -9,8 +9,11 @@ use std::{
 };
 
 use serde_json::Value;
+#[cfg(doc)]
+use tollgate_model::request::{prompt_call, resource_call};
 use tollgate_model::{
     canonical::Sha256Digest,
+    entity::{Entity, Kind, Uid},
     provenance::{ArgumentRoles, FieldTrust},
 };
 
@@ -20,12 +23,35 @@ pub use tollgate_model::tool::{
     ToolDefinition, ToolFailure,
 };
 
-/// A loaded tool.
+/// What a provider has under one name, as MCP divides it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
+pub enum Feature {
+    /// A tool.
+    Tool,
+    /// A prompt of an upstream server.
+    Prompt,
+    /// All resources of an upstream server: which one is an argument.
+    Resources,
+}
+
+impl Feature {
+    /// The name in JSON: `tool`, `prompt` or `resources`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// What can be called: a loaded tool, a prompt, or the resources of an upstream server.
 pub struct Tool {
-    /// The name that agents see: `<component>__<tool>`, or the configured new name.
+    /// The name by which it is called: `<component>__<tool>`, or the configured new name; for a prompt
+    /// [`prompt_call`], for resources [`resource_call`].
     pub name: String,
     /// The name that its component, upstream server or external executor uses.
     pub own_name: String,
+    /// What its provider has under this name.
+    pub feature: Feature,
     /// Its provider.
     pub source: ToolSource,
     /// A name for people.
@@ -70,6 +96,29 @@ impl fmt::Debug for Tool {
 }
 
 impl Tool {
+    /// The entity that policies see as the resource of a call with these arguments, and its parents.
+    #[must_use]
+    pub fn entity(&self, arguments: &Value) -> Entity {
+        let uid = match self.feature {
+            Feature::Tool => Uid::new(Kind::Tool, &self.name),
+            Feature::Prompt => Uid::new(Kind::Prompt, self.prompt_name()),
+            Feature::Resources => {
+                let uri = arguments.get("uri").and_then(Value::as_str);
+                let id = format!("{}/{}", self.source.name, uri.unwrap_or_default());
+                Uid::new(Kind::Resource, id)
+            }
+        };
+        let labels = self.labels.iter().map(|label| Uid::new(Kind::Label, label));
+        let component = Uid::new(Kind::Component, &self.source.name);
+        Entity::new(uid, labels.chain([component]))
+    }
+
+    /// The name of a prompt that agents see: `<server>__<prompt>`.
+    #[must_use]
+    pub fn prompt_name(&self) -> String {
+        format!("{}__{}", self.source.name, self.own_name)
+    }
+
     /// Labels that a run holds once it has the tool's result.
     #[must_use]
     pub fn content_labels(&self) -> BTreeSet<String> {

@@ -1,4 +1,4 @@
-//! One call of an upstream server's tool: from the permit to the outcome.
+//! One call of an upstream server: from the permit to the outcome.
 
 use std::{collections::BTreeSet, future::pending, sync::Arc, time::Duration};
 
@@ -15,11 +15,13 @@ use crate::{
     enforce::{Permitted, ToolCall},
     secrets::Vault,
     text::printable,
-    tool::{Content, Execution, FailureKind, Limits, ResourceBody},
+    tool::{Content, Execution, FailureKind, Feature, Limits, ResourceBody},
 };
 
 /// How long after its timeout a call may take to report how it ended.
 const GRACE: Duration = Duration::from_secs(5);
+/// The code of MCP for a resource that does not exist.
+const RESOURCE_NOT_FOUND: i32 = -32002;
 /// The most bytes of a server's text in an error.
 const MAX_WORDS: usize = 4 << 10;
 
@@ -177,12 +179,16 @@ impl LoadedUpstream {
             cancelled,
             deadline: Instant::now() + limits.wall,
         };
-        let own_name = permitted.act().tool().own_name.clone();
+        let (feature, own_name) = {
+            let tool = permitted.act().tool();
+            (tool.feature, tool.own_name.clone())
+        };
+        let target = self.target(permitted.act());
         let upstream = self.of_user(capabilities.on_behalf_of());
         let session = tokio::select! {
             biased;
             stopped = stop.wait() => return self.not_begun(stopped),
-            ready = self.ready(&*upstream, &own_name) => match ready {
+            ready = self.ready(&*upstream, feature, &own_name) => match ready {
                 Ok(session) => session,
                 Err(refused) => return refused,
             },
@@ -200,6 +206,7 @@ impl LoadedUpstream {
             },
             stop,
             meta,
+            target,
         };
         let ending = tokio::time::timeout_at(deadline, session.call(permitted, terms)).await;
         let ending = ending.unwrap_or(CallResult::Stopped(CallInterruption::Timeout));
@@ -221,12 +228,13 @@ impl LoadedUpstream {
     async fn ready(
         &self,
         upstream: &dyn Upstream,
+        feature: Feature,
         own_name: &str,
     ) -> Result<Arc<dyn Session>, Execution> {
         let unreachable = |unreachable: ConnectError| self.not_sent(&unreachable.why);
         let session = upstream.session().await.map_err(unreachable)?;
         let offer = session.offer(false).await.map_err(unreachable)?;
-        self.compare(own_name, &offer).map_err(|problem| {
+        self.compare(feature, own_name, &offer).map_err(|problem| {
             Execution::failed(FailureKind::Denied, format!("Not called: {problem}."), 0)
         })?;
         Ok(session)
@@ -280,7 +288,7 @@ impl LoadedUpstream {
             }
             CallResult::Refused { code, message } => {
                 let kind = match code {
-                    -32602 => FailureKind::InvalidArguments,
+                    -32602 | RESOURCE_NOT_FOUND => FailureKind::InvalidArguments,
                     -32601 => FailureKind::UnknownTool,
                     _ => FailureKind::Failed,
                 };

@@ -3,20 +3,15 @@
 //! A definition is compared as a whole: name, title, description, schemas and hints. The texts that a model
 //! reads are as much a part of a tool as its behaviour.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tollgate_model::canonical::{self, Sha256Digest};
 use tollgate_policy::tool_input::{ToolInput, mend};
 
+use super::bounds;
 use crate::{
     text::printable,
     tool::{Annotations, ToolDefinition},
 };
-
-/// The most bytes of a server's own name for a tool (MCP suggests 128).
-const MAX_NAME: usize = 128;
 
 /// Characters of a problem.
 const MAX_PROBLEM: usize = 600;
@@ -55,14 +50,7 @@ impl Definition {
         let text = |key: &str| tool.get(key).and_then(Value::as_str);
         let name = text("name").unwrap_or_default();
         let wrong = |problem: String| (printable(name, 80), problem);
-        let plain = |b: u8| (b' '..=b'~').contains(&b) && !b"\"'`\\".contains(&b);
-        let is_plain = name.bytes().all(plain) && name.trim() == name;
-        if !(1..=MAX_NAME).contains(&name.len()) || !is_plain {
-            return Err(wrong(format!(
-                "its name is not 1 to {MAX_NAME} ASCII characters without quotes and backslashes, with blanks only \
-                 between others"
-            )));
-        }
+        bounds::check_name(name).map_err(wrong)?;
         let hints = tool.get("annotations");
         let hint = |key: &str| hints.and_then(|h| h.get(key)).and_then(Value::as_bool);
         let read_only = hint("readOnlyHint").unwrap_or(false);
@@ -120,13 +108,6 @@ impl Definition {
             annotations: self.annotations,
         }
     }
-}
-
-/// Digest of all definitions together: SHA-256 of their RFC 8785 canonical form, by name.
-#[must_use]
-pub fn digest_of(definitions: &BTreeMap<String, Definition>) -> Sha256Digest {
-    // Schemas are objects that were parsed as canonical JSON, so they have this form.
-    Sha256Digest::of(&canonical::to_canonical(definitions).unwrap_or_default())
 }
 
 /// Schemas as JSON in a string, because TOML has neither null nor JSON's order.
@@ -210,11 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn every_word_of_a_definition_is_in_the_digest() {
-        let read = |tool: Value| {
-            let definition = Definition::read(&tool).unwrap();
-            digest_of(&BTreeMap::from([(definition.name.clone(), definition)]))
-        };
+    fn every_word_of_a_definition_counts() {
         let base = json!({"name": "a", "description": "d", "inputSchema": {"type": "object"}});
         for (key, value) in [
             ("description", json!("e")),
@@ -225,7 +202,8 @@ mod tests {
         ] {
             let mut changed = base.clone();
             changed[key] = value;
-            assert_ne!(read(base.clone()), read(changed), "{key}");
+            let offer = |tool: &Value| crate::upstream::Offer::new(&[tool.clone()]).definitions();
+            assert_ne!(offer(&base).digest(), offer(&changed).digest(), "{key}");
         }
     }
 }

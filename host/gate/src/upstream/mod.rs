@@ -1,40 +1,41 @@
 //! Upstream MCP servers: tools that run outside the sandbox, behind the same pipeline.
 //!
-//! The gate knows a server by its accepted tool definitions, which are pinned in `tollgate.lock`. A
+//! The gate knows a server by its accepted definitions, which are pinned in `tollgate.lock`: of tools and, where the
+//! operator wants them, of prompts, listed resources and the server's instructions. A
 //! [`Connector`] reaches it; that is protocol code in another crate. A call is sent only as a
 //! [`Permitted`], and only over the session whose offer was compared with the pinned definitions. Nothing
 //! here retries: once a request may have been sent, the answer is the outcome, or that the outcome is not
 //! known.
 
+mod bounds;
 mod call;
 mod definition;
 mod login;
+mod definitions;
 mod offer;
+mod prompt;
+mod resource;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
 use tokio::{sync::watch, time::Instant};
 use tollgate_model::{canonical::Sha256Digest, entity::Uid};
 
 pub use call::Reporter;
-pub use definition::{Definition, digest_of};
+pub use definition::Definition;
 pub use login::{IssuedLogin, LoginAnswer, LoginError, LoginRequest, LoginStore, UserLogins};
-pub use offer::{Difference, MAX_TOOLS, Offer};
+pub use definitions::Definitions;
+pub use offer::{Changes, Difference, Listings, MAX_INSTRUCTIONS, MAX_TOOLS, Offer, TextChange};
+pub use prompt::{PromptArgument, PromptDefinition};
+pub use resource::{ResourceDefinition, TemplateDefinition};
 
 use crate::{
-    config::UpstreamConfig,
+    config::{CarriedFeatures, UpstreamConfig},
     egress::Network,
     enforce::{Permitted, ToolCall},
     secrets::Vault,
-    tool::Content,
+    tool::{Content, Feature},
 };
 
 /// A future of a trait object.
@@ -135,6 +136,8 @@ pub struct CallParams {
     pub stop: Stop,
     /// The caller's `_meta`, without the parts of the caller's own connection.
     pub meta: Map<String, Value>,
+    /// What the server is asked for, as it writes it: the name of the tool or the prompt, or the resource's URI.
+    pub target: String,
 }
 
 /// Possible interruptions of a call: a halt, the caller, or its timeout.
@@ -190,14 +193,14 @@ pub enum CallResult {
 pub struct LoadedUpstream {
     name: String,
     digest: Sha256Digest,
-    /// By the server's own names.
-    pinned: BTreeMap<String, Definition>,
+    pinned: Definitions,
     /// Tools that agents cannot have, by the server's own names, and why.
     left_out: BTreeMap<String, String>,
     /// Those of its tools that agents may have; all by default.
     only: Option<BTreeSet<String>>,
     /// Keys of the caller's `_meta` that it gets.
     meta: BTreeSet<String>,
+    carried: CarriedFeatures,
     /// The secrets that it is sent, which are removed from its output.
     sent: Arc<BTreeSet<String>>,
     secrets: Arc<Vault>,
@@ -207,7 +210,7 @@ pub struct LoadedUpstream {
 impl LoadedUpstream {
     pub(crate) fn new(
         name: &str,
-        pinned: BTreeMap<String, Definition>,
+        pinned: Definitions,
         config: &UpstreamConfig,
         secrets: &Arc<Vault>,
         upstream: Arc<dyn Upstream>,
@@ -217,9 +220,10 @@ impl LoadedUpstream {
             left_out: BTreeMap::new(),
             only: config.tools.clone(),
             meta: config.meta.clone(),
+            carried: config.carried.clone(),
             sent: Arc::new(config.secrets().cloned().collect()),
             secrets: Arc::clone(secrets),
-            digest: digest_of(&pinned),
+            digest: pinned.digest(),
             pinned,
             upstream,
         }
@@ -237,9 +241,9 @@ impl LoadedUpstream {
         self.digest
     }
 
-    /// The accepted definitions, by the server's own names.
+    /// The accepted definitions.
     #[must_use]
-    pub fn pinned(&self) -> &BTreeMap<String, Definition> {
+    pub fn pinned(&self) -> &Definitions {
         &self.pinned
     }
 
@@ -279,23 +283,94 @@ impl LoadedUpstream {
             .is_none_or(|only| only.contains(own_name))
     }
 
-    /// Whether the tool is still the accepted one, as far as known without asking the server.
+    /// Prompts that agents may have, as they were accepted.
+    pub fn prompts(&self) -> impl Iterator<Item = &PromptDefinition> {
+        let prompts = self.pinned.prompts.values();
+        prompts.filter(|prompt| self.carried.prompts.takes(&prompt.name))
+    }
+
+    /// Resources that agents see in lists, as they were accepted.
+    pub fn resources(&self) -> impl Iterator<Item = &ResourceDefinition> {
+        let resources = self.pinned.resources.values();
+        resources.filter(|resource| self.carries_resource(&resource.uri))
+    }
+
+    /// Templates of URIs that agents see in lists, as they were accepted.
+    pub fn templates(&self) -> impl Iterator<Item = &TemplateDefinition> {
+        let templates = self.pinned.templates.values();
+        templates.filter(|_| self.carried.resources.is_any())
+    }
+
+    /// Whether agents may read the resource with this canonical URI, if policy lets them.
+    #[must_use]
+    pub fn carries_resource(&self, uri: &str) -> bool {
+        self.carried.resources.takes_uri(uri)
+    }
+
+    /// Whether it lists the resource with this canonical URI, or a template that fits it.
+    #[must_use]
+    pub fn lists(&self, uri: &str) -> bool {
+        let fits = |template: &TemplateDefinition| uri.starts_with(template.prefix());
+        self.pinned.resources.contains_key(uri) || self.pinned.templates.values().any(fits)
+    }
+
+    /// The accepted instructions, unless the server is known to have others now.
+    #[must_use]
+    pub fn instructions(&self) -> Option<&str> {
+        let accepted = self.pinned.instructions.as_deref();
+        let accepted = accepted.filter(|_| self.carried.instructions)?;
+        match self.upstream.last_offer() {
+            Some(offer) if offer.instructions() != Some(accepted) => None,
+            _ => Some(accepted),
+        }
+    }
+
+    /// What the server is asked for: the name by which it knows a tool or a prompt, or the URI of a resource as it
+    /// writes it.
+    fn target(&self, call: &ToolCall) -> String {
+        match (call.tool().feature, call.uri()) {
+            (Feature::Resources, Some(uri)) => {
+                let listed = self.pinned.resources.get(uri);
+                listed.map_or(uri, ResourceDefinition::own_uri).to_owned()
+            }
+            _ => call.tool().own_name.clone(),
+        }
+    }
+
+    /// Whether the tool or prompt is still the accepted one, as far as known without asking the server.
     ///
     /// # Errors
     /// What is wrong, as a text for the agent and the operator.
-    pub(crate) fn check_last_offer(&self, own_name: &str, user: &Uid) -> Result<(), String> {
+    pub(crate) fn check_last_offer(
+        &self,
+        feature: Feature,
+        own_name: &str,
+        user: &Uid,
+    ) -> Result<(), String> {
         match self.of_user(user).last_offer() {
-            Some(offer) => self.compare(own_name, &offer),
+            Some(offer) => self.compare(feature, own_name, &offer),
             None => Ok(()),
         }
     }
 
-    fn compare(&self, own_name: &str, offer: &Offer) -> Result<(), String> {
+    fn compare(&self, feature: Feature, own_name: &str, offer: &Offer) -> Result<(), String> {
         let name = &self.name;
-        let what = match (self.pinned.get(own_name), offer.get(own_name)) {
-            (Some(pinned), Some(Ok(offered))) if pinned == offered => return Ok(()),
-            (_, None) => "no longer offers this tool",
-            (_, Some(_)) => "has changed this tool's definition since it was accepted",
+        let (noun, offered) = match feature {
+            Feature::Tool => {
+                let (pinned, now) = (self.pinned.tools.get(own_name), offer.tool(own_name));
+                ("tool", now.map(|now| now.as_ref().ok() == pinned))
+            }
+            Feature::Prompt => {
+                let (pinned, now) = (self.pinned.prompts.get(own_name), offer.prompt(own_name));
+                ("prompt", now.map(|now| now.as_ref().ok() == pinned))
+            }
+            // What is read is decided by its URI.
+            Feature::Resources => return Ok(()),
+        };
+        let what = match offered {
+            Some(true) => return Ok(()),
+            None => format!("no longer offers this {noun}"),
+            Some(false) => format!("has changed this {noun}'s definition since it was accepted"),
         };
         Err(format!(
             "the upstream server `{name}` {what}; an operator looks at it with `tollgate upstream show {name}` and \

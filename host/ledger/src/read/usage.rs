@@ -5,7 +5,6 @@ use tollgate_model::{
     ids::RunId,
     life::ApprovalState,
     record::{Event, RunOutcome},
-    request::Action,
 };
 
 use super::LedgerReader;
@@ -45,7 +44,7 @@ impl LedgerReader {
             .iter()
             .rev()
             .find_map(|(_, record)| match &record.event {
-                Event::Decision(decided) if matches!(decided.action, Action::Call(_)) => {
+                Event::Decision(decided) if decided.action.is_call() => {
                     Some(match (decided.outcome, decided.exhausted()) {
                         (_, Some(budget)) => Some(LastRefusal::Budget(budget.to_owned())),
                         (Outcome::Deny, None) => Some(LastRefusal::Denied),

@@ -6,7 +6,6 @@ use tollgate_model::{
     ids::SpanId,
     life::{ApprovalEvent, CallEvent, CallState},
     record::{DecisionRecord, OutcomeRecord, Start, Status},
-    request::Action,
     time::Timestamp,
 };
 
@@ -26,9 +25,11 @@ impl PendingState {
     ) -> Result<(), ApplyError> {
         self.labels_files |= labels::label_file(conn, decision)?;
         approvals::consume_by_effect(conn, run, decision, at)?;
-        let (Action::Call(_), Some(call), false) =
-            (&decision.action, decision.call, decision.is_secondary)
-        else {
+        let (true, Some(call), false) = (
+            decision.action.is_call(),
+            decision.call,
+            decision.is_secondary,
+        ) else {
             return Ok(());
         };
         let run = of_run(run)?;

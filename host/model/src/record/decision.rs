@@ -1,6 +1,6 @@
 //! Decisions.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use crate::{
     decision::{DecisionError, DeterminingPolicy, Outcome, Requirement, ShadowFlip},
     entity::Uid,
     ids::{ApprovalId, SpanId},
-    request::Action,
+    request::{self, Action},
 };
 
 /// A request was decided.
@@ -91,6 +91,21 @@ pub struct DecisionRecord {
 }
 
 impl DecisionRecord {
+    /// The name of what is called: a tool's, [`request::prompt_call`]'s or [`request::resource_call`]'s. Absent if
+    /// this decides about something else than a call.
+    #[must_use]
+    pub fn called(&self) -> Option<Cow<'_, str>> {
+        match &self.action {
+            Action::Call(tool) => Some(tool.into()),
+            Action::GetPrompt => Some(request::prompt_call(&self.resource.id).into()),
+            Action::ReadResource => {
+                let server = self.resource.id.split('/').next().unwrap_or_default();
+                Some(request::resource_call(server).into())
+            }
+            _ => None,
+        }
+    }
+
     /// The reason in a few words: the error, or the reasons of the determining policies.
     #[must_use]
     pub fn reason(&self) -> String {

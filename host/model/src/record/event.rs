@@ -57,7 +57,7 @@ impl Event {
             Self::Decision(decision) => Some(CallArrival {
                 call: decision
                     .call
-                    .filter(|_| matches!(decision.action, Action::Call(_))),
+                    .filter(|_| decision.action.is_call()),
                 caller_span: decision.caller_span,
                 arrival: &decision.arrival,
             }),

@@ -207,7 +207,12 @@ fn called(list: &mut List<'_>, tool: &str, arrival: &Arrival) {
 }
 
 fn tool(list: &mut List<'_>, index: u64, d: &DecisionRecord) {
-    called(list, d.action.id(), &d.arrival);
+    let name = d.called();
+    called(
+        list,
+        name.as_deref().unwrap_or_else(|| d.action.id()),
+        &d.arrival,
+    );
     list.shown(a::ARGS_HASH, d.arguments.as_ref())
         .shown(a::CALLER_SPAN_ID, d.caller_span)
         .shown(a::DECISION_ID, Some(DecisionId(index)))
@@ -259,7 +264,7 @@ fn authorize(list: &mut List<'_>, index: u64, d: &DecisionRecord) {
         .named(Some(a::RESOURCE_ID), a::RESOURCE_HASH, &d.resource)
         .text(a::ACTION, d.action.id())
         .shown(a::APPROVAL_ID, d.approval);
-    if matches!(d.action, Action::Call(_)) {
+    if d.action.is_call() {
         list.shown(a::ARGS_HASH, d.arguments.as_ref())
             .shown(a::CALLER_SPAN_ID, d.caller_span);
         if let Some(size) = d.arguments_size {

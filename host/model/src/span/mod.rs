@@ -17,7 +17,6 @@ use crate::{
         ApprovalRequested, ApprovalResolved, CallInvalid, DecisionRecord, Effect, EffectDetails,
         Event, OutcomeRecord, Record, RunStarted, Start, Status,
     },
-    request::Action,
     time::Timestamp,
 };
 
@@ -181,7 +180,7 @@ fn open_refused_call(call: &CallInvalid, at: Timestamp) -> SpanChange {
 fn change_by_decision(decision: &DecisionRecord, at: Timestamp) -> Vec<SpanChange> {
     let begun = before(at, decision.decide_micros);
     let mut changes = Vec::with_capacity(2);
-    if let (Action::Call(tool), Some(call)) = (&decision.action, decision.call) {
+    if let (Some(tool), Some(call)) = (decision.called(), decision.call) {
         changes.push(SpanChange::Open {
             span: call,
             parent: decision.parent,
@@ -195,7 +194,7 @@ fn change_by_decision(decision: &DecisionRecord, at: Timestamp) -> Vec<SpanChang
     changes.push(SpanChange::Open {
         span: decision.span,
         parent: match decision.action {
-            Action::Call(_) => decision.call,
+            ref action if action.is_call() => decision.call,
             _ => decision.parent.or(decision.call),
         },
         kind: SpanKind::Authorize,
@@ -207,9 +206,11 @@ fn change_by_decision(decision: &DecisionRecord, at: Timestamp) -> Vec<SpanChang
             _ => None,
         },
     });
-    if let (Action::Call(_), Some(call), false) =
-        (&decision.action, decision.call, decision.is_secondary)
-    {
+    if let (true, Some(call), false) = (
+        decision.action.is_call(),
+        decision.call,
+        decision.is_secondary,
+    ) {
         match decision.outcome {
             Outcome::Deny => {
                 changes.push(SpanChange::close(call, at, Some(error::POLICY_DENIED)));

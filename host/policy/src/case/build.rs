@@ -10,7 +10,7 @@ use tollgate_model::{
 
 use super::{
     Case, Defaults, uid,
-    world::{config_entities, host_entities, path_entities, state_entities},
+    world::{config_entities, host_entities, path_entities, resource_entities, state_entities},
 };
 use crate::pdp::Pdp;
 
@@ -109,7 +109,9 @@ impl CaseRequest<'_> {
     fn ask(&self, action: &Action, pdp: &Pdp) -> Result<RequestParts, String> {
         match action {
             Action::Call(name) => self.ask_to_call(name, pdp),
-            Action::ReturnResult => self.ask_to_return(),
+            Action::GetPrompt => self.ask_for_prompt(pdp),
+            Action::ReadResource => self.ask_for_resource(pdp),
+            Action::ReturnResult => self.ask_to_return(pdp),
             Action::HttpRequest => self.ask_for_http(),
             Action::UseSecret => self.ask_for_secret(),
             action if action.is_capability() => self.ask_for_capability(),
@@ -136,16 +138,10 @@ impl CaseRequest<'_> {
                 None => format!("there is no tool or action `{name}`"),
             }
         })?;
-        let mut input = match &self.case.input {
-            Value::Null => Value::Object(serde_json::Map::new()),
-            input => input.clone(),
-        };
-        typed.apply_defaults(&mut input);
-        let context = ActionContext::Call {
-            on_behalf_of: self.for_whom()?,
-            input,
-            via: self.case.via.clone(),
-        };
+        let mut context = self.call(self.case.input.clone())?;
+        if let ActionContext::Call { input, .. } = &mut context {
+            typed.apply_defaults(input);
+        }
         Ok(RequestParts {
             context,
             resource: self.named_or(Kind::Tool, name)?,
@@ -153,7 +149,51 @@ impl CaseRequest<'_> {
         })
     }
 
-    fn ask_to_return(&self) -> Result<RequestParts, String> {
+    fn ask_for_prompt(&self, pdp: &Pdp) -> Result<RequestParts, String> {
+        let resource = self.resource()?;
+        if pdp.prompt(&resource.id).is_none() {
+            return Err(format!("there is no prompt `{}`", resource.id));
+        }
+        Ok(RequestParts {
+            context: self.call(self.case.input.clone())?,
+            resource,
+            entities: Vec::new(),
+        })
+    }
+
+    fn ask_for_resource(&self, pdp: &Pdp) -> Result<RequestParts, String> {
+        let resource = self.resource()?;
+        let entities = self.resource_entities(&resource, pdp)?;
+        let (_, uri) = resource.id.split_once('/').unwrap_or_default();
+        Ok(RequestParts {
+            context: self.call(serde_json::json!({ "uri": uri }))?,
+            resource,
+            entities,
+        })
+    }
+
+    fn call(&self, input: Value) -> Result<ActionContext, String> {
+        Ok(ActionContext::Call {
+            on_behalf_of: self.for_whom()?,
+            input: match input {
+                Value::Null => Value::Object(serde_json::Map::new()),
+                input => input,
+            },
+            via: self.case.via.clone(),
+        })
+    }
+
+    /// A resource of an upstream server, with the labels that the case names or else those that are configured.
+    fn resource_entities(&self, resource: &Uid, pdp: &Pdp) -> Result<Vec<Entity>, String> {
+        let server = resource.id.split('/').next().unwrap_or_default();
+        let labels = match self.case.directory_labels.as_slice() {
+            [] => pdp.resource_labels(server),
+            named => named.to_vec(),
+        };
+        resource_entities(resource, &labels)
+    }
+
+    fn ask_to_return(&self, pdp: &Pdp) -> Result<RequestParts, String> {
         let context = ActionContext::Result {
             on_behalf_of: self.for_whom()?,
             error: self.case.error,
@@ -165,8 +205,11 @@ impl CaseRequest<'_> {
         };
         Ok(RequestParts {
             context,
+            entities: match resource.kind {
+                Kind::Resource => self.resource_entities(&resource, pdp)?,
+                _ => Vec::new(),
+            },
             resource,
-            entities: Vec::new(),
         })
     }
 

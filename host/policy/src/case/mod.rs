@@ -57,7 +57,7 @@ pub struct Case {
     /// How many people gave it; 1 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approvals: Option<u64>,
-    /// Labels of the grant that the file or directory is in, or of the state.
+    /// Labels of the grant that the file or directory is in, of the state, or of the resource.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub directory_labels: Vec<String>,
     /// Such as `production`; `test` if absent.
@@ -104,7 +104,7 @@ pub struct Case {
     /// Where the values of a call come from; absent: not known.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub provenance: Value,
-    /// Such as `File::files/data:/a.txt`; a call's is its tool.
+    /// Such as `File::files/data:/a.txt`; a tool call's is its tool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
     /// What the gate has counted in the run.

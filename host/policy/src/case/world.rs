@@ -31,6 +31,9 @@ pub struct World {
     /// Names of secrets.
     #[serde(default)]
     pub secrets: Vec<String>,
+    /// Prompts of upstream servers, by the name that agents see.
+    #[serde(default)]
+    pub prompts: BTreeMap<String, WorldTool>,
     /// By the name that agents see; the part before `__` is the component.
     #[serde(default)]
     pub tools: BTreeMap<String, WorldTool>,
@@ -42,7 +45,7 @@ pub struct World {
     pub defaults: Defaults,
 }
 
-/// A tool of a [`World`].
+/// A tool or a prompt of a [`World`].
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorldTool {
@@ -79,19 +82,22 @@ impl World {
                 Entity::new(Uid::new(kind, name), parents)
             }));
         }
-        let components: BTreeSet<&str> = self.tools.keys().map(|tool| component(tool)).collect();
+        let names = self.tools.keys().chain(self.prompts.keys());
+        let components: BTreeSet<&str> = names.map(|name| component(name)).collect();
         let components = components.into_iter();
         entities.extend(components.map(|c| Entity::new(Uid::new(Kind::Component, c), [])));
-        entities.extend(self.tools.iter().map(|(name, tool)| {
-            let labels = tool
-                .labels
-                .clone()
-                .unwrap_or_else(|| vec!["unlabelled".into()]);
-            let parents = uids(Kind::Label, &labels)
-                .into_iter()
-                .chain([Uid::new(Kind::Component, component(name))]);
-            Entity::new(Uid::new(Kind::Tool, name), parents)
-        }));
+        for (kind, offered) in [(Kind::Tool, &self.tools), (Kind::Prompt, &self.prompts)] {
+            entities.extend(offered.iter().map(|(name, tool)| {
+                let labels = tool
+                    .labels
+                    .clone()
+                    .unwrap_or_else(|| vec!["unlabelled".into()]);
+                let parents = uids(Kind::Label, &labels)
+                    .into_iter()
+                    .chain([Uid::new(Kind::Component, component(name))]);
+                Entity::new(Uid::new(kind, name), parents)
+            }));
+        }
         entities
     }
 
@@ -102,9 +108,16 @@ impl World {
             input_schema: tool.input.clone(),
             numbers: BTreeMap::new(),
         };
-        let tools = self.tools.iter();
-        let tools = tools.map(|(name, tool)| (name.clone(), types(tool)));
-        Bundle::new(self.entities(), policies, tools.collect())
+        let typed = |offered: &BTreeMap<String, WorldTool>| {
+            let offered = offered.iter();
+            offered
+                .map(|(name, tool)| (name.clone(), types(tool)))
+                .collect()
+        };
+        Bundle {
+            prompts: typed(&self.prompts),
+            ..Bundle::new(self.entities(), policies, typed(&self.tools))
+        }
     }
 }
 
@@ -167,6 +180,19 @@ pub(super) fn config_entities(resource: &Uid, labels: &[String]) -> Result<Vec<E
         .ok_or_else(|| format!("{resource} is not a configuration entry: write component/key"))?;
     let labels = labels.iter().map(|l| Uid::new(Kind::Label, l));
     let parents = [Uid::new(Kind::Component, component)]
+        .into_iter()
+        .chain(labels);
+    Ok(vec![Entity::new(resource.clone(), parents)])
+}
+
+/// The resource `server/uri`, in its server.
+pub(super) fn resource_entities(resource: &Uid, labels: &[String]) -> Result<Vec<Entity>, String> {
+    let (server, _) = resource
+        .id
+        .split_once('/')
+        .ok_or_else(|| format!("{resource} is not a resource: write server/uri"))?;
+    let labels = labels.iter().map(|l| Uid::new(Kind::Label, l));
+    let parents = [Uid::new(Kind::Component, server)]
         .into_iter()
         .chain(labels);
     Ok(vec![Entity::new(resource.clone(), parents)])

@@ -1,6 +1,6 @@
 //! Everything that a decision depends on, apart from the request and its facts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -25,16 +25,19 @@ pub struct Bundle {
     pub entities: Vec<Entity>,
     /// Policy sources.
     pub policies: Vec<PolicyFile>,
+    /// Loaded prompts of upstream servers, by the name that agents see.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub prompts: BTreeMap<String, ToolTypes>,
     /// The fixed schema.
     pub schema: String,
     /// Loaded tools, by the name that agents see.
     pub tools: BTreeMap<String, ToolTypes>,
 }
 
-/// The types of a tool's arguments.
+/// The types of the arguments of a tool or a prompt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ToolTypes {
-    /// The tool's JSON Schema.
+    /// Its JSON Schema.
     pub input_schema: Value,
     /// Numbers that policies do not see as decimals, by JSON pointer.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -54,9 +57,23 @@ impl Bundle {
             cedar: cedar_policy::get_sdk_version().to_string(),
             entities,
             policies,
+            prompts: BTreeMap::new(),
             schema: schema::FIXED.into(),
             tools,
         }
+    }
+
+    /// The names of arguments of all prompts.
+    #[must_use]
+    pub fn prompt_arguments(&self) -> BTreeSet<String> {
+        let properties = |types: &ToolTypes| {
+            let properties = types.input_schema.get("properties");
+            properties.and_then(Value::as_object).cloned()
+        };
+        let prompts = self.prompts.values().filter_map(properties);
+        prompts
+            .flat_map(|properties| properties.into_iter().map(|(name, _)| name))
+            .collect()
     }
 
     /// Its canonical JSON and the SHA-256 of that JSON.

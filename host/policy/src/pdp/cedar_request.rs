@@ -17,9 +17,10 @@ use super::{
     validate::{self, InputCheck},
 };
 use crate::{cedar_value, tool_input::TypedArguments};
+use serde_json::Value as Json;
 use tollgate_model::{
     entity::{Kind, Uid},
-    request::{ActionContext, Facts, PriorApproval, Request, RunFacts, SelfReport},
+    request::{Action, ActionContext, Facts, PriorApproval, Request, RunFacts, SelfReport},
 };
 
 /// Milliseconds from 1970 to the year 10000.
@@ -164,11 +165,8 @@ impl Pdp {
     ) -> Result<Vec<Vec<String>>, RequestError> {
         match &request.context {
             ActionContext::Call { input, via, .. } => {
-                let typed = self.typed_input(request.action.id(), input)?;
-                context.insert("input", typed.value);
                 context.insert("via", self.set(Kind::Component, via)?);
-                context.extend(self.provenance(&facts.provenance)?);
-                return Ok(typed.untyped);
+                return self.insert_call(context, &request.action, input, facts);
             }
             ActionContext::Result { error, size, .. } => {
                 context.insert("error", (*error).into());
@@ -258,10 +256,39 @@ impl Pdp {
         Ok(())
     }
 
+    /// What a call asks for. Returns the attributes that are passed as text instead of their type.
+    fn insert_call(
+        &self,
+        context: &mut Attributes,
+        action: &Action,
+        input: &Json,
+        facts: &Facts,
+    ) -> Result<Vec<Vec<String>>, RequestError> {
+        match action {
+            Action::GetPrompt => {
+                context.insert("input", texts(input)?);
+            }
+            Action::ReadResource => {
+                let uri = input.get("uri").and_then(Json::as_str);
+                let (scheme, _) = uri.and_then(|uri| uri.split_once(':')).unzip();
+                let missing = || request_error("the resource has no URI with a scheme");
+                context.insert("uri", uri.ok_or_else(missing)?.into());
+                context.insert("scheme", scheme.ok_or_else(missing)?.into());
+            }
+            tool => {
+                let typed = self.typed_input(tool.id(), input)?;
+                context.insert("input", typed.value);
+                context.extend(self.provenance(&facts.provenance)?);
+                return Ok(typed.untyped);
+            }
+        }
+        Ok(Vec::new())
+    }
+
     fn typed_input(
         &self,
         tool: &str,
-        input: &serde_json::Value,
+        input: &Json,
     ) -> Result<TypedArguments, RequestError> {
         let typed = self.tools.get(tool);
         let typed =
@@ -350,6 +377,18 @@ fn time_and_place(facts: &Facts) -> Result<Attributes, RequestError> {
         ("local", local),
         ("environment", facts.environment.as_str().into()),
     ]))
+}
+
+/// The arguments of a prompt: a record of texts.
+fn texts(input: &Json) -> Result<Value, RequestError> {
+    let members = input.as_object().into_iter().flatten();
+    let texts: Result<Vec<(&str, Value)>, RequestError> = members
+        .map(|(name, value)| match value.as_str() {
+            Some(text) => Ok((name.as_str(), text.into())),
+            None => Err(request_error("an argument of the prompt is not text")),
+        })
+        .collect();
+    Ok(cedar_value::record(texts?))
 }
 
 fn count(n: u64) -> Result<Value, RequestError> {

@@ -18,9 +18,26 @@ use tollgate_model::{
 };
 
 use super::{Pdp, RequestError, request_error};
-use crate::cedar_value;
+use crate::{cedar_uid, cedar_value};
 
 impl Pdp {
+    /// The labels of the resources of `server`, as configured. None if it has no resources that are carried.
+    pub(crate) fn resource_labels(&self, server: &str) -> Vec<String> {
+        let represents_all = Uid::new(Kind::Resource, format!("{server}/"));
+        let known = self.known.get(&represents_all);
+        let entity = known.map(|uid| self.entities.entity(uid));
+        let Some(Dereference::Data(entity)) = entity else {
+            return Vec::new();
+        };
+        let label = cedar_uid::entity_type(Kind::Label);
+        let labels = entity
+            .ancestors()
+            .filter(|above| label.as_ref() == Some(above.entity_type()));
+        labels
+            .map(|label| AsRef::<str>::as_ref(label.eid()).to_owned())
+            .collect()
+    }
+
     /// The entities that Cedar sees, or the first unknown one that the request names. In Cedar an unknown
     /// entity would make `in` silently false.
     pub(super) fn entities_for<'a>(

@@ -9,11 +9,11 @@ use cedar_policy::{Entity as CedarEntity, EntityUid};
 use cedar_policy_core::ast::EntityUID;
 use tollgate_model::entity::{Entity, Uid};
 
-use super::{Bundle, FixedNames, IndexedPolicies, LoadError, Pdp};
+use super::{Bundle, FixedNames, IndexedPolicies, LoadError, Pdp, ToolTypes};
 use crate::{
     cedar_uid, cedar_value,
     policy::{self, LoadedPolicies},
-    schema,
+    schema::{self, LoadedTypes},
     tool_input::ToolInput,
 };
 
@@ -24,6 +24,20 @@ pub(super) fn to_cedar(entity: &Entity) -> Option<CedarEntity> {
         cedar_uid::to_cedar(&entity.uid)?,
         parents?,
     ))
+}
+
+/// The typed arguments of tools or prompts.
+fn inputs(types: &BTreeMap<String, ToolTypes>) -> Result<BTreeMap<String, ToolInput>, LoadError> {
+    let mut inputs = BTreeMap::new();
+    for (name, types) in types {
+        let input = ToolInput::from_json_schema(name, &types.input_schema, &types.numbers)
+            .map_err(|error| LoadError::Tool {
+                tool: name.clone(),
+                error,
+            })?;
+        inputs.insert(name.clone(), input);
+    }
+    Ok(inputs)
 }
 
 impl Pdp {
@@ -54,16 +68,12 @@ impl Pdp {
         if bundle.cedar != cedar_policy::get_sdk_version().to_string() {
             return Err(LoadError::Engine(bundle.cedar.clone()));
         }
-        let mut tools = BTreeMap::new();
-        for (name, types) in &bundle.tools {
-            let input = ToolInput::from_json_schema(name, &types.input_schema, &types.numbers)
-                .map_err(|error| LoadError::Tool {
-                    tool: name.clone(),
-                    error,
-                })?;
-            tools.insert(name.clone(), input);
-        }
-        let schema = schema::build(&bundle.schema, &tools)?;
+        let tools = inputs(&bundle.tools)?;
+        let types = LoadedTypes {
+            tools: &tools,
+            prompt_arguments: &bundle.prompt_arguments(),
+        };
+        let schema = schema::build(&bundle.schema, types)?;
         let known: BTreeSet<Uid> = bundle.entities.iter().map(|e| e.uid.clone()).collect();
         for entity in &bundle.entities {
             if let Some(parent) = entity.parents.iter().find(|p| !known.contains(p)) {
@@ -104,6 +114,7 @@ impl Pdp {
             names: FixedNames::of(&bundle.schema),
             policies,
             warnings,
+            prompts: inputs(&bundle.prompts)?,
             tools,
             entities: entities.as_ref().clone(),
             known: known.ok_or_else(nameless)?,

@@ -57,6 +57,7 @@ pub struct Pdp {
     candidate: Option<IndexedPolicies>,
     actions: HashMap<String, Arc<EntityUID>>,
     tools: BTreeMap<String, ToolInput>,
+    prompts: BTreeMap<String, ToolInput>,
     /// Actions, and the entities of the configuration.
     entities: Entities,
     /// Entities of the configuration, in the engine's form.
@@ -185,6 +186,12 @@ impl Pdp {
     #[must_use]
     pub fn tool(&self, name: &str) -> Option<&ToolInput> {
         self.tools.get(name)
+    }
+
+    /// The typed arguments of a prompt, by the name that agents see.
+    #[must_use]
+    pub fn prompt(&self, name: &str) -> Option<&ToolInput> {
+        self.prompts.get(name)
     }
 
     /// Decides. Deterministic: the same arguments always give the same answer.

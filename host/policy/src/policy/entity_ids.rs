@@ -16,6 +16,7 @@ const NAMED: &[Kind] = &[
     Kind::Tenant,
     Kind::Component,
     Kind::Tool,
+    Kind::Prompt,
     Kind::Label,
     Kind::Secret,
     Kind::Gate,
@@ -63,6 +64,7 @@ impl<'a> KnownNames<'a> {
             Kind::File | Kind::Directory => self.path_fault(uid.kind, &uid.id),
             Kind::State => self.state_fault(&uid.id),
             Kind::ConfigEntry => self.config_fault(&uid.id),
+            Kind::Resource => self.resource_fault(&uid.id),
             Kind::Host => host_fault(&uid.id, "hosts"),
             Kind::Domain => domain_fault(&uid.id),
             _ => None,
@@ -121,6 +123,13 @@ impl<'a> KnownNames<'a> {
         match id.split_once('/') {
             Some((component, key)) if is_config_key(key) => self.component_fault(component),
             _ => Some("configuration entries are \"<component>/<key>\"".into()),
+        }
+    }
+
+    fn resource_fault(&self, id: &str) -> Option<String> {
+        match id.split_once('/') {
+            Some((server, uri)) if uri.contains(':') => self.component_fault(server),
+            _ => Some("resources are \"<server>/<uri>\", such as \"notes/file:///a.md\"".into()),
         }
     }
 
@@ -269,6 +278,7 @@ mod tests {
             (Kind::State, "tickets/adapter:"),
             (Kind::State, "tickets/run:cursor"),
             (Kind::ConfigEntry, "tickets/region"),
+            (Kind::Resource, "tickets/file:///srv/a.md"),
             (Kind::Host, "api.example.com"),
             (Kind::Host, "192.0.2.1"),
             (Kind::Host, "2001:db8::1"),
@@ -298,6 +308,8 @@ mod tests {
             (Kind::ConfigEntry, "region", "<component>"),
             (Kind::ConfigEntry, "tickets/region/eu", "<key>"),
             (Kind::ConfigEntry, "ticket/region", "`tickets`"),
+            (Kind::Resource, "file:///srv/a.md", "<server>"),
+            (Kind::Resource, "ticket/file:///a", "`tickets`"),
             (Kind::Host, "https://api.example.com", "\"api.example.com\""),
             (Kind::Host, "api.example.com:443", "\"api.example.com\""),
             (Kind::Host, "API.Example.com", "\"api.example.com\""),

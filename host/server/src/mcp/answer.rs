@@ -4,7 +4,13 @@
 //! same as data in `_meta`. It has no structured content, because clients check that against the tool's
 //! output schema first. It is not a protocol error, because frameworks do not show those to the model.
 
-use rmcp::model::{CallToolResult, ContentBlock, MetaObject};
+use rmcp::{
+    ErrorData,
+    model::{
+        CallToolResult, ContentBlock, ErrorCode, GetPromptResult, MetaObject, PromptMessage,
+        ReadResourceResult, ResourceContents, Role,
+    },
+};
 use serde_json::{Value, json};
 use tollgate::{
     enforce::Answer,
@@ -12,11 +18,15 @@ use tollgate::{
     enforce::CallOutcome,
     enforce::Verdict,
     load::RESUME_TOOL,
-    tool::{Content, Tool},
+    tool::{Content, FailureKind, Tool},
 };
 
 use super::output;
 
+/// What follows content of which policy has removed parts.
+const REDACTED: &str = "[policy has removed parts of this result; asking again brings the same]";
+/// The code of an error that says that the gate has refused a prompt or a resource.
+const REFUSED: ErrorCode = ErrorCode(-32050);
 /// Where a result says what was decided.
 const DECISION: &str = "dev.tollgate/decision";
 
@@ -34,6 +44,77 @@ pub(super) fn result(answer: Answer, tool: Option<&Tool>, legacy: bool) -> CallT
     };
     result.meta = Some(meta(&view));
     result
+}
+
+/// The messages of a released prompt. Anything else is an error of the protocol, which has no other form for it.
+pub(super) fn prompt(answer: Answer) -> Result<GetPromptResult, ErrorData> {
+    let content = content(answer)?;
+    let mut parts = content.into_iter().peekable();
+    let about = match parts.peek() {
+        Some(Content::Structured(_)) => match parts.next() {
+            Some(Content::Structured(about)) => about,
+            _ => Value::Null,
+        },
+        _ => Value::Null,
+    };
+    let roles = about.get("roles").and_then(Value::as_array);
+    let role = |n: usize| match roles.and_then(|roles| roles.get(n)) {
+        Some(role) if role == "assistant" => Role::Assistant,
+        _ => Role::User,
+    };
+    let messages = parts.enumerate().map(|(n, part)| {
+        let block = match part {
+            Content::Text { text } => ContentBlock::text(text),
+            Content::Structured(value) => ContentBlock::text(value.to_string()),
+            part => block(&part).unwrap_or_else(|| ContentBlock::text("")),
+        };
+        PromptMessage::new(role(n), block)
+    });
+    let mut result = GetPromptResult::new(messages.collect());
+    let description = about.get("description").and_then(Value::as_str);
+    result.description = description.map(str::to_owned);
+    Ok(result)
+}
+
+/// The contents of the resource `uri`, with errors as for [`prompt`].
+pub(super) fn resource(answer: Answer, uri: &str) -> Result<ReadResourceResult, ErrorData> {
+    let contents = content(answer)?.into_iter().filter_map(|part| match part {
+        Content::Resource { resource } => {
+            let value = serde_json::to_value(resource).ok()?;
+            serde_json::from_value::<ResourceContents>(value).ok()
+        }
+        Content::Text { text } => Some(ResourceContents::text(text, uri)),
+        Content::Structured(value) => Some(ResourceContents::text(value.to_string(), uri)),
+        // A resource holds no other part.
+        Content::Image { .. } => None,
+    });
+    Ok(ReadResourceResult::new(contents.collect()))
+}
+
+/// The released content, with a note if policy has removed parts of it.
+fn content(answer: Answer) -> Result<Vec<Content>, ErrorData> {
+    let view = answer.view();
+    let message = answer.message().map(|message| advised(message, &view));
+    let code = match &answer.verdict {
+        Verdict::Released { content, redacted } => {
+            let mut content = content.clone();
+            if *redacted {
+                let text = REDACTED.to_owned();
+                content.push(Content::Text { text });
+            }
+            return Ok(content);
+        }
+        Verdict::ToolError(failure) => match failure.kind {
+            FailureKind::InvalidArguments | FailureKind::UnknownTool => ErrorCode::INVALID_PARAMS,
+            _ => ErrorCode::INTERNAL_ERROR,
+        },
+        _ => match view.outcome {
+            CallOutcome::Invalid | CallOutcome::UnknownTool => ErrorCode::INVALID_PARAMS,
+            _ => REFUSED,
+        },
+    };
+    let data = serde_json::to_value(meta(&view)).ok();
+    Err(ErrorData::new(code, message.unwrap_or_default(), data))
 }
 
 /// A refusal that no call has reached the gate for.
@@ -99,9 +180,7 @@ fn released(
         blocks.push(ContentBlock::text(value.to_string()));
     }
     if redacted {
-        blocks.push(ContentBlock::text(
-            "[policy has removed parts of this result; asking again brings the same]",
-        ));
+        blocks.push(ContentBlock::text(REDACTED));
     }
     let mut result = CallToolResult::success(blocks);
     let is_checked = schema.and_then(output::listed).is_some();

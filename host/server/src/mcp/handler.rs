@@ -6,27 +6,30 @@ use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
         CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams,
-        CancelledNotificationParam, CustomRequest, CustomResult, ErrorCode, GetTaskParams,
-        GetTaskResult, Implementation, ListToolsResult, PaginatedRequestParams, ServerCapabilities,
-        ServerConfig, ServerResult, SubscriptionFilter, Tool, UpdateTaskParams,
+        CancelledNotificationParam, CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams,
+        GetPromptResponse, GetTaskParams, GetTaskResult, Implementation, ListPromptsResult,
+        ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+        ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
+        ServerResult, SubscriptionFilter, Tool, UpdateTaskParams,
     },
-    service::{MaybeSendFuture, NotificationContext, SubscriptionContext},
+    service::{MaybeSendFuture, NotificationContext, SubscriptionContext, SubscriptionSendError},
 };
 use serde_json::{Value, json};
 use tollgate::{load::RESUME_TOOL, text::printable};
 
-use super::{Client, Context, INSTRUCTIONS, answer, is_legacy, raw};
+use super::{Client, Context, answer, instructions, is_legacy, raw};
 
 impl ServerHandler for Client {
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder()
+        let mut capabilities = ServerCapabilities::builder()
             .enable_tools()
             .enable_tool_list_changed()
             .enable_tasks()
             .build();
+        self.add_features(&mut capabilities);
         ServerConfig::new(capabilities)
             .with_server_info(Implementation::new("tollgate", env!("CARGO_PKG_VERSION")))
-            .with_instructions(INSTRUCTIONS)
+            .with_instructions(instructions::of(self.gate()))
     }
 
     fn list_tools(
@@ -34,23 +37,59 @@ impl ServerHandler for Client {
         request: Option<PaginatedRequestParams>,
         context: Context,
     ) -> impl Future<Output = Result<ListToolsResult, ErrorData>> + MaybeSendFuture + '_ {
-        let cursor = request.and_then(|request| request.cursor);
-        let listed = match cursor.filter(|cursor| !cursor.is_empty()) {
-            Some(_) => Err(ErrorData::invalid_params(
-                "there is no such cursor: the list has one page",
-                None,
-            )),
-            None => self.caller(&context).map(|_| {
-                let tools = self.server.0.listing.tools(self.gate());
-                ListToolsResult::with_all_items(tools.to_vec())
-            }),
-        };
-        std::future::ready(listed)
+        let lists = self.lists(request, &context);
+        std::future::ready(lists.map(|lists| ListToolsResult::with_all_items(lists.tools.to_vec())))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        let tools = self.server.0.listing.tools(self.gate());
-        tools.iter().find(|tool| tool.name == name).cloned()
+        let lists = self.server.0.listing.lists(self.gate());
+        lists.tools.iter().find(|tool| tool.name == name).cloned()
+    }
+
+    async fn list_prompts(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: Context,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        let lists = self.lists(request, &context)?;
+        Ok(ListPromptsResult::with_all_items(lists.prompts.to_vec()))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: Context,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        self.prompt(request, context).await.map(Into::into)
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: Context,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let lists = self.lists(request, &context)?;
+        Ok(ListResourcesResult::with_all_items(
+            lists.resources.to_vec(),
+        ))
+    }
+
+    async fn list_resource_templates(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: Context,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        let lists = self.lists(request, &context)?;
+        let templates = lists.templates.to_vec();
+        Ok(ListResourceTemplatesResult::with_all_items(templates))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: Context,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        self.resource(request, context).await.map(Into::into)
     }
 
     async fn call_tool(
@@ -88,24 +127,35 @@ impl ServerHandler for Client {
     ) -> Option<SubscriptionFilter> {
         let mut accepted = SubscriptionFilter::new();
         accepted.tools_list_changed = requested.tools_list_changed;
+        accepted.prompts_list_changed = requested.prompts_list_changed;
+        accepted.resources_list_changed = requested.resources_list_changed;
         Some(accepted)
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let mut reloads = self.gate().reloads();
-        let mut known = self.server.0.listing.tools(self.gate());
+        let mut known = self.server.0.listing.lists(self.gate());
         loop {
             tokio::select! {
                 () = context.cancelled() => return Ok(()),
                 () = self.server.0.leaving.cancelled() => return Ok(()),
                 changed = reloads.changed() => if changed.is_err() { return Ok(()) },
             }
-            let now = self.server.0.listing.tools(self.gate());
-            if now != known {
-                known = now;
-                if context.sink().notify_tool_list_changed().await.is_err() {
-                    return Ok(());
-                }
+            let now = self.server.0.listing.lists(self.gate());
+            let changes = known.changes(&now);
+            known = now;
+            let (sink, mut is_open) = (context.sink(), true);
+            if changes.tools {
+                is_open &= is_heard(sink.notify_tool_list_changed().await);
+            }
+            if changes.prompts {
+                is_open &= is_heard(sink.notify_prompt_list_changed().await);
+            }
+            if changes.resources {
+                is_open &= is_heard(sink.notify_resource_list_changed().await);
+            }
+            if !is_open {
+                return Ok(());
             }
         }
     }
@@ -170,7 +220,12 @@ impl ServerHandler for Client {
         // What a method of ours does not parse as arrives here.
         if matches!(
             &*request.method,
-            "tools/call" | "tasks/get" | "tasks/update" | "tasks/cancel"
+            "tools/call"
+                | "prompts/get"
+                | "resources/read"
+                | "tasks/get"
+                | "tasks/update"
+                | "tasks/cancel"
         ) {
             let message = format!("the parameters of {method} do not match the protocol's schema");
             return Err(ErrorData::invalid_params(message, None));
@@ -178,6 +233,14 @@ impl ServerHandler for Client {
         let message = format!("there is no method {method} here");
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, message, None))
     }
+}
+
+/// Whether a subscription continues after a notification, which its client may not have asked for.
+fn is_heard(sent: Result<(), SubscriptionSendError>) -> bool {
+    matches!(
+        sent,
+        Ok(()) | Err(SubscriptionSendError::NotificationNotAccepted(_))
+    )
 }
 
 /// A call whose parameters do not have the protocol's form, as far as they can be read; else the error for its

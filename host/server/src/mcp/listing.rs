@@ -1,43 +1,112 @@
-//! The tools as MCP lists them: in one order, made once for each ruleset.
+//! Tools, prompts and resources as MCP lists them: in one order, made once for each ruleset.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rmcp::model::{Tool, ToolAnnotations};
+use rmcp::model::{Prompt, PromptArgument, Resource, ResourceTemplate, Tool, ToolAnnotations};
 use serde_json::Value;
-use tollgate::{enforce::Ruleset, gate::Gate, tool::SourceKind};
+use tollgate::{enforce::Ruleset, gate::Gate, tool::SourceKind, upstream::LoadedUpstream};
 
 use super::{handler::resume_tool, output};
 
-/// The list of the latest ruleset.
+/// The lists of the latest ruleset.
 #[derive(Debug, Default)]
-pub(super) struct Listing(Mutex<Option<CachedListing>>);
+pub(super) struct Listing(Mutex<Option<(Arc<Ruleset>, Lists)>>);
 
+/// What the gate lists.
 #[derive(Debug, Clone)]
-struct CachedListing {
-    ruleset: Arc<Ruleset>,
-    tools: Arc<[Tool]>,
+pub(super) struct Lists {
+    pub(super) tools: Arc<[Tool]>,
+    pub(super) prompts: Arc<[Prompt]>,
+    pub(super) resources: Arc<[Resource]>,
+    pub(super) templates: Arc<[ResourceTemplate]>,
+}
+
+/// Which lists differ.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ListChanges {
+    pub(super) tools: bool,
+    pub(super) prompts: bool,
+    pub(super) resources: bool,
+}
+
+impl Lists {
+    /// Which lists differ from these `now`.
+    pub(super) fn changes(&self, now: &Self) -> ListChanges {
+        ListChanges {
+            tools: self.tools != now.tools,
+            prompts: self.prompts != now.prompts,
+            resources: (&self.resources, &self.templates) != (&now.resources, &now.templates),
+        }
+    }
 }
 
 impl Listing {
-    fn listed(&self, gate: &Gate) -> CachedListing {
-        let ruleset = gate.ruleset();
+    /// The lists in force.
+    pub(super) fn lists(&self, gate: &Gate) -> Lists {
+        let snapshot = gate.snapshot();
+        let (ruleset, executors) = (Arc::clone(&snapshot.ruleset), &snapshot.executors);
         let mut listed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &*listed {
-            Some(latest) if Arc::ptr_eq(&latest.ruleset, &ruleset) => latest.clone(),
+            Some((of, lists)) if Arc::ptr_eq(of, &ruleset) => lists.clone(),
             _ => {
-                let latest = CachedListing {
+                let upstreams = || executors.upstreams.values();
+                let lists = Lists {
                     tools: list(&ruleset),
-                    ruleset,
+                    prompts: upstreams().flat_map(|upstream| prompts(upstream)).collect(),
+                    resources: upstreams()
+                        .flat_map(|upstream| resources(upstream))
+                        .collect(),
+                    templates: upstreams()
+                        .flat_map(|upstream| templates(upstream))
+                        .collect(),
                 };
-                listed.insert(latest).clone()
+                *listed = Some((ruleset, lists.clone()));
+                lists
             }
         }
     }
+}
 
-    /// The tools in force.
-    pub(super) fn tools(&self, gate: &Gate) -> Arc<[Tool]> {
-        self.listed(gate).tools
-    }
+fn prompts(upstream: &LoadedUpstream) -> impl Iterator<Item = Prompt> {
+    upstream.prompts().map(|definition| {
+        let arguments = definition.arguments.iter().map(|argument| {
+            let mut listed = PromptArgument::new(&argument.name).with_required(argument.required);
+            listed.title.clone_from(&argument.title);
+            listed.description = text(&argument.description);
+            listed
+        });
+        let name = format!("{}__{}", upstream.name(), definition.name);
+        let description = text(&definition.description);
+        let mut listed = Prompt::new(name, description, Some(arguments.collect()));
+        listed.title.clone_from(&definition.title);
+        listed
+    })
+}
+
+fn resources(upstream: &LoadedUpstream) -> impl Iterator<Item = Resource> {
+    upstream.resources().map(|definition| {
+        let name = format!("{}__{}", upstream.name(), definition.name);
+        let mut listed = Resource::new(&definition.uri, name);
+        listed.title.clone_from(&definition.title);
+        listed.description = text(&definition.description);
+        listed.mime_type.clone_from(&definition.media_type);
+        listed
+    })
+}
+
+fn templates(upstream: &LoadedUpstream) -> impl Iterator<Item = ResourceTemplate> {
+    upstream.templates().map(|definition| {
+        let name = format!("{}__{}", upstream.name(), definition.name);
+        let mut listed = ResourceTemplate::new(&definition.uri_template, name);
+        listed.title.clone_from(&definition.title);
+        listed.description = text(&definition.description);
+        listed.mime_type.clone_from(&definition.media_type);
+        listed
+    })
+}
+
+fn text(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 fn list(ruleset: &Ruleset) -> Arc<[Tool]> {

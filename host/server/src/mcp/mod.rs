@@ -7,10 +7,12 @@
 mod admission;
 mod answer;
 mod cancel;
+mod features;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod handler;
 mod held_call;
+mod instructions;
 mod lines;
 mod listing;
 pub(crate) mod origin;
@@ -36,8 +38,8 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tollgate::{
-    enforce::CallOutcome, enforce::CallRequest, gate::Gate, identity::Caller, load::RESUME_TOOL,
-    text::printable,
+    enforce::Answer, enforce::CallOutcome, enforce::CallRequest, gate::Gate, identity::Caller,
+    load::RESUME_TOOL, text::printable,
 };
 use tollgate_model::{ids::ApprovalId, life::ApprovalState};
 use tollgate_trace::store::{Store, StoreError, StoreOptions};
@@ -62,11 +64,6 @@ pub(crate) use raw::as_written;
 
 /// Calls of one principal at once; more are refused, so that one agent does not take all.
 const MAX_CALLS: usize = 256;
-
-const INSTRUCTIONS: &str = "Every call of these tools is decided by policies. A call that is denied \
-    comes back with isError, the reason, and what to do next: do not repeat it unchanged. A call that \
-    needs a person's approval comes back as pending: repeat the identical call later, or call \
-    tollgate_resume with the approval's id.";
 
 /// The gate as an MCP server. Clones are the same server.
 #[derive(Debug, Clone)]
@@ -209,21 +206,27 @@ impl Server {
 
     async fn tell_of_changes(self) {
         let mut reloads = self.0.gate.reloads();
-        let mut known = self.0.listing.tools(&self.0.gate);
+        let mut known = self.0.listing.lists(&self.0.gate);
         loop {
             tokio::select! {
                 () = self.0.leaving.cancelled() => return,
                 changed = reloads.changed() => if changed.is_err() { return },
             }
-            let now = self.0.listing.tools(&self.0.gate);
-            if now == known {
-                continue;
-            }
+            let now = self.0.listing.lists(&self.0.gate);
+            let changes = known.changes(&now);
             known = now;
             for peer in self.sessions(|sessions| sessions.clone()) {
                 tokio::spawn(async move {
                     // A client that has gone needs to hear nothing.
-                    drop(peer.notify_tool_list_changed().await);
+                    if changes.tools {
+                        drop(peer.notify_tool_list_changed().await);
+                    }
+                    if changes.prompts {
+                        drop(peer.notify_prompt_list_changed().await);
+                    }
+                    if changes.resources {
+                        drop(peer.notify_resource_list_changed().await);
+                    }
                 });
             }
         }
@@ -317,12 +320,7 @@ impl Client {
             Ok(taken) => taken,
             Err(error) => return Ok(answer::refusal(&format!("Not called: {error}.")).into()),
         };
-        let parts = cx.extensions.get::<http::request::Parts>();
-        let raw = cx
-            .extensions
-            .get::<RawArguments>()
-            .or_else(|| parts.and_then(|parts| parts.extensions.get::<RawArguments>()))
-            .cloned();
+        let raw = Self::raw_arguments(&cx);
         let arguments = Value::Object(request.arguments.unwrap_or_default());
         let asked = if request.name == RESUME_TOOL {
             match self.stored(&caller, &place, &arguments, cancelled)? {
@@ -334,20 +332,7 @@ impl Client {
                 tool: request.name.into_owned(),
                 arguments: raw.map_or_else(|| arguments.to_string(), |raw| raw.0.to_string()),
             };
-            // A client that begins another session, because it or the gate was started again, repeats
-            // what waits in the one before.
-            let earlier = if place.is_session {
-                self.gate().run_awaiting_approval(&caller, &request)
-            } else {
-                None
-            };
-            HeldCall {
-                caller,
-                place,
-                request,
-                earlier,
-                cancelled,
-            }
+            self.asked(caller, place, request, cancelled)
         };
         self.carried_out(asked, &cx).await
     }
@@ -361,29 +346,15 @@ impl Client {
         let answer = progress
             .of(async |listener| asked.call(self.gate(), listener).await)
             .await;
-        let answer = match approval_wait::pending(&answer) {
-            None => answer,
-            Some(approval) if self.takes_tasks(cx) => {
-                let tasks = &self.server.0.tasks;
-                if let Some(task) = tasks.begin(&self.server, approval, &asked, &answer) {
-                    return Ok(CreateTaskResult::new(task).into());
-                }
-                answer
+        if let Some(approval) = approval_wait::pending(&answer).filter(|_| self.takes_tasks(cx)) {
+            let tasks = &self.server.0.tasks;
+            if let Some(task) = tasks.begin(&self.server, approval, &asked, &answer) {
+                return Ok(CreateTaskResult::new(task).into());
             }
-            Some(_) => {
-                let gone = self.gone(cx);
-                let limit = self.approval_wait_limit(&progress);
-                let mut call = ReportedCall {
-                    gate: self.gate(),
-                    call: &asked,
-                    progress: &mut progress,
-                };
-                let held =
-                    approval_wait::hold(self.gate(), &mut call, answer, limit, gone.cancelled())
-                        .await;
-                gone.cancel();
-                held.answer
-            }
+        }
+        let answer = match self.takes_tasks(cx) {
+            true => answer,
+            false => self.held(&asked, &mut progress, answer, cx).await,
         };
         self.keep_self_report(&cx.meta, &answer);
         let ruleset = self.gate().ruleset();
@@ -393,6 +364,61 @@ impl Client {
             return Err(ErrorData::invalid_params(message, None));
         }
         Ok(answer::result(answer, tool.map(|tool| &**tool), is_legacy(cx)).into())
+    }
+
+    /// The answer to a call, held for a while if it waits for an approval.
+    async fn held(
+        &self,
+        asked: &HeldCall,
+        progress: &mut Progress,
+        answer: Answer,
+        cx: &Context,
+    ) -> Answer {
+        if approval_wait::pending(&answer).is_none() {
+            return answer;
+        }
+        let gone = self.gone(cx);
+        let limit = self.approval_wait_limit(progress);
+        let mut call = ReportedCall {
+            gate: self.gate(),
+            call: asked,
+            progress,
+        };
+        let held =
+            approval_wait::hold(self.gate(), &mut call, answer, limit, gone.cancelled()).await;
+        gone.cancel();
+        held.answer
+    }
+
+    /// The arguments of a request as its client wrote them, if it has some.
+    fn raw_arguments(cx: &Context) -> Option<RawArguments> {
+        let parts = cx.extensions.get::<http::request::Parts>();
+        let own = cx.extensions.get::<RawArguments>();
+        own.or_else(|| parts.and_then(|parts| parts.extensions.get::<RawArguments>()))
+            .cloned()
+    }
+
+    /// A call that a client makes, in the run in which it waits if it waits.
+    fn asked(
+        &self,
+        caller: Caller,
+        place: Place,
+        request: CallRequest,
+        cancelled: watch::Receiver<bool>,
+    ) -> HeldCall {
+        // A client that begins another session, because it or the gate was started again, repeats
+        // what waits in the one before.
+        let earlier = match place.is_session {
+            true => self.gate().run_awaiting_approval(&caller, &request),
+            false => None,
+        };
+        HeldCall {
+            caller,
+            place,
+            request,
+            earlier,
+            cancelled,
+        }
     }
 
     /// How long a call is held: longer where its client hears that it still waits.

@@ -124,7 +124,10 @@ fn arguments(members: &Members<'_>, method: &Value) -> (Option<RawArguments>, Op
     if let Some(name) = members.twice() {
         return (None, twice("", name));
     }
-    let params = members.get("params").filter(|_| method == "tools/call");
+    // What policies see of a request.
+    let decided = ["tools/call", "prompts/get", "resources/read"];
+    let is_decided = decided.iter().any(|known| method == known);
+    let params = members.get("params").filter(|_| is_decided);
     let params = params.and_then(|params| serde_json::from_str::<Members<'_>>(params.get()).ok());
     let Some(params) = params else {
         return (None, None);
@@ -256,6 +259,10 @@ mod tests {
             (
                 r#"{"id":1,"method":"tools/call","params":{},"par\u0061ms":{}}"#,
                 "/params",
+            ),
+            (
+                r#"{"id":1,"method":"resources/read","params":{"uri":"a:b","uri":"c:d"}}"#,
+                "/params/uri",
             ),
             (r#"{"id":1.5,"method":"ping"}"#, "text or an integer"),
             (r#"{"id":null,"method":"ping"}"#, "text or an integer"),

@@ -209,11 +209,13 @@ pub(super) struct ToolView {
     labels: BTreeSet<String>,
     /// Who executes it: `component` (in the sandbox), `upstream`, or `external` (the caller).
     execution: &'static str,
+    /// What it is: `tool`, `prompt`, or `resources` of an upstream server.
+    feature: &'static str,
 }
 
-/// List the tools.
+/// List the tools, and after them prompts and resources of upstream servers.
 #[utoipa::path(get, path = "/v1/tools", tag = "calls", responses(
-    (status = 200, description = "Every tool, by name", body = [ToolView]),
+    (status = 200, description = "Everything that can be called", body = [ToolView]),
     (status = 401, description = "No credential that counts", body = Problem),
 ))]
 pub(super) async fn tools(State(rest): State<Rest>, _: Requester) -> Json<Vec<ToolView>> {
@@ -227,6 +229,7 @@ pub(super) async fn tools(State(rest): State<Rest>, _: Requester) -> Json<Vec<To
         annotations: tool.annotations,
         labels: tool.labels.clone(),
         execution: tool.source.kind.as_str(),
+        feature: tool.feature.as_str(),
     };
-    Json(ruleset.tools.values().map(view).collect())
+    Json(ruleset.callables().map(view).collect())
 }

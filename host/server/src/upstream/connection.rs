@@ -1,7 +1,7 @@
 //! One connection to a server: what it offers, and calls.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::BTreeSet,
     fmt,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::Duration,
@@ -10,38 +10,32 @@ use std::{
 use rmcp::{
     Peer, RoleClient, ServiceError,
     model::{
-        CallToolRequest, CallToolRequestParams, ClientRequest, ListToolsRequest, MetaObject,
-        PaginatedRequestParams, ProgressNotificationParam, RequestMetaObject, ServerResult,
-        SubscriptionFilter,
+        CallToolRequest, CallToolRequestParams, ClientRequest, GetPromptRequest,
+        GetPromptRequestParams, MetaObject, ProgressNotificationParam, ReadResourceRequest,
+        ReadResourceRequestParams, RequestMetaObject, SubscriptionFilter,
     },
-    service::{PeerRequestOptions, RequestHandle, RunningService},
+    service::{PeerRequestOptions, RunningService},
 };
 use serde_json::{Map, Value};
-use tokio::{runtime::Handle, sync::Semaphore, task::JoinHandle};
+use tokio::{sync::Semaphore, task::JoinHandle};
 use tollgate::{
-    enforce::Permitted, enforce::ToolCall, secrets::Vault, upstream::BoxFuture,
-    upstream::CallInterruption, upstream::CallParams, upstream::CallResult, upstream::ConnectError,
-    upstream::MAX_TOOLS, upstream::Offer, upstream::Reporter, upstream::Session,
+    config::CarriedFeatures, enforce::Permitted, enforce::ToolCall, secrets::Vault, tool::Feature,
+    upstream::BoxFuture, upstream::CallInterruption, upstream::CallParams, upstream::CallResult,
+    upstream::ConnectError, upstream::Offer, upstream::Reporter, upstream::Session,
 };
 
 use super::{
     child::Process,
     content,
+    failure::{http_error, told},
     handler::{Handler, Reports, ServerMessages},
-    http::{Fate, HttpError, Stale, is_session_error},
+    http::{Fate, Stale, is_session_error},
+    lists::listings,
     wire::Reply,
 };
 
 /// Concurrent calls of one connection.
 const MAX_CALLS: usize = 64;
-/// Pages of a list of tools.
-const MAX_PAGES: usize = 64;
-/// Tools that are counted.
-const MAX_LISTED: usize = 4 * MAX_TOOLS;
-/// Bytes of a list of tools, all pages together.
-const MAX_LIST: usize = 8 << 20;
-/// How long a list may take.
-const LISTING: Duration = Duration::from_secs(30);
 /// How long the handshake's counterpart may take.
 const CLOSING: Duration = Duration::from_secs(2);
 /// How keys of `_meta` begin that belong to one connection, or are the gate's own: none of a server's
@@ -53,6 +47,14 @@ const MAX_META: usize = 16 << 10;
 /// What a server offered when it was last asked, shared with readers that do not ask the server.
 pub(super) type Known = Arc<Mutex<Option<Arc<Offer>>>>;
 
+/// What agents may have of a server.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    /// Its tools; all where nothing is said.
+    pub(super) tools: Option<BTreeSet<String>>,
+    pub(super) carried: CarriedFeatures,
+}
+
 /// A connection after its handshake.
 pub(super) struct Connection {
     peer: Peer<RoleClient>,
@@ -62,8 +64,7 @@ pub(super) struct Connection {
     listed: tokio::sync::Mutex<Option<(u64, Arc<Offer>)>>,
     places: Semaphore,
     stale: Stale,
-    /// Tools that agents may have; all where nothing is said.
-    chosen: Option<BTreeSet<String>>,
+    wanted: Wanted,
     secrets: Arc<Vault>,
     running: Mutex<Option<ConnectionTasks>>,
 }
@@ -96,7 +97,7 @@ impl Connection {
         process: Option<Process>,
         known: Known,
         stale: Stale,
-        chosen: Option<BTreeSet<String>>,
+        wanted: Wanted,
         secrets: Arc<Vault>,
     ) -> Self {
         let peer = service.peer().clone();
@@ -114,7 +115,7 @@ impl Connection {
             listed: tokio::sync::Mutex::default(),
             places: Semaphore::new(MAX_CALLS),
             stale,
-            chosen,
+            wanted,
             secrets,
             running: Mutex::new(Some(ConnectionTasks {
                 service,
@@ -147,60 +148,6 @@ impl Connection {
         }
     }
 
-    /// The tools that the server lists, as many as are looked at. A page that brings nothing new is the last one.
-    async fn list(&self) -> Result<Vec<Value>, ConnectError> {
-        let mut list = List::default();
-        let mut cursor: Option<String> = None;
-        for _ in 0..MAX_PAGES {
-            let (page, next) = self.page(cursor.take()).await?;
-            let before = list.tools.len();
-            list.add(page)?;
-            cursor = next.filter(|_| list.tools.len() > before);
-            if cursor.is_none() || list.is_full() {
-                return Ok(list.tools);
-            }
-        }
-        let why = format!("its list of tools has more than {MAX_PAGES} pages");
-        Err(ConnectError::new(why))
-    }
-
-    /// One page of the list, and the cursor of the next one.
-    async fn page(
-        &self,
-        cursor: Option<String>,
-    ) -> Result<(Vec<Value>, Option<String>), ConnectError> {
-        let mut request = ListToolsRequest::default();
-        if let Some(cursor) = cursor {
-            let mut page = PaginatedRequestParams::default();
-            page.cursor = Some(cursor);
-            request.params = Some(page);
-        }
-        let sent = self.peer.send_cancellable_request(
-            ClientRequest::ListToolsRequest(request),
-            PeerRequestOptions::no_options(),
-        );
-        let unanswered = |error| ConnectError::new(told(&error));
-        let mut question = Question(Some(sent.await.map_err(unanswered)?));
-        let result = question.answer().await.map_err(unanswered)?;
-        let mut page = match Reply::of(result) {
-            Some(Reply::Answer(page)) => page,
-            Some(Reply::Unusable(why) | Reply::Lost(why)) => {
-                let why = format!("it does not say which tools it has: {why}");
-                return Err(ConnectError::new(why));
-            }
-            None => return Err(ConnectError::new(told(&ServiceError::UnexpectedResponse))),
-        };
-        let next = page
-            .get("nextCursor")
-            .and_then(Value::as_str)
-            .map(str::to_owned);
-        let tools = match page.get_mut("tools").map(Value::take) {
-            Some(Value::Array(tools)) => tools,
-            _ => return Err(ConnectError::new("its answer holds no list of tools")),
-        };
-        Ok((tools, next))
-    }
-
     async fn ask(&self, again: bool) -> Result<Arc<Offer>, ConnectError> {
         let mut listed = self.listed.lock().await;
         // Read before asking: a change during the question makes the next one ask again.
@@ -211,16 +158,17 @@ impl Connection {
         {
             return Ok(Arc::clone(offer));
         }
-        let mut tools = tokio::time::timeout(LISTING, self.list())
-            .await
-            .map_err(|_| ConnectError::new("it does not say which tools it has"))??;
-        if let Some(chosen) = &self.chosen {
+        let mut listings = listings(&self.peer, &self.wanted.carried).await?;
+        let clean = |text: String| self.secrets.clean(&text).into_owned();
+        listings.instructions = listings.instructions.map(clean);
+        if let Some(chosen) = &self.wanted.tools {
             // Of more than there is room for, those are taken.
             let name = |tool: &Value| tool.get("name").and_then(Value::as_str).map(str::to_owned);
-            tools.sort_by_key(|tool| !name(tool).is_some_and(|name| chosen.contains(&name)));
+            let is_other = |tool: &Value| !name(tool).is_some_and(|name| chosen.contains(&name));
+            listings.tools.sort_by_key(is_other);
         }
         // Their schemas are typed, which may take its time.
-        let offer = tokio::task::spawn_blocking(move || Offer::new(&tools));
+        let offer = tokio::task::spawn_blocking(move || Offer::of(&listings));
         let offer = offer
             .await
             .map_err(|_| ConnectError::new("its list of tools cannot be read"))?;
@@ -245,21 +193,18 @@ impl Connection {
         let Ok(Value::Object(arguments)) = serde_json::from_str(call.canonical()) else {
             return CallResult::NotSent("the arguments are not a JSON object".into());
         };
-        let params = CallToolRequestParams::new(call.tool().own_name.clone());
-        let request = CallToolRequest::new(params.with_arguments(arguments));
+        let request = request(call.tool().feature, terms.target, arguments);
         let Some(meta) = meta(terms.meta) else {
             let why = format!("the request's `_meta` is larger than {MAX_META} bytes");
             return CallResult::NotSent(why);
         };
         let options = PeerRequestOptions::no_options().with_meta(meta);
-        let sent = self
-            .peer
-            .send_cancellable_request(ClientRequest::CallToolRequest(request), options);
+        let sent = self.peer.send_cancellable_request(request, options);
         let mut handle = match sent.await {
             Ok(handle) => handle,
             Err(error) => return CallResult::NotSent(told(&error)),
         };
-        let output = call.tool().output_schema.clone();
+        let (feature, output) = (call.tool().feature, call.tool().output_schema.clone());
         let mut reports = self.heard.reports(handle.progress_token.clone());
         loop {
             match next(terms.stop.wait(), &mut handle.rx, &mut reports).await {
@@ -284,7 +229,8 @@ impl Connection {
                     let _ = tokio::time::timeout(CLOSING, last).await;
                     return match answer {
                         Ok(Ok(result)) => {
-                            content::ending(Reply::of(result), output.as_ref(), &self.secrets)
+                            let reply = Reply::of(result);
+                            content::ending(feature, reply, output.as_ref(), &self.secrets)
                         }
                         Ok(Err(error)) => self.failed(error),
                         Err(_) => CallResult::Lost("the connection broke".into()),
@@ -327,66 +273,6 @@ impl Connection {
     }
 }
 
-/// A list of tools that is being read.
-#[derive(Debug, Default)]
-struct List {
-    tools: Vec<Value>,
-    /// The tools as they are written.
-    seen: HashSet<String>,
-    size: usize,
-}
-
-impl List {
-    /// Add a page, as far as there is room. Later pages count only with what is new; the first one may name a tool
-    /// twice.
-    fn add(&mut self, page: Vec<Value>) -> Result<(), ConnectError> {
-        let is_first = self.tools.is_empty();
-        for tool in page {
-            if self.is_full() {
-                break;
-            }
-            let text = tool.to_string();
-            self.size = self.size.saturating_add(text.len());
-            if self.size > MAX_LIST {
-                let why = format!("its list of tools is larger than {MAX_LIST} bytes");
-                return Err(ConnectError::new(why));
-            }
-            if self.seen.insert(text) || is_first {
-                self.tools.push(tool);
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether there are more tools than are counted.
-    fn is_full(&self) -> bool {
-        self.tools.len() > MAX_LISTED
-    }
-}
-
-/// A request to the server. If it is dropped before the answer, the server is sent a cancellation.
-struct Question(Option<RequestHandle<RoleClient>>);
-
-impl Question {
-    async fn answer(&mut self) -> Result<ServerResult, ServiceError> {
-        let Some(handle) = &mut self.0 else {
-            return Err(ServiceError::TransportClosed);
-        };
-        let answer = (&mut handle.rx).await;
-        self.0 = None;
-        answer.unwrap_or(Err(ServiceError::TransportClosed))
-    }
-}
-
-impl Drop for Question {
-    fn drop(&mut self) {
-        if let (Some(handle), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
-            let cancelling = handle.cancel(Some("timeout".into()));
-            runtime.spawn(tokio::time::timeout(CLOSING, cancelling));
-        }
-    }
-}
-
 /// What comes next of a call that was sent.
 #[derive(Debug)]
 enum CallProgress<T> {
@@ -423,13 +309,35 @@ impl Session for Connection {
     }
 }
 
+/// What is asked of the server for a permitted call of `target`.
+fn request(feature: Feature, target: String, arguments: Map<String, Value>) -> ClientRequest {
+    match feature {
+        Feature::Tool => {
+            let params = CallToolRequestParams::new(target).with_arguments(arguments);
+            ClientRequest::CallToolRequest(CallToolRequest::new(params))
+        }
+        Feature::Prompt => {
+            let params = GetPromptRequestParams::new(target).with_arguments(arguments);
+            ClientRequest::GetPromptRequest(GetPromptRequest::new(params))
+        }
+        Feature::Resources => {
+            let params = ReadResourceRequestParams::new(target);
+            ClientRequest::ReadResourceRequest(ReadResourceRequest::new(params))
+        }
+    }
+}
+
 async fn pass_on(report: ProgressNotificationParam, to: &Reporter) {
     let message = report.message.unwrap_or_default();
     to.report(report.progress, report.total, &message).await;
 }
 
 async fn hear_of_changes(peer: Peer<RoleClient>, heard: Arc<ServerMessages>, stale: Stale) {
-    let filter = SubscriptionFilter::builder().tools_list_changed().build();
+    let filter = SubscriptionFilter::builder()
+        .tools_list_changed()
+        .prompts_list_changed()
+        .resources_list_changed()
+        .build();
     if let Ok(mut subscription) = peer.listen(filter).await {
         while let Ok(Some(_)) = subscription.next().await {
             heard.changed();
@@ -449,29 +357,6 @@ fn meta(mut meta: Map<String, Value>) -> Option<RequestMetaObject> {
     (size <= MAX_META).then(|| RequestMetaObject(MetaObject(meta)))
 }
 
-/// An error without a word of the server's.
-pub(super) fn told(error: &ServiceError) -> String {
-    match error {
-        ServiceError::McpError(error) => format!("it answered with error {}", error.code.0),
-        ServiceError::TransportSend(sending) => match http_error(sending.error.as_ref()) {
-            Some(error) => error.why.clone(),
-            None => "the request could not be sent".into(),
-        },
-        ServiceError::TransportClosed => "the connection is closed".into(),
-        ServiceError::UnexpectedResponse => "its answer does not fit the request".into(),
-        ServiceError::Cancelled { .. } => "it was cancelled".into(),
-        ServiceError::Timeout { .. } => "it did not answer in time".into(),
-        _ => "the connection failed".into(),
-    }
-}
-
-/// What went wrong over HTTP, if that is how the server is reached.
-pub(super) fn http_error<'e>(
-    error: &'e (dyn std::error::Error + 'static),
-) -> Option<&'e HttpError> {
-    error.downcast_ref()
-}
-
 #[cfg(test)]
 mod tests {
     use rmcp::model::{NumberOrString, ProgressToken};
@@ -487,27 +372,6 @@ mod tests {
         let passed = meta(given.as_object().unwrap().clone()).unwrap().0.0;
         let keys: Vec<&String> = passed.keys().collect();
         assert_eq!(keys, ["example.com/x", "traceparent"]);
-    }
-
-    #[test]
-    fn a_list_ends_where_enough_is_counted() {
-        let mut list = List::default();
-        let started = std::time::Instant::now();
-        list.add(vec![json!({"name": "a"}), json!({"name": "a"})])
-            .unwrap();
-        assert_eq!(list.tools.len(), 2);
-        list.add(vec![
-            json!({"name": "a"}),
-            json!({"name": "b"}),
-            json!({"name": "b"}),
-        ])
-        .unwrap();
-        assert_eq!(list.tools.len(), 3);
-        list.add((0..1_000_000).map(Value::from).collect()).unwrap();
-        assert_eq!(list.tools.len(), MAX_LISTED + 1);
-        assert!(list.is_full() && started.elapsed() < Duration::from_secs(5));
-        let mut list = List::default();
-        assert!(list.add(vec![json!("x".repeat(MAX_LIST))]).is_err());
     }
 
     #[tokio::test]

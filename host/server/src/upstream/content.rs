@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use tollgate::{
     secrets::Vault,
     text::printable,
-    tool::{Content, EmbeddedResource, ResourceBody},
+    tool::{Content, EmbeddedResource, Feature, ResourceBody},
     upstream::CallResult,
 };
 
@@ -33,16 +33,26 @@ const LOOSE: GeneralPurpose = GeneralPurpose::new(
 
 /// How a call ended that was answered. `output` is the tool's output schema; what is cut here is first rid of
 /// `secrets`.
-pub(super) fn ending(reply: Option<Reply>, output: Option<&Value>, secrets: &Vault) -> CallResult {
+pub(super) fn ending(
+    feature: Feature,
+    reply: Option<Reply>,
+    output: Option<&Value>,
+    secrets: &Vault,
+) -> CallResult {
     match reply {
-        Some(Reply::Answer(result)) => answered(result, output, secrets),
+        Some(Reply::Answer(result)) => answered(feature, result, output, secrets),
         Some(Reply::Unusable(why)) => CallResult::Unusable(why),
         Some(Reply::Lost(why)) => CallResult::Lost(why),
         None => CallResult::Unusable("the server's answer is not the result of a call".into()),
     }
 }
 
-fn answered(result: Value, output: Option<&Value>, secrets: &Vault) -> CallResult {
+fn answered(
+    feature: Feature,
+    result: Value,
+    output: Option<&Value>,
+    secrets: &Vault,
+) -> CallResult {
     let mut result = match result {
         Value::Object(result) => result,
         Value::Null => return CallResult::Unusable("the server's answer is empty".into()),
@@ -59,6 +69,70 @@ fn answered(result: Value, output: Option<&Value>, secrets: &Vault) -> CallResul
             return CallResult::Unusable(why.into());
         }
     }
+    let content = match feature {
+        Feature::Tool => return tool_result(result, output, secrets),
+        Feature::Prompt => messages(&mut result, secrets),
+        Feature::Resources => contents(result.get("contents"), secrets),
+    };
+    match content {
+        Some(content) => CallResult::Returned {
+            content,
+            failed: false,
+        },
+        None => CallResult::Unusable("the server's answer does not have what was asked for".into()),
+    }
+}
+
+/// The messages of a prompt, each as one part. Before them is structured data with the prompt's description and the
+/// messages' roles, in order.
+fn messages(result: &mut Map<String, Value>, secrets: &Vault) -> Option<Vec<Content>> {
+    let Some(Value::Array(messages)) = result.remove("messages") else {
+        return None;
+    };
+    let (mut roles, mut content) = (Vec::new(), Vec::new());
+    for mut message in messages {
+        let role = match message.get("role").and_then(Value::as_str) {
+            Some("assistant") => "assistant",
+            _ => "user",
+        };
+        let parts = match message.get_mut("content").map(Value::take) {
+            Some(Value::Array(parts)) => parts,
+            Some(one) => vec![one],
+            None => Vec::new(),
+        };
+        // Of two, the first is a line about the other.
+        let parts = parts.into_iter().filter_map(|one| part(one, secrets).pop());
+        let room = (MAX_PARTS + 1).saturating_sub(content.len());
+        for part in parts.take(room) {
+            roles.push(role);
+            content.push(part);
+        }
+    }
+    let mut about = Map::from_iter([("roles".to_owned(), Value::from(roles))]);
+    if let Some(Value::String(description)) = result.remove("description") {
+        about.insert("description".into(), description.into());
+    }
+    content.insert(0, Content::Structured(Value::Object(about)));
+    Some(content)
+}
+
+/// The contents of a resource.
+fn contents(contents: Option<&Value>, secrets: &Vault) -> Option<Vec<Content>> {
+    let Some(Value::Array(contents)) = contents else {
+        return None;
+    };
+    let parts = contents.iter().flat_map(|one| match one {
+        Value::Object(resource) => embedded(resource, secrets),
+        _ => vec![left_out("a resource without content")],
+    });
+    Some(parts.take(MAX_PARTS + 1).collect())
+}
+
+fn tool_result(
+    mut result: Map<String, Value>,
+    output: Option<&Value>,
+    secrets: &Vault,
+) -> CallResult {
     let failed = match result.get("isError") {
         Some(Value::Bool(failed)) => *failed,
         Some(Value::String(text)) => text.eq_ignore_ascii_case("true"),
@@ -269,223 +343,4 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use proptest::prelude::*;
-    use serde_json::json;
-    use tollgate::secrets::{SecretConfig, SecretSource};
-
-    use super::*;
-
-    fn none() -> Vault {
-        Vault::new(&BTreeMap::new())
-    }
-
-    fn returned(result: Value) -> Value {
-        match ending(Some(Reply::Answer(result)), None, &none()) {
-            CallResult::Returned { content, failed } => {
-                json!({"content": content, "failed": failed})
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn content(result: Value) -> Value {
-        returned(result)["content"].clone()
-    }
-
-    fn line(text: &str) -> Value {
-        json!({"type": "text", "text": text})
-    }
-
-    #[test]
-    fn every_kind_of_content_has_its_place() {
-        let read = content(json!({"content": [
-            {"type": "text", "text": "a"},
-            {"type": "image", "data": "AQI=", "mimeType": "image/png"},
-            {"type": "audio", "data": "AQI=", "mimeType": "audio/wav"},
-            {"type": "resource", "resource": {"uri": "a:b", "text": "x", "mimeType": "pdf"}},
-            {"type": "resource", "resource": {"uri": "ab:b", "blob": "AQI="}},
-            {"type": "resource_link", "uri": "https://x/a b", "name": "n"},
-            {"type": "chart", "points": [1]},
-        ], "structuredContent": {"n": 1}}));
-        assert_eq!(
-            read,
-            json!([
-                line("a"),
-                {"type": "image", "data": "AQI=", "mimeType": "image/png"},
-                line("[left out: audio, which this gate does not carry]"),
-                line("[the name `a:b` of this resource is not a URI]"),
-                {"type": "resource", "resource": {"uri": "unknown:a:b", "text": "x"}},
-                {"type": "resource", "resource": {"uri": "ab:b", "blob": "AQI="}},
-                line("[resource n: https://x/a b]"),
-                line("[left out: a part of the kind `chart`, which this gate does not carry]"),
-                {"type": "structured", "value": {"n": 1}},
-            ])
-        );
-    }
-
-    #[test]
-    fn every_shape_that_can_be_understood_is_carried() {
-        for (result, expected) in [
-            (json!({"content": "just text"}), json!([line("just text")])),
-            (
-                json!({"content": {"type": "text", "text": "one"}}),
-                json!([line("one")]),
-            ),
-            (
-                json!({"content": [{"text": "no kind"}, "plain", 7, null]}),
-                json!([line("no kind"), line("plain"), line("7")]),
-            ),
-            (
-                json!({"content": [{"type": "text", "text": null}]}),
-                json!([]),
-            ),
-            (
-                json!({"content": null, "structuredContent": null}),
-                json!([]),
-            ),
-            (json!({}), json!([])),
-            (
-                json!({"toolResult": {"a": 1}, "_meta": {}}),
-                json!([line(r#"{"toolResult":{"a":1}}"#)]),
-            ),
-            (json!("bare"), json!([line("bare")])),
-            (
-                json!({"structuredContent": [1]}),
-                json!([{"type": "structured", "value": [1]}]),
-            ),
-        ] {
-            assert_eq!(content(result.clone()), expected, "{result}");
-        }
-        assert_eq!(returned(json!({"isError": "true"}))["failed"], true);
-        assert_eq!(returned(json!({"isError": null}))["failed"], false);
-        let asks = ending(
-            Some(Reply::Answer(json!({"resultType": "input_required"}))),
-            None,
-            &none(),
-        );
-        assert!(matches!(asks, CallResult::Unusable(_)));
-    }
-
-    #[test]
-    fn there_is_an_end_to_parts() {
-        let many = vec![json!("x"); 3 * MAX_PARTS];
-        let read = content(json!({"content": many}));
-        assert_eq!(read.as_array().unwrap().len(), MAX_PARTS + 1);
-    }
-
-    #[tokio::test]
-    async fn no_name_ends_within_a_secret() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let secret = "S3cr3tValue-0123456789";
-        std::fs::write(file.path(), secret).unwrap();
-        let config = SecretConfig {
-            source: SecretSource::File(file.path().into()),
-            labels: None,
-        };
-        let secrets = Vault::new(&BTreeMap::from([("token".to_owned(), config)]));
-        secrets.secret("token").await.unwrap();
-        let long = format!("{}{secret}", "x".repeat(MAX_NAME - 10));
-        let result = json!({"content": [
-            {"type": long, "a": 1},
-            {"type": "resource_link", "name": long, "uri": long},
-        ]});
-        let read = ending(Some(Reply::Answer(result)), None, &secrets);
-        assert!(!format!("{read:?}").contains("S3c"), "{read:?}");
-    }
-
-    #[test]
-    fn an_empty_list_is_an_empty_object_where_one_is_promised() {
-        let schema = json!({"type": "object"});
-        let empty = Some(json!([]));
-        assert_eq!(structured(empty.clone(), Some(&schema)), Some(json!({})));
-        assert_eq!(structured(empty.clone(), None), empty);
-    }
-
-    #[test]
-    fn base64_and_uris_are_read_as_servers_write_them() {
-        for written in [
-            "-_8=",
-            "+/8",
-            "+/8=",
-            "+\n/8=\r\n",
-            "data:image/png;base64,+/8=",
-        ] {
-            assert_eq!(bytes(written), Some(vec![0xFB, 0xFF]), "{written}");
-        }
-        assert_eq!(bytes("?"), None);
-        for (given, expected, is_uri) in [
-            (
-                "paperless://documents/7/annual report.pdf",
-                "paperless://documents/7/annual%20report.pdf",
-                true,
-            ),
-            ("file:///srv/ü.txt", "file:///srv/%C3%BC.txt", true),
-            ("doc://{id}", "doc://%7Bid%7D", true),
-            ("my_app://item/1", "unknown:my_app://item/1", false),
-            ("invoice.pdf", "unknown:invoice.pdf", false),
-            ("C:\\docs\\a.txt", "unknown:C:%5Cdocs%5Ca.txt", false),
-            ("", "unknown:", false),
-        ] {
-            assert_eq!(uri(given), (expected.to_owned(), is_uri));
-        }
-        let image = content(json!({"content": [{"type": "image", "data": "iVBORw0="}]}));
-        assert_eq!(image[0]["mimeType"], "image/png");
-    }
-
-    fn any_json() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            any::<i64>().prop_map(Value::from),
-            "[a-z:/ =é]{0,8}".prop_map(Value::from),
-            prop_oneof![Just("text"), Just("image"), Just("resource"), Just("chart")]
-                .prop_map(Value::from),
-        ];
-        let key = prop_oneof![
-            Just("content"),
-            Just("type"),
-            Just("text"),
-            Just("data"),
-            Just("mimeType"),
-            Just("resource"),
-            Just("uri"),
-            Just("blob"),
-            Just("structuredContent"),
-            Just("isError"),
-            Just("x")
-        ];
-        leaf.prop_recursive(4, 48, 4, move |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
-                prop::collection::vec((key.clone(), inner), 0..5).prop_map(|members| {
-                    Value::Object(
-                        members
-                            .into_iter()
-                            .map(|(k, v)| (k.to_owned(), v))
-                            .collect(),
-                    )
-                }),
-            ]
-        })
-    }
-
-    proptest! {
-        /// A healthy part arrives among parts of any form.
-        #[test]
-        fn no_part_costs_another(before in any_json(), after in any_json(), structured in any_json()) {
-            let result = json!({"content": [before, {"type": "text", "text": "healthy"}, after],
-                "structuredContent": structured});
-            let read = content(result);
-            prop_assert!(read.as_array().unwrap().contains(&line("healthy")));
-        }
-
-        /// No answer makes it panic.
-        #[test]
-        fn any_result_is_taken(result in any_json()) {
-            let _ = ending(Some(Reply::Answer(result)), None, &none());
-        }
-    }
-}
+mod tests;

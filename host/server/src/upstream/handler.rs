@@ -1,4 +1,4 @@
-//! What a server says to its client without being asked: progress, and that its tools have changed. What it
+//! What a server says to its client without being asked: progress, and that its lists have changed. What it
 //! asks of its client is refused.
 
 #![expect(
@@ -38,7 +38,7 @@ const MAX_MESSAGE: usize = 1 << 10;
 #[derive(Debug, Default)]
 pub(super) struct ServerMessages {
     calls: Mutex<Calls>,
-    /// Counts how often it said that its tools have changed.
+    /// Counts how often it said that one of its lists has changed.
     changes: AtomicU64,
 }
 
@@ -107,7 +107,7 @@ impl ServerMessages {
         });
     }
 
-    /// How often it said that its tools have changed.
+    /// How often it said that one of its lists has changed.
     pub(super) fn changes(&self) -> u64 {
         self.changes.load(Ordering::SeqCst)
     }
@@ -185,6 +185,14 @@ impl ClientHandler for Handler {
     }
 
     async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {
+        self.heard.changed();
+    }
+
+    async fn on_prompt_list_changed(&self, _: NotificationContext<RoleClient>) {
+        self.heard.changed();
+    }
+
+    async fn on_resource_list_changed(&self, _: NotificationContext<RoleClient>) {
         self.heard.changed();
     }
 

@@ -1,4 +1,4 @@
-//! Upstream MCP servers: their tools, offered through the gate, outside the sandbox.
+//! Upstream MCP servers: their tools, and where configured their prompts, resources and instructions, offered through the gate, outside the sandbox.
 //!
 //! [`Servers`] reaches them for [`tollgate::upstream`], as child processes or over HTTP. Each leg has a
 //! protocol, an identity and a life of its own: nothing of a caller's connection reaches a server but the
@@ -9,10 +9,12 @@
 mod child;
 mod connection;
 mod content;
+mod failure;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod handler;
 mod http;
+mod lists;
 mod mend;
 mod oauth;
 mod personal;

@@ -24,7 +24,7 @@ use tollgate_model::backoff::Backoff;
 
 use super::{
     child::{Process, Start},
-    connection::{Connection, Known},
+    connection::{Connection, Known, Wanted},
     handler::{Handler, ServerMessages},
     http::{EventStream, HttpClient, HttpError, HttpTransport, Stale},
     oauth::AccessTokens,
@@ -244,14 +244,17 @@ impl Server {
             }
         };
         let known = Arc::clone(&self.known);
-        let chosen = self.config.tools.clone();
+        let wanted = Wanted {
+            tools: self.config.tools.clone(),
+            carried: self.config.carried.clone(),
+        };
         let connection = Connection::new(
             service,
             heard,
             process,
             known,
             stale,
-            chosen,
+            wanted,
             Arc::clone(&self.secrets),
         );
         Ok(Arc::new(connection))

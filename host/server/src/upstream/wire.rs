@@ -78,9 +78,13 @@ impl Wire {
         match message {
             JsonRpcMessage::Request(request) => {
                 let kind = match request.request {
-                    ClientRequest::CallToolRequest(_) | ClientRequest::ListToolsRequest(_) => {
-                        Kind::Raw
-                    }
+                    ClientRequest::CallToolRequest(_)
+                    | ClientRequest::GetPromptRequest(_)
+                    | ClientRequest::ReadResourceRequest(_)
+                    | ClientRequest::ListToolsRequest(_)
+                    | ClientRequest::ListPromptsRequest(_)
+                    | ClientRequest::ListResourcesRequest(_)
+                    | ClientRequest::ListResourceTemplatesRequest(_) => Kind::Raw,
                     _ => Kind::Typed,
                 };
                 self.pending(|pending| pending.insert(request.id.clone(), kind));

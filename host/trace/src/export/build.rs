@@ -8,7 +8,6 @@ use tollgate_model::{
     entity::Uid,
     ids::RunId,
     record::{Event, KeyedDigest, Record},
-    request::Action,
     span::{Naming, RunSpans, Span, SpanKind, names::attribute as a},
     time::Timestamp,
 };
@@ -266,7 +265,7 @@ fn apply(
     };
     let ended = spans.apply(index, record, Naming::Hashed(&hashed));
     let kept = match &record.event {
-        Event::Decision(d) if matches!(d.action, Action::Call(_)) && !d.is_secondary => {
+        Event::Decision(d) if d.action.is_call() && !d.is_secondary => {
             d.call.zip(d.capture).map(|kept| (kept, a::INPUT_VALUE))
         }
         Event::Outcome(o) => o.capture.map(|kept| ((o.call, kept), a::OUTPUT_VALUE)),

@@ -178,11 +178,12 @@ impl StepBuilder {
             self.run.bundles.push(decided.bundle);
         }
         match &decision.action {
-            Action::Call(tool) => {
+            action if action.is_call() => {
+                let tool = decision.called().unwrap_or_default();
                 let begun = Timestamp(
                     at.0.saturating_sub(i64::try_from(decision.decide_micros).unwrap_or(0)),
                 );
-                let Some(step) = self.step(call, decision.parent, tool, begun) else {
+                let Some(step) = self.step(call, decision.parent, &tool, begun) else {
                     return;
                 };
                 step.arguments = decision.arguments.clone().or(step.arguments.take());

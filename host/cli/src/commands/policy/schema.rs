@@ -153,7 +153,11 @@ fn text(bundle: &Bundle) -> Result<String, Failure> {
             .map_err(|e| Failure::plain(format!("tool `{name}`: {e}")))?;
         inputs.insert(name.clone(), input);
     }
-    schema::text(&inputs).map_err(|e| Failure::plain(e.to_string()))
+    let types = schema::LoadedTypes {
+        tools: &inputs,
+        prompt_arguments: &bundle.prompt_arguments(),
+    };
+    schema::text(types).map_err(|e| Failure::plain(e.to_string()))
 }
 
 /// Adds the tools of an MCP `tools/list` result to a bundle.

@@ -4,6 +4,7 @@
 //! policies and tools before it is printed.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     ops::ControlFlow,
 };
@@ -11,11 +12,11 @@ use std::{
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
-use tollgate::{config::Config, enforce::Ruleset, ids::Clock, load, text::printable, tool::Tool};
-use tollgate_ledger::RecordFilter;
-use tollgate_model::{
-    decision::Outcome, entity::Uid, ids::DecisionId, record::Event, request::Action,
+use tollgate::{
+    config::Config, enforce::Ruleset, ids::Clock, load, text::printable, tool::Feature, tool::Tool,
 };
+use tollgate_ledger::RecordFilter;
+use tollgate_model::{decision::Outcome, entity::Uid, ids::DecisionId, record::Event};
 use tollgate_policy::{
     pdp::{Bundle, Pdp},
     policy::PolicyFile,
@@ -99,6 +100,12 @@ struct Permit {
     open: BTreeMap<String, usize>,
     /// Calls whose arguments were read.
     read: usize,
+    /// What follows `principal` in the scope.
+    #[serde(skip)]
+    scope: String,
+    /// Where the arguments are in the context.
+    #[serde(skip)]
+    input: &'static str,
     #[serde(skip)]
     optional: BTreeSet<String>,
     #[serde(skip)]
@@ -132,7 +139,7 @@ pub(super) async fn run(args: &Suggest, cx: &Context<'_>) -> Result<Exit, Failur
     let mut calls = Vec::new();
     reader.records(&filter, |index, record| {
         if let Event::Decision(decision) = record.event
-            && let Action::Call(tool) = decision.action
+            && let Some(tool) = decision.called().map(Cow::into_owned)
             && decision.outcome == Outcome::Allow
             && args
                 .principal
@@ -225,7 +232,7 @@ fn permits(
     }
     let mut permits = Vec::new();
     for ((principal, tool), group) in groups {
-        let Some(tool) = ruleset.tools.get(&tool) else {
+        let Some(tool) = ruleset.callable(&tool) else {
             continue;
         };
         let mut permit = Permit::of(&principal, tool, &group, owner);
@@ -303,11 +310,18 @@ impl Permit {
                 }
             }
         }
+        // Of a prompt's arguments, policies know that they are text, and not which are required.
+        let is_prompt = tool.feature == Feature::Prompt;
         let optional = names
             .iter()
-            .filter(|name| !required.contains(name.as_str()));
+            .filter(|name| is_prompt || !required.contains(name.as_str()));
         Self {
-            id: format!("suggested-{}-{}", principal.id, tool.name),
+            id: format!("suggested-{}-{}", principal.id, tool.name.replace(':', "-")),
+            scope: scope(tool),
+            input: match tool.feature {
+                Feature::Tool | Feature::Prompt => "context.input",
+                Feature::Resources => "context",
+            },
             principal: principal.to_string(),
             tool: tool.name.clone(),
             calls: group.calls,
@@ -342,13 +356,15 @@ impl Permit {
             }
         }
         text.push_str(&format!(
-            "\n@id({})\n@owner({})\n@reason({})\npermit (\n  principal == {},\n  action == Tollgate::Action::{},\n  \
-             resource\n)",
+            "\n@id({})\n@owner({})\n@reason({})\npermit (\n  principal == {},\n  {}\n)",
             quoted(&self.id),
             quoted(&self.owner),
-            quoted(&format!("Suggested from {}.", count(self.calls as u64, "call"))),
+            quoted(&format!(
+                "Suggested from {}.",
+                count(self.calls as u64, "call")
+            )),
             self.principal,
-            quoted(&self.tool),
+            self.scope,
         ));
         let conditions: Vec<String> = self
             .fixed
@@ -363,10 +379,10 @@ impl Permit {
     }
 
     fn condition(&self, name: &str, values: &BTreeSet<String>) -> String {
-        let plain = identifier(name) == name;
+        let (plain, input) = (identifier(name) == name, self.input);
         let (attribute, has) = match plain {
-            true => (format!("context.input.{name}"), name.to_owned()),
-            false => (format!("context.input[{}]", quoted(name)), quoted(name)),
+            true => (format!("{input}.{name}"), name.to_owned()),
+            false => (format!("{input}[{}]", quoted(name)), quoted(name)),
         };
         let mut texts = values.iter().map(|value| quoted(value));
         let compared = match values.len() {
@@ -377,8 +393,30 @@ impl Permit {
             }
         };
         match self.optional.contains(name) {
-            true => format!("context.input has {has} && {compared}"),
+            true => format!("{input} has {has} && {compared}"),
             false => compared,
+        }
+    }
+}
+
+/// The action and the resource of a policy about `tool`.
+fn scope(tool: &Tool) -> String {
+    match tool.feature {
+        Feature::Tool => {
+            let action = quoted(&tool.name);
+            format!("action == Tollgate::Action::{action},\n  resource")
+        }
+        Feature::Prompt => {
+            let prompt = quoted(&tool.prompt_name());
+            format!(
+                "action == Tollgate::Action::\"get_prompt\",\n  resource == Tollgate::Prompt::{prompt}"
+            )
+        }
+        Feature::Resources => {
+            let server = quoted(&tool.source.name);
+            format!(
+                "action == Tollgate::Action::\"read_resource\",\n  resource in Tollgate::Component::{server}"
+            )
         }
     }
 }
@@ -426,6 +464,8 @@ mod tests {
                 ("like".to_owned(), values(&["x"])),
             ]),
             open: BTreeMap::from([("path".to_owned(), 7)]),
+            scope: "action == Tollgate::Action::\"box__read\",\n  resource".into(),
+            input: "context.input",
             optional: BTreeSet::from(["mode".to_owned(), "max-results".to_owned()]),
             owner: "operator".into(),
         };

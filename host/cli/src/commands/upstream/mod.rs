@@ -35,7 +35,8 @@ Example:
 
 Connects to the server, and shows how its definitions differ from the accepted ones. Changes nothing.
 
-With --json: {name, digest, accepted, added, changed, vanished, same, left_out}.";
+With --json: {name, digest, accepted, added, changed, vanished, same, left_out}, where there are some with
+{prompts, resources, templates}, each with {added, changed, vanished, same}, and with {instructions}.";
 const ACCEPT: &str = "\
 Examples:
   $ tollgate upstream accept filesystem
@@ -45,9 +46,9 @@ Examples:
 Shows the whole difference, asks for confirmation, and pins the definitions in tollgate.lock if the gate loads
 with them. Without a terminal, --digest must name the definitions that `show` printed. Accepting needs the
 permission `administer` and is recorded. A tool that changes or vanishes afterwards is refused until it is
-accepted again.
+accepted again; so is a prompt. Instructions that change are withheld.
 
-With --json: [{name, digest, accepted, added, changed, vanished, same, left_out}].";
+With --json: a list of what `show` prints.";
 
 const LOGIN: &str = "\
 Examples:
@@ -271,7 +272,7 @@ fn servers(config: &Config) -> Result<Vec<ServerView>, Failure> {
                 (Some(_), Some(_)) => "accepted",
             },
             accepted: locked.map(|locked| locked.digest),
-            tools: definitions.map_or(0, |definitions| definitions.len()),
+            tools: definitions.map_or(0, |definitions| definitions.tools.len()),
         }
     };
     Ok(config.upstreams.iter().map(view).collect())

@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use clap::ValueEnum;
 use tollgate::{
     config::Config, config::FILE_NAME, secrets::MIN_LENGTH, upstream::Definition,
     upstream::Difference,
@@ -51,6 +52,17 @@ const USUAL: [&str; 2] = ["PATH", "HOME"];
 /// The folder of secrets, below the gate's directory.
 const SECRETS: &str = ".tollgate/secrets";
 
+/// A feature of a server other than its tools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Extra {
+    /// The text for the model that it gives at the beginning.
+    Instructions,
+    /// Its prompts.
+    Prompts,
+    /// Its resources.
+    Resources,
+}
+
 /// The directory of a new gate. Unless the gate is kept, the new files are removed on drop.
 pub(super) struct Draft {
     dir: PathBuf,
@@ -80,6 +92,17 @@ impl Draft {
     }
 }
 
+impl Extra {
+    /// Its key in the configuration.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Instructions => "instructions",
+            Self::Prompts => "prompts",
+            Self::Resources => "resources",
+        }
+    }
+}
+
 impl Drop for Draft {
     fn drop(&mut self) {
         // A failure to remove files cannot be handled in drop.
@@ -101,8 +124,8 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    /// A gate in `dir` for these servers. Writes nothing.
-    pub(super) fn new(dir: &Path, servers: &[Server]) -> Result<Self, Failure> {
+    /// A gate in `dir` for these servers, with everything that they have but `without`. Writes nothing.
+    pub(super) fn new(dir: &Path, servers: &[Server], without: &[Extra]) -> Result<Self, Failure> {
         let login = identity::login(identity::own_uid())?;
         let user = identity::user_name(&login);
         let mut secrets = BTreeMap::new();
@@ -116,6 +139,10 @@ impl Gate {
         );
         for server in servers {
             head.push_str(&described(server, &mut secrets)?);
+            for extra in Extra::value_variants() {
+                let carried = !without.contains(extra);
+                head.push_str(&format!("{} = {carried}\n", extra.key()));
+            }
         }
         for name in secrets.keys() {
             head.push_str(&format!(
@@ -366,7 +393,7 @@ mod tests {
             ("LANG", "C"),
             ("KEY", "no"),
         ])];
-        let gate = Gate::new(dir.path(), &servers).unwrap();
+        let gate = Gate::new(dir.path(), &servers, &[Extra::Prompts]).unwrap();
         gate.write_secrets().unwrap();
         let hostile = json!({"name": "read", "inputSchema": {},
             "description": "x\n[tools.evil]\nlabels = []\r[users.eve]"});
@@ -383,7 +410,10 @@ mod tests {
         let secret = config.secrets.keys().next().unwrap();
         let file = dir.path().join(".tollgate/secrets").join(secret);
         assert_eq!(fs::read_to_string(file).unwrap(), "correct horse");
-        assert_eq!(config.upstreams["box"].secrets().count(), 1);
+        let wrapped = &config.upstreams["box"];
+        assert_eq!(wrapped.secrets().count(), 1);
+        assert!(wrapped.carried.instructions && wrapped.carried.resources.is_any());
+        assert!(!wrapped.carried.prompts.is_any());
     }
 
     #[test]
@@ -434,7 +464,7 @@ mod tests {
                 fs::create_dir(&dir).unwrap();
             }
             let draft = Draft::begin(&dir);
-            let gate = Gate::new(&dir, &[server(&[("API_TOKEN", "correct horse")])]).unwrap();
+            let gate = Gate::new(&dir, &[server(&[("API_TOKEN", "correct horse")])], &[]).unwrap();
             gate.write_secrets().unwrap();
             drop(draft);
             assert!(!dir.join(SECRETS).exists());

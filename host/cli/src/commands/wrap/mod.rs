@@ -21,7 +21,7 @@ use tollgate_model::canonical::Sha256Digest;
 
 use self::{
     clients::{ClientFile, Server, Transport},
-    files::{Draft, Gate},
+    files::{Draft, Extra, Gate},
 };
 use crate::{
     commands::{serve, upstream},
@@ -90,7 +90,7 @@ pub(crate) async fn run(args: &Wrap, cx: &Context<'_>) -> Result<Exit, Failure> 
                     .help("name the server's command: tollgate wrap -- COMMAND .."),
             );
         }
-        (true, false) => make(&dir, servers.clone(), cx).await?,
+        (true, false) => make(&dir, servers.clone(), &args.without, cx).await?,
         (false, _) => same_servers(&Config::read(&file)?, &servers)?,
     }
     let only = servers.first().map(|server| server.name.as_str());
@@ -190,27 +190,18 @@ async fn make(dir: &Path, mut servers: Vec<Server>, cx: &Context<'_>) -> Result<
         }
         servers.retain(|server| offers.iter().any(|(name, _)| *name == server.name));
         draft.forget_secrets()?;
-        gate = Gate::new(dir, &servers)?;
+        gate = Gate::new(dir, &servers, without)?;
         gate.write_secrets()?;
     }
     gate.write(&offers)?;
     let config = Config::read(&dir.join(FILE_NAME))?;
     upstream::take(&config, &offers, cx).await?;
     draft.keep();
-    for (
-        name,
-        Difference {
-            digest,
-            added,
-            left_out,
-            ..
-        },
-    ) in &offers
-    {
-        let tools = count(added.len() as u64, "tool");
+    for (name, offer) in &offers {
+        let (what, digest) = (offered(offer), offer.digest);
         cx.out
-            .remark(&format!("pinned `{name}` as it is now: {tools}, {digest}"));
-        for (tool, why) in left_out {
+            .remark(&format!("pinned `{name}` as it is now: {what}, {digest}"));
+        for (tool, why) in &offer.left_out {
             let (tool, why) = (line(tool, 128), line(why, 400));
             cx.out.remark(&format!("  {tool} cannot be used: {why}"));
         }
@@ -218,6 +209,25 @@ async fn make(dir: &Path, mut servers: Vec<Server>, cx: &Context<'_>) -> Result<
     Ok(())
 }
 
+/// How much a server offers, in a few words.
+fn offered(offer: &Difference) -> String {
+    let mut what = vec![count(offer.added.len() as u64, "tool")];
+    let resources = offer.resources.added.len() + offer.templates.added.len();
+    for (number, noun) in [
+        (offer.prompts.added.len(), "prompt"),
+        (resources, "resource"),
+    ] {
+        if number > 0 {
+            what.push(count(number as u64, noun));
+        }
+    }
+    if offer.instructions.is_some() {
+        what.push("instructions".into());
+    }
+    what.join(", ")
+}
+
+/// That the gate is one for these servers.
 /// Leave out the servers that no configuration can describe, such as one whose `url` is not one.
 fn leave_out_unusable(dir: &Path, servers: &mut Vec<Server>) -> Vec<(String, Failure)> {
     let mut unusable = Vec::new();

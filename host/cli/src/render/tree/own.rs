@@ -26,8 +26,8 @@ impl<'a> Drawing<'a> {
         let (index, record) = span.opened;
         match &record.event {
             Event::Decision(_) if span.kind == SpanKind::ExecuteTool => self.call(span),
-            Event::Decision(decision) => match decision.action {
-                Action::Call(_) => {
+            Event::Decision(decision) => match &decision.action {
+                action if action.is_call() => {
                     // A nested call has two decisions, which the name distinguishes.
                     let name = match decision.principal.kind {
                         Kind::Component => {

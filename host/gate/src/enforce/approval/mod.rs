@@ -9,6 +9,7 @@ use std::{
 };
 
 use serde::Serialize;
+use serde_json::Value;
 use tollgate_model::{
     decision::{Basis, Decision},
     entity::{Entity, Kind, Uid},
@@ -181,11 +182,12 @@ pub struct ApprovalView {
 }
 
 fn request(
-    config: &Config,
+    ruleset: &Ruleset,
     user: &Uid,
     row: &ApprovalRow,
     action: Action,
 ) -> (Request, Vec<Entity>) {
+    let config = &ruleset.config;
     let tool = Uid::new(Kind::Tool, &row.tool);
     let resource = Uid::new(Kind::Approval, row.id.to_string());
     let operator = operator(config, row);
@@ -206,7 +208,14 @@ fn request(
     let asked = row.requirement.roles();
     let roles = asked.iter().chain(&row.escalated_to);
     let roles = roles.map(|role| Entity::new(Uid::new(Kind::Role, role), []));
-    let entities = [Entity::new(resource, [tool])].into_iter().chain(roles);
+    // For who may answer, a prompt or a resource is a tool: in the same component, with the same labels.
+    let other = ruleset.others.get(&row.tool);
+    let other = other.map(|other| Entity {
+        uid: tool.clone(),
+        ..other.entity(&Value::Null)
+    });
+    let approval = Entity::new(resource, [tool]);
+    let entities = other.into_iter().chain([approval]).chain(roles);
     (request, entities.collect())
 }
 
@@ -253,7 +262,7 @@ impl Pep {
             Vote::Approve => Action::Approve,
             Vote::Reject => Action::Reject,
         };
-        let (request, entities) = request(&ruleset.config, user, row, action);
+        let (request, entities) = request(ruleset, user, row, action);
         let judged = self.judge(ruleset, request, entities);
         let (record, payload) = self.judged_record(ruleset, &judged, Some(row.run), Some(id))?;
         let mut batch = Batch {
@@ -326,7 +335,7 @@ impl Pep {
         if !is_here(ruleset, row) {
             return false;
         }
-        let (request, entities) = request(&ruleset.config, user, row, Action::Approve);
+        let (request, entities) = request(ruleset, user, row, Action::Approve);
         let decision = self.judge(ruleset, request, entities).decision;
         matches!(decision, Decision::Allow(_))
     }

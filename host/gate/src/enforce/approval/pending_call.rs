@@ -127,11 +127,11 @@ impl Pep {
             let Event::Decision(decided) = record.event else {
                 return None;
             };
-            match (&decided.action, decided.facts_digest) {
-                (Action::Call(tool), Some(facts))
+            match (decided.called(), decided.facts_digest) {
+                (Some(tool), Some(facts))
                     if decided.call == Some(call) && !decided.is_secondary =>
                 {
-                    Some((index, tool.clone(), facts))
+                    Some((index, tool.into_owned(), facts))
                 }
                 _ => None,
             }

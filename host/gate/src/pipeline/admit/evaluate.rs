@@ -53,7 +53,7 @@ impl Attempt<'_> {
             _ => None,
         };
         let run = Pep::run_facts(cx, state, Some(call.digest()), is_resumption, now);
-        let mut facts = Pep::facts(&cx.ruleset, now, run, Vec::new());
+        let mut facts = Pep::facts(&cx.ruleset, now, run, call.entities());
         facts.approval = grant;
         facts.provenance = pep.reads.provenance(cx, call);
         facts.run.labels.extend(cx.inherited_labels.iter().cloned());

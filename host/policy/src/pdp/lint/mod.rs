@@ -3,7 +3,7 @@
 //!
 //! To find the first kind, each policy is evaluated for every principal, action and resource of the
 //! configuration, with an unknown context. A configuration does not name files, hosts, runs and the like:
-//! one placeholder represents each of these kinds.
+//! one placeholder represents each of these kinds. `Resource::"<server>/"` represents the resources of a server.
 
 mod covered;
 mod dead;
@@ -140,7 +140,10 @@ impl<'a> RequestSpace<'a> {
         });
         let entities = add(&pdp.entities, brought)?;
         let relabelled = pdp.known.keys().filter_map(|uid| {
-            if !matches!(uid.kind, Kind::Tool | Kind::Secret) {
+            if !matches!(
+                uid.kind,
+                Kind::Tool | Kind::Prompt | Kind::Resource | Kind::Secret
+            ) {
                 return None;
             }
             let uid = cedar_value::entity(uid)?;
@@ -263,9 +266,13 @@ fn within(constraint: &Constraint, uid: &EntityUID, entities: &Entities) -> bool
         uid == above
             || matches!(entities.entity(uid), Dereference::Data(e) if e.is_descendant_of(above))
     };
-    // One placeholder represents every entity of its kind.
-    let represents =
-        |other: &EntityUID| is_placeholder(uid) && other.entity_type() == uid.entity_type();
+    // One placeholder represents every entity of its kind, or every resource of its server.
+    let represents = |other: &EntityUID| {
+        is_placeholder(uid)
+            && other.entity_type() == uid.entity_type()
+            && (is_wildcard(uid)
+                || AsRef::<str>::as_ref(other.eid()).starts_with(AsRef::<str>::as_ref(uid.eid())))
+    };
     match constraint {
         Constraint::Any => true,
         Constraint::Is(ty) => ty.as_ref() == uid.entity_type(),
@@ -279,6 +286,12 @@ fn within(constraint: &Constraint, uid: &EntityUID, entities: &Entities) -> bool
 }
 
 fn is_placeholder(uid: &EntityUID) -> bool {
+    let is_server = cedar_uid::entity_type(Kind::Resource).as_ref() == Some(uid.entity_type());
+    is_wildcard(uid) || is_server && AsRef::<str>::as_ref(uid.eid()).ends_with('/')
+}
+
+/// Whether it represents every entity of its kind.
+fn is_wildcard(uid: &EntityUID) -> bool {
     AsRef::<str>::as_ref(uid.eid()) == "*"
         && REQUEST_KINDS
             .iter()

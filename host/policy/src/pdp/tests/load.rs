@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     policy::{self, Level},
-    schema,
+    schema::{self, LoadedTypes},
 };
 
 /// Everything that is reported about a policy set, one line each.
@@ -207,7 +207,7 @@ fn the_printed_schema_is_the_schema() {
             (name, input)
         })
         .collect();
-    let text = schema::text(&inputs).unwrap();
+    let text = schema::text(LoadedTypes::of_tools(&inputs)).unwrap();
     insta::assert_snapshot!(text);
     let (read, _) = Schema::from_cedarschema_str(&text).unwrap();
     let files = [PolicyFile {
@@ -221,6 +221,6 @@ fn the_printed_schema_is_the_schema() {
     };
     assert_eq!(
         actions(&read),
-        actions(&schema::build(schema::FIXED, &inputs).unwrap())
+        actions(&schema::build(schema::FIXED, LoadedTypes::of_tools(&inputs)).unwrap())
     );
 }

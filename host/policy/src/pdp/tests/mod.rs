@@ -3,6 +3,7 @@
 mod decide;
 mod escalate;
 mod explanations;
+mod features;
 mod generators;
 mod load;
 mod properties;

@@ -202,8 +202,9 @@ proptest! {
     fn no_schema_panics(schema in any_schema(), input in any_json()) {
         if let Ok(typed) = ToolInput::from_json_schema("t-1", &schema, &BTreeMap::new()) {
             let inputs = BTreeMap::from([("t-1".to_owned(), typed)]);
-            prop_assert!(schema::build(schema::FIXED, &inputs).is_ok(), "{}", schema::build(schema::FIXED, &inputs).unwrap_err());
-            let text = schema::text(&inputs).unwrap();
+            let types = schema::LoadedTypes::of_tools(&inputs);
+            prop_assert!(schema::build(schema::FIXED, types).is_ok(), "{}", schema::build(schema::FIXED, types).unwrap_err());
+            let text = schema::text(types).unwrap();
             let read = Schema::from_cedarschema_str(&text).map(|_| ());
             prop_assert!(read.is_ok(), "{}\n{}", text, read.unwrap_err());
             let _ = inputs["t-1"].typed(&input);

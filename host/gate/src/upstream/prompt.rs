@@ -1,0 +1,175 @@
+//! The definition of an upstream server's prompt, within limits and comparable.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::bounds::{self, MAX_TITLE};
+use crate::text::printable;
+
+/// The most arguments of a prompt.
+const MAX_ARGUMENTS: usize = 64;
+
+/// A prompt as its server defines it: untrusted, but within limits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PromptDefinition {
+    /// The server's own name for it: visible ASCII without quotes and backslashes.
+    pub name: String,
+    /// A name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// For people and the model.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Its arguments: texts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arguments: Vec<PromptArgument>,
+}
+
+/// An argument of a prompt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PromptArgument {
+    /// Its name: visible ASCII without quotes and backslashes.
+    pub name: String,
+    /// A name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// For people and the model.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Whether the prompt cannot be had without it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub required: bool,
+}
+
+impl PromptDefinition {
+    /// The definition in `prompt`, an entry of a `prompts/list` result.
+    ///
+    /// # Errors
+    /// The name, printable, and why it cannot be used.
+    pub(super) fn read(prompt: &Value) -> Result<Self, (String, String)> {
+        let name = bounds::text(prompt, "name").unwrap_or_default();
+        let wrong = |problem: String| (printable(name, 80), problem);
+        bounds::check_name(name).map_err(wrong)?;
+        let arguments = match prompt.get("arguments") {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Array(arguments)) if arguments.len() <= MAX_ARGUMENTS => {
+                let arguments = arguments.iter().map(PromptArgument::read);
+                arguments
+                    .collect::<Result<Vec<_>, String>>()
+                    .map_err(wrong)?
+            }
+            // Some languages have one form for an empty list and an empty object.
+            Some(Value::Object(none)) if none.is_empty() => Vec::new(),
+            Some(Value::Array(_)) => {
+                return Err(wrong(format!("it has more than {MAX_ARGUMENTS} arguments")));
+            }
+            Some(_) => return Err(wrong("its arguments are not a list".into())),
+        };
+        let names: BTreeSet<&str> = arguments.iter().map(|a| a.name.as_str()).collect();
+        if names.len() < arguments.len() {
+            return Err(wrong("two of its arguments have one name".into()));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            title: bounds::optional(prompt, "title", MAX_TITLE).map_err(wrong)?,
+            description: bounds::description(prompt).map_err(wrong)?,
+            arguments,
+        })
+    }
+
+    /// A JSON Schema of its arguments: an object of texts, and nothing else.
+    pub(crate) fn input_schema(&self) -> Value {
+        let property = |argument: &PromptArgument| {
+            let text = match argument.description.as_str() {
+                "" => json!({ "type": "string" }),
+                description => json!({ "type": "string", "description": description }),
+            };
+            (argument.name.clone(), text)
+        };
+        let properties: Map<String, Value> = self.arguments.iter().map(property).collect();
+        let required = self.arguments.iter().filter(|argument| argument.required);
+        let required: Vec<&str> = required.map(|argument| argument.name.as_str()).collect();
+        json!({
+            "type": "object",
+            "properties": properties,
+            "required": required,
+            "additionalProperties": false,
+        })
+    }
+}
+
+impl PromptArgument {
+    fn read(argument: &Value) -> Result<Self, String> {
+        let name = bounds::text(argument, "name").unwrap_or_default();
+        bounds::check_name(name).map_err(|problem| format!("of an argument, {problem}"))?;
+        Ok(Self {
+            name: name.to_owned(),
+            title: bounds::optional(argument, "title", MAX_TITLE)?,
+            description: bounds::description(argument)?,
+            required: argument
+                .get("required")
+                .and_then(Value::as_bool)
+                .unwrap_or(false),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_prompt_reads_back_from_the_lock_as_it_was() {
+        let prompt = json!({"name": "review/v2", "title": "Review", "arguments": [
+            {"name": "code", "required": true}, {"name": "style", "description": "How."}], "icons": []});
+        let prompt = PromptDefinition::read(&prompt).unwrap();
+        let text = toml::to_string(&prompt).unwrap();
+        assert_eq!(toml::from_str::<PromptDefinition>(&text).unwrap(), prompt);
+        assert_eq!(prompt.input_schema()["required"], json!(["code"]));
+    }
+
+    #[test]
+    fn what_is_out_of_bounds_is_refused_alone_and_named_printably() {
+        let argument = |name: &str| json!({ "name": name });
+        for prompt in [
+            json!({}),
+            json!({"name": "a b"}),
+            json!({"name": "a\u{202e}"}),
+            json!({"name": "n".repeat(1 << 20)}),
+            json!({"name": "ok", "title": "t".repeat(300)}),
+            json!({"name": "ok", "description": "d".repeat(17 << 10)}),
+            json!({"name": "ok", "arguments": "x"}),
+            json!({"name": "ok", "arguments": [argument("a"), argument("a")]}),
+            json!({"name": "ok", "arguments": [argument("\u{1b}[2J")]}),
+            json!({"name": "ok", "arguments": vec![argument("a"); 100]}),
+        ] {
+            let (shown, problem) = PromptDefinition::read(&prompt).unwrap_err();
+            assert!(!shown.contains('\u{202e}') && shown.len() < 200, "{shown}");
+            assert!(
+                !problem.is_empty() && !problem.contains('\u{1b}'),
+                "{problem}"
+            );
+        }
+        assert!(PromptDefinition::read(&json!({"name": "ok", "arguments": null})).is_ok());
+        assert!(PromptDefinition::read(&json!({"name": "ok", "arguments": {}})).is_ok());
+    }
+
+    proptest! {
+        /// Any name is refused, or is one that can be shown and pinned.
+        #[test]
+        fn a_name_is_plain_or_refused(name in ".{0,200}", argument in ".{0,40}") {
+            let prompt = json!({"name": name, "arguments": [{"name": argument}]});
+            if let Ok(prompt) = PromptDefinition::read(&prompt) {
+                prop_assert!(prompt.name.bytes().all(|b| b.is_ascii_graphic()));
+                let text = toml::to_string(&prompt).unwrap();
+                prop_assert_eq!(toml::from_str::<PromptDefinition>(&text).unwrap(), prompt);
+            }
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! URIs of resources, in one canonical form: what policies compare is what the server is asked for.
+//!
+//! The form is that of RFC 3986, section 6.2.2: the scheme in lower case, escapes in upper case and only where they are
+//! needed, no dot segments. The host of a scheme that is known to have one is in lower case, without its default port.
+//! Paths of `file` have no empty segments and no host `localhost`.
+
+use std::fmt::Write as _;
+
+/// The most bytes of a URI, as it is given and in canonical form.
+pub const MAX_URI: usize = 4 << 10;
+/// Schemes whose hosts are names of the DNS, with their default ports.
+const WITH_HOST: &[(&str, &str)] = &[
+    ("ftp", "21"),
+    ("http", "80"),
+    ("https", "443"),
+    ("ws", "80"),
+    ("wss", "443"),
+];
+
+/// A URI in canonical form: visible ASCII.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CanonicalUri(String);
+
+impl CanonicalUri {
+    /// The canonical form of `text`.
+    ///
+    /// # Errors
+    /// What is wrong with it, without its text.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.len() > MAX_URI {
+            let size = text.len();
+            return Err(format!("the URI has {size} bytes, more than {MAX_URI}"));
+        }
+        if text.chars().any(char::is_control) {
+            return Err("the URI has control characters".into());
+        }
+        let (scheme, rest) = text.split_once(':').ok_or("the URI has no scheme")?;
+        let letter = |b: u8| b.is_ascii_alphanumeric() || b"+-._".contains(&b);
+        let is_scheme = scheme.len() > 1
+            && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.bytes().all(letter);
+        if !is_scheme {
+            return Err("the URI has no scheme, such as `file:`".into());
+        }
+        let scheme = scheme.to_ascii_lowercase();
+        let (rest, fragment) = cut(rest, '#');
+        let (rest, query) = cut(rest, '?');
+        let (authority, path) = match rest.strip_prefix("//") {
+            Some(rest) => {
+                let end = rest.find('/').unwrap_or(rest.len());
+                let (authority, path) = rest.split_at(end);
+                (Some(canonical_authority(&scheme, authority)), path)
+            }
+            None => (None, rest),
+        };
+        let mut canonical = format!("{scheme}:");
+        let path = escaped(path, b"/:@");
+        canonical.push_str(&hierarchy(&scheme, authority, &path));
+        for (sign, part) in [('?', query), ('#', fragment)] {
+            if let Some(part) = part {
+                canonical.push(sign);
+                canonical.push_str(&escaped(part, b"/:@?"));
+            }
+        }
+        match canonical.len() > MAX_URI {
+            true => Err(format!(
+                "the URI in canonical form has more than {MAX_URI} bytes"
+            )),
+            false => Ok(Self(canonical)),
+        }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The same, owned.
+    #[must_use]
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+/// The part before `sign`, and the part after it if there is one.
+fn cut(text: &str, sign: char) -> (&str, Option<&str>) {
+    match text.split_once(sign) {
+        Some((before, after)) => (before, Some(after)),
+        None => (text, None),
+    }
+}
+
+/// `text` with escapes only where they are needed. Besides what needs none anywhere (RFC 3986, sections 2.2 and 2.3),
+/// this part may have the bytes of `also`.
+fn escaped(text: &str, also: &[u8]) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    let mut escaped = String::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        let given = match (byte, after) {
+            (b'%', [high, low, ..]) => digit(*high).zip(digit(*low)),
+            _ => None,
+        };
+        match given {
+            Some((high, low)) => {
+                rest = after.get(2..).unwrap_or_default();
+                match high << 4 | low {
+                    byte if plain(byte) => escaped.push(char::from(byte)),
+                    byte => push_escape(&mut escaped, byte),
+                }
+            }
+            None if plain(byte) || b"!$&'()*+,;=".contains(&byte) || also.contains(&byte) => {
+                escaped.push(char::from(byte));
+            }
+            None => push_escape(&mut escaped, byte),
+        }
+    }
+    escaped
+}
+
+fn push_escape(text: &mut String, byte: u8) {
+    // Writing to a string does not fail.
+    let _ = write!(text, "%{byte:02X}");
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    let digit = char::from(byte).to_digit(16)?;
+    u8::try_from(digit).ok()
+}
+
+fn canonical_authority(scheme: &str, authority: &str) -> String {
+    let authority = escaped(authority, b":@[]");
+    let Some((_, port)) = WITH_HOST.iter().find(|(known, _)| *known == scheme) else {
+        // Elsewhere it may be any name, in which case matters.
+        return match scheme == "file" && authority.eq_ignore_ascii_case("localhost") {
+            true => String::new(),
+            false => authority,
+        };
+    };
+    let (user, host) = match authority.rsplit_once('@') {
+        Some((user, host)) => (format!("{user}@"), host),
+        None => (String::new(), authority.as_str()),
+    };
+    let mut host = host.to_ascii_lowercase();
+    while let Some((name, given)) = host.rsplit_once(':')
+        && (given.is_empty() || given == *port)
+    {
+        host = name.to_owned();
+    }
+    // The digits of an escape stay in upper case.
+    format!("{user}{}", escaped(&host, b":@[]"))
+}
+
+/// What is between the scheme and the query.
+fn hierarchy(scheme: &str, authority: Option<String>, path: &str) -> String {
+    let is_file = scheme == "file";
+    let has_host = WITH_HOST.iter().any(|(known, _)| *known == scheme);
+    let path = match path.starts_with('/') {
+        true if is_file => without_dots(&without_empty(path)),
+        true => without_dots(path),
+        false if has_host && authority.is_some() => "/".into(),
+        false => path.to_owned(),
+    };
+    match authority {
+        Some(authority) => format!("//{authority}{path}"),
+        None if is_file && path.starts_with('/') => format!("//{path}"),
+        // It would be read as an authority (RFC 3986, section 3.3).
+        None if path.starts_with("//") => format!("/.{path}"),
+        None => path,
+    }
+}
+
+/// An absolute path without empty segments, except at its end.
+fn without_empty(path: &str) -> String {
+    let mut shorter = String::with_capacity(path.len());
+    for c in path.chars() {
+        if c != '/' || !shorter.ends_with('/') {
+            shorter.push(c);
+        }
+    }
+    shorter
+}
+
+/// An absolute path without `.` and `..` (RFC 3986, section 5.2.4).
+fn without_dots(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    let mut segments = path.trim_start_matches('/').split('/').peekable();
+    let leading = path.len() - path.trim_start_matches('/').len();
+    kept.extend(std::iter::repeat_n("", leading.saturating_sub(1)));
+    while let Some(segment) = segments.next() {
+        let is_last = segments.peek().is_none();
+        match segment {
+            "." => {}
+            ".." => drop(kept.pop()),
+            segment => {
+                kept.push(segment);
+                continue;
+            }
+        }
+        if is_last {
+            kept.push("");
+        }
+    }
+    format!("/{}", kept.join("/"))
+}
+
+/// Whether `pattern`, in which `*` stands for any text, is all of `text`.
+#[must_use]
+pub fn matches(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else {
+        return false;
+    };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else {
+        return rest.is_empty();
+    };
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn canonical(text: &str) -> String {
+        CanonicalUri::parse(text).unwrap().into_string()
+    }
+
+    #[test]
+    fn every_spelling_of_a_uri_is_one() {
+        for (text, expected) in [
+            ("file:///srv/a.md", "file:///srv/a.md"),
+            ("FILE:///srv/a.md", "file:///srv/a.md"),
+            ("file:/srv/a.md", "file:///srv/a.md"),
+            ("file://localhost/srv/a.md", "file:///srv/a.md"),
+            ("file:///srv//x/../a.md", "file:///srv/a.md"),
+            ("file:///srv/%2e%2E/srv/%61.md", "file:///srv/a.md"),
+            ("file:///../../srv/./a.md", "file:///srv/a.md"),
+            ("file:///srv/a b\u{fc}.md", "file:///srv/a%20b%C3%BC.md"),
+            ("file:///srv/a%20b%c3%bc.md", "file:///srv/a%20b%C3%BC.md"),
+            ("file:///srv/100%", "file:///srv/100%25"),
+            ("HTTPS://Example.COM:443", "https://example.com/"),
+            (
+                "http://u:P@Example.com:/%7Ea?Q=%3D#F",
+                "http://u:P@example.com/~a?Q=%3D#F",
+            ),
+            ("memo://Insights", "memo://Insights"),
+            ("note:///a//../b", "note:///a/b"),
+            ("urn:isbn:0-395-36341-1", "urn:isbn:0-395-36341-1"),
+            ("xx:/.//b", "xx:/.//b"),
+            ("x1:a/../b", "x1:a/../b"),
+            ("http://[::1]:80:80", "http://[::1]/"),
+            ("my_app://item/{id}", "my_app://item/%7Bid%7D"),
+        ] {
+            assert_eq!(canonical(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_uri_is_refused_and_not_repeated() {
+        let long = format!("file:///{}", "a".repeat(MAX_URI));
+        for text in [
+            "",
+            "a.md",
+            ":x",
+            "C:\\a.txt",
+            "1a:b",
+            "fi le:x",
+            "file:///a\nb",
+            "file:///\u{7f}",
+            &long,
+        ] {
+            let error = CanonicalUri::parse(text).unwrap_err();
+            assert!(!error.contains("a.md") && error.len() < 100, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        for (pattern, text, is_match) in [
+            ("*", "", true),
+            ("file:///srv/*", "file:///srv/a/b", true),
+            ("file:///srv/*", "file:///etc/a", false),
+            ("memo:a", "memo:a", true),
+            ("memo:a", "memo:ab", false),
+            ("a*b*c", "axxbyyc", true),
+            ("a*b*c", "axxcyyb", false),
+            ("a*a", "a", false),
+            ("*.md", "x.md.md", true),
+        ] {
+            assert_eq!(matches(pattern, text), is_match, "{pattern} {text}");
+        }
+    }
+
+    proptest! {
+        /// No text makes it panic. The canonical form is its own, is visible ASCII, and has no dot segments.
+        #[test]
+        fn the_form_is_canonical(
+            scheme in "(file|http|https|note|a_b|[A-Za-z][A-Za-z0-9+.-]{0,5})",
+            rest in prop_oneof!["[/.%2eE5cC:@?#a\\\\é\\[\\] {}]{0,40}", ".{0,40}"],
+        ) {
+            let Ok(uri) = CanonicalUri::parse(&format!("{scheme}:{rest}")) else { return Ok(()) };
+            let text = uri.as_str();
+            prop_assert!(text.bytes().all(|b| b.is_ascii_graphic()));
+            prop_assert_eq!(&CanonicalUri::parse(text).unwrap(), &uri);
+            if let Some(path) = text.strip_prefix("file:///") {
+                let path = path.split(['?', '#']).next().unwrap();
+                prop_assert!(path.split('/').all(|segment| segment != "." && segment != ".."), "{}", text);
+            }
+        }
+
+        /// Escaping any byte that needs no escape changes nothing.
+        #[test]
+        fn an_escape_that_is_not_needed_changes_nothing(path in "[a-z./]{0,20}", at in 0_usize..20) {
+            let plain = format!("file:///{path}");
+            let mut spelled = String::from("file:///");
+            for (n, c) in path.chars().enumerate() {
+                match n == at && c != '/' {
+                    true => spelled.push_str(&format!("%{:02x}", u32::from(c))),
+                    false => spelled.push(c),
+                }
+            }
+            prop_assert_eq!(CanonicalUri::parse(&plain), CanonicalUri::parse(&spelled));
+        }
+    }
+}
