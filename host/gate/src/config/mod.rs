@@ -460,7 +460,7 @@ impl UpstreamConfig {
     pub fn is_per_user(&self) -> bool {
         let oauth = match &self.transport {
             UpstreamTransport::Command { .. } => None,
-            UpstreamTransport::Http { oauth, .. } => oauth.as_ref(),
+            UpstreamTransport::Http { oauth, .. } => oauth.as_deref(),
         };
         oauth.is_some_and(|oauth| oauth.grant == OauthGrant::AuthorizationCode)
     }

@@ -68,7 +68,7 @@ pub enum UpstreamTransport {
         /// Headers of every request.
         headers: BTreeMap<String, ConfigValue>,
         /// How access tokens are obtained, if they are.
-        oauth: Option<UpstreamOauth>,
+        oauth: Option<Box<UpstreamOauth>>,
     },
 }
 
@@ -89,7 +89,7 @@ impl UpstreamConfig {
     pub fn secrets(&self) -> impl Iterator<Item = &String> {
         let (sent, oauth) = match &self.transport {
             UpstreamTransport::Command { env, .. } => (env, None),
-            UpstreamTransport::Http { headers, oauth, .. } => (headers, oauth.as_ref()),
+            UpstreamTransport::Http { headers, oauth, .. } => (headers, oauth.as_deref()),
         };
         let named = sent.values().filter_map(|value| match value {
             ConfigValue::Secret { name, .. } => Some(name),
@@ -274,7 +274,7 @@ impl Validation<'_> {
         }
         let table = OauthTable::new(self, name, secrets);
         let oauth = settings.oauth.map(|oauth| table.read(oauth, &headers));
-        let oauth = oauth.transpose()?;
+        let oauth = oauth.transpose()?.map(Box::new);
         Ok(UpstreamTransport::Http {
             url: self.endpoint(url, holds_secret(&headers) || oauth.is_some())?,
             protocol: settings.protocol.unwrap_or_default(),

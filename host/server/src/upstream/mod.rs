@@ -40,10 +40,13 @@ use self::{
     server::Server,
 };
 
+/// A server, and the configuration that it was made for.
+type KnownServer = (UpstreamConfig, Weak<dyn Upstream>);
+
 /// The upstream servers that this process has reached.
 #[derive(Debug, Default)]
 pub struct Servers {
-    known: Mutex<HashMap<String, (UpstreamConfig, Weak<dyn Upstream>)>>,
+    known: Mutex<HashMap<String, KnownServer>>,
     logins: Arc<LoginSlot>,
 }
 

@@ -156,7 +156,7 @@ async fn redirect(listener: TcpListener, state: &str) -> Result<Value, Failure> 
 async fn take(State(awaited): State<Arc<Awaited>>, RawQuery(query): RawQuery) -> Response {
     let answer = parameters(&query.unwrap_or_default());
     let (status, text) = match answer {
-        Some(answer) if answer["state"] == awaited.state.as_str() => {
+        Some(answer) if answer.get("state").and_then(Value::as_str) == Some(&*awaited.state) => {
             // A second answer to the same request is not needed.
             let _ = awaited.answers.try_send(answer);
             (StatusCode::OK, TAKEN)
