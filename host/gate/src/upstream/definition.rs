@@ -204,7 +204,9 @@ mod tests {
         ] {
             let mut changed = base.clone();
             changed[key] = value;
-            let offer = |tool: &Value| crate::upstream::Offer::new(&[tool.clone()]).definitions();
+            let offer = |tool: &Value| {
+                crate::upstream::Offer::new(std::slice::from_ref(tool)).definitions()
+            };
             assert_ne!(offer(&base).digest(), offer(&changed).digest(), "{key}");
         }
     }

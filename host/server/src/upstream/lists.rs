@@ -4,10 +4,7 @@ use std::{collections::HashSet, time::Duration};
 
 use rmcp::{
     Peer, RoleClient, ServiceError,
-    model::{
-        ClientRequest, ListPromptsRequest, ListResourceTemplatesRequest, ListResourcesRequest,
-        ListToolsRequest, PaginatedRequestParams, ServerResult,
-    },
+    model::{ClientRequest, PaginatedRequestParams, RequestOptionalParam, ServerResult},
     service::{PeerRequestOptions, RequestHandle},
 };
 use serde_json::Value;
@@ -66,27 +63,20 @@ impl Kind {
             page
         });
         match self {
-            Self::Tools => {
-                let mut request = ListToolsRequest::default();
-                request.params = params;
-                ClientRequest::ListToolsRequest(request)
-            }
-            Self::Prompts => {
-                let mut request = ListPromptsRequest::default();
-                request.params = params;
-                ClientRequest::ListPromptsRequest(request)
-            }
-            Self::Resources => {
-                let mut request = ListResourcesRequest::default();
-                request.params = params;
-                ClientRequest::ListResourcesRequest(request)
-            }
-            Self::Templates => {
-                let mut request = ListResourceTemplatesRequest::default();
-                request.params = params;
-                ClientRequest::ListResourceTemplatesRequest(request)
-            }
+            Self::Tools => ClientRequest::ListToolsRequest(paged(params)),
+            Self::Prompts => ClientRequest::ListPromptsRequest(paged(params)),
+            Self::Resources => ClientRequest::ListResourcesRequest(paged(params)),
+            Self::Templates => ClientRequest::ListResourceTemplatesRequest(paged(params)),
         }
+    }
+}
+
+fn paged<M: Default>(
+    params: Option<PaginatedRequestParams>,
+) -> RequestOptionalParam<M, PaginatedRequestParams> {
+    RequestOptionalParam {
+        params,
+        ..Default::default()
     }
 }
 
