@@ -39,5 +39,5 @@ async fn a_request_from_elsewhere_is_refused() {
     served
         .post(&agent, "/v1/requests", long)
         .await
-        .fails(400, "invalid");
+        .fails(400, "invalid_request");
 }

@@ -14,6 +14,8 @@ const MAX_VALUES: usize = 1024;
 const MAX_LINKS: usize = 64;
 /// The most sources that are named for a value.
 const MAX_SOURCES: usize = 8;
+/// The most bytes of a value that are looked up; a longer one is untrusted.
+const MAX_TEXT: usize = 64 * 1024;
 /// The most levels of arguments.
 const MAX_DEPTH: usize = 64;
 
@@ -152,6 +154,7 @@ impl Survey<'_> {
         let found = match self.index.is_empty() {
             true if !text.chars().any(char::is_alphanumeric) => None,
             true => Some((Origin::Model, Vec::new())),
+            false if text.len() > MAX_TEXT => Some((Origin::Untrusted, Vec::new())),
             false => self.index.find(text).map(|f| (f.origin, f.sources)),
         };
         let Some((origin, mut sources)) = found else {

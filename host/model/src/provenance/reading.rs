@@ -22,6 +22,8 @@ const MAX_DEPTH: usize = 64;
 const MAX_WORDS: usize = 8;
 /// The fewest characters of such a word.
 const MIN_WORD: usize = 4;
+/// The most bytes of a trusted text; what follows is no value.
+const MAX_TRUSTED_TEXT: usize = 64 * 1024;
 /// The most lines of a trusted text whose parts are values.
 const MAX_LINES: usize = 4096;
 
@@ -87,6 +89,9 @@ impl<'a> Reading<'a> {
 
     /// A trusted text: a value as a whole, and what stands in each of its lines, lists and assignments.
     fn trusted(&mut self, text: &str) {
+        let text = text
+            .get(..text.floor_char_boundary(MAX_TRUSTED_TEXT))
+            .unwrap_or_default();
         self.trusted_value(text);
         let separators = ['\n', ',', ';', '|'];
         if !text.contains(separators) && !text.contains(": ") {

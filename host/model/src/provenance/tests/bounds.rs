@@ -84,6 +84,13 @@ fn a_call_with_too_many_values_is_not_known() {
     assert!(!found.known && found.sinks.contains(&Origin::Untrusted));
     assert!(found.values.len() <= 1024);
 
+    let long = json!({ "to": "ann@example.com ".repeat(5_000) });
+    let found = facts(&index, &long, &[("/to", Role::Recipient)], &[]);
+    assert_eq!(
+        found.sinks.into_iter().collect::<Vec<_>>(),
+        [Origin::Untrusted]
+    );
+
     let mut deep = json!("ann@example.com");
     for _ in 0..100 {
         deep = json!([deep]);
