@@ -187,6 +187,11 @@ async fn a_deleted_key_keeps_the_labels_of_the_run_that_deleted_it() {
         "grants.data = { path = \"data\", mode = \"rw\" }\n[tools.files__read]",
         "grants.data = { path = \"data\", mode = \"rw\" }\ngrants.vault = { path = \"vault\", mode = \"r\", labels = [\"private\"] }\n[tools.files__read]",
     );
+    // Otherwise the agent's later runs would have the labels already.
+    world.configure(
+        "[agents.support]\noperator = \"alice\"",
+        "[agents.support]\nmemory = \"run\"\noperator = \"alice\"",
+    );
     let gate = world.open().await;
     let labels = |run| gate.ledger().run_state(run, None).unwrap().unwrap().labels;
     let bit = r#"{"key":"bit","value":"1"}"#;
