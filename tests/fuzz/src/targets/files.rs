@@ -63,7 +63,7 @@ pub(super) const LOCK: Target = Target {
     check: lock,
 };
 
-/// A lock reads back as it is written, and definitions that were changed do not count.
+/// A lock reads back unchanged, and definitions that were changed do not count.
 fn lock(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let lock: Lock = match Lock::parse(Path::new("tollgate.lock"), &text) {

@@ -52,7 +52,7 @@ fn leaf() -> Vec<u8> {
     record.leaf().unwrap()
 }
 
-/// A record reads back as it is written, and its leaf has one form.
+/// A record reads back unchanged, and its leaf has one form.
 fn record(input: &[u8]) {
     let record = match Record::from_leaf(input) {
         Ok(record) => record,
@@ -109,7 +109,7 @@ fn proof() -> LogProof {
     }
 }
 
-/// Nothing is believed that the key has not signed; keys and proofs read back as they are written.
+/// Nothing is believed that the key has not signed; keys and proofs read back unchanged.
 fn proven(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let (verifier, signed) = (signer().verifier(), proof());

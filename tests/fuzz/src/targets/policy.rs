@@ -174,7 +174,7 @@ pub(super) const CASES: Target = Target {
     check: cases,
 };
 
-/// A case reads back as it is written, and playing it gives an answer or says what is wrong with it.
+/// A case reads back unchanged, and playing it gives an answer or says what is wrong with it.
 fn cases(input: &[u8]) {
     static PDP: OnceLock<Pdp> = OnceLock::new();
     let pdp = PDP.get_or_init(|| load(POLICY_TEXT).unwrap());

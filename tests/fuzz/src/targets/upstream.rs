@@ -140,7 +140,7 @@ pub(super) const RESULT: Target = Target {
     check: result,
 };
 
-/// Every part is carried or named, within bounds, and reads back as it is written.
+/// Every part is carried or named, within bounds, and reads back unchanged.
 fn result(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let Ok(value) = serde_json::from_str::<Value>(&mend(&text)) else {
