@@ -121,6 +121,19 @@ fn a_session_begins_is_used_and_ends() {
     let packed = ask(&[within, ("content-encoding", "gzip")], "");
     assert!((400..500).contains(&packed.status), "{packed:?}");
 
+    let end = || served.ask("DELETE", "/mcp", &[within], b"").status;
+    assert!(matches!(end(), 200 | 202 | 204));
+    assert_eq!(end(), 404);
+    assert_eq!(ask(&[within], CALL).status, 404);
+}
+
+#[test]
+fn a_stream_of_a_session_is_opened_and_taken_up() {
+    let gate = gate();
+    let served = gate.serve();
+    let hello = post(&served, &[JSON, BOTH], INIT);
+    let session = hello.header("mcp-session-id").unwrap().to_owned();
+    let within = ("mcp-session-id", session.as_str());
     let stream = ("accept", "text/event-stream");
     assert!(matches!(
         served.ask("GET", "/mcp", &[], b"").status,
@@ -145,10 +158,6 @@ fn a_session_begins_is_used_and_ends() {
         served.ask("HEAD", "/mcp", &[], b"").status,
         200 | 400 | 405 | 406
     ));
-    let end = || served.ask("DELETE", "/mcp", &[within], b"").status;
-    assert!(matches!(end(), 200 | 202 | 204));
-    assert_eq!(end(), 404);
-    assert_eq!(ask(&[within], CALL).status, 404);
 }
 
 #[test]

@@ -12,10 +12,6 @@ fn object(properties: &Value) -> Value {
     json!({"type": "object", "properties": properties})
 }
 
-fn with_defs(properties: &Value, definitions: &Value) -> Value {
-    json!({"type": "object", "properties": properties, "$defs": definitions})
-}
-
 /// What the gate does with a tool of this schema: it offers it (the call has these arguments), or leaves it out with
 /// this message.
 enum Fate {
@@ -25,174 +21,147 @@ enum Fate {
 
 use Fate::{LeftOut, Used};
 
-fn odd() -> Vec<(&'static str, Value, Fate)> {
-    let string = json!({"type": "string"});
-    let node = json!({"type": "object", "properties": {"label": string,
-        "below": {"type": "array", "items": {"$ref": "#/$defs/Branch"}}}, "required": ["label"]});
-    vec![
-        // No type, or none that is an object's alone.
-        ("anything", json!({}), Used("{}")),
-        (
-            "dialect",
-            json!({"$schema": "http://json-schema.org/draft-07/schema#"}),
-            Used("{}"),
-        ),
-        (
-            "maybe",
-            json!({"type": ["object", "null"], "properties": {}}),
-            Used("{}"),
-        ),
-        (
-            "either",
-            json!({"anyOf": [
-            {"type": "object", "properties": {"isbn": string}, "required": ["isbn"]},
-            {"type": "object", "properties": {"title": string}, "required": ["title"]}]}),
-            Used(r#"{"isbn":"1"}"#),
-        ),
-        ("nothing", Value::Null, Used("{}")),
-        // An empty list for an empty object.
-        (
-            "lists",
-            json!({"type": "object", "properties": [], "required": []}),
-            Used("{}"),
-        ),
-        (
-            "inner_lists",
-            object(&json!({"where": {"type": "object", "properties": [], "default": []}})),
-            Used("{}"),
-        ),
-        // Patterns of other dialects.
-        (
-            "slashes",
-            object(&json!({"link": {"type": "string", "pattern": "^https?:\\/\\/"}})),
-            Used(r#"{"link":"https://h"}"#),
-        ),
-        (
-            "groups",
-            object(
-                &json!({"pages": {"type": "string", "pattern": "^(?P<a>[0-9]+)-(?P<b>[0-9]+)$"}}),
-            ),
-            Used(r#"{"pages":"3-4"}"#),
-        ),
-        (
-            "open_class",
-            object(&json!({"file": {"type": "string", "pattern": "^[[a-z/]+$"}})),
-            Used(r#"{"file":"a/b"}"#),
-        ),
-        (
-            "letters",
-            object(&json!({"name": {"type": "string", "pattern": "^\\p{L}{1,20}$"}})),
-            Used(r#"{"name":"Zoë"}"#),
-        ),
-        (
-            "end",
-            object(&json!({"code": {"type": "string", "pattern": "^[A-Z]{2}\\Z"}})),
-            Used(r#"{"code":"DE"}"#),
-        ),
-        (
-            "ahead",
-            object(&json!({"word": {"type": "string", "pattern": "^(?=.*[0-9])(?!.*_).{4,}$"}})),
-            Used(r#"{"word":"abc1"}"#),
-        ),
-        (
-            "broken_key",
-            json!({"type": "object", "patternProperties": {"^meta-[": {"type": "string"}}}),
-            Used("{}"),
-        ),
-        // References.
-        (
-            "anchor",
-            with_defs(
-                &json!({"shelf": {"$ref": "#shelf"}}),
-                &json!({"S": {"$anchor": "shelf", "type": "string"}}),
-            ),
-            Used(r#"{"shelf":"a"}"#),
-        ),
-        (
-            "by_id",
-            with_defs(
-                &json!({"shelf": {"$ref": "https://library.invalid/shelf"}}),
-                &json!({"S": {"$id": "https://library.invalid/shelf", "type": "string"}}),
-            ),
-            Used(r#"{"shelf":"a"}"#),
-        ),
-        (
-            "escaped",
-            with_defs(
-                &json!({"all": {"$ref": "#/$defs/Set%5Bint%5D"}, "one": {"$ref": "#/$defs/x~1y"}}),
-                &json!({"Set[int]": {"type": "array", "items": {"type": "integer"}}, "x/y": string}),
-            ),
-            Used(r#"{"all":[1],"one":"a"}"#),
-        ),
-        (
-            "sibling",
-            object(
-                &json!({"now": {"enum": ["in", "out"]}, "before": {"$ref": "#/properties/now"}}),
-            ),
-            Used(r#"{"before":"in"}"#),
-        ),
-        (
-            "itself",
-            object(&json!({"next": {"$ref": "#"}, "n": {"type": "integer"}})),
-            Used(r##"{"n":1,"next":{"n":2}}"##),
-        ),
-        (
-            "tree",
-            with_defs(
-                &json!({"root": {"$ref": "#/$defs/Branch"}}),
-                &json!({"Branch": node}),
-            ),
-            Used(r#"{"root":{"label":"a","below":[{"label":"b"}]}}"#),
-        ),
-        (
-            "maybe_model",
-            with_defs(
-                &json!({"filter": {"anyOf": [{"$ref": "#/$defs/F"}, {"type": "null"}], "default": null}}),
-                &json!({"F": object(&json!({"key": string}))}),
-            ),
-            Used(r#"{"filter":null}"#),
-        ),
-        (
-            "dangling",
-            object(&json!({"view": {"$ref": "#/$defs/View"}})),
-            LeftOut("#/$defs/View"),
-        ),
-        (
-            "moved",
-            json!({"type": "object", "properties": {"a": {"$ref": "#/definitions/A"}}, "$defs": {"A": string}}),
-            LeftOut("#/definitions/A"),
-        ),
-        (
-            "remote",
-            object(&json!({"a": {"$ref": "https://schemas.invalid/a.json"}})),
-            LeftOut("schemas.invalid"),
-        ),
-        (
-            "circle",
-            with_defs(
-                &json!({"a": {"$ref": "#/$defs/A"}}),
-                &json!({"A": {"$ref": "#/$defs/B"}, "B": {"$ref": "#/$defs/A"}}),
-            ),
-            LeftOut("circle"),
-        ),
-        // Bounds of 64 bits.
-        (
-            "wide",
-            object(
-                &json!({"n": {"type": "integer", "minimum": 0, "maximum": 9_223_372_036_854_775_807_i64}}),
-            ),
-            Used(r#"{"n":7}"#),
-        ),
-        ("scalar", json!({"type": "string"}), LeftOut("object")),
-        ("no_schema_at_all", json!(7), LeftOut("not a JSON object")),
-    ]
-}
+/// Tools as servers describe them, and what becomes of them.
+const ODD: &[(&str, &str, Fate)] = &[
+    // No type, or none that is an object's alone.
+    ("anything", r#"{}"#, Used("{}")),
+    (
+        "dialect",
+        r#"{"$schema":"http://json-schema.org/draft-07/schema#"}"#,
+        Used("{}"),
+    ),
+    (
+        "maybe",
+        r#"{"type":["object","null"],"properties":{}}"#,
+        Used("{}"),
+    ),
+    (
+        "either",
+        r#"{"anyOf":[{"type":"object","properties":{"isbn":{"type":"string"}},"required":["isbn"]},{"type":"object","properties":{"title":{"type":"string"}},"required":["title"]}]}"#,
+        Used(r#"{"isbn":"1"}"#),
+    ),
+    ("nothing", "null", Used("{}")),
+    // An empty list for an empty object.
+    ("no_members", "[]", Used("{}")),
+    (
+        "lists",
+        r#"{"type":"object","properties":[],"required":[]}"#,
+        Used("{}"),
+    ),
+    (
+        "inner_lists",
+        r#"{"type":"object","properties":{"where":{"type":"object","properties":[],"default":[]}}}"#,
+        Used("{}"),
+    ),
+    // Patterns of other dialects.
+    (
+        "slashes",
+        r#"{"type":"object","properties":{"link":{"type":"string","pattern":"^https?:\\/\\/"}}}"#,
+        Used(r#"{"link":"https://h"}"#),
+    ),
+    (
+        "groups",
+        r#"{"type":"object","properties":{"pages":{"type":"string","pattern":"^(?P<a>[0-9]+)-(?P<b>[0-9]+)$"}}}"#,
+        Used(r#"{"pages":"3-4"}"#),
+    ),
+    (
+        "open_class",
+        r#"{"type":"object","properties":{"file":{"type":"string","pattern":"^[[a-z/]+$"}}}"#,
+        Used(r#"{"file":"a/b"}"#),
+    ),
+    (
+        "letters",
+        r#"{"type":"object","properties":{"name":{"type":"string","pattern":"^\\p{L}{1,20}$"}}}"#,
+        Used(r#"{"name":"Zoë"}"#),
+    ),
+    (
+        "end",
+        r#"{"type":"object","properties":{"code":{"type":"string","pattern":"^[A-Z]{2}\\Z"}}}"#,
+        Used(r#"{"code":"DE"}"#),
+    ),
+    (
+        "ahead",
+        r#"{"type":"object","properties":{"word":{"type":"string","pattern":"^(?=.*[0-9])(?!.*_).{4,}$"}}}"#,
+        Used(r#"{"word":"abc1"}"#),
+    ),
+    (
+        "broken_key",
+        r#"{"type":"object","patternProperties":{"^meta-[":{"type":"string"}}}"#,
+        Used("{}"),
+    ),
+    // References.
+    (
+        "anchor",
+        r##"{"type":"object","properties":{"shelf":{"$ref":"#shelf"}},"$defs":{"S":{"$anchor":"shelf","type":"string"}}}"##,
+        Used(r#"{"shelf":"a"}"#),
+    ),
+    (
+        "by_id",
+        r#"{"type":"object","properties":{"shelf":{"$ref":"https://library.invalid/shelf"}},"$defs":{"S":{"$id":"https://library.invalid/shelf","type":"string"}}}"#,
+        Used(r#"{"shelf":"a"}"#),
+    ),
+    (
+        "escaped",
+        r##"{"type":"object","properties":{"all":{"$ref":"#/$defs/Set%5Bint%5D"},"one":{"$ref":"#/$defs/x~1y"}},"$defs":{"Set[int]":{"type":"array","items":{"type":"integer"}},"x/y":{"type":"string"}}}"##,
+        Used(r#"{"all":[1],"one":"a"}"#),
+    ),
+    (
+        "sibling",
+        r##"{"type":"object","properties":{"now":{"enum":["in","out"]},"before":{"$ref":"#/properties/now"}}}"##,
+        Used(r#"{"before":"in"}"#),
+    ),
+    (
+        "itself",
+        r##"{"type":"object","properties":{"next":{"$ref":"#"},"n":{"type":"integer"}}}"##,
+        Used(r#"{"n":1,"next":{"n":2}}"#),
+    ),
+    (
+        "tree",
+        r##"{"type":"object","properties":{"root":{"$ref":"#/$defs/Branch"}},"$defs":{"Branch":{"type":"object","properties":{"label":{"type":"string"},"below":{"type":"array","items":{"$ref":"#/$defs/Branch"}}},"required":["label"]}}}"##,
+        Used(r#"{"root":{"label":"a","below":[{"label":"b"}]}}"#),
+    ),
+    (
+        "maybe_model",
+        r##"{"type":"object","properties":{"filter":{"anyOf":[{"$ref":"#/$defs/F"},{"type":"null"}],"default":null}},"$defs":{"F":{"type":"object","properties":{"key":{"type":"string"}}}}}"##,
+        Used(r#"{"filter":null}"#),
+    ),
+    (
+        "dangling",
+        r##"{"type":"object","properties":{"view":{"$ref":"#/$defs/View"}}}"##,
+        LeftOut("#/$defs/View"),
+    ),
+    (
+        "moved",
+        r##"{"type":"object","properties":{"a":{"$ref":"#/definitions/A"}},"$defs":{"A":{"type":"string"}}}"##,
+        LeftOut("#/definitions/A"),
+    ),
+    (
+        "remote",
+        r#"{"type":"object","properties":{"a":{"$ref":"https://schemas.invalid/a.json"}}}"#,
+        LeftOut("schemas.invalid"),
+    ),
+    (
+        "circle",
+        r##"{"type":"object","properties":{"a":{"$ref":"#/$defs/A"}},"$defs":{"A":{"$ref":"#/$defs/B"},"B":{"$ref":"#/$defs/A"}}}"##,
+        LeftOut("circle"),
+    ),
+    // Bounds of 64 bits.
+    (
+        "wide",
+        r#"{"type":"object","properties":{"n":{"type":"integer","minimum":-9223372036854775808,"maximum":9223372036854775807}}}"#,
+        Used(r#"{"n":7}"#),
+    ),
+    ("scalar", r#"{"type":"string"}"#, LeftOut("object")),
+    ("no_schema_at_all", "7", LeftOut("not a JSON object")),
+];
 
 #[test]
 fn one_odd_tool_costs_only_itself() {
-    let odd = odd();
     let mut tools = vec![tool("echo", &object(&json!({"text": {"type": "string"}})))];
-    tools.extend(odd.iter().map(|(name, schema, _)| tool(name, schema)));
+    tools.extend(ODD.iter().map(|(name, schema, _)| {
+        let schema: Value = serde_json::from_str(schema).unwrap();
+        tool(name, &schema)
+    }));
     tools.push(json!({"name": "bare"}));
     tools.push(json!({"name": "nulls", "title": null, "description": null, "outputSchema": null, "annotations": [],
         "icons": null, "_meta": null, "inputSchema": {"type": "object"}}));
@@ -209,7 +178,7 @@ fn one_odd_tool_costs_only_itself() {
         ("bare", "{}"),
         ("nulls", "{}"),
     ];
-    for (name, _, fate) in &odd {
+    for (name, _, fate) in ODD {
         match fate {
             Used(arguments) => {
                 assert!(is_listed(name), "{name}: {}", shown["left_out"]);
@@ -234,7 +203,7 @@ fn one_odd_tool_costs_only_itself() {
     list.says("upstream server `box`: its tool dangling cannot be used");
     let served = gate.serve();
     let metrics = served.ask("GET", "/metrics", &[], b"");
-    let left_out = odd.iter().filter(|(.., fate)| matches!(fate, LeftOut(_)));
+    let left_out = ODD.iter().filter(|(.., fate)| matches!(fate, LeftOut(_)));
     let line = format!("tollgate_upstream_tools_left_out {}", left_out.count());
     assert!(metrics.body.contains(&line), "{}", metrics.body);
 }

@@ -42,7 +42,7 @@ fn message(span: Value) -> Value {
 }
 
 #[test]
-fn every_spelling_is_taken_and_what_is_not_usable_is_named() {
+fn every_spelling_of_a_sender_is_taken() {
     let gate = gate();
     let served = gate.serve();
     let old = json!({"resourceSpans": [{"instrumentationLibrarySpans": [{"instrumentationLibrary": {"name": "old"},
@@ -104,6 +104,12 @@ fn every_spelling_is_taken_and_what_is_not_usable_is_named() {
             "{n}: {body}"
         );
     }
+}
+
+#[test]
+fn what_cannot_be_used_is_named() {
+    let gate = gate();
+    let served = gate.serve();
     for (body, words) in [
         (message(span(20, json!({"spanId": "zz"}))), "spans/0/spanId"),
         (json!({"resourceLogs": []}), "/v1/logs"),

@@ -12,15 +12,18 @@ use crate::{SandboxError, bindings::Tool};
 /// The most tools of a component.
 const MAX_TOOLS: usize = 256;
 
-/// The tools, if all definitions are within their limits.
-pub(crate) fn checked(tools: Vec<Tool>) -> Result<Vec<ToolDefinition>, SandboxError> {
-    if tools.len() > MAX_TOOLS {
-        let reason = format!(
-            "it lists {} tools, more than {MAX_TOOLS}; split it",
-            tools.len()
-        );
+/// Requires that a component has no more than this many tools.
+pub(crate) fn check_count(tools: usize) -> Result<(), SandboxError> {
+    if tools > MAX_TOOLS {
+        let reason = format!("it lists {tools} tools, more than {MAX_TOOLS}; split it");
         return Err(SandboxError::ListTools { reason });
     }
+    Ok(())
+}
+
+/// The tools, if all definitions are within their limits.
+pub(crate) fn checked(tools: Vec<Tool>) -> Result<Vec<ToolDefinition>, SandboxError> {
+    check_count(tools.len())?;
     let mut names = BTreeSet::new();
     tools
         .into_iter()
@@ -38,7 +41,8 @@ pub(crate) fn checked(tools: Vec<Tool>) -> Result<Vec<ToolDefinition>, SandboxEr
         .collect()
 }
 
-fn definition(tool: Tool) -> Result<ToolDefinition, String> {
+/// The tool, if its definition is within its limits.
+pub(crate) fn definition(tool: Tool) -> Result<ToolDefinition, String> {
     let annotations = Annotations {
         read_only: tool.annotations.read_only,
         destructive: tool.annotations.destructive,

@@ -7,6 +7,7 @@
 //! | `pages` | the results of `tools/list`; a `nextCursor` is the number of the next page |
 //! | `answers` | by tool: the text after the id in the answer to a call; others say what they got |
 //! | `progress` | by tool: numbers that are reported before the answer |
+//! | `holds` | by tool: another tool, whose call comes before the answer is given |
 //!
 //! Each line that it gets is added to `SCRIPT.log`.
 
@@ -25,6 +26,8 @@ struct Server {
     script: Value,
     log: File,
     out: io::Stdout,
+    /// Calls that wait for a call of another tool.
+    held: Vec<(Value, Value)>,
 }
 
 impl Server {
@@ -74,8 +77,7 @@ impl Server {
             .unwrap_or_default();
         let token = asked.pointer("/_meta/progressToken").cloned();
         let of_tool = |key: &str| self.script.get(key)?.get(name).cloned();
-        let (progress, answer) = (of_tool("progress"), of_tool("answers"));
-        if let (Some(Value::Array(numbers)), Some(token)) = (progress, token) {
+        if let (Some(Value::Array(numbers)), Some(token)) = (of_tool("progress"), token) {
             for number in numbers {
                 let params = json!({"progressToken": token, "progress": number});
                 let told =
@@ -83,6 +85,32 @@ impl Server {
                 self.write(&format!("{told}\n"))?;
             }
         }
+        if self.script.pointer(&format!("/holds/{name}")).is_some() {
+            self.held.push((id.clone(), asked.clone()));
+            return Ok(());
+        }
+        self.answer(id, asked)?;
+        let is_released = |held: &(Value, Value)| {
+            let held = held.1.get("name").and_then(Value::as_str);
+            let by = self
+                .script
+                .pointer(&format!("/holds/{}", held.unwrap_or_default()));
+            by.and_then(Value::as_str) == Some(name)
+        };
+        let (released, held) = self.held.iter().cloned().partition(is_released);
+        self.held = held;
+        let released: Vec<(Value, Value)> = released;
+        released
+            .iter()
+            .try_for_each(|(id, asked)| self.answer(id, asked))
+    }
+
+    fn answer(&mut self, id: &Value, asked: &Value) -> Result<(), Failed> {
+        let name = asked
+            .get("name")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let answer = self.script.pointer(&format!("/answers/{name}")).cloned();
         match answer.as_ref().and_then(Value::as_str) {
             Some(rest) => self.say(id, rest),
             None => {
@@ -124,6 +152,7 @@ fn main() -> Result<(), Failed> {
         script: serde_json::from_slice(&fs::read(&script)?)?,
         log: OpenOptions::new().create(true).append(true).open(log)?,
         out: io::stdout(),
+        held: Vec::new(),
     };
     for line in io::stdin().lock().lines() {
         server.take(&line?)?;

@@ -361,7 +361,7 @@ mod tests {
             tool("new", ""),
             tool("twice", ""),
             tool("twice", ""),
-            json!({"name": "bad"}),
+            json!({"name": "bad", "inputSchema": {"properties": {"a": {"$ref": "#/$defs/Gone"}}}}),
             json!(7),
         ]);
         let difference = Difference::between(Some(&before.definitions()), &now);

@@ -99,15 +99,22 @@ impl Functions {
                 });
             }
             let said = docs.of(found.interface.as_deref().map(short), &found.name);
-            tools.push(function.tool(&name, said));
-            by_name.insert(name, function);
+            // Its name and its types are its own, and cost no other function.
+            match definitions::definition(function.tool(&name, said)) {
+                Ok(tool) => {
+                    tools.push(tool);
+                    by_name.insert(name, function);
+                }
+                Err(why) => left_out.push(format!("`{}`: {why}", printable(&source, 200))),
+            }
         }
         if by_name.is_empty() {
             return Err(SandboxError::NoFunctions { left_out });
         }
+        definitions::check_count(tools.len())?;
         Ok(Self {
             by_name,
-            tools: definitions::checked(tools)?,
+            tools,
             left_out,
         })
     }

@@ -109,7 +109,7 @@ fn proof() -> LogProof {
     }
 }
 
-/// Nothing is believed that the key has not signed; keys and proofs read back as they are written.
+/// Nothing is believed that the key has not signed; keys and proofs read back unchanged.
 fn proven(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let (verifier, signed) = (signer().verifier(), proof());
