@@ -10,7 +10,6 @@
 use std::{hint::black_box, time::Instant};
 
 use serde_json::{Value, json};
-use tollgate_testkit::measure::line;
 use tollgate_model::{
     ids::{RunId, SpanId},
     provenance::{
@@ -18,6 +17,7 @@ use tollgate_model::{
         ResultSource, Role, Trust,
     },
 };
+use tollgate_testkit::measure::line;
 
 const RUN: RunId = RunId::from_bytes([1; 16]);
 const MIB: usize = 1 << 20;

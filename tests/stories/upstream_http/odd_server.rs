@@ -145,9 +145,7 @@ pub(super) struct Odd {
 }
 
 impl Odd {
-    pub(super) fn serve(
-        answer: impl Fn(&Odd, &Request) -> Reply + Send + Sync + 'static,
-    ) -> Self {
+    pub(super) fn serve(answer: impl Fn(&Odd, &Request) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let odd = Self {
             address: listener.local_addr().unwrap().to_string(),

@@ -68,7 +68,14 @@ pub(super) fn tool(
         output_schema: output_schema.filter(|_| output_check.is_some()),
         annotations: definition.annotations,
         output_check,
-        ..called(config, defaults, Feature::Tool, name, own_name, input_schema)
+        ..called(
+            config,
+            defaults,
+            Feature::Tool,
+            name,
+            own_name,
+            input_schema,
+        )
     })
 }
 
@@ -94,7 +101,14 @@ pub(super) fn prompt(
     Ok(Tool {
         title: definition.title.clone(),
         description: definition.description.clone(),
-        ..called(config, defaults, Feature::Prompt, name, own_name, input_schema)
+        ..called(
+            config,
+            defaults,
+            Feature::Prompt,
+            name,
+            own_name,
+            input_schema,
+        )
     })
 }
 

@@ -10,8 +10,8 @@
 mod bounds;
 mod call;
 mod definition;
-mod login;
 mod definitions;
+mod login;
 mod offer;
 mod prompt;
 mod resource;
@@ -31,8 +31,8 @@ use tollgate_model::{canonical::Sha256Digest, entity::Uid};
 
 pub use call::Reporter;
 pub use definition::Definition;
-pub use login::{IssuedLogin, LoginAnswer, LoginError, LoginRequest, LoginStore, UserLogins};
 pub use definitions::Definitions;
+pub use login::{IssuedLogin, LoginAnswer, LoginError, LoginRequest, LoginStore, UserLogins};
 pub use offer::{Changes, Difference, Listings, MAX_INSTRUCTIONS, MAX_TOOLS, Offer, TextChange};
 pub use prompt::{PromptArgument, PromptDefinition};
 pub use resource::{ResourceDefinition, TemplateDefinition};

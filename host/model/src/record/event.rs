@@ -55,9 +55,7 @@ impl Event {
     pub fn arrival(&self) -> Option<CallArrival<'_>> {
         match self {
             Self::Decision(decision) => Some(CallArrival {
-                call: decision
-                    .call
-                    .filter(|_| decision.action.is_call()),
+                call: decision.call.filter(|_| decision.action.is_call()),
                 caller_span: decision.caller_span,
                 arrival: &decision.arrival,
             }),

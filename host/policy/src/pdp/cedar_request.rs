@@ -285,11 +285,7 @@ impl Pdp {
         Ok(Vec::new())
     }
 
-    fn typed_input(
-        &self,
-        tool: &str,
-        input: &Json,
-    ) -> Result<TypedArguments, RequestError> {
+    fn typed_input(&self, tool: &str, input: &Json) -> Result<TypedArguments, RequestError> {
         let typed = self.tools.get(tool);
         let typed =
             typed.ok_or_else(|| request_error(format!("the tool `{tool}` is not loaded")))?;
