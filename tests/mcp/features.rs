@@ -9,9 +9,10 @@ use rmcp::{
 };
 use serde_json::{Value, json};
 
-use crate::{
-    client::{Client, Era, Server, decision, text, world},
-    world::World,
+use tollgate_testkit::{
+    command::World,
+    mcp::{Client, Era, decision, text, world},
+    serve::Server,
 };
 
 const SERVER: &str = env!("CARGO_BIN_EXE_mcp-server");

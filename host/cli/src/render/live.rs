@@ -3,7 +3,6 @@
 use tollgate_model::{
     decision::Outcome,
     record::{DecisionRecord, Effect, Event, OutcomeRecord, Record, Status},
-    request::Action,
 };
 
 use crate::{

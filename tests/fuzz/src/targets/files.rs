@@ -77,7 +77,7 @@ fn lock(input: &[u8]) {
     );
     for upstream in lock.upstream.values() {
         if let Some(definitions) = upstream.definitions() {
-            assert!(definitions.len() <= upstream.tools.len());
+            assert!(definitions.tools.len() <= upstream.tools.len());
         }
     }
 }

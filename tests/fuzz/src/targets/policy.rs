@@ -60,7 +60,7 @@ fn tool_input(input: &[u8]) {
         }
     }
     let tools = BTreeMap::from([("box__tool".to_owned(), tool)]);
-    if let Err(error) = schema::build(schema::FIXED, &tools) {
+    if let Err(error) = schema::build(schema::FIXED, LoadedTypes::of_tools(&tools)) {
         panic!("one tool would cost the whole gate: {error}");
     }
 }

@@ -42,7 +42,7 @@ Examples:
 In the configuration of your MCP client, put `tollgate wrap --` before the command of the server. The first
 start creates a gate for this directory and command and pins the server's present tools; every start serves
 them over stdio. At first the gate permits every call (policy `observe-only`), and warns about that at each
-start.
+start. Prompts, resources and instructions of the server are carried as well, except those named by --without.
 
 --init and --from only create the gate, with proposed labels as comments, and print the client's new
 configuration. Gates are in ~/.local/state/tollgate/wrap, not in the working directory. A client's file may
@@ -66,6 +66,9 @@ pub(crate) struct Wrap {
     /// A variable of the environment that the server gets, in addition to PATH and HOME.
     #[arg(long = "env", value_name = "VARIABLE")]
     env: Vec<String>,
+    /// Features of the server that agents do not get; default: they get all. For a new gate.
+    #[arg(long, value_name = "FEATURE", value_delimiter = ',')]
+    without: Vec<Extra>,
     /// Only create the gate, and print the client's new configuration.
     #[arg(long)]
     init: bool,
@@ -163,7 +166,12 @@ fn dir(args: &Wrap, servers: &[Server]) -> Result<PathBuf, Failure> {
 
 /// Creates the gate: connects to the servers, writes the files, and pins the definitions. A server that cannot be
 /// reached is skipped, unless no other is left.
-async fn make(dir: &Path, mut servers: Vec<Server>, cx: &Context<'_>) -> Result<(), Failure> {
+async fn make(
+    dir: &Path,
+    mut servers: Vec<Server>,
+    without: &[Extra],
+    cx: &Context<'_>,
+) -> Result<(), Failure> {
     let draft = Draft::begin(dir);
     let unusable = leave_out_unusable(dir, &mut servers);
     for (name, why) in &unusable {
@@ -172,7 +180,7 @@ async fn make(dir: &Path, mut servers: Vec<Server>, cx: &Context<'_>) -> Result<
     if let (true, Some((_, failure))) = (servers.is_empty(), unusable.into_iter().next()) {
         return Err(failure);
     }
-    let mut gate = Gate::new(dir, &servers)?;
+    let mut gate = Gate::new(dir, &servers, without)?;
     gate.write_secrets()?;
     let (mut offers, mut failed) = (Vec::new(), Vec::new());
     for server in &servers {
@@ -227,12 +235,11 @@ fn offered(offer: &Difference) -> String {
     what.join(", ")
 }
 
-/// That the gate is one for these servers.
 /// Leave out the servers that no configuration can describe, such as one whose `url` is not one.
 fn leave_out_unusable(dir: &Path, servers: &mut Vec<Server>) -> Vec<(String, Failure)> {
     let mut unusable = Vec::new();
     servers.retain(
-        |server| match Gate::new(dir, std::slice::from_ref(server)) {
+        |server| match Gate::new(dir, std::slice::from_ref(server), &[]) {
             Ok(_) => true,
             Err(failure) => {
                 unusable.push((server.name.clone(), failure));
