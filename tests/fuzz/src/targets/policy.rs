@@ -7,7 +7,7 @@ use tollgate_policy::{
     case::{Case, Defaults, World},
     pdp::{LoadError, Pdp},
     policy::{Diagnostic, PolicyFile},
-    schema,
+    schema::{self, LoadedTypes},
     tool_input::ToolInput,
 };
 
