@@ -39,7 +39,7 @@ fn read_message(input: &[u8]) {
         assert!(arguments.is_none(), "what is not taken has no arguments");
     }
     let typed = serde_json::from_slice::<Value>(input);
-    if let (Some(id), Ok(typed)) = (id, &typed) {
+    if let (Some(id), None, Ok(typed)) = (id, &problem, &typed) {
         assert_eq!(typed["id"], id);
     }
     let Some(arguments) = arguments else { return };
