@@ -278,7 +278,7 @@ fn a_large_result_is_carried_or_cut_and_says_so() {
     }
 }
 
-/// What is cut is no failure where a schema promises more.
+/// What is cut is not a failure where a schema promises more.
 #[test]
 fn a_client_that_checks_a_promise_is_told_why_it_is_not_kept() {
     let (gate, _) = gate_with_large_results();

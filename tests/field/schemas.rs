@@ -21,7 +21,7 @@ enum Fate {
 
 use Fate::{LeftOut, Used};
 
-/// Tools as servers describe them, and what becomes of them.
+/// Tools as servers describe them, and what the gate does with them.
 const ODD: &[(&str, &str, Fate)] = &[
     // No type, or none that is an object's alone.
     ("anything", r#"{}"#, Used("{}")),

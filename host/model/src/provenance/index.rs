@@ -3,15 +3,12 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::{
     FieldTrust, IndexKey, Origin,
     key::Kind,
     parts::parts,
-    reading::Reading,
     request::RequestIndex,
-    structure::structured,
     texts::{Containment, TextIndex},
     words::{self, Word, words},
 };
@@ -21,8 +18,6 @@ use crate::ids::{RunId, SpanId};
 const MAX_REQUESTS: usize = 64;
 /// The most bytes that requests take; the oldest go first.
 const MAX_REQUEST_BYTES: usize = 6 << 20;
-/// The most bytes of a text that is read as fields though all of them are untrusted.
-const MAX_UNTRUSTED_FIELDS: usize = 64 * 1024;
 
 /// Where something was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -190,25 +185,6 @@ impl ReadIndex {
             && self.endings.is_empty()
             && self.trusted.is_empty()
             && self.texts.is_empty()
-    }
-
-    /// Adds a text of a result: as fields if it is JSON, YAML or a table, else as one.
-    pub fn read_text(&mut self, source: &ResultSource<'_>, text: &str) {
-        // The fields of a long text that are all untrusted tell nothing that the text does not.
-        let is_plain = text.len() > MAX_UNTRUSTED_FIELDS && source.trust.is_untrusted();
-        match (!is_plain).then(|| structured(text)).flatten() {
-            Some(value) => self.read_value(source, &value),
-            None => {
-                let mut reading = Reading::new(self, source);
-                reading.leaf(text);
-            }
-        }
-    }
-
-    /// Adds the fields of a result.
-    pub fn read_value(&mut self, source: &ResultSource<'_>, value: &Value) {
-        let mut reading = Reading::new(self, source);
-        reading.value(value);
     }
 
     fn place(&self, place: u32) -> Option<Place> {

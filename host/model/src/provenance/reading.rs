@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     Place, ReadIndex, ResultSource, Trust,
     key::Kind,
+    structure::structured,
     words::{self, words},
 };
 
@@ -22,13 +23,37 @@ const MAX_DEPTH: usize = 64;
 const MAX_WORDS: usize = 8;
 /// The fewest characters of such a word.
 const MIN_WORD: usize = 4;
-/// The most bytes of a trusted text; what follows is no value.
+/// The most bytes of a trusted text; what follows is not a value.
 const MAX_TRUSTED_TEXT: usize = 64 * 1024;
 /// The most lines of a trusted text whose parts are values.
 const MAX_LINES: usize = 4096;
 
+/// The most bytes of a text that is read as fields though all of them are untrusted.
+const MAX_UNTRUSTED_FIELDS: usize = 64 * 1024;
+
+impl ReadIndex {
+    /// Adds a text of a result: as fields if it is JSON, YAML or a table, else as one.
+    pub fn read_text(&mut self, source: &ResultSource<'_>, text: &str) {
+        // The fields of a long text that are all untrusted tell nothing that the text does not.
+        let is_plain = text.len() > MAX_UNTRUSTED_FIELDS && source.trust.is_untrusted();
+        match (!is_plain).then(|| structured(text)).flatten() {
+            Some(value) => self.read_value(source, &value),
+            None => {
+                let mut reading = Reading::new(self, source);
+                reading.leaf(text);
+            }
+        }
+    }
+
+    /// Adds the fields of a result.
+    pub fn read_value(&mut self, source: &ResultSource<'_>, value: &Value) {
+        let mut reading = Reading::new(self, source);
+        reading.value(value);
+    }
+}
+
 /// Reads one result.
-pub(super) struct Reading<'a> {
+struct Reading<'a> {
     index: &'a mut ReadIndex,
     source: &'a ResultSource<'a>,
     /// The path to the value that is being read.
@@ -38,7 +63,7 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    pub(super) fn new(index: &'a mut ReadIndex, source: &'a ResultSource<'a>) -> Self {
+    fn new(index: &'a mut ReadIndex, source: &'a ResultSource<'a>) -> Self {
         index.steps = index.steps.saturating_add(1);
         Self {
             index,
@@ -48,7 +73,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    pub(super) fn value(&mut self, value: &Value) {
+    fn value(&mut self, value: &Value) {
         if self.path.len() > MAX_DEPTH {
             return self.text(&value.to_string());
         }
@@ -74,7 +99,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    pub(super) fn leaf(&mut self, text: &str) {
+    fn leaf(&mut self, text: &str) {
         match self.source.trust.of(&self.path) {
             Trust::Trusted => self.trusted(text),
             Trust::Untrusted => self.text(text),

@@ -424,7 +424,11 @@ mod tests {
             .iter()
             .map(|name| json!({"name": name, "inputSchema": {}}))
             .collect();
-        let tools: Vec<_> = Offer::new(&tools).definitions().into_values().collect();
+        let tools: Vec<_> = Offer::new(&tools)
+            .definitions()
+            .tools
+            .into_values()
+            .collect();
         assert_eq!(tools.len(), names.len());
         let renamed = renamed("box", &tools);
         let table: toml::Table = toml::from_str(&renamed).unwrap();

@@ -46,7 +46,7 @@ fn clients(input: &[u8]) {
     for (_, failure) in leave_out_unusable(dir, &mut servers) {
         assert!(!failure.to_string().is_empty());
     }
-    if let Err(failure) = Gate::new(dir, &servers) {
+    if let Err(failure) = Gate::new(dir, &servers, &[]) {
         panic!("servers that can be described are not one configuration: {failure}");
     }
 }
