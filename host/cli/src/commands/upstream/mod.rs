@@ -35,8 +35,8 @@ Example:
 
 Connects to the server, and shows how its definitions differ from the accepted ones. Changes nothing.
 
-With --json: {name, digest, accepted, added, changed, vanished, same, left_out}, where there are some with
-{prompts, resources, templates}, each with {added, changed, vanished, same}, and with {instructions}.";
+With --json: {name, digest, accepted, added, changed, vanished, same, left_out}. If the server has them,
+also {prompts, resources, templates}, each {added, changed, vanished, same}, and {instructions}.";
 const ACCEPT: &str = "\
 Examples:
   $ tollgate upstream accept filesystem
