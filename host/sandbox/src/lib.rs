@@ -4,6 +4,9 @@
 //! call; [`PreparedInstance::run`] runs it. The operations that a component may request are in
 //! [`capability`], one folder per interface, and go through the [`port`], which the gate implements.
 //!
+//! The modules are layers: `port` and `resources`, `call`, `capability`, `wasi`, `store`, `component`, `guest`,
+//! `sandbox`, `load` and `run`. Each imports only those before it.
+//!
 //! This crate neither decides nor records, and keeps nothing between two calls. Everything from a guest is
 //! untrusted: names, sizes, paths, text and the time it takes are all bounded.
 
