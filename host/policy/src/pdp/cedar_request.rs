@@ -264,6 +264,7 @@ impl Pdp {
         input: &Json,
         facts: &Facts,
     ) -> Result<Vec<Vec<String>>, RequestError> {
+        let mut untyped = Vec::new();
         match action {
             Action::GetPrompt => {
                 context.insert("input", texts(input)?);
@@ -278,11 +279,11 @@ impl Pdp {
             tool => {
                 let typed = self.typed_input(tool.id(), input)?;
                 context.insert("input", typed.value);
-                context.extend(self.provenance(&facts.provenance)?);
-                return Ok(typed.untyped);
+                untyped = typed.untyped;
             }
         }
-        Ok(Vec::new())
+        context.extend(self.provenance(&facts.provenance)?);
+        Ok(untyped)
     }
 
     fn typed_input(&self, tool: &str, input: &Json) -> Result<TypedArguments, RequestError> {
