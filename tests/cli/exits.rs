@@ -106,7 +106,7 @@ fn only_events_before_a_tool_are_blocked() {
         "PermissionRequest",
         "NextMonth",
     ] {
-        let text = format!(r#"{{"session_id":"s","hook_event_name":"{event}"}}"#);
+        let text = format!(r#"{{"session_id":"s","hook_event_name":"{event}","prompt":"Pay."}}"#);
         let (code, said) = hook(&world, "", &text);
         assert_eq!(code, Some(0), "{event}: {said}");
     }

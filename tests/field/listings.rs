@@ -14,7 +14,9 @@ fn usable(gate: &Gate) -> Vec<String> {
         .as_array()
         .unwrap()
         .iter()
-        .map(|tool| tool["own_name"].as_str().unwrap().to_owned());
+        .map(|tool| tool["own_name"].as_str().unwrap().to_owned())
+        // The server's resources have no name of its own.
+        .filter(|own| !own.is_empty());
     own.collect()
 }
 

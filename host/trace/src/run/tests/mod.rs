@@ -232,7 +232,11 @@ fn what_evidence_is_missing_is_named() {
         .push(tell(SelfReportTopic::Summary, Some(call)));
     let view = CaseView::of(&story.steps(), &evidence);
     assert_eq!(whats(&view), ["summaries"]);
-    assert!(view.missing[0].why.starts_with("of 2 calls 1 came"));
+    assert!(
+        view.missing[0]
+            .why
+            .starts_with("1 of 2 calls have no reported reason")
+    );
     assert_eq!(view.actions[0].self_reports.len(), 1);
     assert_eq!(view.enforcement.decisions.get("escalate"), Some(&1));
     assert_eq!(
