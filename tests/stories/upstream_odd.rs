@@ -159,7 +159,7 @@ fn odd_features() -> Vec<(String, String)> {
         {"name": long},
         {"name": "twice"},
         {"name": "twice", "description": "Another."},
-        {"name": "odd", "arguments": [{"name": "a b"}]},
+        {"name": "odd", "arguments": [{"name": "a\"b"}]},
         7,
     ]});
     let resources = json!({"resources": [

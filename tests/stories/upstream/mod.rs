@@ -53,6 +53,8 @@ const UPSTREAM: &str = r#"
 command = ["scripted"]
 labels = []
 taints = []
+meta = ["example.com/trace"]
+limits = { output = "1MiB" }
 rename."odd.name" = "box__odd"
 [tools.box__read]
 taints = ["untrusted"]
@@ -402,22 +404,31 @@ async fn what_was_not_accepted_or_cannot_be_named_does_not_load() {
     ));
     world.write("tollgate.lock", &lock);
     world.configure("rename.\"odd.name\" = \"box__odd\"\n", "");
-    let odd = Gate::open(world.config(), options(&world, &scripted)).await;
-    let odd = odd.unwrap_err().to_string();
+    // A tool without a usable name costs itself alone.
+    let odd = Gate::open(world.config(), options(&world, &scripted))
+        .await
+        .unwrap();
+    let why = left_out(&odd);
     assert!(
-        odd.contains("add rename.\"odd.name\" = \"…\" under [upstream.box]"),
-        "{odd}"
+        why.contains("add rename.\"odd.name\" = \"…\" under [upstream.box]"),
+        "{why}"
     );
+    odd.close().await;
     world.configure(
         "[tools.box__read]",
         "rename.\"odd.name\" = \"box__read\"\n[tools.box__read]",
     );
-    let twice = Gate::open(world.config(), options(&world, &scripted)).await;
-    let twice = twice.unwrap_err().to_string();
-    assert!(
-        twice.contains("has the name of a tool of upstream server `box`"),
-        "{twice}"
-    );
+    let twice = Gate::open(world.config(), options(&world, &scripted))
+        .await
+        .unwrap();
+    let why = left_out(&twice);
+    assert!(why.contains("has the name of another tool"), "{why}");
+    twice.close().await;
+}
+
+/// Why a tool of `box` is left out.
+fn left_out(gate: &Gate) -> String {
+    gate.snapshot().executors.upstreams["box"].left_out()["odd.name"].clone()
 }
 
 #[tokio::test]

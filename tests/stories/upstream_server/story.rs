@@ -22,7 +22,7 @@ impl Story {
     pub(super) async fn with(reach: &str, http: Option<ChildProcess>, world: World) -> Self {
         let config = world.read("tollgate.toml");
         let upstream = format!(
-            "\n[secrets.key]\nfile = \"key\"\n[upstream.box]\n{reach}\nlabels = []\ntaints = []\n[tools.box__slow]\n\
+            "\n[secrets.key]\nfile = \"key\"\n[upstream.box]\n{reach}\nlabels = []\ntaints = []\nlimits = {{ output = \"1MiB\" }}\n[tools.box__slow]\n\
              limits = {{ time = \"60s\" }}\n"
         );
         world.write("key", TOKEN);

@@ -277,7 +277,10 @@ impl Pep {
             .flat_map(|entity| entity.parents.iter().cloned());
         let parents = parents.filter(|uid| matches!(uid.kind, Kind::Label | Kind::Tool));
         let met: BTreeSet<Uid> = labels.chain(tools).chain(parents).collect();
-        let retired = met.into_iter().filter(|uid| !ruleset.pdp.knows(uid));
+        let given: BTreeSet<Uid> = entities.iter().map(|entity| entity.uid.clone()).collect();
+        let retired = met
+            .into_iter()
+            .filter(|uid| !given.contains(uid) && !ruleset.pdp.knows(uid));
         entities.extend(retired.map(|uid| Entity::new(uid, [])));
         Facts {
             approval: None,

@@ -1,8 +1,10 @@
 //! Policies that nothing that is loaded can satisfy.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
-use cedar_policy_core::ast::{self, EntityType, PrincipalOrResourceConstraint as Constraint};
+use cedar_policy_core::ast::{
+    self, EntityType, EntityUID, PrincipalOrResourceConstraint as Constraint,
+};
 use tollgate_model::entity::NAMESPACE;
 
 use super::{RequestSpace, Satisfiability, named_entities};
@@ -44,6 +46,25 @@ impl RequestSpace<'_> {
         missing
     }
 
+    /// Whether one entity alone can be both principal and resource of what the policy is about: a rule about two
+    /// of them applies once there is another.
+    fn lacks_second(&self, policy: &LoadedPolicy) -> bool {
+        let cedar: &ast::Policy = policy.cedar.as_ref();
+        let about = |action: &&Arc<EntityUID>| self.is_of(cedar.action_constraint(), action);
+        let mut actions = self.pdp.actions.values().filter(about).peekable();
+        actions.peek().is_some()
+            && actions.all(|action| {
+                let Some(types) = self.pdp.schema.as_ref().get_action_id(action) else {
+                    return false;
+                };
+                let resources: BTreeSet<&EntityType> = types.applies_to_resources().collect();
+                let mut both = types
+                    .applies_to_principals()
+                    .filter(|ty| resources.contains(ty));
+                both.any(|ty| self.by_type.get(ty).is_some_and(|all| all.len() == 1))
+            })
+    }
+
     pub(super) fn dead(&self, policy: &LoadedPolicy) -> Diagnostic {
         let id = &policy.determining.policy.id;
         if let Some(kind) = self.missing_kind(policy) {
@@ -54,7 +75,21 @@ impl RequestSpace<'_> {
                 "nothing to do if you will add some later",
             );
         }
-        if let Satisfiability::Unsatisfiable = self.satisfiability(policy, &self.labelled) {
+        let unsatisfiable = matches!(
+            self.satisfiability(policy, &self.labelled),
+            Satisfiability::Unsatisfiable
+        );
+        if unsatisfiable && self.lacks_second(policy) {
+            return policy.diagnostic(
+                Level::Note,
+                "policy::idle",
+                format!(
+                    "policy `{id}` applies to nothing yet: it is about two users, and one is loaded"
+                ),
+                "nothing to do if you will add some later",
+            );
+        }
+        if unsatisfiable {
             return policy.diagnostic(
                 Level::Warning,
                 "policy::dead",
