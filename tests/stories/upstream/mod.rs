@@ -426,9 +426,15 @@ async fn what_was_not_accepted_or_cannot_be_named_does_not_load() {
     twice.close().await;
 }
 
-/// Why a tool of `box` is left out.
+/// Why tools of `box` are left out.
 fn left_out(gate: &Gate) -> String {
-    gate.snapshot().executors.upstreams["box"].left_out()["odd.name"].clone()
+    let upstreams = &gate.snapshot().executors.upstreams;
+    let why: Vec<&str> = upstreams["box"]
+        .left_out()
+        .values()
+        .map(String::as_str)
+        .collect();
+    why.join("\n")
 }
 
 #[tokio::test]

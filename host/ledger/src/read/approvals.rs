@@ -379,8 +379,8 @@ fn rejections(
             continue;
         }
         let answers = answers(conn, id)?.into_iter();
-        let rejection = answers.filter(|answer| !answer.approve && answer.took_effect);
-        rejections.extend(rejection.last().map(|answer| EarlierRejection {
+        let mut rejection = answers.filter(|answer| !answer.approve && answer.took_effect);
+        rejections.extend(rejection.next_back().map(|answer| EarlierRejection {
             id,
             at: answer.at,
             by: answer.by.id,
