@@ -186,8 +186,8 @@ impl Gate {
     /// What the server was sent in its last call.
     pub(crate) fn sent(&self) -> Value {
         let log = fs::read_to_string(self.path("script.json.log")).unwrap();
-        let calls = log.lines().filter(|line| line.contains("\"tools/call\""));
-        let call: Value = serde_json::from_str(calls.last().unwrap()).unwrap();
+        let mut calls = log.lines().filter(|line| line.contains("\"tools/call\""));
+        let call: Value = serde_json::from_str(calls.next_back().unwrap()).unwrap();
         call["params"]["arguments"].clone()
     }
 
