@@ -7,9 +7,12 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use http::HeaderValue;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use ring::{
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair},
+};
 use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject as _};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tollgate::{
     config::{AuthorizationServer, ClientAuthentication, UpstreamOauth},
@@ -225,7 +228,8 @@ impl OauthClient {
         key_id: Option<String>,
     ) -> Option<Zeroizing<String>> {
         let key = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).ok()?;
-        let key = EncodingKey::from_ec_der(key.secret_pkcs8_der());
+        let (algorithm, random) = (&ECDSA_P256_SHA256_FIXED_SIGNING, SystemRandom::new());
+        let key = EcdsaKeyPair::from_pkcs8(algorithm, key.secret_pkcs8_der(), &random).ok()?;
         let now = jiff::Timestamp::now().as_second();
         let audience = match authority.has_issuer {
             true => authority.issuer.clone(),
@@ -234,12 +238,15 @@ impl OauthClient {
         let id = &self.config.client_id;
         let claims = json!({"iss": id, "sub": id, "aud": audience, "jti": random_text()?, "iat": now,
             "exp": now + ASSERTION});
-        let header = Header {
-            kid: key_id,
-            ..Header::new(Algorithm::ES256)
-        };
-        let signed = jsonwebtoken::encode(&header, &claims, &key).ok()?;
-        Some(Zeroizing::new(signed))
+        let mut header = json!({"typ": "JWT", "alg": "ES256"});
+        if let (Some(id), Some(members)) = (key_id, header.as_object_mut()) {
+            members.insert("kid".into(), id.into());
+        }
+        let encoded = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
+        let message = format!("{}.{}", encoded(&header), encoded(&claims));
+        let signature = key.sign(&random, message.as_bytes()).ok()?;
+        let signature = URL_SAFE_NO_PAD.encode(signature);
+        Some(Zeroizing::new(format!("{message}.{signature}")))
     }
 }
 
