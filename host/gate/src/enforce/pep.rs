@@ -277,11 +277,10 @@ impl Pep {
             .flat_map(|entity| entity.parents.iter().cloned());
         let parents = parents.filter(|uid| matches!(uid.kind, Kind::Label | Kind::Tool));
         let met: BTreeSet<Uid> = labels.chain(tools).chain(parents).collect();
-        let given: BTreeSet<Uid> = entities.iter().map(|entity| entity.uid.clone()).collect();
-        let retired = met
-            .into_iter()
-            .filter(|uid| !given.contains(uid) && !ruleset.pdp.knows(uid));
-        entities.extend(retired.map(|uid| Entity::new(uid, [])));
+        let retired = met.into_iter().filter(|uid| !ruleset.pdp.knows(uid));
+        let is_given = |uid: &Uid| entities.iter().any(|entity| entity.uid == *uid);
+        let retired: Vec<Uid> = retired.filter(|uid| !is_given(uid)).collect();
+        entities.extend(retired.into_iter().map(|uid| Entity::new(uid, [])));
         Facts {
             approval: None,
             entities,
