@@ -49,7 +49,7 @@ pub(super) type Known = Arc<Mutex<Option<Arc<Offer>>>>;
 
 /// What agents may have of a server.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(super) struct OfferFilter {
     /// Its tools; all where nothing is said.
     pub(super) tools: Option<BTreeSet<String>>,
     pub(super) carried: CarriedFeatures,
@@ -64,7 +64,7 @@ pub(super) struct Connection {
     listed: tokio::sync::Mutex<Option<(u64, Arc<Offer>)>>,
     places: Semaphore,
     stale: Stale,
-    wanted: Wanted,
+    wanted: OfferFilter,
     secrets: Arc<Vault>,
     running: Mutex<Option<ConnectionTasks>>,
 }
@@ -97,7 +97,7 @@ impl Connection {
         process: Option<Process>,
         known: Known,
         stale: Stale,
-        wanted: Wanted,
+        wanted: OfferFilter,
         secrets: Arc<Vault>,
     ) -> Self {
         let peer = service.peer().clone();

@@ -24,7 +24,7 @@ use tollgate_model::backoff::Backoff;
 
 use super::{
     child::{Process, Start},
-    connection::{Connection, Known, Wanted},
+    connection::{Connection, Known, OfferFilter},
     handler::{Handler, ServerMessages},
     http::{EventStream, HttpClient, HttpError, HttpTransport, Stale},
     oauth::AccessTokens,
@@ -244,7 +244,7 @@ impl Server {
             }
         };
         let known = Arc::clone(&self.known);
-        let wanted = Wanted {
+        let wanted = OfferFilter {
             tools: self.config.tools.clone(),
             carried: self.config.carried.clone(),
         };

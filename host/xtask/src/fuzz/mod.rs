@@ -64,7 +64,7 @@ struct Target {
 
 /// How playing a target ended.
 #[derive(Debug)]
-struct Played {
+struct TargetRun {
     guided: bool,
     /// Inputs that were tried, where that is known.
     variants: Option<u64>,
@@ -197,7 +197,7 @@ fn build_guided(work: &Path, is_json: bool) -> Option<PathBuf> {
     None
 }
 
-fn play_guided(program: &Path, target: &Target, seconds: u64, work: &Path) -> Result<Played> {
+fn play_guided(program: &Path, target: &Target, seconds: u64, work: &Path) -> Result<TargetRun> {
     let corpus = work.join("corpus").join(&target.name);
     fs::create_dir_all(&corpus)?;
     let (crash, log) = (
@@ -234,7 +234,7 @@ fn play_guided(program: &Path, target: &Target, seconds: u64, work: &Path) -> Re
             log.display()
         );
     }
-    Ok(Played {
+    Ok(TargetRun {
         guided: true,
         variants: units,
         found,
@@ -242,7 +242,7 @@ fn play_guided(program: &Path, target: &Target, seconds: u64, work: &Path) -> Re
 }
 
 /// Play the target's own test.
-fn play_test(target: &Target, seconds: u64, work: &Path) -> Result<Played> {
+fn play_test(target: &Target, seconds: u64, work: &Path) -> Result<TargetRun> {
     let last = work.join("input");
     forget(&last)?;
     let output = cargo(&["test", "--quiet", "--locked", "--package", target.package])
@@ -268,7 +268,7 @@ fn play_test(target: &Target, seconds: u64, work: &Path) -> Result<Played> {
     if !output.status.success() && found.is_none() {
         bail!("{}: its test failed: {told}", target.name);
     }
-    Ok(Played {
+    Ok(TargetRun {
         guided: false,
         variants,
         found,
@@ -295,7 +295,7 @@ fn kept(target: &Target, file: &Path) -> Result<Option<PathBuf>> {
     Ok(Some(place))
 }
 
-fn tell(target: &Target, seconds: u64, played: &Played, is_json: bool) {
+fn tell(target: &Target, seconds: u64, played: &TargetRun, is_json: bool) {
     let again = format!("cargo test -p {} {TEST}{}", target.package, target.name);
     let found = played.found.as_ref().map(|file| file.display().to_string());
     if is_json {

@@ -125,8 +125,8 @@ fn show(begun: &LoginRequestReply, cx: &Context<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the handler of redirects knows.
-struct Awaited {
+/// The state that a redirect must have, and where its parameters go.
+struct RedirectHandler {
     state: String,
     answers: mpsc::Sender<Value>,
 }
@@ -135,7 +135,7 @@ struct Awaited {
 /// this waits for the next one.
 async fn redirect(listener: TcpListener, state: &str) -> Result<Value, Failure> {
     let (answers, mut answer) = mpsc::channel(1);
-    let awaited = Arc::new(Awaited {
+    let awaited = Arc::new(RedirectHandler {
         state: state.into(),
         answers,
     });
@@ -153,7 +153,7 @@ async fn redirect(listener: TcpListener, state: &str) -> Result<Value, Failure> 
     taken.ok_or_else(|| Failure::plain("no answer can be awaited any more"))
 }
 
-async fn take(State(awaited): State<Arc<Awaited>>, RawQuery(query): RawQuery) -> Response {
+async fn take(State(awaited): State<Arc<RedirectHandler>>, RawQuery(query): RawQuery) -> Response {
     let answer = parameters(&query.unwrap_or_default());
     let (status, text) = match answer {
         Some(answer) if answer.get("state").and_then(Value::as_str) == Some(&*awaited.state) => {

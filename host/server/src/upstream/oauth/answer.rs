@@ -35,10 +35,10 @@ impl std::fmt::Debug for TokenAnswer {
 
 #[derive(Deserialize)]
 struct Document {
-    access_token: Option<Zeroized>,
+    access_token: Option<SecretText>,
     token_type: Option<String>,
     expires_in: Option<Value>,
-    refresh_token: Option<Zeroized>,
+    refresh_token: Option<SecretText>,
     scope: Option<String>,
 }
 
@@ -50,9 +50,9 @@ struct ErrorDocument {
 /// A text that is overwritten when it is dropped.
 #[derive(Deserialize)]
 #[serde(from = "String")]
-struct Zeroized(Zeroizing<String>);
+struct SecretText(Zeroizing<String>);
 
-impl From<String> for Zeroized {
+impl From<String> for SecretText {
     fn from(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
@@ -77,10 +77,10 @@ impl TokenAnswer {
         if !document.token_type.as_ref().is_some_and(is_bearer) {
             return Err(unusable("its `token_type` is not Bearer"));
         }
-        let Zeroized(access) = document
+        let SecretText(access) = document
             .access_token
             .ok_or_else(|| unusable("it has no `access_token`"))?;
-        let refresh = document.refresh_token.map(|Zeroized(token)| token);
+        let refresh = document.refresh_token.map(|SecretText(token)| token);
         if !is_token(&access) || refresh.as_ref().is_some_and(|token| !is_token(token)) {
             return Err(unusable(
                 "a token is not 8 to 16384 visible ASCII characters",

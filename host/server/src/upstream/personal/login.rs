@@ -41,9 +41,9 @@ const ERRORS: &[&str] = &[
 
 /// Logins that have begun, by their state.
 #[derive(Debug, Default)]
-pub(super) struct PendingLogins(HashMap<String, Pending>);
+pub(super) struct PendingLogins(HashMap<String, PendingLogin>);
 
-struct Pending {
+struct PendingLogin {
     user: String,
     verifier: Zeroizing<String>,
     redirect: String,
@@ -51,20 +51,20 @@ struct Pending {
     since: Instant,
 }
 
-impl std::fmt::Debug for Pending {
+impl std::fmt::Debug for PendingLogin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Pending")
+        f.write_str("PendingLogin")
     }
 }
 
-impl Pending {
+impl PendingLogin {
     fn is_valid(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.since) < VALID
     }
 }
 
 impl PendingLogins {
-    fn add(&mut self, state: &str, pending: Pending) {
+    fn add(&mut self, state: &str, pending: PendingLogin) {
         let now = pending.since;
         self.0.retain(|_, known| known.is_valid(now));
         let of_user = self
@@ -83,7 +83,7 @@ impl PendingLogins {
     }
 
     /// The login with this state, if this user has begun it. It counts once.
-    fn take(&mut self, user: &str, state: &str, now: Instant) -> Option<Pending> {
+    fn take(&mut self, user: &str, state: &str, now: Instant) -> Option<PendingLogin> {
         let known = self.0.get(state)?;
         if known.user != user || !known.is_valid(now) {
             return None;
@@ -140,7 +140,7 @@ impl PersonalServer {
         };
         let url = request.url().map_err(|error| self.failed(&error))?;
         let issuer = authority.issuer.clone();
-        let pending = Pending {
+        let pending = PendingLogin {
             user: user.into(),
             verifier,
             redirect: redirect.to_string(),
@@ -315,8 +315,8 @@ mod tests {
         assert!(check_issuer(&authority, Some("https://as")).is_err());
     }
 
-    fn pending(user: &str, since: Instant) -> Pending {
-        Pending {
+    fn pending(user: &str, since: Instant) -> PendingLogin {
+        PendingLogin {
             user: user.into(),
             verifier: Zeroizing::new(String::new()),
             redirect: String::new(),
