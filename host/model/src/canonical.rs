@@ -110,6 +110,12 @@ pub fn escape_segment(segment: &str) -> String {
     segment.replace('~', "~0").replace('/', "~1")
 }
 
+/// The text of one escaped segment of a JSON pointer (RFC 6901, section 4).
+#[must_use]
+pub fn unescape_segment(segment: &str) -> String {
+    segment.replace("~1", "/").replace("~0", "~")
+}
+
 struct Seed<'a>(&'a Reader);
 
 impl<'de> DeserializeSeed<'de> for Seed<'_> {

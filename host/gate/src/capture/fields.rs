@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use tollgate_model::canonical::unescape_segment;
+
 /// What is done with a value.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::VariantNames)]
 #[strum(serialize_all = "lowercase")]
@@ -50,7 +52,7 @@ impl Fields {
             for segment in path.split('/') {
                 at = match segment {
                     "*" => at.any.get_or_insert_default(),
-                    name => at.below.entry(unescape(name)).or_default(),
+                    name => at.below.entry(unescape_segment(name)).or_default(),
                 };
             }
         }
@@ -63,11 +65,6 @@ impl Fields {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
-}
-
-/// `~1` is a slash in a name, `~0` a tilde.
-fn unescape(segment: &str) -> String {
-    segment.replace("~1", "/").replace("~0", "~")
 }
 
 /// A position in a value, with the treatments that may apply.

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use tollgate_model::canonical;
+use tollgate_model::canonical::{self, unescape_segment};
 
 use crate::tool::Content;
 
@@ -91,8 +91,7 @@ fn segments(pointer: &str) -> Option<Vec<String>> {
         return Some(Vec::new());
     }
     let path = pointer.strip_prefix('/')?;
-    let unescape = |segment: &str| segment.replace("~1", "/").replace("~0", "~");
-    Some(path.split('/').map(unescape).collect())
+    Some(path.split('/').map(unescape_segment).collect())
 }
 
 /// Replaces the values that `segments` name below `value`, and returns their number. `None` if one is

@@ -15,7 +15,7 @@ const MAX_ARGUMENTS: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PromptDefinition {
-    /// The server's own name for it: visible ASCII without quotes and backslashes.
+    /// The server's own name for it: ASCII without quotes and backslashes, with blanks only between other characters.
     pub name: String,
     /// A name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -32,7 +32,7 @@ pub struct PromptDefinition {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PromptArgument {
-    /// Its name: visible ASCII without quotes and backslashes.
+    /// Its name: ASCII without quotes and backslashes, with blanks only between other characters.
     pub name: String,
     /// A name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]

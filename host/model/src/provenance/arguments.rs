@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{PointerPattern, Role};
+use crate::canonical::escape_segment;
 
 /// The most levels of a schema that are read.
 const MAX_DEPTH: usize = 6;
@@ -69,7 +70,7 @@ fn properties(schema: &Value, path: &mut Vec<String>, found: &mut Vec<(PointerPa
         .into_iter()
         .flatten()
     {
-        path.push(name.replace('~', "~0").replace('/', "~1"));
+        path.push(escape_segment(name));
         let role = by_format(property, 0)
             .or_else(|| may_hold_text(property, 0).then(|| by_name(name)).flatten());
         if let Some(role) = role

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{ArgumentRoles, Origin, ReadIndex, Role, Source, asked::is_asked, parts::is_value};
-use crate::ids::RunId;
+use crate::{canonical::escape_segment, ids::RunId};
 
 /// The most values of a call whose origin is looked up.
 const MAX_VALUES: usize = 1024;
@@ -89,7 +89,7 @@ impl CallArguments<'_> {
             path: Vec::new(),
             count: 0,
             facts: ProvenanceFacts {
-                asked: request.is_some_and(|request| is_asked(index.key(), request, self.asked_by)),
+                asked: request.is_some_and(|request| is_asked(&index.key, request, self.asked_by)),
                 known: index.is_complete(self.run),
                 ..ProvenanceFacts::default()
             },
@@ -195,7 +195,7 @@ fn pointer(path: &[String]) -> String {
     let mut pointer = String::new();
     for part in path {
         pointer.push('/');
-        pointer.push_str(&part.replace('~', "~0").replace('/', "~1"));
+        pointer.push_str(&escape_segment(part));
     }
     pointer
 }

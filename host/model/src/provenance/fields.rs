@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::canonical::{escape_segment, unescape_segment};
+
 /// Whether a field is written by the system or by strangers.
 #[derive(
     Debug,
@@ -55,7 +57,7 @@ impl PointerPattern {
         };
         let part = |part: &str| match part {
             "*" => Part::Any,
-            name => Part::Named(name.replace("~1", "/").replace("~0", "~")),
+            name => Part::Named(unescape_segment(name)),
         };
         Ok(Self {
             parts: rest.split('/').map(part).collect(),
@@ -85,7 +87,7 @@ impl fmt::Display for PointerPattern {
             match part {
                 Part::Any => f.write_str("/*")?,
                 Part::Named(name) => {
-                    write!(f, "/{}", name.replace('~', "~0").replace('/', "~1"))?;
+                    write!(f, "/{}", escape_segment(name))?;
                 }
             }
         }

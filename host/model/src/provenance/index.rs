@@ -127,9 +127,7 @@ impl ReadIndex {
         match value.strip_prefix('*') {
             Some(ending) if ending.len() > 1 => self.endings.push(ending.to_lowercase()),
             _ => {
-                let joined = words::joined(&words(value));
-                let digest = self.key.digest(Kind::Field, [joined.as_str()]);
-                self.operator.insert(digest);
+                self.operator.insert(self.key.field(&words(value)));
             }
         }
     }
@@ -174,10 +172,6 @@ impl ReadIndex {
         found.map(|(_, request)| request)
     }
 
-    pub(super) fn key(&self) -> &IndexKey {
-        &self.key
-    }
-
     /// Whether nothing was read that could be a source.
     pub(super) fn is_empty(&self) -> bool {
         self.requests.is_empty()
@@ -205,13 +199,7 @@ impl ReadIndex {
             return Found::one(Origin::User, None);
         }
         let written = self.written(value);
-        let safe = match self.is_operators(words) {
-            true => Some(Found::one(Origin::Operator, None)),
-            false => self
-                .trusted_place(words)
-                .map(|place| Found::one(Origin::Trusted, self.place(place))),
-        };
-        if let Some(mut found) = safe {
+        if let Some(mut found) = self.find_vouched(words) {
             if let Some(Containment::Whole(place)) = written {
                 found.sources.push(Source {
                     origin: Origin::Untrusted,
@@ -229,6 +217,20 @@ impl ReadIndex {
         if let Some(found) = self.find_parts(value, words.len()) {
             return found;
         }
+        self.unvouched(written)
+    }
+
+    /// Whether the operator or the system that a field belongs to vouches for a value.
+    fn find_vouched(&self, words: &[Word]) -> Option<Found> {
+        if self.is_operators(words) {
+            return Some(Found::one(Origin::Operator, None));
+        }
+        let place = self.trusted_place(words)?;
+        Some(Found::one(Origin::Trusted, self.place(place)))
+    }
+
+    /// The origin of a value for which no one vouches: what cannot be looked up is untrusted.
+    fn unvouched(&self, written: Option<Containment>) -> Found {
         match written {
             Some(part) => Found::one(Origin::Untrusted, self.place(part.source())),
             None if self.texts.is_full() => Found::one(Origin::Untrusted, None),
@@ -274,8 +276,7 @@ impl ReadIndex {
         if self.trusted.is_empty() {
             return None;
         }
-        let joined = words::joined(words);
-        let field = self.key.digest(Kind::Field, [joined.as_str()]);
+        let field = self.key.field(words);
         let compact = || {
             let compact = words::compact(words)?;
             let digest = self.key.digest(Kind::Compact, [compact.as_str()]);
@@ -312,16 +313,7 @@ impl ReadIndex {
         if self.is_users(words) {
             return Found::one(Origin::User, None);
         }
-        if self.is_operators(words) {
-            return Found::one(Origin::Operator, None);
-        }
-        if let Some(place) = self.trusted_place(words) {
-            return Found::one(Origin::Trusted, self.place(place));
-        }
-        match self.written(part) {
-            Some(found) => Found::one(Origin::Untrusted, self.place(found.source())),
-            None if self.texts.is_full() => Found::one(Origin::Untrusted, None),
-            None => Found::one(Origin::Model, None),
-        }
+        self.find_vouched(words)
+            .unwrap_or_else(|| self.unvouched(self.written(part)))
     }
 }

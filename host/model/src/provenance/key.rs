@@ -4,6 +4,8 @@ use std::hash::Hasher as _;
 
 use siphasher::sip::SipHasher13;
 
+use super::words::{self, Word};
+
 /// The secret of an index. Without it, neither can the digests be guessed nor values be built to collide.
 #[derive(Clone)]
 pub struct IndexKey {
@@ -48,6 +50,11 @@ impl IndexKey {
             hasher.write_u8(0xff);
         }
         hasher.finish()
+    }
+
+    /// The digest of a value that is a whole field.
+    pub(super) fn field(&self, words: &[Word]) -> u64 {
+        self.digest(Kind::Field, [words::joined(words).as_str()])
     }
 
     /// The digest of a run of eight bytes.

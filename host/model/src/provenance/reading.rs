@@ -10,6 +10,7 @@ use super::{
     structure::structured,
     words::{self, words},
 };
+use crate::canonical::escape_segment;
 
 /// The most trusted values.
 const MAX_TRUSTED: usize = 1 << 17;
@@ -27,7 +28,6 @@ const MIN_WORD: usize = 4;
 const MAX_TRUSTED_TEXT: usize = 64 * 1024;
 /// The most lines of a trusted text whose parts are values.
 const MAX_LINES: usize = 4096;
-
 /// The most bytes of a text that is read as fields though all of them are untrusted.
 const MAX_UNTRUSTED_FIELDS: usize = 64 * 1024;
 
@@ -38,22 +38,18 @@ impl ReadIndex {
         let is_plain = text.len() > MAX_UNTRUSTED_FIELDS && source.trust.is_untrusted();
         match (!is_plain).then(|| structured(text)).flatten() {
             Some(value) => self.read_value(source, &value),
-            None => {
-                let mut reading = Reading::new(self, source);
-                reading.leaf(text);
-            }
+            None => ResultReader::new(self, source).leaf(text),
         }
     }
 
     /// Adds the fields of a result.
     pub fn read_value(&mut self, source: &ResultSource<'_>, value: &Value) {
-        let mut reading = Reading::new(self, source);
-        reading.value(value);
+        ResultReader::new(self, source).value(value);
     }
 }
 
 /// Reads one result.
-struct Reading<'a> {
+struct ResultReader<'a> {
     index: &'a mut ReadIndex,
     source: &'a ResultSource<'a>,
     /// The path to the value that is being read.
@@ -62,7 +58,7 @@ struct Reading<'a> {
     known: BTreeMap<String, u32>,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> ResultReader<'a> {
     fn new(index: &'a mut ReadIndex, source: &'a ResultSource<'a>) -> Self {
         index.steps = index.steps.saturating_add(1);
         Self {
@@ -145,8 +141,7 @@ impl<'a> Reading<'a> {
                 trusted.entry(digest).or_insert(place);
             }
         };
-        let joined = words::joined(&words);
-        insert(key.digest(Kind::Field, [joined.as_str()]));
+        insert(key.field(&words));
         if let Some(compact) = words::compact(&words) {
             // The groups of digits of an account number are not values by themselves.
             return insert(key.digest(Kind::Compact, [compact.as_str()]));
@@ -166,15 +161,14 @@ impl<'a> Reading<'a> {
                 break;
             }
             pointer.push('/');
-            pointer.push_str(&part.replace('~', "~0").replace('/', "~1"));
+            pointer.push_str(&escape_segment(part));
         }
         if let Some(place) = self.known.get(&pointer) {
             return *place;
         }
         let places = &mut self.index.places;
-        let last = || u32::try_from(places.len().saturating_sub(1)).unwrap_or(u32::MAX);
         if places.len() >= MAX_PLACES {
-            return last();
+            return last(places);
         }
         places.push(Place {
             call: self.source.call,
@@ -183,8 +177,13 @@ impl<'a> Reading<'a> {
             step: self.index.steps,
             tool: self.source.tool.to_owned(),
         });
-        let place = u32::try_from(places.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        let place = last(places);
         self.known.insert(pointer, place);
         place
     }
+}
+
+/// The number of the last place.
+fn last(places: &[Place]) -> u32 {
+    u32::try_from(places.len().saturating_sub(1)).unwrap_or(u32::MAX)
 }

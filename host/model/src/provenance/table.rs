@@ -19,7 +19,7 @@ pub(super) struct DigestTable {
 
 /// The outcome of an insertion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Inserted {
+pub(super) enum Insertion {
     /// It is in the table.
     Yes,
     /// The table is full.
@@ -46,11 +46,11 @@ impl DigestTable {
     }
 
     /// Inserts a digest; the first source of it stays.
-    pub(super) fn insert(&mut self, digest: u64, source: u32) -> Inserted {
+    pub(super) fn insert(&mut self, digest: u64, source: u32) -> Insertion {
         if (self.used + 1) * 5 > self.slots.len() * 4 && !self.grow() {
             return match self.get(digest) {
-                Some(_) => Inserted::Yes,
-                None => Inserted::Full,
+                Some(_) => Insertion::Yes,
+                None => Insertion::Full,
             };
         }
         let tag = digest >> SOURCE_BITS;
@@ -58,7 +58,7 @@ impl DigestTable {
         if place(&mut self.slots, tag, slot) {
             self.used += 1;
         }
-        Inserted::Yes
+        Insertion::Yes
     }
 
     /// The first source of a digest.
@@ -136,8 +136,8 @@ mod tests {
             for (digest, source) in entries {
                 let digest = digest.wrapping_mul(0x9e37_79b9_7f4a_7c15);
                 match table.insert(digest, source) {
-                    Inserted::Yes => drop(model.entry(digest).or_insert(source)),
-                    Inserted::Full => full = true,
+                    Insertion::Yes => drop(model.entry(digest).or_insert(source)),
+                    Insertion::Full => full = true,
                 }
             }
             for (digest, source) in &model {

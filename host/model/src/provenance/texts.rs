@@ -9,7 +9,7 @@
 use super::{
     key::{IndexKey, Kind},
     skeleton::{fold_ascii, fold_char, folded},
-    table::{DigestTable, Inserted},
+    table::{DigestTable, Insertion},
 };
 
 /// Folded bytes of a run.
@@ -81,7 +81,7 @@ impl TextIndex {
     }
 
     fn insert(&mut self, digest: u64, source: u32) {
-        self.is_full |= self.table.insert(digest, source) == Inserted::Full;
+        self.is_full |= self.table.insert(digest, source) == Insertion::Full;
     }
 
     /// How much of a value stands in the texts, forwards or backwards.

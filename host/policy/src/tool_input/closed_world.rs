@@ -5,7 +5,7 @@
 //! knows all its members, and the defaults of a union are those of that alternative.
 
 use serde_json::{Map, Value};
-use tollgate_model::canonical::escape_segment;
+use tollgate_model::canonical::{escape_segment, unescape_segment};
 
 use super::{
     ArgumentProblem,
@@ -177,10 +177,7 @@ fn open_below(ty: &InputType, prefix: &str, found: &mut Vec<String>) {
 
 /// Whether this position of the arguments may hold text.
 pub(super) fn accepts_text(record: &Record, pointer: &str) -> bool {
-    let mut segments = pointer
-        .split('/')
-        .skip(1)
-        .map(|segment| segment.replace("~1", "/").replace("~0", "~"));
+    let mut segments = pointer.split('/').skip(1).map(unescape_segment);
     let Some(first) = segments.next() else {
         return false;
     };

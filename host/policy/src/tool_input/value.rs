@@ -9,7 +9,10 @@ use std::str::FromStr as _;
 
 use cedar_policy_core::ast::{Eid, EntityType, EntityUID, Value as CedarValue};
 use serde_json::{Map, Value};
-use tollgate_model::{canonical, entity::NAMESPACE};
+use tollgate_model::{
+    canonical::{self, escape_segment},
+    entity::NAMESPACE,
+};
 
 use super::{
     ArgumentProblem, NumberMapping, TypedArguments, closed_world, number,
@@ -64,7 +67,7 @@ impl Writer {
                     None => continue,
                 },
             };
-            let token = name.replace('~', "~0").replace('/', "~1");
+            let token = escape_segment(name);
             let value = self.at(&token, |writer| {
                 writer.within(name, |writer| writer.value(&field.ty, value))
             });

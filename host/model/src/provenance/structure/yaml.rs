@@ -9,7 +9,7 @@ mod scalar;
 
 use serde_json::{Map, Value};
 
-use scalar::{Ended, is_plain_key, plain_line};
+use scalar::{ScalarEnd, is_plain_key, plain_line};
 
 /// The most levels of collections.
 const MAX_DEPTH: usize = 32;
@@ -63,8 +63,8 @@ struct Lines<'a> {
 fn key(text: &str) -> Option<(String, &str)> {
     let (key, rest) = match text.bytes().next()? {
         quote @ (b'\'' | b'"') => match scalar::quoted(text.get(1..)?, quote)? {
-            Ended::Here { value, rest } => (value, rest),
-            Ended::Open => return None,
+            ScalarEnd::Here { value, rest } => (value, rest),
+            ScalarEnd::Open => return None,
         },
         _ => {
             let colon = text
@@ -213,8 +213,8 @@ impl<'a> Lines<'a> {
             self.at += 1;
         }
         match scalar::quoted(&whole, quote)? {
-            Ended::Here { value, rest } => rest.is_empty().then_some(Value::String(value)),
-            Ended::Open => None,
+            ScalarEnd::Here { value, rest } => rest.is_empty().then_some(Value::String(value)),
+            ScalarEnd::Open => None,
         }
     }
 
@@ -357,7 +357,7 @@ impl<'a> Flow<'a> {
         let rest = self.rest();
         if let Some(quote @ (b'\'' | b'"')) = rest.bytes().next() {
             let inner = rest.get(1..)?;
-            let Ended::Here { value, rest: after } = scalar::quoted(inner, quote)? else {
+            let ScalarEnd::Here { value, rest: after } = scalar::quoted(inner, quote)? else {
                 return None;
             };
             self.at = self.text.len() - after.len();

@@ -8,6 +8,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use tollgate_egress::WireRequest;
+use tollgate_model::canonical::unescape_segment;
 
 use super::{HttpError, headers};
 use crate::port::SecretValue;
@@ -135,7 +136,7 @@ fn document(body: Option<&[u8]>) -> Result<Value, HttpError> {
 fn put(document: &mut Value, pointer: &str, text: String) -> Result<(), HttpError> {
     let nowhere = || HttpError::Invalid("a secret's JSON pointer leads nowhere in the body".into());
     let (above, last) = pointer.rsplit_once('/').ok_or_else(nowhere)?;
-    let last = last.replace("~1", "/").replace("~0", "~");
+    let last = unescape_segment(last);
     match document.pointer_mut(above).ok_or_else(nowhere)? {
         Value::Object(members) => {
             members.insert(last, Value::String(text));

@@ -2,7 +2,7 @@
 
 /// Where a quoted scalar ends.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Ended<'a> {
+pub(super) enum ScalarEnd<'a> {
     /// In this text, before `rest`.
     Here { value: String, rest: &'a str },
     /// In a later line.
@@ -10,7 +10,7 @@ pub(super) enum Ended<'a> {
 }
 
 /// Reads a quoted scalar from after its opening quote. `None` if it is ambiguous.
-pub(super) fn quoted(text: &str, quote: u8) -> Option<Ended<'_>> {
+pub(super) fn quoted(text: &str, quote: u8) -> Option<ScalarEnd<'_>> {
     match quote {
         b'\'' => single(text),
         _ => double(text),
@@ -34,7 +34,7 @@ pub(super) fn closes(line: &str, quote: u8) -> bool {
     false
 }
 
-fn single(text: &str) -> Option<Ended<'_>> {
+fn single(text: &str) -> Option<ScalarEnd<'_>> {
     let mut value = String::new();
     let mut rest = text;
     while let Some(at) = rest.find('\'') {
@@ -51,23 +51,23 @@ fn single(text: &str) -> Option<Ended<'_>> {
                 rest = more;
             }
             None => {
-                return Some(Ended::Here {
+                return Some(ScalarEnd::Here {
                     value: unfolded(&value),
                     rest: after,
                 });
             }
         }
     }
-    Some(Ended::Open)
+    Some(ScalarEnd::Open)
 }
 
-fn double(text: &str) -> Option<Ended<'_>> {
+fn double(text: &str) -> Option<ScalarEnd<'_>> {
     let mut value = String::new();
     let mut characters = text.char_indices();
     while let Some((at, c)) = characters.next() {
         match c {
             '"' => {
-                return Some(Ended::Here {
+                return Some(ScalarEnd::Here {
                     value: unfolded(&value),
                     rest: text.get(at + 1..)?,
                 });
@@ -82,12 +82,12 @@ fn double(text: &str) -> Option<Ended<'_>> {
                     }
                 }
                 Some((_, escape)) => push_escape(escape, &mut characters, &mut value)?,
-                None => return Some(Ended::Open),
+                None => return Some(ScalarEnd::Open),
             },
             c => value.push(c),
         }
     }
-    Some(Ended::Open)
+    Some(ScalarEnd::Open)
 }
 
 /// A line end that came from an escape, apart from those that are folded.
