@@ -13,6 +13,8 @@ mod external;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod links;
+#[cfg(test)]
 mod listener;
 #[cfg(test)]
 mod metrics;
@@ -22,6 +24,8 @@ mod reported;
 mod requests;
 #[cfg(test)]
 mod runs;
+#[cfg(test)]
+mod slack;
 #[cfg(test)]
 mod socket;
 #[cfg(test)]

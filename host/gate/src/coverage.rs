@@ -125,6 +125,9 @@ impl<'a> Tally<'a> {
             | Event::ApprovalAnswered(_)
             | Event::ApprovalResolved(_)
             | Event::ApprovalEscalated(_)
+            | Event::ApprovalLinkIssued(_)
+            | Event::ApprovalLinkRevoked(_)
+            | Event::ApprovalAnswerRefused(_)
             | Event::Halted(_)
             | Event::Resumed(_)
             | Event::Administered(_) => Ok(()),

@@ -112,7 +112,10 @@ fn anchors(event: &Event) -> bool {
         Event::Start(start) => start.approval.is_some(),
         Event::Decision(decision) => decision.approval.is_some(),
         Event::RunEnded(ended) => ended.outcome == RunOutcome::Cancelled,
-        Event::ApprovalResolved(_) | Event::Halted(_) | Event::Administered(_) => true,
+        Event::ApprovalResolved(_)
+        | Event::ApprovalLinkRevoked(_)
+        | Event::Halted(_)
+        | Event::Administered(_) => true,
         // An old copy without the end of a halt only halts more. The bundle comes from the configuration.
         Event::Resumed(_) | Event::BundleActivated(_) => false,
         Event::RunStarted(_)
@@ -123,7 +126,9 @@ fn anchors(event: &Event) -> bool {
         | Event::LabelsJoined(_)
         | Event::ApprovalRequested(_)
         | Event::ApprovalAnswered(_)
-        | Event::ApprovalEscalated(_) => false,
+        | Event::ApprovalEscalated(_)
+        | Event::ApprovalLinkIssued(_)
+        | Event::ApprovalAnswerRefused(_) => false,
     }
 }
 

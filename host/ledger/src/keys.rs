@@ -18,7 +18,12 @@ use chacha20poly1305::{
     aead::{Aead as _, KeyInit as _, Payload as AeadPayload},
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
-use tollgate_model::{canonical::Sha256Digest, ids::hex, record::KeyedDigest, time::Timestamp};
+use tollgate_model::{
+    canonical::Sha256Digest,
+    ids::hex,
+    record::{KeyedDigest, authentication_code},
+    time::Timestamp,
+};
 use zeroize::Zeroizing;
 
 use crate::{LedgerError, Payload, durable_file, error::ReadError};
@@ -210,6 +215,15 @@ impl Keys {
     pub fn digest(&self, tenant: &str, parts: &[&[u8]]) -> Result<KeyedDigest, LedgerError> {
         let (version, key) = self.digest_key(tenant)?;
         Ok(KeyedDigest::of(&key, version, parts))
+    }
+
+    /// A code that only this key makes, over `parts` and for one purpose of one tenant. It is for proofs that
+    /// leave the gate and come back, and is never stored.
+    #[must_use]
+    pub fn authenticate(&self, tenant: &str, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
+        let about: [&[u8]; 3] = [b"authenticate", tenant.as_bytes(), purpose.as_bytes()];
+        let key = Zeroizing::new(authentication_code(&self.0.master, &about));
+        authentication_code(&key, parts)
     }
 
     fn digest_key(&self, tenant: &str) -> Result<(u32, Key), LedgerError> {

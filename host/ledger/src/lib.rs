@@ -59,7 +59,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use admin::SameName;
+pub use admin::{SameName, SignatureUse, UsedSignature};
 pub use backup::{Restore, RestoreReport};
 pub use batch::{Batch, Condition, HaltKeys, PendingApprovals};
 pub use component_state::{
@@ -72,8 +72,8 @@ pub use lifecycle::{IdleLimits, RecoveredCall, SweepReport};
 pub use options::{LedgerOptions, Sync};
 pub use payload::Payload;
 pub use read::{
-    ApprovalFilter, LastRefusal, LedgerReader, Order, RecordFilter, RunFilter, SealedDay,
-    Verification,
+    ApprovalFilter, ApprovalLink, ApprovalLinkFilter, LastRefusal, LedgerReader, Order,
+    RecordFilter, RunFilter, SealedDay, Verification,
 };
 pub use receipt::Receipt;
 pub use rows::{

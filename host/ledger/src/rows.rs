@@ -7,7 +7,7 @@ use tollgate_model::{
     canonical::Sha256Digest,
     decision::{Requirement, Severity},
     entity::Uid,
-    ids::{ApprovalId, RunId, SpanId, TokenId},
+    ids::{ApprovalId, LinkId, RunId, SpanId, TokenId},
     life::ApprovalState,
     record::{ApprovalResolved, Event, KeyedDigest, RunOutcome, Speaker, WaitingCall},
     run::RunState,
@@ -203,6 +203,9 @@ pub struct ApprovalAnswer {
     pub by: Uid,
     /// The channel, such as `cli`.
     pub channel: String,
+    /// The link by which it came; absent for other channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<LinkId>,
     /// The user's note.
     pub note: Option<String>,
     /// Roles of the user at that time.

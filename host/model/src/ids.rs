@@ -106,6 +106,11 @@ id!(
 );
 
 id!(
+    /// A link by which one user may answer one approval.
+    LinkId, 8, "lnk-", "link id", "`lnk-` and 16 hexadecimal digits"
+);
+
+id!(
     /// A token that identifies an agent or a user.
     TokenId, 8, "tok-", "token id", "`tok-` and 16 hexadecimal digits"
 );

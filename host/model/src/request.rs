@@ -272,6 +272,9 @@ pub enum ActionContext {
         /// The user who made the call in the agent's name; absent if the agent made it itself.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         speaker: Option<Uid>,
+        /// The way of the answer: `cli`, `rest`, `slack` or `link`.
+        #[serde(default = "rest")]
+        channel: String,
     },
     /// A token of an agent or a user, which is the resource.
     Token {
@@ -284,6 +287,11 @@ pub enum ActionContext {
     },
     /// An action of an operator or reader.
     Operator,
+}
+
+/// The way of an answer in records that do not name it: the command line was not told apart from REST.
+fn rest() -> String {
+    "rest".into()
 }
 
 /// The call in which a component requests an effect.

@@ -82,6 +82,9 @@ impl RunDelta {
             | Event::ApprovalAnswered(_)
             | Event::ApprovalResolved(_)
             | Event::ApprovalEscalated(_)
+            | Event::ApprovalLinkIssued(_)
+            | Event::ApprovalLinkRevoked(_)
+            | Event::ApprovalAnswerRefused(_)
             | Event::Halted(_)
             | Event::Resumed(_)
             | Event::Administered(_) => Self::default(),

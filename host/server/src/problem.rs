@@ -251,6 +251,7 @@ impl From<ApprovalError> for Problem {
             ApprovalError::Resolved { .. } => conflict("already_resolved"),
             ApprovalError::Twice { .. } => conflict("already_answered"),
             ApprovalError::OtherCall(_) => conflict("other_call"),
+            ApprovalError::Link { .. } => conflict("link_refused"),
             ApprovalError::TokenOfAsker { user, .. } => {
                 Self::new(StatusCode::FORBIDDEN, "token_of_asker", error.to_string()).help(format!(
                     "a second person confirms one with `tollgate token confirm`, or {user} makes one of \

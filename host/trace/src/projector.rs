@@ -290,6 +290,9 @@ impl Projection<'_> {
             | Event::ApprovalRequested(_)
             | Event::ApprovalAnswered(_)
             | Event::ApprovalEscalated(_)
+            | Event::ApprovalLinkIssued(_)
+            | Event::ApprovalLinkRevoked(_)
+            | Event::ApprovalAnswerRefused(_)
             | Event::Halted(_)
             | Event::Resumed(_)
             | Event::Administered(_) => SpanKind::ExecuteTool,
@@ -348,6 +351,9 @@ fn facets(record: &Record, attributes: &Attributes) -> Vec<(Facet, String)> {
         | Event::ApprovalAnswered(_)
         | Event::ApprovalResolved(_)
         | Event::ApprovalEscalated(_)
+        | Event::ApprovalLinkIssued(_)
+        | Event::ApprovalLinkRevoked(_)
+        | Event::ApprovalAnswerRefused(_)
         | Event::Halted(_)
         | Event::Resumed(_)
         | Event::Administered(_) => {}

@@ -42,4 +42,5 @@ play! {
     fuzz_record "record"
     fuzz_proof "proof"
     fuzz_component "component"
+    fuzz_interaction "interaction"
 }

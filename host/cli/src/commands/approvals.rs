@@ -13,6 +13,7 @@ use tollgate_model::{
 
 use crate::{
     client::ApiRequest,
+    commands::approval_links::{self, Links},
     context::Context,
     error::Failure,
     exit_code::Exit,
@@ -66,6 +67,9 @@ pub(crate) enum Approvals {
     /// Reject this call.
     #[command(after_help = ANSWER)]
     Reject(Answer),
+    /// List and revoke links by which people answer.
+    #[command(subcommand)]
+    Links(Links),
 }
 
 /// An answer.
@@ -102,6 +106,7 @@ pub(crate) async fn run(command: Approvals, cx: &Context<'_>) -> Result<Exit, Fa
         }
         Approvals::Approve(answer) => self::answer(answer, true, cx).await,
         Approvals::Reject(answer) => self::answer(answer, false, cx).await,
+        Approvals::Links(command) => approval_links::run(command, cx).await,
     }
 }
 

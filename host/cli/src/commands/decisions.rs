@@ -125,6 +125,9 @@ impl List {
                 | Event::ApprovalAnswered(_)
                 | Event::ApprovalResolved(_)
                 | Event::ApprovalEscalated(_)
+                | Event::ApprovalLinkIssued(_)
+                | Event::ApprovalLinkRevoked(_)
+                | Event::ApprovalAnswerRefused(_)
                 | Event::Administered(_) => false,
             });
         let answered = matches!(record.event, Event::ApprovalAnswered(_));

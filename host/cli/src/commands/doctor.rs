@@ -124,6 +124,7 @@ async fn loading(config: &Config) -> Vec<Finding> {
         Ok(snapshot) => {
             findings.push(warnings(&snapshot.ruleset));
             findings.push(labels(&snapshot.ruleset));
+            findings.extend(answers(&snapshot.ruleset).await);
         }
     }
     if let Some(warning) = observe_only::warning(config) {
@@ -190,6 +191,38 @@ fn labels(ruleset: &Ruleset) -> Finding {
         format!("these tools have no labels: {}{more}", named.join(", ")),
         "say it in tollgate.toml: [tools.NAME] with labels and taints",
     )
+}
+
+/// The channels by which people answer approvals, besides the API.
+async fn answers(ruleset: &Ruleset) -> Vec<Finding> {
+    const SLACK: &str = "answers from Slack";
+    const LINKS: &str = "answers by links";
+    let (config, mut findings) = (&ruleset.config, Vec::new());
+    if let Some(slack) = &config.approvals.slack {
+        let users = count(slack.users.len() as u64, "user");
+        findings.push(match ruleset.secrets.secret(&slack.signing_secret).await {
+            Err(error) => Finding::broken(SLACK, Failure::plain(error.to_string())),
+            Ok(_) if config.serve.hosts.is_empty() => Finding::look(
+                SLACK,
+                "Slack cannot reach this gate: it answers to no public name",
+                "name it in tollgate.toml: hosts = [\"gate.example.com\"] under [serve]",
+            ),
+            Ok(_) => Finding::ok(SLACK, format!("of {users}")),
+        });
+    }
+    if let Some(links) = &config.approvals.links {
+        let url = line(links.base_url.as_str(), 200);
+        let message = format!("for {}, at {url}", count(links.users.len() as u64, "user"));
+        findings.push(match links.base_url.scheme() {
+            "https" => Finding::ok(LINKS, message),
+            _ => Finding::look(
+                LINKS,
+                format!("{message}, which only this machine reaches"),
+                "write the URL at which people reach the gate: base_url under [approvals.links]",
+            ),
+        });
+    }
+    findings
 }
 
 fn server(store: &Path) -> Finding {

@@ -1,5 +1,6 @@
 //! The subcommands, one per file: arguments, requests, output.
 
+pub(crate) mod approval_links;
 pub(crate) mod approvals;
 pub(crate) mod call;
 pub(crate) mod completions;

@@ -195,7 +195,10 @@ impl Capture {
             | Event::Outcome(_)
             | Event::LabelsJoined(_)
             | Event::ApprovalResolved(_)
-            | Event::ApprovalEscalated(_) => {}
+            | Event::ApprovalEscalated(_)
+            | Event::ApprovalLinkIssued(_)
+            | Event::ApprovalLinkRevoked(_)
+            | Event::ApprovalAnswerRefused(_) => {}
         }
     }
 

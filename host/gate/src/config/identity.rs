@@ -11,8 +11,8 @@ use tollgate_policy::policy;
 use url::Url;
 
 use super::{
-    AgentConfig, ConfigError, SecretConfig, UserConfig, WebhookConfig, WebhookFormat, raw,
-    validate::Validation,
+    AgentConfig, ConfigError, LinkConfig, SecretConfig, SlackConfig, UserConfig, WebhookConfig,
+    WebhookFormat, raw, validate::Validation,
 };
 
 /// Algorithms that a resource server may accept: asymmetric ones, so that a key for checking tokens cannot
@@ -97,6 +97,10 @@ pub struct ApprovalConfig {
     pub second_group: Option<SecondGroup>,
     /// The webhook for requests and resolutions.
     pub webhook: Option<WebhookConfig>,
+    /// Answers by buttons in Slack.
+    pub slack: Option<SlackConfig>,
+    /// Answers by links for one user.
+    pub links: Option<LinkConfig>,
 }
 
 /// Roles that are asked as well if there is no answer in time.
@@ -113,6 +117,8 @@ impl Validation<'_> {
         &self,
         approvals: &raw::Approvals,
         secrets: &BTreeMap<String, SecretConfig>,
+        users: &BTreeMap<String, UserConfig>,
+        serve: &raw::Serve,
     ) -> Result<ApprovalConfig, ConfigError> {
         let max_pending = approvals.max_pending.unwrap_or(32);
         if !(1..=10_000).contains(&max_pending) {
@@ -141,10 +147,20 @@ impl Validation<'_> {
         let webhook = webhook
             .map(|webhook| self.webhook(webhook, secrets))
             .transpose()?;
+        let slack = approvals.slack.as_ref();
+        let slack = slack
+            .map(|slack| self.slack(slack, webhook.as_ref(), secrets, users))
+            .transpose()?;
+        let links = approvals.links.as_ref();
+        let links = links
+            .map(|links| self.links(links, webhook.as_ref(), users, serve))
+            .transpose()?;
         Ok(ApprovalConfig {
             max_pending,
             second_group,
             webhook,
+            slack,
+            links,
         })
     }
 
@@ -171,14 +187,7 @@ impl Validation<'_> {
             let help = "name a secret of [secrets] that signs its messages: secret = \"hook\"";
             return Err(self.error("[approvals.webhook]", message, help));
         };
-        if !secrets.contains_key(secret) {
-            let message = format!("the webhook's secret `{secret}` is not configured");
-            let help = match policy::nearest(secret, secrets.keys().map(String::as_str)) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("add [secrets.{secret}] with env, file or command"),
-            };
-            return Err(self.error(&format!("\"{secret}\""), message, &help));
-        }
+        self.secret_name(secret, "the webhook's secret", secrets)?;
         Ok(WebhookConfig {
             url: self.web(url)?,
             secret: Some(secret.clone()),
@@ -198,7 +207,7 @@ impl Validation<'_> {
         Ok(rate)
     }
 
-    fn named<'n>(
+    pub(super) fn named<'n>(
         &self,
         what: &str,
         name: &str,
@@ -274,7 +283,7 @@ impl Validation<'_> {
     }
 
     /// A URL with https; http only to this machine, where the connection cannot be intercepted.
-    fn web(&self, text: &str) -> Result<Url, ConfigError> {
+    pub(super) fn web(&self, text: &str) -> Result<Url, ConfigError> {
         let problem = match Url::parse(text) {
             Err(error) => format!("`{text}` is not a URL: {error}"),
             Ok(url) if url.host_str().is_none() => format!("`{text}` names no host"),

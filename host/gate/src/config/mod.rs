@@ -3,6 +3,7 @@
 //! An unknown key is an error with its position and the nearest valid key. Paths are relative to the file.
 //! Each part of the gate owns its settings; this module only parses into them.
 
+mod answers;
 mod budgets;
 mod capture;
 mod carried;
@@ -36,6 +37,7 @@ use tollgate_model::{
 };
 use tollgate_policy::{policy::PolicyFile, tool_input::NumberMapping};
 
+pub use answers::{LinkConfig, SlackConfig};
 pub use budgets::{Budget, BudgetConfig};
 pub use carried::{CarriedFeatures, Selection};
 pub use error::ConfigError;

@@ -237,6 +237,30 @@ pub(super) struct Approvals {
     pub(super) escalate_after: Option<String>,
     pub(super) escalate_to: Vec<String>,
     pub(super) webhook: Option<Webhook>,
+    pub(super) slack: Option<Slack>,
+    pub(super) links: Option<Links>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Slack {
+    pub(super) signing_secret: String,
+    pub(super) app: String,
+    pub(super) team: String,
+    pub(super) enterprise: Option<String>,
+    pub(super) channels: Vec<String>,
+    #[serde(default)]
+    pub(super) show_arguments: bool,
+    #[serde(default)]
+    pub(super) users: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Links {
+    pub(super) base_url: String,
+    pub(super) users: Vec<String>,
+    pub(super) expires: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

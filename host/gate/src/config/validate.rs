@@ -99,7 +99,7 @@ impl Validation<'_> {
         let agents = each(raw.agents, |name, agent| self.agent(name, agent, &users))?;
         let capture = self.capture(raw.capture)?;
         let budgets = self.budgets(raw.budgets, &agents)?;
-        let approvals = self.approvals(&raw.approvals, &secrets)?;
+        let approvals = self.approvals(&raw.approvals, &secrets, &users, &raw.serve)?;
         let serve = self.serve(raw.serve, &agents, &users)?;
         let (approval_wait_timeout, approval_wait_timeout_with_progress) =
             self.holds(&raw.approvals)?;

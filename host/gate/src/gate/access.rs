@@ -12,7 +12,7 @@ use tollgate_model::{
     request::Action,
 };
 
-use super::{Gate, OperateError};
+use super::{Gate, OperateError, approvals::REST};
 use crate::identity::{Caller, RunKey, on_behalf_of};
 
 /// The request and facts of a decision.
@@ -123,7 +123,13 @@ impl Gate {
     /// Whether `user` may answer an approval now, without a record: for lists.
     #[must_use]
     pub fn can_answer(&self, user: &Uid, row: &ApprovalRow) -> bool {
-        self.pep().can_answer(&self.ruleset(), user, row)
+        self.can_answer_by(user, row, REST)
+    }
+
+    /// As [`Gate::can_answer`], by another channel.
+    #[must_use]
+    pub fn can_answer_by(&self, user: &Uid, row: &ApprovalRow, channel: &str) -> bool {
+        self.pep().can_answer(&self.ruleset(), user, row, channel)
     }
 
     /// The request and facts of a decision. Reading them is decided and recorded.

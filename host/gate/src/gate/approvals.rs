@@ -14,6 +14,8 @@ use crate::{
 
 /// How often open approvals are read again because they change during cancellation.
 const MAX_ROUNDS: u32 = 100;
+/// The channel of people who read or answer by the API, as policies see it.
+pub(super) const REST: &str = "rest";
 
 impl Gate {
     /// Answer an approval as `user`.
@@ -45,13 +47,26 @@ impl Gate {
         user: &Uid,
         id: ApprovalId,
     ) -> Result<ApprovalView, ApprovalError> {
+        self.approval_by(user, id, REST).await
+    }
+
+    /// As [`Gate::approval`], by another channel.
+    ///
+    /// # Errors
+    /// [`ApprovalError`]; also if this person may not know of it.
+    pub async fn approval_by(
+        &self,
+        user: &Uid,
+        id: ApprovalId,
+        channel: &str,
+    ) -> Result<ApprovalView, ApprovalError> {
         let caller = Caller::User(user.id.clone());
         let row = self.ledger().reader().approval(id)?;
         let row = row
             .filter(|row| self.sees_approval(&caller, row))
             .ok_or(ApprovalError::NotFound(id))?;
         let ruleset = self.ruleset();
-        self.pep().approval_view(&ruleset, user, row).await
+        self.pep().approval_view(&ruleset, user, row, channel).await
     }
 
     /// Wait until an approval is no longer pending, or `timeout` has passed.

@@ -5,6 +5,7 @@
 
 mod accept_upstream;
 mod access;
+mod approval_links;
 mod approvals;
 mod call;
 mod error;

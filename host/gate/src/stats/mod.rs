@@ -201,6 +201,9 @@ impl Watcher {
             | Event::LabelsJoined(_)
             | Event::ApprovalAnswered(_)
             | Event::ApprovalEscalated(_)
+            | Event::ApprovalLinkIssued(_)
+            | Event::ApprovalLinkRevoked(_)
+            | Event::ApprovalAnswerRefused(_)
             | Event::Halted(_)
             | Event::Resumed(_)
             | Event::Administered(_) => {}

@@ -3,8 +3,10 @@
 mod bundles;
 mod cursors;
 mod rebuild;
+mod signatures;
 mod tokens;
 
+pub use signatures::{SignatureUse, UsedSignature};
 pub use tokens::SameName;
 
 use rusqlite::Connection;
@@ -16,19 +18,25 @@ impl Ledger {
         &self,
         statement: impl FnOnce(&Connection) -> rusqlite::Result<usize> + Send + 'static,
     ) -> Result<(), CommitError> {
+        self.write_for(statement).await.map(drop)
+    }
+
+    /// As [`Ledger::write`], with what the statement returns.
+    async fn write_for<T: Send + 'static>(
+        &self,
+        statement: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, CommitError> {
         self.task(move |writer| writer.write(statement)).await?
     }
 }
 
 impl Writer {
     /// Run a statement outside any batch.
-    fn write(
+    fn write<T>(
         &mut self,
-        statement: impl FnOnce(&Connection) -> rusqlite::Result<usize>,
-    ) -> Result<(), CommitError> {
+        statement: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, CommitError> {
         self.ensure_healthy()?;
-        statement(&self.conn)
-            .map(drop)
-            .map_err(|e| self.classify_error(&e))
+        statement(&self.conn).map_err(|e| self.classify_error(&e))
     }
 }

@@ -415,6 +415,7 @@ fn answers(conn: &Connection, id: ApprovalId) -> Result<Vec<ApprovalAnswer>, Rea
                 at: record.time,
                 by: answer.by,
                 channel: answer.channel,
+                link: answer.link,
                 note: answer.note,
                 roles: answer.roles,
                 took_effect: answer.took_effect,

@@ -3,6 +3,7 @@
 //! Everything is synchronous. A look-up takes microseconds and never waits for the writer. Reading many
 //! records belongs on a separate thread.
 
+mod approval_links;
 mod approvals;
 mod proofs;
 pub(crate) mod records;
@@ -29,6 +30,7 @@ use tollgate_model::{
     time::Timestamp,
 };
 
+pub use approval_links::{ApprovalLink, ApprovalLinkFilter};
 pub use approvals::ApprovalFilter;
 pub(crate) use approvals::pending_of;
 pub use records::{Order, RecordFilter};

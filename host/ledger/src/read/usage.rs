@@ -68,6 +68,9 @@ impl LedgerReader {
                 | Event::ApprovalAnswered(_)
                 | Event::ApprovalResolved(_)
                 | Event::ApprovalEscalated(_)
+                | Event::ApprovalLinkIssued(_)
+                | Event::ApprovalLinkRevoked(_)
+                | Event::ApprovalAnswerRefused(_)
                 | Event::Halted(_)
                 | Event::Resumed(_)
                 | Event::Administered(_) => None,

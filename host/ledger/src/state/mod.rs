@@ -3,6 +3,7 @@
 //! The writer applies every new record, `admin::rebuild` and `read::verify` apply every old one: the read
 //! models are a function of the records.
 
+mod approval_links;
 pub(crate) mod approvals;
 mod calls;
 mod halts;
@@ -231,6 +232,8 @@ impl PendingState {
             Event::ApprovalAnswered(answer) => approvals::answer(conn, index, answer),
             Event::ApprovalResolved(resolved) => approvals::resolve(conn, resolved),
             Event::ApprovalEscalated(escalated) => approvals::escalate(conn, index, escalated.id),
+            Event::ApprovalLinkIssued(link) => approval_links::issue(conn, index, link),
+            Event::ApprovalLinkRevoked(link) => approval_links::revoke(conn, link),
             Event::Halted(halt) => self.halt(conn, index, halt),
             Event::Resumed(halt) => self.resume(conn, halt),
             Event::BundleActivated(_) => {
@@ -242,6 +245,7 @@ impl PendingState {
             | Event::Effect(_)
             | Event::ComponentLog(_)
             | Event::LabelsJoined(_)
+            | Event::ApprovalAnswerRefused(_)
             | Event::Administered(_) => Ok(()),
         }
     }

@@ -1,5 +1,6 @@
 //! Tests of the ledger: real SQLite on a real disk.
 
+mod answers;
 mod approvals;
 mod backup;
 mod commit;
@@ -27,12 +28,12 @@ use tollgate_model::{
     canonical::Sha256Digest,
     decision::{Approvers, DeterminingPolicy, Outcome, PolicyRef, Requirement, Severity},
     entity::{Kind, Uid},
-    ids::{ApprovalId, RunId, SpanId},
+    ids::{ApprovalId, LinkId, RunId, SpanId},
     life::ApprovalState,
     record::{
-        ApprovalAnswered, ApprovalRequested, ApprovalResolved, DecisionRecord, Event, Halt,
-        HaltScope, KeyedDigest, OutcomeRecord, Record, RunEnded, RunOutcome, RunStarted, Start,
-        Status,
+        ApprovalAnswered, ApprovalLinkIssued, ApprovalLinkRevoked, ApprovalRequested,
+        ApprovalResolved, DecisionRecord, Event, Halt, HaltScope, KeyedDigest, OutcomeRecord,
+        Record, RunEnded, RunOutcome, RunStarted, Start, Status,
     },
     request::Action,
     time::Timestamp,
@@ -290,11 +291,49 @@ impl Script {
             channel: "cli".into(),
             id,
             roles: BTreeSet::from(["security".into()]),
+            link: None,
             took_effect,
             note: None,
             token_makers: BTreeSet::new(),
         };
         self.record(Some(run), Event::ApprovalAnswered(answer))
+    }
+
+    /// An answer by a link, which takes effect.
+    fn answer_by(
+        &self,
+        run: RunId,
+        id: ApprovalId,
+        by: &str,
+        approve: bool,
+        link: LinkId,
+    ) -> Record {
+        let mut record = self.answer(run, id, by, approve, true);
+        if let Event::ApprovalAnswered(answer) = &mut record.event {
+            answer.link = Some(link);
+        }
+        record
+    }
+
+    fn issue(&self, approval: ApprovalId, args: &str, user: &str) -> (LinkId, Record) {
+        let id = LinkId::from_bytes(bytes(self.id()));
+        let issued = ApprovalLinkIssued {
+            approval,
+            arguments: arguments(args),
+            expires: T0.plus(HOUR),
+            id,
+            user: Uid::new(Kind::User, user),
+        };
+        (id, self.record(None, Event::ApprovalLinkIssued(issued)))
+    }
+
+    fn revoke(&self, id: LinkId, approval: ApprovalId) -> Record {
+        let revoked = ApprovalLinkRevoked {
+            approval,
+            by: "alice".into(),
+            id,
+        };
+        self.record(None, Event::ApprovalLinkRevoked(revoked))
     }
 
     fn resolve(&self, run: RunId, call: SpanId, id: ApprovalId, state: ApprovalState) -> Record {

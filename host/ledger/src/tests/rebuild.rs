@@ -35,6 +35,13 @@ enum Act {
         approval: usize,
         approve: bool,
         effect: bool,
+        link: Option<usize>,
+    },
+    Issue {
+        approval: usize,
+    },
+    Revoke {
+        link: usize,
     },
     Resolve {
         approval: usize,
@@ -75,8 +82,10 @@ fn act() -> impl Strategy<Value = Act> {
         1 => any::<usize>().prop_map(|run| Act::Invalid { run }),
         8 => (any::<usize>(), status, label).prop_map(|(call, status, label)| Act::Close { call, status, label }),
         4 => (any::<usize>(), 0..3_u8).prop_map(|(run, args)| Act::Escalate { run, args }),
-        4 => (any::<usize>(), any::<bool>(), any::<bool>())
-            .prop_map(|(approval, approve, effect)| Act::Answer { approval, approve, effect }),
+        4 => (any::<usize>(), any::<bool>(), any::<bool>(), prop::option::of(any::<usize>()))
+            .prop_map(|(approval, approve, effect, link)| Act::Answer { approval, approve, effect, link }),
+        4 => any::<usize>().prop_map(|approval| Act::Issue { approval }),
+        2 => any::<usize>().prop_map(|link| Act::Revoke { link }),
         4 => (any::<usize>(), state).prop_map(|(approval, state)| Act::Resolve { approval, state }),
         4 => (any::<usize>(), outcome).prop_map(|(approval, outcome)| Act::Resume { approval, outcome }),
         2 => (any::<usize>(), 0..3_u8, 0..4_u8).prop_map(|(run, file, label)| Act::Write { run, file, label }),
@@ -92,6 +101,7 @@ struct World {
     runs: Vec<RunId>,
     starts: Vec<(RunId, Record)>,
     approvals: Vec<(RunId, SpanId, ApprovalId, String)>,
+    links: Vec<(LinkId, ApprovalId)>,
 }
 
 fn pick<T: Clone>(of: &[T], n: usize) -> Option<T> {
@@ -136,9 +146,24 @@ fn records(script: &Script, world: &mut World, act: &Act) -> Option<Vec<Record>>
             approval,
             approve,
             effect,
+            link,
         } => {
             let (run, _, id, _) = pick(&world.approvals, *approval)?;
-            vec![script.answer(run, id, "bob", *approve, *effect)]
+            let link = link.and_then(|link| pick(&world.links, link));
+            match link {
+                Some((link, _)) => vec![script.answer_by(run, id, "bob", *approve, link)],
+                None => vec![script.answer(run, id, "bob", *approve, *effect)],
+            }
+        }
+        Act::Issue { approval } => {
+            let (_, _, id, args) = pick(&world.approvals, *approval)?;
+            let (link, issued) = script.issue(id, &args, "bob");
+            world.links.push((link, id));
+            vec![issued]
+        }
+        Act::Revoke { link } => {
+            let (link, approval) = pick(&world.links, *link)?;
+            vec![script.revoke(link, approval)]
         }
         Act::Resolve { approval, state } => {
             let (run, call, id, _) = pick(&world.approvals, *approval)?;

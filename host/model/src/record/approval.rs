@@ -9,7 +9,7 @@ use crate::{
     canonical::Sha256Digest,
     decision::Requirement,
     entity::Uid,
-    ids::{ApprovalId, SpanId},
+    ids::{ApprovalId, LinkId, SpanId},
     life::ApprovalState,
     time::Timestamp,
 };
@@ -97,6 +97,9 @@ pub struct ApprovalAnswered {
     pub channel: String,
     /// Which approval.
     pub id: ApprovalId,
+    /// The link by which it came; absent for other channels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<LinkId>,
     /// Roles that they hold.
     pub roles: BTreeSet<String>,
     /// Whether it changed the approval; an answer that came too late, or with a token that the asking side

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AdministrativeAct, ApprovalAnswered, ApprovalEscalated, ApprovalRequested, ApprovalResolved,
-    Arrival, BundleActivated, CallInvalid, ComponentLog, DecisionRecord, Effect, Halt,
-    LabelsJoined, OutcomeRecord, RunEnded, RunStarted, Start,
+    AdministrativeAct, ApprovalAnswerRefused, ApprovalAnswered, ApprovalEscalated,
+    ApprovalLinkIssued, ApprovalLinkRevoked, ApprovalRequested, ApprovalResolved, Arrival,
+    BundleActivated, CallInvalid, ComponentLog, DecisionRecord, Effect, Halt, LabelsJoined,
+    OutcomeRecord, RunEnded, RunStarted, Start,
 };
 use crate::ids::SpanId;
 
@@ -41,6 +42,12 @@ pub enum Event {
     ApprovalResolved(ApprovalResolved),
     /// An approval was not answered in time, so more roles may answer it.
     ApprovalEscalated(ApprovalEscalated),
+    /// A link was issued by which one user may answer an approval.
+    ApprovalLinkIssued(ApprovalLinkIssued),
+    /// Such a link was revoked.
+    ApprovalLinkRevoked(ApprovalLinkRevoked),
+    /// Answers were refused before policy decided about them.
+    ApprovalAnswerRefused(ApprovalAnswerRefused),
     /// Something was halted.
     Halted(Halt),
     /// A halt was lifted.
@@ -76,6 +83,9 @@ impl Event {
             | Self::ApprovalAnswered(_)
             | Self::ApprovalResolved(_)
             | Self::ApprovalEscalated(_)
+            | Self::ApprovalLinkIssued(_)
+            | Self::ApprovalLinkRevoked(_)
+            | Self::ApprovalAnswerRefused(_)
             | Self::Halted(_)
             | Self::Resumed(_)
             | Self::Administered(_) => None,

@@ -3,6 +3,7 @@
 //! A record's leaf is its RFC 8785 canonical JSON. It never contains an argument, a result or a secret:
 //! those are keyed digests, or ciphertexts referred to by digest.
 
+mod answer;
 mod approval;
 mod call;
 mod capture;
@@ -17,6 +18,10 @@ mod run;
 use serde::{Deserialize, Serialize, de::Error as _};
 use sha2::{Digest as _, Sha256};
 
+pub use answer::{
+    AnswerChannel, AnswerRefusal, ApprovalAnswerRefused, ApprovalLinkIssued, ApprovalLinkRevoked,
+    ApprovalLinkState,
+};
 pub use approval::{
     ApprovalAnswered, ApprovalEscalated, ApprovalRequested, ApprovalResolved, Speaker, WaitingCall,
 };
@@ -25,7 +30,7 @@ pub use capture::{Class, PayloadRef};
 pub use decision::DecisionRecord;
 pub use effect::{ComponentLog, Effect, EffectDetails, HttpEffect, SecretEffect};
 pub use event::{CallArrival, Event};
-pub use keyed_digest::KeyedDigest;
+pub use keyed_digest::{KeyedDigest, authentication_code};
 pub use operator::{AdminAction, AdministrativeAct, BundleActivated, Halt, HaltScope};
 pub use run::{Arrival, LabelsJoined, Origin, RunEnded, RunOutcome, RunStarted, TraceLink};
 

@@ -146,6 +146,9 @@ pub fn attributes(kind: SpanKind, index: u64, record: &Record, naming: Naming<'_
             | Event::ComponentLog(_)
             | Event::LabelsJoined(_)
             | Event::ApprovalEscalated(_)
+            | Event::ApprovalLinkIssued(_)
+            | Event::ApprovalLinkRevoked(_)
+            | Event::ApprovalAnswerRefused(_)
             | Event::Halted(_)
             | Event::Resumed(_)
             | Event::Administered(_),

@@ -145,6 +145,9 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
         | Event::LabelsJoined(_)
         | Event::ApprovalAnswered(_)
         | Event::ApprovalEscalated(_)
+        | Event::ApprovalLinkIssued(_)
+        | Event::ApprovalLinkRevoked(_)
+        | Event::ApprovalAnswerRefused(_)
         | Event::Halted(_)
         | Event::Resumed(_)
         | Event::Administered(_) => Vec::new(),

@@ -43,6 +43,7 @@ impl Case {
             approvals: facts.approval.as_ref().map(|given| given.count),
             directory_labels: labels(facts, |kind| kind != Kind::Host),
             environment: Some(facts.environment.clone()),
+            channel: None,
             error: false,
             first: false,
             host: None,
@@ -150,7 +151,9 @@ impl Case {
                 roles,
                 escalated_to,
                 speaker,
+                channel,
             } => {
+                self.channel = (channel != "rest").then(|| channel.clone());
                 self.on_behalf_of = name(on_behalf_of);
                 self.speaker = speaker.as_ref().map(|speaker| speaker.id.clone());
                 (self.tool, self.operator) = (name(tool), name(operator));

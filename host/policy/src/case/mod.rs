@@ -57,6 +57,9 @@ pub struct Case {
     /// How many people gave it; 1 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approvals: Option<u64>,
+    /// The way of an answer: `cli`, `rest`, `slack` or `link`; `rest` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
     /// Labels of the grant that the file or directory is in, of the state, or of the resource.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub directory_labels: Vec<String>,

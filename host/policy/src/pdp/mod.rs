@@ -77,6 +77,8 @@ struct FixedNames {
     secret_request: bool,
     /// Whether an approver's context has the user who spoke for the agent.
     speaker: bool,
+    /// Whether it has the way of the answer.
+    channel: bool,
 }
 
 impl FixedNames {
@@ -90,6 +92,7 @@ impl FixedNames {
             provenance: crate::schema::has_provenance(schema),
             secret_request: declares(schema, "type SecretContext", "port:"),
             speaker: schema.contains("speaker:"),
+            channel: declares(schema, "type ApproverContext", "channel:"),
         }
     }
 }

@@ -1,9 +1,12 @@
 //! The text of notifications about approvals, as JSON and in Slack's format. Arguments are never included. For
 //! an effect inside a call there is a summary, which may contain text that the agent chose.
 
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value, json};
 use tollgate::{config::WebhookFormat, text::printable};
-use tollgate_model::{life::ApprovalState, time::Timestamp};
+use tollgate_model::{ids::LinkId, life::ApprovalState, time::Timestamp};
+
+use super::blocks;
 
 use crate::reply::ApprovalView;
 
@@ -28,26 +31,61 @@ impl ApprovalChange {
     }
 }
 
+/// The means to answer that a notification offers.
+#[derive(Debug, Default)]
+pub(super) struct AnswerMeans {
+    pub(super) links: Vec<LinkView>,
+    /// A block with buttons for Slack.
+    pub(super) buttons: Option<Value>,
+}
+
+/// A link for one user, with its secret URL.
+#[derive(Debug, Serialize)]
+pub(super) struct LinkView {
+    pub(super) id: LinkId,
+    pub(super) user: String,
+    pub(super) url: String,
+    pub(super) expires: Timestamp,
+}
+
 /// The body of a notification.
 pub(super) fn body(
     format: WebhookFormat,
     what: ApprovalChange,
     at: Timestamp,
     view: &ApprovalView,
+    means: &AnswerMeans,
 ) -> Vec<u8> {
     let value = match format {
-        WebhookFormat::Json => json!({
-            "type": what.name(),
-            "timestamp": at.to_string(),
-            "data": view,
-        }),
-        WebhookFormat::Slack => json!({ "text": slack(what, view) }),
+        WebhookFormat::Json => {
+            let mut data = json!(view);
+            if !means.links.is_empty() {
+                data["links"] = json!(means.links);
+            }
+            json!({ "type": what.name(), "timestamp": at.to_string(), "data": data })
+        }
+        WebhookFormat::Slack => {
+            let mut text = slack(what, view);
+            for link in &means.links {
+                text.push_str(&format!("\n<{}|Answer as {}>", link.url, plain(&link.user)));
+            }
+            match &means.buttons {
+                None if means.links.is_empty() => json!({ "text": text }),
+                // The preview of a link would be made by a request for it.
+                None => json!({ "text": text, "unfurl_links": false }),
+                Some(buttons) => {
+                    let mut blocks = blocks::text(&text);
+                    blocks.push(buttons.clone());
+                    json!({ "text": text, "blocks": blocks, "unfurl_links": false })
+                }
+            }
+        }
     };
     serde_json::to_vec(&value).unwrap_or_default()
 }
 
 /// Slack's mark-up. Names from outside are escaped, so they cannot add mark-up.
-fn slack(what: ApprovalChange, view: &ApprovalView) -> String {
+pub(super) fn slack(what: ApprovalChange, view: &ApprovalView) -> String {
     let asked = match &view.capability {
         Some(capability) => format!("{} within {}", code(capability), code(&view.tool)),
         None => code(&view.tool),
@@ -77,7 +115,7 @@ fn slack(what: ApprovalChange, view: &ApprovalView) -> String {
             let counted = view.answers.iter().filter(|answer| answer.took_effect);
             let rejected = counted.filter(|answer| answer.answer == "reject");
             let by: Vec<&str> = match view.state {
-                ApprovalState::Approved => {
+                ApprovalState::Approved | ApprovalState::Consumed => {
                     view.approvers.iter().map(|by| by.user.as_str()).collect()
                 }
                 ApprovalState::Rejected => rejected.map(|answer| answer.by.as_str()).collect(),
@@ -112,7 +150,7 @@ fn slack(what: ApprovalChange, view: &ApprovalView) -> String {
 }
 
 /// Text without mark-up: escaped as by [`escaped`], and URLs in it do not become links.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     escaped(text).replace("://", ": //")
 }
 
@@ -132,3 +170,5 @@ fn code(text: &str) -> String {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(super) use tests::view as example;

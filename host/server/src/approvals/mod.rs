@@ -1,17 +1,49 @@
-//! Pending approvals: notify approvers, escalate and expire approvals that are not answered in time.
+//! Pending approvals: notify approvers, escalate and expire approvals that are not answered in time, and take
+//! answers from where people are: buttons in Slack, and links.
 //!
-//! Policies decide who may answer, and answers arrive by REST and the command line. This module gives no
-//! answers and never delays a call.
+//! Policies decide who may answer, on every channel. This module never delays a call.
 
+mod blocks;
+mod button;
+mod form;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
+mod links;
 mod message;
+mod proof;
+mod refusals;
+mod slack;
+mod view;
 mod webhook;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Interval, MissedTickBehavior};
 use tollgate::gate::Gate;
 
 pub use webhook::{Delivery, Webhook};
+
+use self::refusals::RefusalLog;
+pub(crate) use self::{links::LinkAnswers, slack::SlackAnswers};
+use crate::auth::Auth;
+
+/// The channels by which people answer without a token of the gate. Clones are the same channels.
+#[derive(Debug, Clone)]
+pub(crate) struct AnswerChannels {
+    pub(crate) slack: Arc<SlackAnswers>,
+    pub(crate) links: Arc<LinkAnswers>,
+}
+
+impl AnswerChannels {
+    /// The channels of a gate; users are counted at the rate of `auth`.
+    pub(crate) fn new(auth: &Auth) -> Self {
+        let refusals = Arc::<RefusalLog>::default();
+        Self {
+            slack: Arc::new(SlackAnswers::new(auth, Arc::clone(&refusals))),
+            links: Arc::new(LinkAnswers::new(auth, refusals)),
+        }
+    }
+}
 
 /// The interval of checks.
 const TICK: Duration = Duration::from_millis(500);

@@ -18,11 +18,12 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use super::message::{self, ApprovalChange};
-use crate::{
-    client,
-    reply::{self, ApprovalView},
+use super::{
+    blocks, links,
+    message::{self, AnswerMeans, ApprovalChange, LinkView},
+    view::view_of,
 };
+use crate::{client, reply::ApprovalView};
 
 /// The name of the cursor.
 const CURSOR: &str = "webhook";
@@ -167,13 +168,14 @@ impl Webhook {
     }
 
     async fn send(&self, config: &WebhookConfig, due: &Notification) -> Result<(), String> {
-        let reader = self.gate.ledger().reader();
-        let row = reader.approval(due.approval).map_err(|e| e.to_string())?;
-        let Some(row) = row else { return Ok(()) };
-        let mut view = ApprovalView::from(row);
-        view.state = due.state;
-        reply::explain(&self.gate, &mut view.policies);
-        let body = message::body(config.format, due.what, due.at, &view);
+        let view = view_of(&self.gate, due.approval).map_err(|e| e.to_string())?;
+        let Some(view) = view else { return Ok(()) };
+        let view = ApprovalView {
+            state: due.state,
+            ..view
+        };
+        let means = self.means(due, &view).await?;
+        let body = message::body(config.format, due.what, due.at, &view, &means);
         let id = format!("evt_{}", due.index);
         let seconds = self.gate.now().0.div_euclid(1_000_000).to_string();
         let client = client::client(&self.gate, PATIENCE)?;
@@ -201,6 +203,37 @@ impl Webhook {
     }
 }
 
+impl Webhook {
+    /// The means to answer that a notification offers. Links are issued first; a repeated delivery has the same.
+    async fn means(&self, due: &Notification, view: &ApprovalView) -> Result<AnswerMeans, String> {
+        let gate = &self.gate;
+        let ruleset = gate.ruleset();
+        let approvals = &ruleset.config.approvals;
+        if due.what == ApprovalChange::Resolved {
+            return Ok(AnswerMeans::default());
+        }
+        let links = match &approvals.links {
+            None => Vec::new(),
+            Some(config) => {
+                let issued = gate.issue_links(due.approval).await;
+                let issued = issued.map_err(|e| e.to_string())?.into_iter();
+                let links = issued.map(|link| LinkView {
+                    url: config.url(&links::text(gate, &link)),
+                    id: link.id,
+                    user: link.user.id,
+                    expires: link.expires,
+                });
+                links.collect()
+            }
+        };
+        let slack = approvals.slack.as_ref();
+        Ok(AnswerMeans {
+            links,
+            buttons: slack.map(|config| blocks::request_buttons(gate, config, view)),
+        })
+    }
+}
+
 impl Notification {
     fn of(index: u64, record: &Record) -> Option<Self> {
         let (what, approval, state) = match &record.event {
@@ -224,6 +257,9 @@ impl Notification {
             | Event::ComponentLog(_)
             | Event::LabelsJoined(_)
             | Event::ApprovalAnswered(_)
+            | Event::ApprovalLinkIssued(_)
+            | Event::ApprovalLinkRevoked(_)
+            | Event::ApprovalAnswerRefused(_)
             | Event::Halted(_)
             | Event::Resumed(_)
             | Event::Administered(_) => return None,

@@ -146,8 +146,10 @@ pub fn router(server: &mcp::Server, auth: Auth, address: SocketAddr) -> Result<R
         gate: gate.clone(),
         ip: address.ip(),
     });
+    let answers = rest::answers(&auth);
     Ok(auth::protect(protected, auth)
         .merge(rest::public(gate))
+        .merge(answers)
         .merge(auth::metadata(gate))
         .merge(metrics)
         .layer(middleware::from_fn_with_state(guard, guarded)))

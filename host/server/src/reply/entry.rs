@@ -4,8 +4,9 @@ use serde::Serialize;
 use tollgate_model::{
     ids::{ApprovalId, DecisionId, RunId},
     record::{
-        AdministrativeAct, ApprovalAnswered, ApprovalEscalated, ApprovalResolved, BundleActivated,
-        CallInvalid, DecisionRecord, Event, Halt, Record, RunEnded,
+        AdministrativeAct, ApprovalAnswerRefused, ApprovalAnswered, ApprovalEscalated,
+        ApprovalLinkIssued, ApprovalLinkRevoked, ApprovalResolved, BundleActivated, CallInvalid,
+        DecisionRecord, Event, Halt, Record, RunEnded,
     },
 };
 use utoipa::ToSchema;
@@ -75,6 +76,9 @@ impl Entry {
             Event::Resumed(halt) => entry.tell_halt(halt, "resumed", "resume"),
             Event::RunEnded(end) => entry.tell_end_of_run(end),
             Event::Administered(act) => entry.tell_administration(act),
+            Event::ApprovalLinkIssued(link) => entry.tell_issued_link(link),
+            Event::ApprovalLinkRevoked(link) => entry.tell_revoked_link(link),
+            Event::ApprovalAnswerRefused(refused) => entry.tell_refused_answer(refused),
             Event::RunStarted(_)
             | Event::Start(_)
             | Event::Outcome(_)
@@ -148,6 +152,40 @@ impl Entry {
         self.resource = approval.id.to_string();
         self.reason = format!("not answered in time, escalated to {}", roles.join(", "));
         self.approval = Some(approval.id);
+    }
+
+    fn tell_issued_link(&mut self, link: &ApprovalLinkIssued) {
+        self.kind = "approval_link_issued";
+        self.outcome = "issued".into();
+        self.principal = "gate".into();
+        self.action = "issue_link".into();
+        self.resource = link.id.to_string();
+        self.reason = format!("for {} to answer {}", link.user.id, link.approval);
+        self.approval = Some(link.approval);
+    }
+
+    fn tell_revoked_link(&mut self, link: &ApprovalLinkRevoked) {
+        self.kind = "approval_link_revoked";
+        self.outcome = "revoked".into();
+        self.principal.clone_from(&link.by);
+        self.action = "revoke_link".into();
+        self.resource = link.id.to_string();
+        self.approval = Some(link.approval);
+    }
+
+    fn tell_refused_answer(&mut self, refused: &ApprovalAnswerRefused) {
+        let by = refused.by.as_ref();
+        self.kind = "approval_answer_refused";
+        self.outcome = "refused".into();
+        self.principal = by.map(|by| by.id.clone()).unwrap_or_default();
+        self.action = "answer".into();
+        self.resource = refused.channel.as_str().into();
+        self.reason = format!(
+            "{}, {}",
+            refused.reason.as_str().replace('_', " "),
+            count(refused.count, "request")
+        );
+        self.approval = refused.approval;
     }
 
     fn tell_activation(&mut self, bundle: &BundleActivated) {

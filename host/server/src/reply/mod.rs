@@ -12,13 +12,13 @@ use serde::{Deserialize, Serialize};
 use tollgate::{
     enforce, enforce::Answer, enforce::Verdict, gate::AuthorizedCall, gate::Gate, tool::Content,
 };
-use tollgate_ledger::{ApprovalAnswer, ApprovalRow, EarlierRejection, Token};
+use tollgate_ledger::{ApprovalAnswer, ApprovalLink, ApprovalRow, EarlierRejection, Token};
 use tollgate_model::{
     decision::{DeterminingPolicy, Severity},
     entity::Uid,
-    ids::{ApprovalId, DecisionId, RunId, SpanId, TokenId},
+    ids::{ApprovalId, DecisionId, LinkId, RunId, SpanId, TokenId},
     life::ApprovalState,
-    record::Speaker,
+    record::{ApprovalLinkState, Speaker},
     time::Timestamp,
 };
 use utoipa::ToSchema;
@@ -260,6 +260,10 @@ pub struct AnswerRow {
     pub by: String,
     /// How it came, such as `cli`.
     pub channel: String,
+    /// The link by which it came; absent for other channels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub link: Option<LinkId>,
     /// What the user wrote with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -303,6 +307,7 @@ impl From<&ApprovalAnswer> for AnswerRow {
             at: answer.at,
             by: answer.by.id.clone(),
             channel: answer.channel.clone(),
+            link: answer.link,
             note: answer.note.clone(),
             roles: answer.roles.clone(),
             took_effect: answer.took_effect,
@@ -361,6 +366,41 @@ impl From<enforce::ApprovalView> for ApprovalView {
             arguments,
             labels,
             ..view.row.into()
+        }
+    }
+}
+
+/// A link by which one user may answer one approval, once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ApprovalLinkView {
+    /// The link.
+    #[schema(value_type = String)]
+    pub id: LinkId,
+    /// The approval.
+    #[schema(value_type = String)]
+    pub approval: ApprovalId,
+    /// The only user who may use it.
+    pub user: String,
+    /// `open`, `used` or `revoked`; an open link may have expired.
+    #[schema(value_type = String)]
+    pub state: ApprovalLinkState,
+    /// When it was issued.
+    #[schema(value_type = i64)]
+    pub issued: Timestamp,
+    /// When it expires.
+    #[schema(value_type = i64)]
+    pub expires: Timestamp,
+}
+
+impl From<ApprovalLink> for ApprovalLinkView {
+    fn from(link: ApprovalLink) -> Self {
+        Self {
+            id: link.id,
+            approval: link.approval,
+            user: link.user.id,
+            state: link.state,
+            issued: link.issued,
+            expires: link.expires,
         }
     }
 }

@@ -93,6 +93,9 @@ impl<'a> Trace<'a> {
                 | Event::LabelsJoined(_)
                 | Event::ApprovalRequested(_)
                 | Event::ApprovalEscalated(_)
+                | Event::ApprovalLinkIssued(_)
+                | Event::ApprovalLinkRevoked(_)
+                | Event::ApprovalAnswerRefused(_)
                 | Event::Halted(_)
                 | Event::Resumed(_)
                 | Event::Administered(_) => {}

@@ -207,6 +207,7 @@ async fn answer(
                 note: note.as_deref(),
                 channel: who.channel(),
                 token_makers: &who.authenticated.token_makers,
+                link: None,
             },
         )
         .await?;

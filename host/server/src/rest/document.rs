@@ -15,8 +15,8 @@ use utoipa::{
 };
 
 use super::{
-    Rest, approvals, calls, decisions, external, health, operate, payloads, requests, review, runs,
-    sets, stdio, store, tokens, upstream_logins, upstreams,
+    Rest, answers, approval_links, approvals, calls, decisions, external, health, operate,
+    payloads, requests, review, runs, sets, stdio, store, tokens, upstream_logins, upstreams,
 };
 
 /// The media type of errors (RFC 9457).
@@ -41,6 +41,8 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
         calls::call, calls::tools,
         external::authorize, external::outcomes, requests::request,
         approvals::list, approvals::show, approvals::approve, approvals::reject,
+        approval_links::list, approval_links::revoke,
+        answers::interact, answers::page, answers::take,
         runs::list, runs::show, runs::end, runs::cancel,
         review::self_report, review::annotate, review::remove_note, review::feedback, review::case,
         review::compare,

@@ -6,6 +6,8 @@
 //! The same routes are served over TCP and over the owner's Unix socket. Requests that name files of this
 //! machine are accepted over the socket only.
 
+mod answers;
+mod approval_links;
 mod approvals;
 mod body;
 mod calls;
@@ -39,7 +41,7 @@ use tollgate_trace::store::Store;
 
 use self::body::Requester;
 pub use self::stdio::UPGRADE;
-use crate::{mcp, problem::Problem};
+use crate::{approvals::AnswerChannels, auth::Auth, mcp, problem::Problem};
 
 /// Concurrent reads of one principal, which may take long. Further ones wait and do not delay other principals.
 const MAX_READS: usize = 4;
@@ -120,6 +122,7 @@ fn protected_routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
         external::routes(),
         requests::routes(),
         approvals::routes(),
+        approval_links::routes(),
         runs::routes(),
         review::routes(),
         sets::routes(),
@@ -149,12 +152,20 @@ fn public_routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
         .collect()
 }
 
-fn of(rest: Rest, routes: Vec<(&'static str, MethodRouter<Rest>)>) -> Router {
+/// Routes of people who prove otherwise than by a token who they are, by path.
+fn answer_routes() -> Vec<(&'static str, MethodRouter<AnswerChannels>)> {
+    answers::routes()
+}
+
+fn of<S: Clone + Send + Sync + 'static>(
+    state: S,
+    routes: Vec<(&'static str, MethodRouter<S>)>,
+) -> Router {
     let routes = routes.into_iter();
     let router = routes.fold(Router::new(), |router, (path, methods)| {
         router.route(path, methods)
     });
-    router.with_state(rest)
+    router.with_state(state)
 }
 
 /// The routes that need credentials, for [`crate::auth::protect`].
@@ -176,4 +187,9 @@ pub fn public(gate: &Gate) -> Router {
         turns: Arc::default(),
     };
     of(rest, public_routes())
+}
+
+/// The routes for answers from Slack and by links. Users are counted at the rate of `auth`.
+pub fn answers(auth: &Auth) -> Router {
+    of(AnswerChannels::new(auth), answer_routes())
 }

@@ -282,6 +282,9 @@ fn apply(
         | Event::ApprovalAnswered(_)
         | Event::ApprovalResolved(_)
         | Event::ApprovalEscalated(_)
+        | Event::ApprovalLinkIssued(_)
+        | Event::ApprovalLinkRevoked(_)
+        | Event::ApprovalAnswerRefused(_)
         | Event::Halted(_)
         | Event::Resumed(_)
         | Event::Administered(_) => None,

@@ -89,6 +89,9 @@ impl StepBuilder {
             Event::BundleActivated(_)
             | Event::LabelsJoined(_)
             | Event::ApprovalEscalated(_)
+            | Event::ApprovalLinkIssued(_)
+            | Event::ApprovalLinkRevoked(_)
+            | Event::ApprovalAnswerRefused(_)
             | Event::Halted(_)
             | Event::Resumed(_)
             | Event::Administered(_) => {}

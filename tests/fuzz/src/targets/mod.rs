@@ -1,5 +1,6 @@
 //! The targets, by what they parse.
 
+mod approvals;
 mod component;
 mod files;
 mod json;
@@ -33,6 +34,7 @@ pub const ALL: &[Target] = &[
     ledger::RECORD,
     ledger::PROOF,
     component::COMPONENT,
+    approvals::INTERACTION,
 ];
 
 /// The package whose tests play these.

@@ -73,6 +73,9 @@ impl<'a> Drawing<'a> {
             | Event::ApprovalAnswered(_)
             | Event::ApprovalResolved(_)
             | Event::ApprovalEscalated(_)
+            | Event::ApprovalLinkIssued(_)
+            | Event::ApprovalLinkRevoked(_)
+            | Event::ApprovalAnswerRefused(_)
             | Event::Halted(_)
             | Event::Resumed(_)
             | Event::Administered(_) => Row::new(Mark::Unknown, line(&span.name, MAX_NAME), ""),

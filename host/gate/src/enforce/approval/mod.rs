@@ -13,14 +13,15 @@ use serde_json::Value;
 use tollgate_model::{
     decision::{Basis, Decision},
     entity::{Entity, Kind, Uid},
-    ids::{ApprovalId, DecisionId},
+    ids::{ApprovalId, DecisionId, LinkId},
     life::{ApprovalEvent, ApprovalState},
-    record::{AdminAction, AdministrativeAct, ApprovalAnswered, Event, Record},
+    record::{AdminAction, AdministrativeAct, AnswerRefusal, ApprovalAnswered, Event, Record},
     request::{Action, ActionContext, PriorApproval, Request},
     time::Timestamp,
 };
 
 mod asking_side;
+mod link;
 mod pending_call;
 
 use asking_side::{maker_on_asking_side, operator};
@@ -79,6 +80,14 @@ pub enum ApprovalError {
         "the waiting call is not the one that was shown; look again with `tollgate approvals show {0}`"
     )]
     OtherCall(ApprovalId),
+    /// The link of the answer does not count.
+    #[error("{}", link::problem(*reason))]
+    Link {
+        /// The approval.
+        id: ApprovalId,
+        /// Why not.
+        reason: AnswerRefusal,
+    },
     /// Policy does not let this person answer.
     #[error("{}", denied(.0))]
     Denied(Box<Refusal>),
@@ -125,6 +134,8 @@ pub struct ApprovalResponse<'a> {
     pub channel: &'a str,
     /// Users other than the approver who made the token by which the approver is known.
     pub token_makers: &'a BTreeSet<String>,
+    /// The link by which it comes; it counts only for its own user, approval and call, once.
+    pub link: Option<LinkId>,
 }
 
 /// Of an answer without a token, or with one that the approver made.
@@ -140,6 +151,7 @@ impl<'a> ApprovalResponse<'a> {
             note: None,
             channel,
             token_makers: &NO_MAKERS,
+            link: None,
         }
     }
 }
@@ -186,6 +198,7 @@ fn request(
     user: &Uid,
     row: &ApprovalRow,
     action: Action,
+    channel: &str,
 ) -> (Request, Vec<Entity>) {
     let config = &ruleset.config;
     let tool = Uid::new(Kind::Tool, &row.tool);
@@ -202,6 +215,7 @@ fn request(
             roles: row.requirement.roles(),
             escalated_to: row.escalated_to.clone(),
             speaker: row.speaker.as_ref().map(|speaker| speaker.by.clone()),
+            channel: channel.into(),
         },
     };
     // Roles of an earlier configuration stay known.
@@ -239,6 +253,7 @@ impl Pep {
             if seen.is_some_and(|seen| seen != row.arguments.as_str()) {
                 return Err(ApprovalError::OtherCall(id));
             }
+            self.check_link(ruleset, user, &row, &response)?;
             if let Some(result) = self.answer_once(ruleset, user, &row, response).await? {
                 return Ok(result);
             }
@@ -262,7 +277,7 @@ impl Pep {
             Vote::Approve => Action::Approve,
             Vote::Reject => Action::Reject,
         };
-        let (request, entities) = request(ruleset, user, row, action);
+        let (request, entities) = request(ruleset, user, row, action, response.channel);
         let judged = self.judge(ruleset, request, entities);
         let (record, payload) = self.judged_record(ruleset, &judged, Some(row.run), Some(id))?;
         let mut batch = Batch {
@@ -291,6 +306,7 @@ impl Pep {
             by: user.clone(),
             channel: response.channel.into(),
             id,
+            link: response.link,
             roles,
             took_effect: state.is_some() && !expired,
             note: response.note.map(|note| printable(note, 1000)),
@@ -330,12 +346,18 @@ impl Pep {
         }
     }
 
-    /// Whether `user` may answer it now.
-    pub(crate) fn can_answer(&self, ruleset: &Arc<Ruleset>, user: &Uid, row: &ApprovalRow) -> bool {
+    /// Whether `user` may approve it now by this channel.
+    pub(crate) fn can_answer(
+        &self,
+        ruleset: &Arc<Ruleset>,
+        user: &Uid,
+        row: &ApprovalRow,
+        channel: &str,
+    ) -> bool {
         if !is_here(ruleset, row) {
             return false;
         }
-        let (request, entities) = request(ruleset, user, row, Action::Approve);
+        let (request, entities) = request(ruleset, user, row, Action::Approve, channel);
         let decision = self.judge(ruleset, request, entities).decision;
         matches!(decision, Decision::Allow(_))
     }
@@ -347,8 +369,9 @@ impl Pep {
         ruleset: &Arc<Ruleset>,
         user: &Uid,
         row: ApprovalRow,
+        channel: &str,
     ) -> Result<ApprovalView, ApprovalError> {
-        let may_answer = self.can_answer(ruleset, user, &row);
+        let may_answer = self.can_answer(ruleset, user, &row, channel);
         let arguments = match row.payload {
             Some(digest) if may_answer => {
                 self.note_shown(user, &row).await?;

@@ -59,6 +59,9 @@ impl RunSpans {
             | Event::Effect(_)
             | Event::LabelsJoined(_)
             | Event::ApprovalEscalated(_)
+            | Event::ApprovalLinkIssued(_)
+            | Event::ApprovalLinkRevoked(_)
+            | Event::ApprovalAnswerRefused(_)
             | Event::Halted(_)
             | Event::Resumed(_)
             | Event::Administered(_) => {}

@@ -10,7 +10,7 @@ use tollgate_model::{
 use super::*;
 use crate::reply::{AnswerRow, ApproverView, PolicyView};
 
-fn view(state: ApprovalState) -> ApprovalView {
+pub(in crate::approvals) fn view(state: ApprovalState) -> ApprovalView {
     ApprovalView {
         id: ApprovalId::from_bytes([7; 8]),
         state,
@@ -37,6 +37,7 @@ fn view(state: ApprovalState) -> ApprovalView {
             at: Timestamp(1_795_428_000_000_000),
             by: "frank".into(),
             channel: "rest".into(),
+            link: None,
             note: None,
             roles: BTreeSet::new(),
             took_effect: true,
@@ -85,7 +86,14 @@ fn what_an_agent_chooses_adds_no_line_and_no_link() {
 fn data_are_the_lists() {
     let at = Timestamp(1_795_428_000_000_000);
     let view = view(ApprovalState::Pending);
-    let body = body(WebhookFormat::Json, ApprovalChange::Requested, at, &view);
+    let means = AnswerMeans::default();
+    let body = body(
+        WebhookFormat::Json,
+        ApprovalChange::Requested,
+        at,
+        &view,
+        &means,
+    );
     let value: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(value["type"], "approval.requested");
     assert_eq!(value["timestamp"], at.to_string());

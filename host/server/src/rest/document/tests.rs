@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::*;
-use crate::rest::{owner_routes, protected_routes, public_routes};
+use crate::rest::{answer_routes, owner_routes, protected_routes, public_routes};
 
 fn described() -> Value {
     serde_json::to_value(Api::openapi()).unwrap()
@@ -22,11 +22,13 @@ fn operations(document: &Value) -> Vec<(String, String, &Value)> {
 
 #[test]
 fn every_route_is_described_and_nothing_else_is() {
+    let answers = answer_routes();
     let served: BTreeSet<&str> = protected_routes()
         .iter()
         .chain(&owner_routes())
         .chain(&public_routes())
         .map(|(path, _)| *path)
+        .chain(answers.iter().map(|(path, _)| *path))
         .collect();
     let api = Api::openapi();
     let described: BTreeSet<&str> = api.paths.paths.keys().map(String::as_str).collect();

@@ -186,6 +186,7 @@ impl Story {
             id,
             roles: BTreeSet::new(),
             token_makers: BTreeSet::new(),
+            link: None,
             took_effect: true,
             note: None,
         }));

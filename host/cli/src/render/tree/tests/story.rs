@@ -342,6 +342,7 @@ impl Story {
                 id,
                 roles: set(&["finance"]),
                 token_makers: BTreeSet::new(),
+                link: None,
                 took_effect: true,
                 note: note.map(str::to_owned),
             }),

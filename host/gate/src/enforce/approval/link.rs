@@ -1,0 +1,83 @@
+//! Answers by links: a link counts for its own user, approval and call, once, and never for two people.
+
+use std::sync::Arc;
+
+use tollgate_ledger::{ApprovalLink, ApprovalRow};
+use tollgate_model::{
+    entity::Uid,
+    life::ApprovalState,
+    record::{AnswerRefusal, ApprovalLinkState},
+};
+
+use super::{ApprovalError, ApprovalResponse, Pep, Ruleset, Vote};
+
+impl Pep {
+    /// Checks the link of an answer, if it comes by one.
+    pub(super) fn check_link(
+        &self,
+        ruleset: &Arc<Ruleset>,
+        user: &Uid,
+        row: &ApprovalRow,
+        response: &ApprovalResponse<'_>,
+    ) -> Result<(), ApprovalError> {
+        let Some(link) = response.link else {
+            return Ok(());
+        };
+        let found = self.ledger.reader().approval_link(link)?;
+        let refused = |reason| ApprovalError::Link { id: row.id, reason };
+        let found = found.filter(|link| {
+            link.approval == row.id && link.user == *user && link.arguments == row.arguments
+        });
+        let link = found.ok_or_else(|| refused(AnswerRefusal::UnknownLink))?;
+        if let Some(reason) = self.link_refusal(ruleset, &link) {
+            return Err(refused(reason));
+        }
+        // All links go out by one webhook, so that one reader of its messages could use several of them. As a
+        // first answer by link did not suffice, policy asks for more people: they prove who they are otherwise.
+        let mut counted = (row.answers.iter()).filter(|a| a.approve && a.took_effect);
+        if response.vote == Vote::Approve
+            && row.state == ApprovalState::Pending
+            && counted.any(|answer| answer.link.is_some())
+        {
+            return Err(refused(AnswerRefusal::SecondLink));
+        }
+        Ok(())
+    }
+
+    /// Why a link may not be used now; absent if it may.
+    pub(crate) fn link_refusal(
+        &self,
+        ruleset: &Ruleset,
+        link: &ApprovalLink,
+    ) -> Option<AnswerRefusal> {
+        let config = &ruleset.config;
+        let links = config.approvals.links.as_ref();
+        let may_have = config.users.contains_key(&link.user.id)
+            && links.is_some_and(|links| links.users.contains(&link.user.id));
+        match link.state {
+            ApprovalLinkState::Used => Some(AnswerRefusal::UsedLink),
+            ApprovalLinkState::Revoked => Some(AnswerRefusal::RevokedLink),
+            ApprovalLinkState::Open if !may_have => Some(AnswerRefusal::RevokedLink),
+            ApprovalLinkState::Open if link.expires <= self.now() => {
+                Some(AnswerRefusal::ExpiredLink)
+            }
+            ApprovalLinkState::Open => None,
+        }
+    }
+}
+
+/// What is wrong with a link, and what to do.
+pub(super) fn problem(reason: AnswerRefusal) -> &'static str {
+    match reason {
+        AnswerRefusal::ExpiredLink => {
+            "this link has expired; answer with `tollgate approvals`, or wait for the next request"
+        }
+        AnswerRefusal::UsedLink => "this link was used before, and counts once",
+        AnswerRefusal::RevokedLink => "this link was revoked",
+        AnswerRefusal::SecondLink => {
+            "policy asks for more than one person, and another answer by link counts already; answer with \
+             `tollgate approvals`, by REST or in Slack"
+        }
+        _ => "this link is not one of this gate for this approval",
+    }
+}

@@ -1,0 +1,138 @@
+//! Buttons: what pressing one means, proved to be made by this gate.
+
+use serde_json::{Value, json};
+use tollgate::gate::Gate;
+use tollgate_model::ids::ApprovalId;
+
+use super::proof::{Purpose, is_proved, prove};
+
+/// What a button does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
+    Approve,
+    Reject,
+    /// Shows the arguments to the person who pressed it.
+    Show,
+}
+
+impl Verb {
+    const ALL: [Self; 3] = [Self::Approve, Self::Reject, Self::Show];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Approve => "approve",
+            Self::Reject => "reject",
+            Self::Show => "show",
+        }
+    }
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Approve => "Approve",
+            Self::Reject => "Deny",
+            Self::Show => "Show arguments",
+        }
+    }
+}
+
+/// A button of a message: about an approval, as it was shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Button {
+    pub(super) verb: Verb,
+    pub(super) approval: ApprovalId,
+    /// Digest of the call.
+    pub(super) digest: String,
+}
+
+/// For whom a button is: everyone who reads the channel, or one user, to whom alone its message is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Audience<'a> {
+    Channel,
+    User(&'a str),
+}
+
+impl Audience<'_> {
+    fn name(self) -> String {
+        match self {
+            Self::Channel => "channel".into(),
+            Self::User(user) => format!("user {user}"),
+        }
+    }
+}
+
+impl Button {
+    /// The value that comes back when it is pressed.
+    pub(super) fn value(&self, gate: &Gate, audience: Audience<'_>) -> String {
+        let (verb, id) = (self.verb.name(), self.approval.to_string());
+        let parts = [verb, &id, &self.digest, &audience.name()];
+        let proof = prove(gate, Purpose::Button, &parts);
+        format!("{verb} {id} {} {proof}", self.digest)
+    }
+
+    /// The button with this value, which `user` has pressed; absent if this gate did not make it, or made it for
+    /// another user.
+    pub(super) fn pressed(gate: &Gate, value: &str, user: &str) -> Option<Self> {
+        let mut words = value.split(' ');
+        let (verb, id, digest, proof) =
+            (words.next()?, words.next()?, words.next()?, words.next()?);
+        if words.next().is_some() {
+            return None;
+        }
+        let audiences = [Audience::Channel, Audience::User(user)];
+        let proved = audiences.into_iter().any(|audience| {
+            let parts = [verb, id, digest, &audience.name()];
+            is_proved(gate, Purpose::Button, &parts, proof)
+        });
+        let known = Verb::ALL.into_iter().find(|known| known.name() == verb);
+        known.filter(|_| proved).and_then(|verb| {
+            Some(Self {
+                verb,
+                approval: id.parse().ok()?,
+                digest: digest.to_owned(),
+            })
+        })
+    }
+
+    /// The button as an element of a block.
+    fn element(&self, gate: &Gate, audience: Audience<'_>) -> Value {
+        let mut element = json!({
+            "type": "button",
+            "action_id": format!("tollgate_{}", self.verb.name()),
+            "text": { "type": "plain_text", "text": self.verb.label() },
+            "value": self.value(gate, audience),
+        });
+        match self.verb {
+            Verb::Approve => {
+                element["style"] = "primary".into();
+                element["confirm"] = json!({
+                    "title": { "type": "plain_text", "text": "Approve" },
+                    "text": { "type": "plain_text", "text": "Let exactly this happen, once?" },
+                    "confirm": { "type": "plain_text", "text": "Approve" },
+                    "deny": { "type": "plain_text", "text": "Cancel" },
+                });
+            }
+            Verb::Reject => element["style"] = "danger".into(),
+            Verb::Show => {}
+        }
+        element
+    }
+}
+
+/// A block with a button for each verb.
+pub(super) fn block(
+    gate: &Gate,
+    approval: ApprovalId,
+    digest: &str,
+    verbs: &[Verb],
+    audience: Audience<'_>,
+) -> Value {
+    let elements = verbs.iter().map(|verb| {
+        let button = Button {
+            verb: *verb,
+            approval,
+            digest: digest.to_owned(),
+        };
+        button.element(gate, audience)
+    });
+    json!({ "type": "actions", "elements": elements.collect::<Vec<_>>() })
+}
