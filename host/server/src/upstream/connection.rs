@@ -29,7 +29,7 @@ use super::{
     content,
     failure::{http_error, told},
     handler::{Handler, Reports, ServerMessages},
-    http::{Fate, Stale, is_session_error},
+    http::{Delivery, Stale, is_session_error},
     lists::listings,
     wire::Reply,
 };
@@ -258,11 +258,11 @@ impl Connection {
             },
             ServiceError::TransportSend(sending) => {
                 let why = told(&error);
-                match http_error(sending.error.as_ref()).map(|error| error.fate) {
-                    Some(Fate::NotTaken) => CallResult::NotTaken(why),
-                    Some(Fate::Unknown) => CallResult::Lost(why),
+                match http_error(sending.error.as_ref()).map(|error| error.delivery) {
+                    Some(Delivery::NotTaken) => CallResult::NotTaken(why),
+                    Some(Delivery::Unknown) => CallResult::Lost(why),
                     // Over a pipe a message is one line; a line without its end is not a complete message.
-                    Some(Fate::Unsent) | None => CallResult::NotSent(why),
+                    Some(Delivery::Unsent) | None => CallResult::NotSent(why),
                 }
             }
             ServiceError::UnexpectedResponse => {

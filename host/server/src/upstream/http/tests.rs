@@ -64,7 +64,7 @@ async fn telling_a_server_that_hangs_takes_a_limited_time() {
         "params": {"requestId": 1}});
     let told = transport.send(message(cancel)).await;
     let late = told.unwrap_err();
-    assert_eq!(late.fate, Fate::Unknown, "{late}");
+    assert_eq!(late.delivery, Delivery::Unknown, "{late}");
     assert!(late.why.contains("in time"), "{late}");
 }
 
@@ -86,7 +86,15 @@ async fn a_request_that_a_redirect_led_nowhere_was_not_unsent() {
     let none = HeaderMap::new();
     let send = || client.send(&Method::POST, client.url(), &none, None);
     let failed = send().await.unwrap_err();
-    assert_eq!(failed.fate, Fate::NotTaken, "the server had it once");
+    assert_eq!(
+        failed.delivery,
+        Delivery::NotTaken,
+        "the server had it once"
+    );
     let failed = send().await.unwrap_err();
-    assert_eq!(failed.fate, Fate::Unsent, "not a byte of it was sent");
+    assert_eq!(
+        failed.delivery,
+        Delivery::Unsent,
+        "not a byte of it was sent"
+    );
 }
