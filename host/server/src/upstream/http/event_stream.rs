@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{
-    Delivery, HttpClient, HttpError, MAX_BODY, STREAM, Stale, TELLING, WAITING,
+    Delivery, HttpClient, HttpError, MAX_BODY, STREAM, StaleFlag, TELLING, WAITING,
     client::{body, has_credentials, media_type},
     in_time, lock,
 };
@@ -48,7 +48,7 @@ struct Sender {
     /// Requests whose POST is in flight. It ends with the answer on the stream.
     under_way: Mutex<HashMap<RequestId, CancellationToken>>,
     out: mpsc::WeakSender<ServerJsonRpcMessage>,
-    stale: Stale,
+    stale: StaleFlag,
     closing: CancellationToken,
 }
 
@@ -56,7 +56,7 @@ impl EventStream {
     /// Open the stream, and learn the endpoint.
     pub(in super::super) async fn open(
         client: HttpClient,
-        stale: Stale,
+        stale: StaleFlag,
     ) -> Result<Self, HttpError> {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static(STREAM));

@@ -64,7 +64,7 @@ const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
 const STREAM: &str = "text/event-stream";
 
 /// Whether new calls need a new connection.
-pub(super) type Stale = Arc<AtomicBool>;
+pub(super) type StaleFlag = Arc<AtomicBool>;
 
 /// One connection, with a session or without.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ struct ConnectionState {
     wire: Wire,
     out: mpsc::Sender<ServerJsonRpcMessage>,
     session: Mutex<Session>,
-    stale: Stale,
+    stale: StaleFlag,
     closing: CancellationToken,
     under_way: Mutex<HashMap<RequestId, CancellationToken>>,
     parameters: Mutex<ParameterHeaders>,
@@ -103,7 +103,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl HttpTransport {
     /// Nothing is sent yet.
-    pub(super) fn new(client: HttpClient, stale: Stale) -> Self {
+    pub(super) fn new(client: HttpClient, stale: StaleFlag) -> Self {
         let (out, incoming) = mpsc::channel(WAITING);
         Self {
             shared: Arc::new(ConnectionState {
