@@ -36,7 +36,7 @@ pub(in super::super) struct HttpError {
     /// In the server's: untrusted, printable, without the secrets of this gate.
     pub(in super::super) said: Option<String>,
     /// Whether the request may have had an effect.
-    pub(in super::super) fate: Fate,
+    pub(in super::super) delivery: Delivery,
     /// The status, where there was an answer.
     pub(in super::super) status: Option<StatusCode>,
     /// Whether the server knows the session no more.
@@ -45,7 +45,7 @@ pub(in super::super) struct HttpError {
 
 /// Whether a request without an answer may have had an effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum Fate {
+pub(in super::super) enum Delivery {
     /// Not a byte of it was sent.
     Unsent,
     /// The server has refused to take it.
@@ -55,26 +55,26 @@ pub(in super::super) enum Fate {
 }
 
 impl HttpError {
-    pub(super) fn new(fate: Fate, why: impl Into<String>) -> Self {
+    pub(super) fn new(delivery: Delivery, why: impl Into<String>) -> Self {
         Self {
             why: why.into(),
             said: None,
-            fate,
+            delivery,
             status: None,
             session_lost: false,
         }
     }
 
     pub(super) fn unknown(why: impl Into<String>) -> Self {
-        Self::new(Fate::Unknown, why)
+        Self::new(Delivery::Unknown, why)
     }
 
     /// Of an exchange that failed.
     pub(super) fn of_exchange(error: &reqwest::Error) -> Self {
         if error.is_connect() {
-            Self::new(Fate::Unsent, "no connection to it comes about")
+            Self::new(Delivery::Unsent, "no connection to it comes about")
         } else if error.is_builder() {
-            Self::new(Fate::Unsent, "the request cannot be made")
+            Self::new(Delivery::Unsent, "the request cannot be made")
         } else {
             Self::unknown("the connection broke before the answer")
         }
@@ -100,38 +100,38 @@ impl Refusal<'_> {
     /// What it means.
     pub(super) fn error(&self) -> HttpError {
         let status = self.status;
-        let (fate, why) = self.meaning();
+        let (delivery, why) = self.meaning();
         let body = self.body.trim();
         HttpError {
             session_lost: self.is_about_session(),
             status: Some(status),
             said: (!body.is_empty()).then(|| printable(&self.secrets.scrub_text(body), MAX_WORDS)),
-            ..HttpError::new(fate, why)
+            ..HttpError::new(delivery, why)
         }
     }
 
-    fn meaning(&self) -> (Fate, String) {
+    fn meaning(&self) -> (Delivery, String) {
         let code = self.status.as_u16();
         if self.is_about_session() {
             // A server that is in trouble says so after it has done something, too.
-            let fate = match self.status.is_client_error() {
-                true => Fate::NotTaken,
-                false => Fate::Unknown,
+            let delivery = match self.status.is_client_error() {
+                true => Delivery::NotTaken,
+                false => Delivery::Unknown,
             };
             let why =
                 format!("its session has ended (HTTP {code}); the next call begins a new one");
-            return (fate, why);
+            return (delivery, why);
         }
-        let (fate, why) = match self.status {
+        let (delivery, why) = match self.status {
             StatusCode::UNAUTHORIZED => (
-                Fate::NotTaken,
+                Delivery::NotTaken,
                 format!(
                     "it does not accept the credentials (HTTP 401): {}",
                     self.credentials
                 ),
             ),
             StatusCode::FORBIDDEN => (
-                Fate::NotTaken,
+                Delivery::NotTaken,
                 format!(
                     "the credentials do not suffice (HTTP 403): {}",
                     self.credentials
@@ -140,7 +140,7 @@ impl Refusal<'_> {
             StatusCode::TOO_MANY_REQUESTS => {
                 let again = self.again().unwrap_or_else(|| "later".into());
                 (
-                    Fate::NotTaken,
+                    Delivery::NotTaken,
                     format!("it has too much to do (HTTP 429): try again {again}"),
                 )
             }
@@ -148,26 +148,28 @@ impl Refusal<'_> {
                 let again = self.again().unwrap_or_default();
                 // What stands before a server says so, too, after it has handed a request on.
                 (
-                    Fate::Unknown,
+                    Delivery::Unknown,
                     format!("it is not available (HTTP 503): try again {again}"),
                 )
             }
             StatusCode::NOT_FOUND | StatusCode::GONE => (
-                Fate::NotTaken,
+                Delivery::NotTaken,
                 format!("there is no MCP endpoint at its `url` (HTTP {code})"),
             ),
             StatusCode::METHOD_NOT_ALLOWED => (
-                Fate::NotTaken,
+                Delivery::NotTaken,
                 "its `url` takes no messages (HTTP 405)".to_owned(),
             ),
-            StatusCode::REQUEST_TIMEOUT => (Fate::Unknown, "it has given up (HTTP 408)".to_owned()),
+            StatusCode::REQUEST_TIMEOUT => {
+                (Delivery::Unknown, "it has given up (HTTP 408)".to_owned())
+            }
             status if status.is_client_error() => (
-                Fate::NotTaken,
+                Delivery::NotTaken,
                 format!("it does not take the request (HTTP {code})"),
             ),
-            _ => (Fate::Unknown, format!("it failed (HTTP {code})")),
+            _ => (Delivery::Unknown, format!("it failed (HTTP {code})")),
         };
-        (fate, why)
+        (delivery, why)
     }
 
     /// Whether it says that the session of the request is not known.
@@ -220,116 +222,4 @@ pub(super) fn error_in(body: &str) -> Option<Value> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use tollgate::secrets::{SecretConfig, SecretSource};
-
-    use super::*;
-
-    fn refused(status: u16, body: &str, in_session: bool, headers: &HeaderMap) -> HttpError {
-        let secrets = Vault::new(&BTreeMap::new());
-        let refusal = Refusal {
-            status: StatusCode::from_u16(status).unwrap(),
-            headers,
-            body,
-            in_session,
-            credentials: "look at the secret `key`",
-            secrets: &secrets,
-        };
-        refusal.error()
-    }
-
-    #[test]
-    fn a_session_is_lost_in_each_form_that_servers_have_for_it() {
-        let none = HeaderMap::new();
-        for (status, body, fate) in [
-            (404, "", Fate::NotTaken),
-            (410, "Gone", Fate::NotTaken),
-            (
-                400,
-                "Bad Request: No valid session ID provided",
-                Fate::NotTaken,
-            ),
-            (
-                400,
-                r#"{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: Server not initialized for session"}}"#,
-                Fate::NotTaken,
-            ),
-            (400, "Missing session ID", Fate::NotTaken),
-            (422, "session expired", Fate::NotTaken),
-            (500, "Session not found", Fate::Unknown),
-        ] {
-            let error = refused(status, body, true, &none);
-            assert!(error.session_lost, "{status} {body}");
-            assert_eq!(error.fate, fate, "{status} {body}");
-            assert!(!refused(status, body, false, &none).session_lost);
-        }
-        assert!(!refused(400, "the id is not valid", true, &none).session_lost);
-        assert!(is_session_error(-32001, "Session not found"));
-        assert!(!is_session_error(
-            -32603,
-            "the browser session was not found"
-        ));
-    }
-
-    #[tokio::test]
-    async fn a_servers_words_hold_no_secret_also_where_they_are_cut() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let secret = "S3cr3tValue-0123456789";
-        std::fs::write(file.path(), secret).unwrap();
-        let config = SecretConfig {
-            source: SecretSource::File(file.path().into()),
-            labels: None,
-        };
-        let secrets = Vault::new(&BTreeMap::from([("token".to_owned(), config)]));
-        secrets.secret("token").await.unwrap();
-        let body = format!("{}{secret}", "x".repeat(MAX_WORDS - 10));
-        let refusal = Refusal {
-            status: StatusCode::INTERNAL_SERVER_ERROR,
-            headers: &HeaderMap::new(),
-            body: &body,
-            in_session: false,
-            credentials: "",
-            secrets: &secrets,
-        };
-        let said = refusal.error().said.unwrap();
-        assert!(!said.contains("S3c"), "{said}");
-    }
-
-    #[test]
-    fn what_a_status_means_is_said() {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::RETRY_AFTER, "7".parse().unwrap());
-        for (status, words, fate) in [
-            (401, "look at the secret `key`", Fate::NotTaken),
-            (429, "again in 7 s", Fate::NotTaken),
-            (503, "again in 7 s", Fate::Unknown),
-            (500, "HTTP 500", Fate::Unknown),
-            (404, "no MCP endpoint", Fate::NotTaken),
-        ] {
-            let error = refused(status, "secret words", false, &headers);
-            assert!(error.why.contains(words), "{error:?}");
-            assert!(!error.why.contains("secret words"));
-            assert_eq!(error.fate, fate);
-        }
-        let none = HeaderMap::new();
-        assert_eq!(refused(503, "", false, &none).fate, Fate::Unknown);
-        assert!(refused(429, "", false, &none).why.contains("again later"));
-        headers.insert(
-            header::RETRY_AFTER,
-            "Wed, 21 Oct 2015 07:28:00 GMT".parse().unwrap(),
-        );
-        assert!(
-            refused(429, "", false, &headers)
-                .why
-                .contains("again in 0 s")
-        );
-        headers.insert(header::RETRY_AFTER, "soon".parse().unwrap());
-        assert!(
-            refused(429, "", false, &headers)
-                .why
-                .contains("again later")
-        );
-    }
-}
+mod tests;

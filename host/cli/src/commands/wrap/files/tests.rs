@@ -1,0 +1,129 @@
+use serde_json::json;
+use tollgate::upstream::Offer;
+
+use super::*;
+
+fn server(env: &[(&str, &str)]) -> Server {
+    let env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+    Server {
+        name: "box".into(),
+        transport: Transport::Command {
+            words: vec!["box".into(), "a \"b\"\n\\".into()],
+            env: env.collect(),
+            here: false,
+        },
+    }
+}
+
+#[test]
+fn each_secret_has_a_name_of_its_own() {
+    let mut secrets = BTreeMap::new();
+    let mut named = |name: &str, key: &str, value: &str| {
+        let server = Server {
+            name: name.into(),
+            ..server(&[(key, value)])
+        };
+        described(&server, &mut secrets).unwrap()
+    };
+    let first = named("git", "HUB_TOKEN", "correct horse");
+    let second = named("git-hub", "TOKEN", "battery staple");
+    let again = named("git.hub", "TOKEN", "correct horse");
+    assert!(first.contains("\"git-hub-token\""), "{first}");
+    assert!(second.contains("\"git-hub-token-2\""), "{second}");
+    assert!(again.contains("\"git-hub-token\""), "{again}");
+    let database = named("db", "DATABASE", "postgres://me:correct@db/horse");
+    assert!(!database.contains("correct"), "{database}");
+    assert_eq!(secrets.len(), 3);
+    assert_eq!(secrets["git-hub-token-2"], "battery staple");
+}
+
+#[test]
+fn secrets_do_not_stand_in_the_configuration() {
+    let dir = tempfile::tempdir().unwrap();
+    let servers = [server(&[
+        ("API_TOKEN", "correct horse"),
+        ("LANG", "C"),
+        ("KEY", "no"),
+    ])];
+    let gate = Gate::new(dir.path(), &servers, &[Extra::Prompts]).unwrap();
+    gate.write_secrets().unwrap();
+    let hostile = json!({"name": "read", "inputSchema": {},
+        "description": "x\n[tools.evil]\nlabels = []\r[users.eve]"});
+    let offer = Offer::new(&[hostile]);
+    gate.write(&[("box".into(), Difference::between(None, &offer))])
+        .unwrap();
+    let text = fs::read_to_string(dir.path().join(FILE_NAME)).unwrap();
+    assert!(!text.contains("correct horse"));
+    let config = Config::read(&dir.path().join(FILE_NAME)).unwrap();
+    assert!(
+        config.tools.is_empty() && !config.users.contains_key("eve"),
+        "{text}"
+    );
+    let secret = config.secrets.keys().next().unwrap();
+    let file = dir.path().join(".tollgate/secrets").join(secret);
+    assert_eq!(fs::read_to_string(file).unwrap(), "correct horse");
+    let wrapped = &config.upstreams["box"];
+    assert_eq!(wrapped.secrets().count(), 1);
+    assert!(wrapped.carried.instructions && wrapped.carried.resources.is_any());
+    assert!(!wrapped.carried.prompts.is_any());
+}
+
+#[test]
+fn each_tool_gets_a_usable_name_of_its_own() {
+    let long = "x".repeat(128);
+    let names = ["a.b", "a:b", "a/b", "a b", "a_b", "plain", &long];
+    let tools: Vec<_> = names
+        .iter()
+        .map(|name| json!({"name": name, "inputSchema": {}}))
+        .collect();
+    let tools: Vec<_> = Offer::new(&tools)
+        .definitions()
+        .tools
+        .into_values()
+        .collect();
+    assert_eq!(tools.len(), names.len());
+    let renamed = renamed("box", &tools);
+    let table: toml::Table = toml::from_str(&renamed).unwrap();
+    let mut new: Vec<&str> = table.values().map(|name| name.as_str().unwrap()).collect();
+    assert_eq!(new.len(), 5, "{renamed}");
+    new.push("box__a_b");
+    new.sort_unstable();
+    new.dedup();
+    assert_eq!(new.len(), 6, "{renamed}");
+    assert!(new.iter().all(|name| name.len() <= MAX_TOOL_NAME));
+}
+
+#[test]
+fn every_text_is_the_same_in_the_configuration() {
+    for text in [
+        "plain",
+        "",
+        "a\nb",
+        "\u{1b}[31m\n\u{0}",
+        "\u{7f}\r\n",
+        "'\"\"\"",
+        "\\u0041",
+        "\u{2028}é😀",
+    ] {
+        let table: toml::Table = toml::from_str(&format!("k = {}", quoted(text))).unwrap();
+        assert_eq!(table["k"].as_str(), Some(text), "{text:?}");
+        assert!(!quoted(text).contains(['\n', '\r']));
+    }
+}
+
+#[test]
+fn a_gate_that_was_not_made_leaves_no_secrets_behind() {
+    let parent = tempfile::tempdir().unwrap();
+    for was_there in [true, false] {
+        let dir = parent.path().join(format!("gate-{was_there}"));
+        if was_there {
+            fs::create_dir(&dir).unwrap();
+        }
+        let draft = Draft::begin(&dir);
+        let gate = Gate::new(&dir, &[server(&[("API_TOKEN", "correct horse")])], &[]).unwrap();
+        gate.write_secrets().unwrap();
+        drop(draft);
+        assert!(!dir.join(SECRETS).exists());
+        assert_eq!(dir.exists(), was_there);
+    }
+}

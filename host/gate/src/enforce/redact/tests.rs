@@ -1,0 +1,95 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+fn run(value: &Value, pointers: &[&str], schema: Option<&Value>) -> Result<(Value, u64), NotFound> {
+    let pointers = pointers.iter().map(|p| (*p).to_owned()).collect();
+    let redacted = redact(vec![Content::Structured(value.clone())], &pointers, schema)?;
+    let Some(Content::Structured(value)) = redacted.content.last() else {
+        panic!("{redacted:?}")
+    };
+    Ok((value.clone(), redacted.count))
+}
+
+#[test]
+fn a_star_stands_for_every_element() {
+    let value = json!({"items": [{"iban": "DE1", "n": 1}, {"iban": "DE2", "n": 2}]});
+    let (left, count) = run(&value, &["/items/*/iban"], None).unwrap();
+    assert_eq!(
+        left,
+        json!({"items": [{"iban": "[redacted]", "n": 1}, {"iban": "[redacted]", "n": 2}]})
+    );
+    assert_eq!(count, 2);
+}
+
+#[test]
+fn a_pointer_that_finds_nothing_fails() {
+    for value in [
+        json!({"customer": [{"iban": "DE1"}]}),
+        json!({"client": {"iban": "DE1"}}),
+        json!({"customer": "iban DE1"}),
+        json!({"customer": null}),
+        json!({}),
+    ] {
+        assert!(run(&value, &["/customer/iban"], None).is_err(), "{value}");
+    }
+    let text = vec![Content::Text {
+        text: "the IBAN is DE1".into(),
+    }];
+    let pointers = BTreeSet::from(["/iban".to_owned()]);
+    assert!(redact(text, &pointers, None).is_err());
+}
+
+#[test]
+fn a_member_that_the_schema_calls_optional_may_be_missing() {
+    let schema = json!({
+        "type": "object", "required": ["id"],
+        "properties": {"id": {"type": "string"}, "iban": {"type": "string"}},
+    });
+    let value = json!({"id": "c1"});
+    assert_eq!(run(&value, &["/iban"], Some(&schema)).unwrap().1, 0);
+    assert!(run(&value, &["/idd"], Some(&schema)).is_err());
+    assert!(run(&json!({"iban": "DE1"}), &["/id"], Some(&schema)).is_err());
+}
+
+#[test]
+fn json_in_a_text_is_redacted_like_structured_content() {
+    let text = vec![Content::Text {
+        text: r#"{"iban":"DE1","id":7}"#.into(),
+    }];
+    let pointers = BTreeSet::from(["/iban".to_owned()]);
+    let redacted = redact(text, &pointers, None).unwrap();
+    assert_eq!(
+        redacted.content[0],
+        Content::Text {
+            text: r#"{"iban":"[redacted]","id":7}"#.into()
+        }
+    );
+}
+
+fn json_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        Just(json!("SECRET")),
+        (0_i64..9).prop_map(Value::from)
+    ];
+    leaf.prop_recursive(4, 32, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
+            prop::collection::btree_map("[ab]", inner, 0..3)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    /// If a result is released, no secret is left at a place that the pointer names.
+    #[test]
+    fn what_is_released_was_redacted(value in json_value(), pointer in "(/([ab*]|[01])){1,3}") {
+        if let Ok((left, count)) = run(&value, &[&pointer], None) {
+            let again = run(&left, &[&pointer], None);
+            prop_assert_eq!(again, Ok((left.clone(), count)));
+        }
+    }
+}

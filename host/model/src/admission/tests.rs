@@ -1,0 +1,112 @@
+use super::*;
+
+const OUTCOMES: [Outcome; 4] = [
+    Outcome::Allow,
+    Outcome::Deny,
+    Outcome::Escalate,
+    Outcome::Error,
+];
+const STANDINGS: [ApprovalStanding; 5] = [
+    ApprovalStanding::Absent,
+    ApprovalStanding::Pending,
+    ApprovalStanding::Granted,
+    ApprovalStanding::Rejected,
+    ApprovalStanding::Expired,
+];
+const PHASES: [Phase; 4] = [
+    Phase::New,
+    Phase::Asked,
+    Phase::Suspended,
+    Phase::SuspendedAndAsked,
+];
+
+fn every_situation() -> impl Iterator<Item = Situation> {
+    let mut all = Vec::new();
+    for phase in PHASES {
+        for outcome in OUTCOMES {
+            for approval in STANDINGS {
+                for bits in 0..4 {
+                    all.push(Situation {
+                        phase,
+                        outcome,
+                        approval,
+                        covered: bits & 1 != 0,
+                        may_ask_again: bits & 2 != 0,
+                    });
+                }
+            }
+        }
+    }
+    all.into_iter()
+}
+
+#[test]
+fn nothing_starts_unless_policy_allows_it() {
+    for situation in every_situation() {
+        if matches!(next_step(situation), Step::Start | Step::Resume) {
+            assert_eq!(situation.outcome, Outcome::Allow, "{situation:?}");
+        }
+    }
+}
+
+#[test]
+fn a_call_that_has_run_starts_again_only_after_its_effect_was_approved() {
+    for situation in every_situation() {
+        if situation.phase == Phase::Suspended && next_step(situation) == Step::Resume {
+            assert_eq!(
+                situation.approval,
+                ApprovalStanding::Granted,
+                "{situation:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_error_never_asks_and_never_starts() {
+    for situation in every_situation().filter(|s| s.outcome == Outcome::Error) {
+        let step = next_step(situation);
+        assert!(
+            !matches!(step, Step::Ask | Step::Start | Step::Resume),
+            "{situation:?}: {step:?}"
+        );
+    }
+}
+
+#[test]
+fn a_rejection_holds_while_policy_does_not_allow_the_call() {
+    for situation in every_situation().filter(|s| s.approval == ApprovalStanding::Rejected) {
+        let step = next_step(situation);
+        match situation.phase {
+            Phase::New if situation.outcome == Outcome::Allow => assert_eq!(step, Step::Start),
+            Phase::New if situation.outcome == Outcome::Error => assert_eq!(step, Step::Deny),
+            Phase::SuspendedAndAsked => {}
+            _ => assert_eq!(step, Step::DenyRejected, "{situation:?}"),
+        }
+    }
+}
+
+#[test]
+fn evaluating_again_always_goes_on_to_a_later_phase() {
+    for situation in every_situation() {
+        match next_step(situation) {
+            Step::EvaluateAsked => assert_eq!(situation.phase, Phase::New),
+            Step::EvaluateSuspendedAndAsked => assert_eq!(situation.phase, Phase::Suspended),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn an_approval_is_used_only_by_the_call_that_it_was_granted_for() {
+    let situation = |covered, may_ask_again| Situation {
+        phase: Phase::Asked,
+        outcome: Outcome::Escalate,
+        approval: ApprovalStanding::Pending,
+        covered,
+        may_ask_again,
+    };
+    assert_eq!(next_step(situation(true, false)), Step::Wait);
+    assert_eq!(next_step(situation(false, true)), Step::Ask);
+    assert_eq!(next_step(situation(false, false)), Step::DenyAndCancel);
+}

@@ -1,0 +1,63 @@
+use super::*;
+
+fn texts(text: &str) -> Vec<String> {
+    words(text).into_iter().map(|w| w.text).collect()
+}
+
+#[test]
+fn what_does_not_change_the_meaning_is_folded() {
+    assert_eq!(texts("  'Bob@Example.COM', "), ["bob@example.com"]);
+    assert_eq!(
+        texts("(see https://Example.com/a/)."),
+        ["see", "example.com/a"]
+    );
+    assert_eq!(
+        texts("a@x.com,b@x.com;c@x.com"),
+        ["a@x.com", "b@x.com", "c@x.com"]
+    );
+    assert_eq!(
+        texts("$1,000.00 on 2024-05-01T10:00:00Z"),
+        ["1000", "on", "2024-05-01", "10:00"]
+    );
+    assert_eq!(
+        texts("landlord's account:CA13"),
+        ["landlord", "account", "ca13"]
+    );
+}
+
+#[test]
+fn what_looks_alike_is_not_the_same() {
+    assert_ne!(texts("pаypal"), texts("paypal"));
+    assert_ne!(texts("pay\u{200b}pal"), texts("paypal"));
+    assert_ne!(texts("ｐaypal"), texts("paypal"));
+    assert_ne!(texts("not-eve@corp.com"), texts("eve@corp.com"));
+}
+
+#[test]
+fn short_values_are_marked_by_quotes_and_by_their_names() {
+    let marked = |text: &str| -> Vec<String> {
+        let all = words(text).into_iter();
+        all.filter(|w| w.is_marked).map(|w| w.text).collect()
+    };
+    assert_eq!(
+        marked("delete '13' and #14, or id 15 and 16"),
+        ["13", "14", "15"]
+    );
+    assert_eq!(marked("on May 13 at 7"), Vec::<String>::new());
+}
+
+#[test]
+fn account_numbers_are_compared_without_their_groups() {
+    assert_eq!(
+        compact(&words("DE89 3704 0044 0532")).as_deref(),
+        Some("de89370400440532")
+    );
+    assert_eq!(compact(&words("to be or not")), None);
+}
+
+#[test]
+fn hosts_are_those_of_urls() {
+    assert_eq!(host("www.example.com/a"), Some("www.example.com"));
+    assert_eq!(host("user@example.com"), Some("example.com"));
+    assert_eq!(host("plain"), None);
+}

@@ -1,0 +1,105 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn canonical(text: &str) -> String {
+    CanonicalUri::parse(text).unwrap().into_string()
+}
+
+#[test]
+fn every_spelling_of_a_uri_is_one() {
+    for (text, expected) in [
+        ("file:///srv/a.md", "file:///srv/a.md"),
+        ("FILE:///srv/a.md", "file:///srv/a.md"),
+        ("file:/srv/a.md", "file:///srv/a.md"),
+        ("file://localhost/srv/a.md", "file:///srv/a.md"),
+        ("file:///srv//x/../a.md", "file:///srv/a.md"),
+        ("file:///srv/%2e%2E/srv/%61.md", "file:///srv/a.md"),
+        ("file:///../../srv/./a.md", "file:///srv/a.md"),
+        ("file:///srv/a b\u{fc}.md", "file:///srv/a%20b%C3%BC.md"),
+        ("file:///srv/a%20b%c3%bc.md", "file:///srv/a%20b%C3%BC.md"),
+        ("file:///srv/100%", "file:///srv/100%25"),
+        ("HTTPS://Example.COM:443", "https://example.com/"),
+        (
+            "http://u:P@Example.com:/%7Ea?Q=%3D#F",
+            "http://u:P@example.com/~a?Q=%3D#F",
+        ),
+        ("memo://Insights", "memo://Insights"),
+        ("note:///a//../b", "note:///a/b"),
+        ("urn:isbn:0-395-36341-1", "urn:isbn:0-395-36341-1"),
+        ("xx:/.//b", "xx:/.//b"),
+        ("x1:a/../b", "x1:a/../b"),
+        ("http://[::1]:80:80", "http://[::1]/"),
+        ("my_app://item/{id}", "my_app://item/%7Bid%7D"),
+    ] {
+        assert_eq!(canonical(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_is_no_uri_is_refused_and_not_repeated() {
+    let long = format!("file:///{}", "a".repeat(MAX_URI));
+    for text in [
+        "",
+        "a.md",
+        ":x",
+        "C:\\a.txt",
+        "1a:b",
+        "fi le:x",
+        "file:///a\nb",
+        "file:///\u{7f}",
+        &long,
+    ] {
+        let error = CanonicalUri::parse(text).unwrap_err();
+        assert!(!error.contains("a.md") && error.len() < 100, "{error}");
+    }
+}
+
+#[test]
+fn a_star_stands_for_any_text() {
+    for (pattern, text, is_match) in [
+        ("*", "", true),
+        ("file:///srv/*", "file:///srv/a/b", true),
+        ("file:///srv/*", "file:///etc/a", false),
+        ("memo:a", "memo:a", true),
+        ("memo:a", "memo:ab", false),
+        ("a*b*c", "axxbyyc", true),
+        ("a*b*c", "axxcyyb", false),
+        ("a*a", "a", false),
+        ("*.md", "x.md.md", true),
+    ] {
+        assert_eq!(matches(pattern, text), is_match, "{pattern} {text}");
+    }
+}
+
+proptest! {
+    /// No text makes it panic. The canonical form is its own, is visible ASCII, and has no dot segments.
+    #[test]
+    fn the_form_is_canonical(
+        scheme in "(file|http|https|note|a_b|[A-Za-z][A-Za-z0-9+.-]{0,5})",
+        rest in prop_oneof!["[/.%2eE5cC:@?#a\\\\é\\[\\] {}]{0,40}", ".{0,40}"],
+    ) {
+        let Ok(uri) = CanonicalUri::parse(&format!("{scheme}:{rest}")) else { return Ok(()) };
+        let text = uri.as_str();
+        prop_assert!(text.bytes().all(|b| b.is_ascii_graphic()));
+        prop_assert_eq!(&CanonicalUri::parse(text).unwrap(), &uri);
+        if let Some(path) = text.strip_prefix("file:///") {
+            let path = path.split(['?', '#']).next().unwrap();
+            prop_assert!(path.split('/').all(|segment| segment != "." && segment != ".."), "{}", text);
+        }
+    }
+
+    /// Escaping any byte that needs no escape changes nothing.
+    #[test]
+    fn an_escape_that_is_not_needed_changes_nothing(path in "[a-z./]{0,20}", at in 0_usize..20) {
+        let plain = format!("file:///{path}");
+        let mut spelled = String::from("file:///");
+        for (n, c) in path.chars().enumerate() {
+            match n == at && c != '/' {
+                true => spelled.push_str(&format!("%{:02x}", u32::from(c))),
+                false => spelled.push(c),
+            }
+        }
+        prop_assert_eq!(CanonicalUri::parse(&plain), CanonicalUri::parse(&spelled));
+    }
+}

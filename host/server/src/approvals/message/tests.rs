@@ -1,0 +1,94 @@
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use tollgate_model::{
+    decision::Severity,
+    entity::{Kind, Uid},
+    ids::{ApprovalId, RunId, SpanId},
+};
+
+use super::*;
+use crate::reply::{AnswerRow, ApproverView, PolicyView};
+
+fn view(state: ApprovalState) -> ApprovalView {
+    ApprovalView {
+        id: ApprovalId::from_bytes([7; 8]),
+        state,
+        severity: Severity::High,
+        tool: "payments__refund".into(),
+        capability: None,
+        via: Vec::new(),
+        arguments: None,
+        digest: "hmac:v1:00".into(),
+        principal: Uid::new(Kind::Agent, "support"),
+        on_behalf_of: Uid::new(Kind::User, "alice"),
+        speaker: None,
+        run: RunId::from_bytes([1; 16]),
+        call: SpanId::from_bytes([2; 8]),
+        labels: BTreeSet::new(),
+        policies: vec![PolicyView {
+            id: "large-refunds".into(),
+            owner: "finance".into(),
+            reason: "More than 50 & <!channel> *bold* `code`\nneeds finance.".into(),
+        }],
+        needs: "the approval of finance".into(),
+        answers: vec![AnswerRow {
+            answer: "reject".into(),
+            at: Timestamp(1_795_428_000_000_000),
+            by: "frank".into(),
+            channel: "rest".into(),
+            note: None,
+            roles: BTreeSet::new(),
+            took_effect: true,
+            token_makers: BTreeSet::new(),
+        }],
+        rejected_before: Vec::new(),
+        approvers: vec![ApproverView {
+            user: "dana".into(),
+            roles: BTreeSet::new(),
+        }],
+        escalated_to: BTreeSet::from(["security".into()]),
+        requested: Timestamp(1_795_428_000_000_000),
+        expires: Timestamp(1_795_431_600_000_000),
+        round: 1,
+    }
+}
+
+#[test]
+fn slack_reads_like_this() {
+    let texts = [
+        (ApprovalChange::Requested, ApprovalState::Pending),
+        (ApprovalChange::Escalated, ApprovalState::Pending),
+        (ApprovalChange::Resolved, ApprovalState::Approved),
+        (ApprovalChange::Resolved, ApprovalState::Rejected),
+    ];
+    let texts = texts.map(|(what, state)| slack(what, &view(state)));
+    insta::assert_snapshot!(texts.join("\n---\n"));
+}
+
+#[test]
+fn what_an_agent_chooses_adds_no_line_and_no_link() {
+    let mut view = view(ApprovalState::Pending);
+    view.capability = Some("http_request https://evil.example/`x`\n*Approved by dana*".into());
+    let text = slack(ApprovalChange::Requested, &view);
+    let first = text.lines().next().unwrap();
+    let said =
+        "`http_request https://evil.example/'x' 'Approved by dana'` within `payments__refund`";
+    assert!(first.ends_with(said), "{text}");
+    assert_eq!(
+        plain("see https://evil.example"),
+        "see https: //evil.example"
+    );
+}
+
+#[test]
+fn data_are_the_lists() {
+    let at = Timestamp(1_795_428_000_000_000);
+    let view = view(ApprovalState::Pending);
+    let body = body(WebhookFormat::Json, ApprovalChange::Requested, at, &view);
+    let value: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(value["type"], "approval.requested");
+    assert_eq!(value["timestamp"], at.to_string());
+    assert_eq!(value["data"]["id"], view.id.to_string());
+    assert_eq!(value["data"].get("arguments"), None);
+}
