@@ -26,7 +26,7 @@ use crate::{
     deadline::{DeadlineOutcome, with_deadline},
     engine::PoolSlot,
     low_priority_pool::CpuProfile,
-    meter::{LimitExceeded, Stopwatch, room},
+    meter::{LimitExceeded, Stopwatch, resources},
     store::State,
 };
 
@@ -64,7 +64,7 @@ impl Guest {
         host: Option<Host<dyn HostPolicy>>,
         slot: PoolSlot,
     ) -> Self {
-        let state = State::new(&limits, room(component.size()), host);
+        let state = State::new(&limits, resources(component.size()), host);
         let stopwatch = Arc::clone(state.call().stopwatch());
         let mut store = Store::new(&component.0.pool.engine, state);
         store.set_hostcall_fuel(usize::try_from(max_transfer).unwrap_or(usize::MAX));
