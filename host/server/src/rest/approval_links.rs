@@ -43,7 +43,7 @@ pub(super) struct LinksQuery {
 }
 
 /// List links for answering approvals, the latest first. Their URLs are not stored and not shown.
-#[utoipa::path(get, path = "/v1/approval-links", tag = "approvals", params(LinksQuery), responses(
+#[utoipa::path(get, path = "/v1/approval-links", tag = "links", params(LinksQuery), responses(
     (status = 200, description = "One's own; all of them for administrators", body = [ApprovalLinkView]),
     (status = 401, description = "No credential that counts", body = Problem),
     (status = 403, description = "The caller is not a person", body = Problem),
@@ -77,7 +77,7 @@ pub(super) async fn list(
 const MAX_LINKS: usize = 1000;
 
 /// Revoke a link.
-#[utoipa::path(delete, path = "/v1/approval-links/{id}", tag = "approvals", params(("id" = String, Path)), responses(
+#[utoipa::path(delete, path = "/v1/approval-links/{id}", tag = "links", params(("id" = String, Path)), responses(
     (status = 204, description = "It is worthless from now on"),
     (status = 401, description = "No credential that counts", body = Problem),
     (status = 403, description = "It is another's and policy denies it, or the caller is not a person", body = Problem),
