@@ -1,6 +1,9 @@
 //! Answers by buttons in Slack, over a real server, with requests as Slack sends them.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU64, Ordering},
+};
 
 use axum::{Json, Router, extract::Path, routing::post};
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -25,6 +28,7 @@ struct Slack {
     address: String,
     messages: Arc<Mutex<Vec<Value>>>,
     replies: mpsc::UnboundedReceiver<Value>,
+    presses: AtomicU64,
 }
 
 /// A request as Slack sends it.
@@ -102,6 +106,7 @@ impl Slack {
             address,
             messages,
             replies,
+            presses: AtomicU64::new(0),
         }
     }
 
@@ -126,6 +131,8 @@ impl Slack {
             "team": { "id": "T1", "domain": "acme" },
             "user": { "id": person, "username": "someone", "team_id": "T1" },
             "channel": { "id": "C1", "name": "approvals" },
+            // Each press has its own.
+            "trigger_id": self.presses.fetch_add(1, Ordering::Relaxed).to_string(),
             "container": { "type": "message", "channel_id": "C1" },
             "message": { "type": "message", "text": "a message" },
             "response_url": format!("{}/actions/1", self.address),
