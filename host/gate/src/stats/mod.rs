@@ -14,8 +14,8 @@ use tollgate_model::{
     ids::{ApprovalId, RunId, SpanId},
     life::{ApprovalState, ApprovalState as S},
     record::{
-        ApprovalResolved, DecisionRecord, Event, KeyedDigest, OutcomeRecord, Record, RunOutcome,
-        Start, Status,
+        ApprovalResolved, CallInvalid, DecisionRecord, Event, KeyedDigest, OutcomeRecord, Record,
+        RunOutcome, Start, Status,
     },
     time::Timestamp,
 };
@@ -163,21 +163,7 @@ impl Watcher {
                 }
                 observe(at, StatEvent::Finished(ended.outcome));
             }
-            Event::CallInvalid(call) => {
-                // The name of an unknown tool could be any text.
-                let tool = match call.problem.as_str() {
-                    "unknown_tool" => "",
-                    _ => call.tool.as_str(),
-                };
-                observe(
-                    StatScope { tool, ..at },
-                    StatEvent::Ended {
-                        how: &call.problem,
-                        failed: true,
-                        micros: None,
-                    },
-                );
-            }
+            Event::CallInvalid(call) => refused(at, call, &mut observe),
             Event::Decision(decided) => self.decided(at, decided, &mut observe),
             Event::Start(start) => self.started(at, start, &mut observe),
             Event::Outcome(outcome) => self.ended(at, outcome, &mut observe),
@@ -370,6 +356,25 @@ impl Watcher {
             observe(here, StatEvent::Recovered);
         }
     }
+}
+
+/// A call that was refused before any policy.
+fn refused(
+    at: StatScope<'_>,
+    call: &CallInvalid,
+    observe: &mut impl FnMut(StatScope<'_>, StatEvent<'_>),
+) {
+    // The name of an unknown tool could be any text.
+    let tool = match call.problem.as_str() {
+        "unknown_tool" => "",
+        _ => call.tool.as_str(),
+    };
+    let ended = StatEvent::Ended {
+        how: &call.problem,
+        failed: true,
+        micros: None,
+    };
+    observe(StatScope { tool, ..at }, ended);
 }
 
 fn within<'a>(at: StatScope<'a>, call: Option<&'a Call>) -> StatScope<'a> {

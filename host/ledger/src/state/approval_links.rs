@@ -42,13 +42,13 @@ pub(super) fn revoke(conn: &Connection, link: &ApprovalLinkRevoked) -> Result<()
     change(conn, link.id, link.approval, "revoked")
 }
 
-/// Uses a link up, whether or not its answer takes effect. Of two answers by one link the second one fails.
-pub(super) fn consume(
-    conn: &Connection,
-    link: LinkId,
-    answer: &ApprovalAnswered,
-) -> Result<(), ApplyError> {
-    change(conn, link, answer.id, "used")
+/// Uses up the link of an answer, if it has one, whether or not the answer takes effect. Of two answers by one link
+/// the second one fails.
+pub(super) fn consume(conn: &Connection, answer: &ApprovalAnswered) -> Result<(), ApplyError> {
+    match answer.link {
+        Some(link) => change(conn, link, answer.id, "used"),
+        None => Ok(()),
+    }
 }
 
 fn change(

@@ -10,7 +10,6 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use super::approval_links;
 use crate::{
     Binding, CommitError,
     error::{ApplyError, rejected},
@@ -177,9 +176,6 @@ pub(super) fn answer(
     index: u64,
     answer: &ApprovalAnswered,
 ) -> Result<(), ApplyError> {
-    if let Some(link) = answer.link {
-        approval_links::consume(conn, link, answer)?;
-    }
     let row = find(conn, answer.id)?;
     if answer.took_effect {
         let event = if answer.approve {

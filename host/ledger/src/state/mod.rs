@@ -229,7 +229,10 @@ impl PendingState {
             Event::ApprovalRequested(request) => {
                 approvals::request(conn, index, of_run(run)?, record, request)
             }
-            Event::ApprovalAnswered(answer) => approvals::answer(conn, index, answer),
+            Event::ApprovalAnswered(answer) => {
+                approval_links::consume(conn, answer)?;
+                approvals::answer(conn, index, answer)
+            }
             Event::ApprovalResolved(resolved) => approvals::resolve(conn, resolved),
             Event::ApprovalEscalated(escalated) => approvals::escalate(conn, index, escalated.id),
             Event::ApprovalLinkIssued(link) => approval_links::issue(conn, index, link),

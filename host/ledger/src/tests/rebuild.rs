@@ -148,23 +148,10 @@ fn records(script: &Script, world: &mut World, act: &Act) -> Option<Vec<Record>>
             effect,
             link,
         } => {
-            let (run, _, id, _) = pick(&world.approvals, *approval)?;
-            let link = link.and_then(|link| pick(&world.links, link));
-            match link {
-                Some((link, _)) => vec![script.answer_by(run, id, "bob", *approve, link)],
-                None => vec![script.answer(run, id, "bob", *approve, *effect)],
-            }
+            vec![answer(script, world, *approval, *approve, *effect, *link)?]
         }
-        Act::Issue { approval } => {
-            let (_, _, id, args) = pick(&world.approvals, *approval)?;
-            let (link, issued) = script.issue(id, &args, "bob");
-            world.links.push((link, id));
-            vec![issued]
-        }
-        Act::Revoke { link } => {
-            let (link, approval) = pick(&world.links, *link)?;
-            vec![script.revoke(link, approval)]
-        }
+        Act::Issue { approval } => vec![issue(script, world, *approval)?],
+        Act::Revoke { link } => vec![revoke(script, world, *link)?],
         Act::Resolve { approval, state } => {
             let (run, call, id, _) = pick(&world.approvals, *approval)?;
             vec![script.resolve(run, call, id, *state)]
@@ -194,6 +181,34 @@ fn records(script: &Script, world: &mut World, act: &Act) -> Option<Vec<Record>>
             return None;
         }
     })
+}
+
+fn answer(
+    script: &Script,
+    world: &World,
+    approval: usize,
+    approve: bool,
+    effect: bool,
+    link: Option<usize>,
+) -> Option<Record> {
+    let (run, _, id, _) = pick(&world.approvals, approval)?;
+    let link = link.and_then(|link| pick(&world.links, link));
+    Some(match link {
+        Some((link, _)) => script.answer_by(run, id, "bob", approve, link),
+        None => script.answer(run, id, "bob", approve, effect),
+    })
+}
+
+fn issue(script: &Script, world: &mut World, approval: usize) -> Option<Record> {
+    let (_, _, id, args) = pick(&world.approvals, approval)?;
+    let (link, issued) = script.issue(id, &args, "bob");
+    world.links.push((link, id));
+    Some(issued)
+}
+
+fn revoke(script: &Script, world: &World, link: usize) -> Option<Record> {
+    let (link, approval) = pick(&world.links, link)?;
+    Some(script.revoke(link, approval))
 }
 
 fn label_name(label: Option<u8>) -> Option<String> {
