@@ -7,4 +7,4 @@ mod series;
 mod value;
 
 pub use series::{Series, SeriesEntry, SeriesQuery, SeriesTotals};
-pub use value::{FactShape, FactType, FactValue, decimal_amount};
+pub use value::{Absence, FactShape, FactType, FactValue, decimal_amount};

@@ -38,12 +38,37 @@ pub enum FactType {
 
 named!(FactType);
 
+/// When a fact has no value.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum Absence {
+    /// When what it tells has not happened.
+    Never,
+    /// When it cannot be known: the call lacks an argument, or something that was counted was not a number.
+    Unknown,
+}
+
+named!(Absence);
+
 /// The form of a fact in policies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FactShape {
-    /// Whether it can be unknown, so that policies guard it with `has`.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub optional: bool,
+    /// When it has no value, so that policies guard it with `has`; absent: it always has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absent: Option<Absence>,
     /// Its type.
     #[serde(rename = "type")]
     pub ty: FactType,
