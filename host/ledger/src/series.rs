@@ -22,6 +22,7 @@ const CHANGES: usize = 1 << 16;
 pub(crate) struct StoredEntry {
     pub(crate) amount: Option<MaskedAmount>,
     pub(crate) call: SpanId,
+    pub(crate) further: u64,
     pub(crate) index: u64,
     pub(crate) provisional: bool,
     pub(crate) series: SeriesId,
@@ -45,6 +46,7 @@ impl StoredEntry {
         SeriesEntry {
             amount: self.amount.and_then(unmask),
             call: self.call,
+            further: self.further,
             index: self.index,
             provisional: self.provisional,
             time: self.time,
@@ -98,7 +100,7 @@ pub(crate) fn load(
         .prepare_cached("SELECT max(idx) FROM records")?
         .query_row([], |row| row.get(0))?;
     let mut select = conn.prepare_cached(
-        "SELECT e.idx, e.call, e.time, e.until, e.counts, e.amount, e.digests, r.tenant \
+        "SELECT e.idx, e.call, e.time, e.until, e.counts, e.amount, e.digests, e.further, r.tenant \
          FROM fact_entries e JOIN runs r ON r.opened = e.run WHERE e.series = ?1 ORDER BY e.idx",
     )?;
     let mut rows = select.query(params![id.as_bytes()])?;
@@ -112,6 +114,7 @@ pub(crate) fn load(
         let entry = StoredEntry {
             amount: amount.map(|amount| MaskedAmount::from_bytes(amount.to_be_bytes())),
             call: SpanId::from_bytes(row.get("call")?),
+            further: from_sql_u64(row.get("further")?),
             index: from_sql_u64(row.get("idx")?),
             provisional: counts.ok_or_else(damaged)?.is_provisional(),
             series: id,

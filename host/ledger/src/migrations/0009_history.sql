@@ -19,6 +19,8 @@ CREATE TABLE fact_entries (
     amount INTEGER,
     -- Digests of 16 bytes each.
     digests BLOB NOT NULL,
+    -- More values than are told apart.
+    further INTEGER NOT NULL,
     PRIMARY KEY (series, idx)
 ) STRICT, WITHOUT ROWID;
 

@@ -64,7 +64,7 @@ impl PendingState {
         let added = conn
             .prepare_cached(
                 "INSERT OR IGNORE INTO fact_entries (series, idx, run, call, time, until, counts, of_run, amount, \
-                 digests) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                 digests, further) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?
             .execute(params![
                 entry.series.as_bytes(),
@@ -76,7 +76,8 @@ impl PendingState {
                 entry.counts.as_str(),
                 entry.of_run,
                 amount,
-                digests
+                digests,
+                to_sql_i64(entry.further)
             ])?;
         if added == 0 {
             return Err(rejected("a record adds to a series once"));
@@ -84,6 +85,7 @@ impl PendingState {
         let entry = StoredEntry {
             amount: entry.amount,
             call: record.call,
+            further: entry.further,
             index: record.index,
             provisional: entry.counts.is_provisional(),
             series: entry.series,

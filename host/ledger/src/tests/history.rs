@@ -23,6 +23,7 @@ pub(super) fn entry(n: u8, counts: CountedCalls, until: Option<Timestamp>) -> Fa
         amount: None,
         counts,
         fact: format!("fact{n}"),
+        further: u64::from(n / 3),
         of_run: until.is_none(),
         series: series(n),
         until,

@@ -25,6 +25,8 @@ pub struct SeriesEntry {
     pub amount: Option<i64>,
     /// The call.
     pub call: SpanId,
+    /// More values than are told apart: each counts as one that no other entry has.
+    pub further: u64,
     /// The index of its record.
     pub index: u64,
     /// Whether it may be released: the call may stop counting when it ends.
@@ -85,7 +87,7 @@ impl From<SeriesEntry> for Block {
     fn from(entry: SeriesEntry) -> Self {
         Self {
             amount: entry.amount,
-            anonymous: 0,
+            anonymous: entry.further,
             call: Some(entry.call),
             calls: 1,
             index: entry.index,

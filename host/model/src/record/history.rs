@@ -112,6 +112,9 @@ pub struct FactEntry {
     pub counts: CountedCalls,
     /// The fact's name at that time.
     pub fact: String,
+    /// More values than are told apart: each counts as one that no other call has.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub further: u64,
     /// Whether the series is one of this run alone, and so ends with it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub of_run: bool,
@@ -123,4 +126,9 @@ pub struct FactEntry {
     /// The values that the fact distinguishes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<ValueDigest>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde passes it")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

@@ -22,6 +22,7 @@ fn entry(index: u64, time: i64) -> SeriesEntry {
     SeriesEntry {
         amount: Some(1),
         call: span(index),
+        further: 0,
         index,
         provisional: false,
         time: Timestamp(time),
