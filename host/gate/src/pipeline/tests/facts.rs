@@ -79,11 +79,15 @@ impl Desk {
     }
 
     async fn open(&self) -> Gate {
+        self.open_with(Sync::Off).await
+    }
+
+    async fn open_with(&self, sync: Sync) -> Gate {
         let config = Config::read(&self.dir.path().join("tollgate.toml")).unwrap();
         let now = Arc::clone(&self.now);
         let options = GateOptions {
             clock: Clock::new(move || Timestamp(now.load(Ordering::Relaxed))),
-            sync: Sync::Off,
+            sync,
             ..GateOptions::default()
         };
         Gate::open(config, options).await.unwrap()

@@ -1,6 +1,10 @@
 //! Limits: under many callers at once, at the edges of windows, over restarts, with approvals, and in replays.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
+use tokio::sync::Barrier;
+use tollgate_ledger::Sync;
 use tollgate_model::{decision::Outcome, history::FactValue, record::HaltScope};
 use tollgate_policy::policy::PolicyFile;
 
@@ -42,22 +46,36 @@ async fn may(gate: &Gate, run: &str, tool: &str, arguments: &Value) -> bool {
     }
 }
 
-/// Sixty-four callers at once. Each gets an answer: one of the ten permits, or the limit.
-async fn crowd(runs: i64) {
-    let desk = Desk::new(LIMIT.0, LIMIT.1);
-    let gate = desk.open().await;
-    let callers: Vec<_> = (0..64_i64)
+const CALLERS: usize = 64;
+
+/// Sixty-four callers in so many runs, which have begun, call at once. Returns the amounts that were admitted.
+async fn crowd(gate: &Gate, runs: usize, amount: fn(i64) -> i64) -> Vec<i64> {
+    for n in 0..runs {
+        assert!(may(gate, &format!("run{n}"), "login", &json!({})).await);
+    }
+    let start = Arc::new(Barrier::new(CALLERS));
+    let callers: Vec<_> = (0..CALLERS)
         .map(|n| {
-            let gate = gate.clone();
-            let run = format!("run{}", n % runs);
-            tokio::spawn(async move { may(&gate, &run, "pay", &pay(n)).await })
+            let (gate, start) = (gate.clone(), Arc::clone(&start));
+            let (run, amount) = (format!("run{}", n % runs), amount(n.try_into().unwrap()));
+            tokio::spawn(async move {
+                start.wait().await;
+                let admitted = may(&gate, &run, "pay", &pay(amount)).await;
+                admitted.then_some(amount)
+            })
         })
         .collect();
-    let mut admitted = 0;
+    let mut admitted = Vec::new();
     for caller in callers {
-        admitted += usize::from(caller.await.unwrap());
+        admitted.extend(caller.await.unwrap());
     }
-    assert_eq!(admitted, 10);
+    admitted
+}
+
+async fn ten_of_a_crowd(runs: usize) {
+    let desk = Desk::new(LIMIT.0, LIMIT.1);
+    let gate = desk.open_with(Sync::Full).await;
+    assert_eq!(crowd(&gate, runs, |n| n).await.len(), 10);
     let (_, facts) = latest(&gate);
     assert_eq!(facts.history["pays"], FactValue::Long(10));
     gate.close().await;
@@ -65,12 +83,12 @@ async fn crowd(runs: i64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn callers_at_once_never_pass_a_limit_in_one_run() {
-    crowd(1).await;
+    ten_of_a_crowd(1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn callers_at_once_never_pass_a_limit_over_many_runs() {
-    crowd(64).await;
+    ten_of_a_crowd(CALLERS).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -91,22 +109,9 @@ forbid (principal, action == Tollgate::Action::"desk__pay", resource)
 unless { context.facts has spent && context.facts.spent <= 100 };
 "#,
     );
-    let gate = desk.open().await;
-    let callers: Vec<_> = (0..64_i64)
-        .map(|n| {
-            let (gate, amount) = (gate.clone(), 7 + n % 5);
-            tokio::spawn(async move {
-                let run = format!("run{n}");
-                may(&gate, &run, "pay", &pay(amount))
-                    .await
-                    .then_some(amount)
-            })
-        })
-        .collect();
-    let mut spent = 0;
-    for caller in callers {
-        spent += caller.await.unwrap().unwrap_or(0);
-    }
+    let gate = desk.open_with(Sync::Full).await;
+    let admitted = crowd(&gate, CALLERS, |n| 7 + n % 5).await;
+    let spent: i64 = admitted.iter().sum();
     // Another seven would not fit.
     assert!((94..=100).contains(&spent), "{spent}");
     assert!(
