@@ -240,7 +240,7 @@ impl Gate {
 impl OpenCall {
     async fn close(self, gate: &Gate, execution: Execution) -> Answer {
         let effects = &self.effects;
-        let answer = release(gate.pep(), &self.cx, &self.invocation, execution, effects).await;
+        let (answer, _) = release(gate.pep(), &self.cx, &self.invocation, execution, effects).await;
         if let Some(in_flight) = self.in_flight {
             in_flight.finish(&answer);
         }

@@ -87,11 +87,16 @@ pub struct CallValues {
     own: ArgumentIndex,
     /// Their words.
     words: HashSet<u64>,
-    /// Whether strangers may have chosen one of them, so that they may have chosen the result.
-    pub(super) is_strangers: bool,
+    is_strangers: bool,
 }
 
 impl CallValues {
+    /// Whether strangers may have chosen one of them, and with it the result.
+    #[must_use]
+    pub fn is_strangers(&self) -> bool {
+        self.is_strangers
+    }
+
     /// Whether a value of its result stands in its arguments.
     pub(super) fn repeats(&self, key: &IndexKey, text: &str, words: &[Word]) -> bool {
         if self.words.is_empty() {

@@ -1,5 +1,7 @@
 //! The roles of a tool's arguments, and proposals from its schema.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::{PointerPattern, Role};
@@ -75,6 +77,13 @@ pub fn proposed_roles(schema: &Value) -> Vec<(PointerPattern, Role)> {
     };
     SchemaReader::new(schema, &mut read).properties(schema, 0);
     found
+}
+
+/// Whether a tool with these labels acts on something outside: what its arguments say counts.
+#[must_use]
+pub fn acts(labels: &BTreeSet<String>) -> bool {
+    let mut labels = labels.iter();
+    labels.any(|label| matches!(label.as_str(), "egress" | "destructive" | "unlabelled"))
 }
 
 /// Every property, with whether it may say what a tool acts on.

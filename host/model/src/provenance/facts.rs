@@ -94,6 +94,7 @@ impl CallArguments<'_> {
             roles: self.roles,
             path: Vec::new(),
             count: 0,
+            given_up: BTreeSet::new(),
             facts: ProvenanceFacts {
                 asked: request.is_some_and(|request| is_asked(&index.key, request, self.asked_by)),
                 known: index.is_complete(self.run),
@@ -112,13 +113,15 @@ struct Survey<'a> {
     roles: &'a ArgumentRoles,
     path: Vec<String>,
     count: usize,
+    /// Roles of values that are not looked up.
+    given_up: BTreeSet<Role>,
     facts: ProvenanceFacts,
 }
 
 impl Survey<'_> {
     fn value(&mut self, value: &Value) {
         if self.path.len() > MAX_DEPTH {
-            return self.give_up();
+            return self.give_up(self.roles.of(&self.path));
         }
         match value {
             Value::Object(members) => {
@@ -152,19 +155,29 @@ impl Survey<'_> {
         }
     }
 
-    /// There is more than is looked up: nothing of it is safe.
-    fn give_up(&mut self) {
+    /// There is more than is looked up: nothing of it is safe. The first value of each role is kept.
+    fn give_up(&mut self, role: Option<Role>) {
         self.facts.sinks.insert(Origin::Untrusted);
         self.facts.links.insert(Origin::Untrusted);
         self.facts.echoed = true;
+        if let Some(role) = role
+            && self.given_up.insert(role)
+        {
+            let value = ValueOrigin {
+                origin: Origin::Untrusted,
+                role: Some(role),
+                sources: Vec::new(),
+            };
+            self.facts.values.insert(pointer(&self.path), value);
+        }
     }
 
     fn leaf(&mut self, text: &str) {
         self.count += 1;
-        if self.count > MAX_VALUES {
-            return self.give_up();
-        }
         let role = self.roles.of(&self.path);
+        if self.count > MAX_VALUES {
+            return self.give_up(role);
+        }
         if role.is_none() {
             self.links(text);
         }

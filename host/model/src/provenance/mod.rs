@@ -31,7 +31,7 @@ mod words;
 mod tests;
 
 pub use argument_index::CallValues;
-pub use arguments::{ArgumentRoles, proposed_roles};
+pub use arguments::{ArgumentRoles, acts, proposed_roles};
 pub use asked::proposed_words;
 pub use facts::{CallArguments, ProvenanceFacts, ValueOrigin};
 pub use fields::{FieldTrust, PatternError, PointerPattern, Trust};

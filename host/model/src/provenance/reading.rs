@@ -64,7 +64,7 @@ impl<'a> ResultReader<'a> {
     fn new(index: &'a mut ReadIndex, source: &'a ResultSource<'a>) -> Self {
         index.steps = index.steps.saturating_add(1);
         // What a tool makes of a stranger's words is a stranger's, too.
-        let trust = match source.is_tainted || source.values.is_strangers {
+        let trust = match source.is_tainted || source.values.is_strangers() {
             true => Cow::Owned(source.trust.of_fields()),
             false => Cow::Borrowed(source.trust),
         };

@@ -73,6 +73,8 @@ struct FixedNames {
     window: bool,
     /// Whether calls have facts about where their values come from.
     provenance: bool,
+    /// Whether those say apart that the user's request is known.
+    request: bool,
     /// Whether `use_secret` has the method, port and path of its request.
     secret_request: bool,
     /// Whether an approver's context has the user who spoke for the agent.
@@ -88,6 +90,7 @@ impl FixedNames {
             },
             window: schema.contains("WindowFacts"),
             provenance: crate::schema::has_provenance(schema),
+            request: declares(schema, "type ProvenanceFacts", "request:"),
             secret_request: declares(schema, "type SecretContext", "port:"),
             speaker: schema.contains("speaker:"),
         }

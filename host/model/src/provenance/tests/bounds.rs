@@ -77,13 +77,22 @@ fn a_call_with_too_many_values_has_those_of_strangers() {
     let many: Vec<String> = (0..5_000).map(|n| format!("a{n}@example.com")).collect();
     let found = facts(
         &index,
-        &json!({ "to": many }),
-        &[("/to", Role::Recipient)],
+        &json!({ "account": "x", "tags": many, "to": "ann@example.com" }),
+        &[("/to", Role::Recipient), ("/account", Role::Account)],
         &[],
     );
+    let of = |role: Role| {
+        let values = found
+            .values
+            .values()
+            .filter(|value| value.role == Some(role));
+        values.map(|value| value.origin).collect::<Vec<_>>()
+    };
+    assert_eq!(of(Role::Recipient), [Origin::Untrusted]);
+    assert_eq!(of(Role::Account), [Origin::Model]);
     assert!(found.known && found.echoed && found.sinks.contains(&Origin::Untrusted));
     assert!(found.links.contains(&Origin::Untrusted));
-    assert!(found.values.len() <= 1024);
+    assert!(found.values.len() <= 1024 + Role::ALL.len());
 
     let long = json!({ "to": "ann@example.com ".repeat(5_000) });
     let found = facts(&index, &long, &[("/to", Role::Recipient)], &[]);
