@@ -219,7 +219,7 @@ impl Gate {
     }
 
     /// Closes calls whose outcome was not reported in time: they may have happened.
-    pub(super) async fn expire_unreported(&self) {
+    pub(crate) async fn expire_unreported(&self) {
         let now = self.now();
         let over: Vec<OpenCall> = self.open_calls(|all| {
             let over = all.iter().filter(|(_, open)| open.until <= now);
