@@ -77,9 +77,15 @@ pub const BUILT_IN_LABELS: &[&str] = &[
     "egress",
     PRIVATE,
     PRIVATE_NETWORK,
-    "unlabelled",
-    "untrusted",
+    UNLABELLED,
+    UNTRUSTED,
 ];
+
+/// The label of a tool to which the operator has given none. It counts as every other label.
+pub const UNLABELLED: &str = "unlabelled";
+
+/// The label of content that strangers can write.
+pub const UNTRUSTED: &str = "untrusted";
 
 /// The label of private data.
 pub const PRIVATE: &str = "private";

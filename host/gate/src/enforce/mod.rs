@@ -41,7 +41,7 @@ pub(crate) use history::{CallHistory, DecidedCall};
 pub(crate) use memory::LabelMemory;
 pub(crate) use pep::{Draft, Pep};
 pub use permit::Permitted;
-pub(crate) use reads::ReadIndexes;
+pub(crate) use reads::{ReadIndexes, StartedReading};
 pub use refusal::Refusal;
 pub(crate) use release::{ReleaseDecision, apply_release_decision, content_with_truncation_note};
 pub use ruleset::Ruleset;

@@ -2,7 +2,8 @@
 //!
 //! The server that returned a result chose its structure, and is not trusted. So a pointer without a match
 //! is an error, unless the tool's output schema declares the member optional: nothing of a partly redacted
-//! result is released.
+//! result is released. A pointer that matches only empty lists is satisfied by a result in which nothing else
+//! stands, or nothing that the schema does not declare.
 
 use std::collections::BTreeSet;
 
@@ -58,8 +59,11 @@ pub(crate) fn redact(
                 pointer: pointer.clone(),
             };
             let segments = segments(pointer).ok_or_else(not_found)?;
-            let removed = remove(&mut value, &segments, output_schema);
-            redacted.count += removed.ok_or_else(not_found)?;
+            let removed = remove(&mut value, &segments, output_schema).ok_or_else(not_found)?;
+            if removed == 0 && !is_declared(&value, output_schema) {
+                return Err(not_found());
+            }
+            redacted.count += removed;
         }
         // Not the canonical form, which has no integers beyond 2^53.
         let text = value.to_string();
@@ -127,6 +131,22 @@ fn remove(value: &mut Value, segments: &[String], schema: Option<&Value>) -> Opt
             remove(item, rest, schema.and_then(|schema| schema.get("items")))
         }
         _ => None,
+    }
+}
+
+/// Whether every value in a result is one that its schema declares. Without a schema, no value is.
+fn is_declared(value: &Value, schema: Option<&Value>) -> bool {
+    match value {
+        Value::Object(members) => members.iter().all(|(name, member)| {
+            let property = property(schema, name);
+            (schema.is_none() || property.is_some()) && is_declared(member, property)
+        }),
+        Value::Array(items) => {
+            let schema = schema.and_then(|schema| schema.get("items"));
+            items.iter().all(|item| is_declared(item, schema))
+        }
+        Value::Null => true,
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => schema.is_some(),
     }
 }
 

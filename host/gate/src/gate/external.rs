@@ -219,7 +219,7 @@ impl Gate {
     }
 
     /// Closes calls whose outcome was not reported in time: they may have happened.
-    pub(super) async fn expire_unreported(&self) {
+    pub(crate) async fn expire_unreported(&self) {
         let now = self.now();
         let over: Vec<OpenCall> = self.open_calls(|all| {
             let over = all.iter().filter(|(_, open)| open.until <= now);
@@ -240,7 +240,7 @@ impl Gate {
 impl OpenCall {
     async fn close(self, gate: &Gate, execution: Execution) -> Answer {
         let effects = &self.effects;
-        let answer = release(gate.pep(), &self.cx, &self.invocation, execution, effects).await;
+        let (answer, _) = release(gate.pep(), &self.cx, &self.invocation, execution, effects).await;
         if let Some(in_flight) = self.in_flight {
             in_flight.finish(&answer);
         }

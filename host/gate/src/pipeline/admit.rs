@@ -17,7 +17,8 @@ use tollgate_model::{
 use self::evaluate::Evaluation;
 use super::{release::Invocation, validate::InvalidCall};
 use crate::enforce::{
-    Answer, AnswerSubscription, CallContext, InFlightGuard, Pep, Permitted, Refusal, ToolCall,
+    Answer, AnswerSubscription, CallContext, InFlightGuard, Pep, Permitted, Refusal,
+    StartedReading, ToolCall,
 };
 
 /// How often a call is decided again because its run changed meanwhile, before it is refused.
@@ -28,6 +29,7 @@ const MAX_ATTEMPTS: u32 = 32;
 pub(crate) struct Admission {
     pub(crate) permitted: Permitted<ToolCall>,
     pub(crate) decision: DecisionId,
+    pub(crate) reading: StartedReading,
     /// For an approved call: gives its answer to those who repeat it meanwhile.
     pub(crate) in_flight: Option<InFlightGuard>,
 }
@@ -37,6 +39,7 @@ impl Admission {
         Invocation {
             tool: std::sync::Arc::clone(self.permitted.act().tool()),
             decision: self.decision,
+            reading: self.reading.clone(),
             span: self.permitted.span(),
         }
     }
@@ -69,10 +72,12 @@ pub(super) async fn admit(
                 decision,
                 receipt,
             } = started;
+            let reading = pep.reads.begin(cx, &call);
             return match Permitted::new(call, authorize, span, &receipt) {
                 Ok(permitted) => Ok(Admission {
                     permitted,
                     decision,
+                    reading,
                     in_flight,
                 }),
                 Err(refusal) => Err(Answer::refused(Some(cx.run), cx.call, refusal)),

@@ -80,6 +80,8 @@ struct FixedNames {
     provenance: bool,
     /// Whether calls have history facts.
     history: bool,
+    /// Whether those say apart that the user's request is known.
+    request: bool,
     /// Whether `use_secret` has the method, port and path of its request.
     secret_request: bool,
     /// Whether an approver's context has the user who spoke for the agent.
@@ -96,6 +98,7 @@ impl FixedNames {
             window: schema.contains("WindowFacts"),
             provenance: crate::schema::has_provenance(schema),
             history: crate::schema::has_history(schema),
+            request: declares(schema, "type ProvenanceFacts", "request:"),
             secret_request: declares(schema, "type SecretContext", "port:"),
             speaker: schema.contains("speaker:"),
         }

@@ -13,6 +13,7 @@ mod guard;
 mod input;
 mod path;
 mod preset;
+mod unescaped;
 
 use std::{path::PathBuf, time::Duration};
 

@@ -43,6 +43,29 @@ fn arguments(call: &Call) -> Value {
     serde_json::from_str(&call.arguments).unwrap()
 }
 
+/// Half of a surrogate pair, a repeated key, too many levels: the model gets them, so the gate does.
+#[test]
+fn a_response_that_no_reader_takes_is_passed_on_as_text() {
+    let deep = format!("{}\"evil.example\"{}", "[".repeat(200), "]".repeat(200));
+    for response in [
+        r#""cut \ud83d\nevil.example""#,
+        r#"{"text": "cut \ude00 evil.example"}"#,
+        r#"{"a": "evil.example", "a": ""}"#,
+        &deep,
+    ] {
+        let event = format!(
+            r#"{{"session_id": "s", "hook_event_name": "PostToolUse", "tool_name": "WebFetch", "tool_input": {{}},
+                "tool_use_id": "t", "tool_response": {response}}}"#
+        );
+        let event = HookEvent::parse(&claude_code::PRESET, event.as_bytes()).unwrap();
+        let EventKind::AfterTool { content, .. } = event.kind else {
+            panic!("{event:?}");
+        };
+        assert!(content.contains("evil.example"), "{response}: {content}");
+        assert!(!content.contains("nevil"), "{response}: {content}");
+    }
+}
+
 #[test]
 fn only_events_before_a_tool_can_be_blocked() {
     for preset in PRESETS {
