@@ -231,6 +231,49 @@ fn an_event_that_cannot_be_understood_blocks() {
     }
 }
 
+/// What policy removes from the arguments is not executed.
+#[test]
+fn a_redacted_argument_is_not_executed() {
+    let redacts = (
+        "no-passwords",
+        "@redact(\"/arguments/password\")\n\
+         forbid (principal, action == Tollgate::Action::\"claude__mcp\", resource)\n\
+         when { context.input.arguments like \"*password*\" };",
+    );
+    let hooked = Hooked::new(&[redacts]);
+    let login = json!({"user": "ada", "password": "hunter2"});
+    let event = before("mcp__desk__login", &login);
+    let ran = hooked.tell(&event).exits(0);
+    let answer: Value = serde_json::from_str(&ran.out).unwrap();
+    let output = &answer["hookSpecificOutput"];
+    let redacted = json!({"user": "ada", "password": "[redacted]"});
+    assert_eq!(output["updatedInput"], redacted, "{ran:?}");
+    // Without a decision some versions run the call as it was.
+    assert_eq!(output["permissionDecision"], "ask", "{ran:?}");
+    let unasked = ["hook", "claude-code", "--agent", "client", "--allow"];
+    let ran = hooked
+        .gate
+        .run_with(&unasked, event.to_string().as_bytes())
+        .exits(0);
+    let answer: Value = serde_json::from_str(&ran.out).unwrap();
+    let output = &answer["hookSpecificOutput"];
+    assert_eq!(output["updatedInput"], redacted, "{ran:?}");
+    assert_eq!(output["permissionDecision"], "allow");
+    // A coding agent that cannot be given other arguments does not run it at all.
+    let codex = ["hook", "codex", "--agent", "client", "--external", "claude"];
+    let ran = hooked
+        .gate
+        .run_with(&codex, event.to_string().as_bytes())
+        .exits(0);
+    assert_eq!(decision(&ran).as_deref(), Some("deny"), "{ran:?}");
+    assert!(ran.out.contains("/arguments/password"), "{ran:?}");
+    hooked
+        .gate
+        .run(&["runs", "show"])
+        .exits(0)
+        .says("redacted: /arguments/password");
+}
+
 /// When a policy changes the arguments, the answer has those that the coding agent must execute.
 #[test]
 fn a_resolved_path_is_what_is_executed() {

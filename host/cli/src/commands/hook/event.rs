@@ -85,6 +85,11 @@ pub(super) fn decides_nothing(preset: &Preset, bytes: &[u8]) -> bool {
 }
 
 impl HookEvent {
+    /// Whether the answer to it can carry other arguments.
+    pub(super) fn rewrites(&self, preset: &Preset) -> bool {
+        preset.rewrites.contains(&self.name.as_str())
+    }
+
     /// Read an event.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ mod input;
 mod path;
 mod preset;
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -185,13 +185,24 @@ async fn ask(
             let request = ApiRequest::post("/v1/authorize", body);
             let reply: AuthorizeReply = client.ask(request).await?;
             if !reply.allowed {
-                let reason = reply.message.unwrap_or_else(|| "Policy denies it.".into());
+                let reason = reply.message.unwrap_or_default();
                 return Ok(HookAnswer::deny(preset, event, reason));
             }
             let permit = Permit {
                 replacement: call.replacement(reply.arguments.as_deref())?,
+                is_redacted: !reply.redacted_arguments.is_empty(),
                 unasked: args.allow,
             };
+            if let Some(reason) = permit.obstacle(preset, event, &reply.redacted_arguments) {
+                let body = json!({
+                    "agent": agent,
+                    "call": reply.call,
+                    "failed": true,
+                    "content": format!("Not executed. {reason}"),
+                });
+                let _: CallReply = client.ask(ApiRequest::post("/v1/outcomes", body)).await?;
+                return Ok(HookAnswer::deny(preset, event, reason));
+            }
             Ok(HookAnswer::permit(preset, event, permit))
         }
         EventKind::AfterTool { failed, content } => {
@@ -271,6 +282,27 @@ fn executor(
     Ok((name, declared))
 }
 
+impl Permit {
+    /// Why the call must not run although it is allowed: the coding agent would run it with what policy has
+    /// removed.
+    fn obstacle(
+        &self,
+        preset: &Preset,
+        event: &HookEvent,
+        pointers: &BTreeSet<String>,
+    ) -> Option<String> {
+        let is_lost = self.is_redacted && self.replacement.is_some() && !event.rewrites(preset);
+        let pointers: Vec<&str> = pointers.iter().map(String::as_str).collect();
+        is_lost.then(|| {
+            format!(
+                "Policy removes {} from the arguments, and {} cannot be given other arguments here. Leave it out.",
+                pointers.join(", "),
+                preset.tools.as_str(),
+            )
+        })
+    }
+}
+
 /// The answer to the coding agent.
 #[derive(Debug, PartialEq)]
 struct HookAnswer {
@@ -290,13 +322,19 @@ impl HookAnswer {
     }
 
     fn deny(preset: &Preset, event: &HookEvent, reason: String) -> Self {
+        // Some coding agents run a call that is denied without a reason.
+        let reason = match reason.trim().is_empty() {
+            true => "Policy denies it.".to_owned(),
+            false => reason,
+        };
         Self {
             json: (preset.answers.deny)(&event.name, &reason),
             blocks: Some(reason),
         }
     }
 
-    fn permit(preset: &Preset, event: &HookEvent, permit: Permit) -> Self {
+    fn permit(preset: &Preset, event: &HookEvent, mut permit: Permit) -> Self {
+        permit.replacement = permit.replacement.filter(|_| event.rewrites(preset));
         let replaced = permit.replacement.is_some();
         Self {
             json: (preset.answers.permit)(&event.name, permit),

@@ -190,6 +190,7 @@ fn every_coding_agent_is_answered_in_its_own_words() {
     let permit = |replacement: Option<Value>, unasked| {
         let permit = Permit {
             replacement,
+            is_redacted: false,
             unasked,
         };
         HookAnswer::permit(&claude_code::PRESET, &event(&claude_code::PRESET), permit)
@@ -211,6 +212,44 @@ fn every_coding_agent_is_answered_in_its_own_words() {
         "x"
     );
     assert!(replaced.blocks.is_some(), "it must not run as it was");
+}
+
+#[test]
+fn what_policy_removes_reaches_no_coding_agent_that_would_keep_it() {
+    let pointers = BTreeSet::from(["/command".to_owned()]);
+    let redacted = |replacement: Option<Value>| Permit {
+        replacement,
+        is_redacted: true,
+        unasked: false,
+    };
+    for preset in PRESETS {
+        for name in preset.before_tool {
+            let event = HookEvent {
+                name: (*name).to_owned(),
+                kind: EventKind::BeforeTool,
+                tool_use: None,
+            };
+            let replacement = json!({ "command": "[redacted]" });
+            let permit = redacted(Some(replacement.clone()));
+            let obstacle = permit.obstacle(preset, &event, &pointers);
+            let answer = HookAnswer::permit(preset, &event, permit);
+            let is_told = answer.json.to_string().contains("[redacted]");
+            assert_eq!(obstacle.is_none(), is_told, "{name}: {answer:?}");
+            assert_eq!(answer.blocks.is_some(), is_told, "{name}");
+            // Where only facts about the caller were removed, nothing is lost.
+            let facts = redacted(None);
+            assert_eq!(facts.obstacle(preset, &event, &pointers), None, "{name}");
+        }
+    }
+    let event = HookEvent {
+        name: "PreToolUse".into(),
+        kind: EventKind::BeforeTool,
+        tool_use: None,
+    };
+    // Codex runs a call that is denied without a reason.
+    let denied = HookAnswer::deny(&codex::PRESET, &event, " ".into());
+    let reason = &denied.json["hookSpecificOutput"]["permissionDecisionReason"];
+    assert_eq!(reason, "Policy denies it.");
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub(super) struct Evaluation {
 impl Attempt<'_> {
     pub(super) fn evaluate(&self, state: &RunState, position: &Position) -> Evaluation {
         let begun = Instant::now();
-        let (pep, cx, call) = (self.pep, &*self.cx, self.call);
+        let (pep, cx, call) = (self.pep, &*self.cx, &self.call);
         let now = pep.now();
         let standing = position.standing(now);
         let is_resumption = match position.phase {

@@ -1,5 +1,5 @@
 //! Policies that make no difference: those that nothing that is loaded can satisfy, and those that another
-//! one covers.
+//! one covers. And redactions that no call can satisfy.
 //!
 //! To find the first kind, each policy is evaluated for every principal, action and resource of the
 //! configuration, with an unknown context. A configuration does not name files, hosts, runs and the like:
@@ -7,6 +7,7 @@
 
 mod covered;
 mod dead;
+mod redaction;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -74,6 +75,7 @@ impl Pdp {
         let coverage = Coverage::new(self);
         let mut diagnostics = Vec::new();
         for policy in &self.set.ordered {
+            diagnostics.extend(space.useless_pointers(policy));
             match space.satisfiability(policy, &space.entities) {
                 Satisfiability::Satisfiable(scope) => {
                     diagnostics.extend(space.covered(&coverage, policy, &scope))

@@ -7,6 +7,7 @@ mod features;
 mod generators;
 mod load;
 mod properties;
+mod redact;
 mod request_errors;
 
 use serde_json::{Value, json};

@@ -48,6 +48,7 @@ pub(in crate::commands::hook) const PRESET: Preset = Preset {
         response: "tool_response",
         error: "error",
     },
+    rewrites: &["PreToolUse"],
     paths: &["file_path", "notebook_path", "path"],
     mcp: Some(("mcp__", "__")),
     implied: &[],

@@ -45,6 +45,7 @@ pub(in crate::commands::hook) const PRESET: Preset = Preset {
         response: "tool_output",
         error: "error_message",
     },
+    rewrites: &["preToolUse"],
     paths: &["file_path", "path", "target_file", "working_directory"],
     mcp: Some(("MCP:", "/")),
     implied: &[

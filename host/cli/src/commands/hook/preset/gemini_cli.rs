@@ -37,6 +37,7 @@ pub(in crate::commands::hook) const PRESET: Preset = Preset {
         response: "tool_response",
         error: "error",
     },
+    rewrites: &["BeforeTool"],
     paths: &[
         "file_path",
         "absolute_path",

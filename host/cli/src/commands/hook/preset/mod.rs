@@ -23,6 +23,8 @@ pub(super) struct Preset {
     pub(super) prompts: &'static [&'static str],
     /// Names of members of events.
     pub(super) fields: Fields,
+    /// Events before a tool whose answer can carry other arguments, in every version of the coding agent.
+    pub(super) rewrites: &'static [&'static str],
     /// Members of arguments that hold a path.
     pub(super) paths: &'static [&'static str],
     /// In names of MCP tools: the prefix, and the separator of server and tool.
@@ -61,6 +63,9 @@ pub(super) struct Answers {
 pub(super) struct Permit {
     /// Arguments to execute instead of the original ones.
     pub(super) replacement: Option<Value>,
+    /// Whether policy has removed something from them. If the coding agent would ignore the answer, the call
+    /// must not run.
+    pub(super) is_redacted: bool,
     /// Whether to skip the coding agent's own permission prompt.
     pub(super) unasked: bool,
 }
@@ -94,9 +99,17 @@ pub(super) const SPECIFIC_OUTPUT: Answers = Answers {
     permit: |event, permit| {
         let mut output = json!({ "hookEventName": event });
         if let Some(output) = output.as_object_mut() {
-            if permit.unasked {
-                output.insert("permissionDecision".into(), "allow".into());
-                let reason = "Tollgate's policies allow it.";
+            // Other arguments are only sure to be used together with one of these.
+            let decision = match (permit.unasked, permit.is_redacted) {
+                (true, _) => Some(("allow", "Tollgate's policies allow it.")),
+                (false, true) => Some((
+                    "ask",
+                    "Tollgate's policies have removed parts of the arguments.",
+                )),
+                (false, false) => None,
+            };
+            if let Some((decision, reason)) = decision {
+                output.insert("permissionDecision".into(), decision.into());
                 output.insert("permissionDecisionReason".into(), reason.into());
             }
             if let Some(replacement) = permit.replacement {
