@@ -1,6 +1,7 @@
 //! Policies that redact the arguments of a call.
 
 use tollgate::enforce::{Answer, CallRequest, Verdict};
+use tollgate::gate::Gate;
 use tollgate_model::{
     decision::Outcome,
     record::{DecisionRecord, Event},
@@ -9,7 +10,6 @@ use tollgate_model::{
 use tollgate_testkit::world::{
     World, agent, approve, call, denied_by, is_released, named, pending, records, starts, user,
 };
-use tollgate::gate::Gate;
 
 const SECRET: &str = "DE02120300000000202051";
 
@@ -18,17 +18,19 @@ const NO_TEXT: &str = r#"@id("no-text") @owner("privacy") @reason("No account nu
     forbid (principal, action == Tollgate::Action::"files__write", resource);"#;
 
 fn write() -> String {
-    format!(r#"{{"path":"a.txt","text":"IBAN {SECRET}"}}"#)
+    format!(r#"{{"overwrite":true,"path":"a.txt","text":"IBAN {SECRET}"}}"#)
 }
 
 /// Decisions about calls of `tool`, with their requests as they are sealed for replay.
 fn decisions(gate: &Gate, answer: &Answer, tool: &str) -> Vec<(DecisionRecord, Request)> {
     let ledger = gate.ledger();
     let records = ledger.reader().records_of_run(answer.run.unwrap()).unwrap();
-    let of_tool = records.into_iter().filter_map(|(index, record)| match record.event {
-        Event::Decision(decided) if decided.action.id() == tool => Some((index, *decided)),
-        _ => None,
-    });
+    let of_tool = records
+        .into_iter()
+        .filter_map(|(index, record)| match record.event {
+            Event::Decision(decided) if decided.action.id() == tool => Some((index, *decided)),
+            _ => None,
+        });
     of_tool
         .map(|(index, decided)| {
             let plain = ledger.unseal(index, decided.facts_digest.unwrap(), "facts");
@@ -52,23 +54,20 @@ async fn what_is_decided_recorded_and_executed_is_the_redacted_call() {
     let answer = call(&gate, "r", "files__write", &write()).await;
     assert!(is_released(&answer), "{:?}", answer.verdict);
     assert_eq!(world.read("data/a.txt"), "[redacted]");
-    assert_eq!(
-        Vec::from_iter(&answer.redacted_arguments),
-        vec!["/text"]
-    );
+    assert_eq!(Vec::from_iter(answer.redacted_arguments.iter()), vec!["/text"]);
 
     let decided = decisions(&gate, &answer, "files__write");
     let [(record, request)] = decided.as_slice() else {
         panic!("one decision, and it is that of the redacted call: {decided:?}")
     };
     assert_eq!(record.outcome, Outcome::Allow);
-    assert_eq!(input(request), r#"{"path":"a.txt","text":"[redacted]"}"#);
+    let redacted = r#"{"overwrite":true,"path":"a.txt","text":"[redacted]"}"#;
+    assert_eq!(input(request), redacted);
     let redaction = &record.redaction;
     let policies: Vec<&str> = redaction.policies.iter().map(|p| p.id.as_str()).collect();
     assert_eq!((policies, redaction.values), (vec!["no-text"], 1));
 
     // A caller that leaves it out itself makes the same call.
-    let redacted = r#"{"path":"a.txt","text":"[redacted]"}"#;
     let own = call(&gate, "r", "files__write", redacted).await;
     let decided = decisions(&gate, &own, "files__write");
     assert_eq!(decided[1].0.arguments, decided[0].0.arguments);
@@ -118,7 +117,10 @@ async fn an_approval_is_of_the_redacted_call() {
     let id = pending(&asked);
     let view = gate.approval(&user("dana"), id).await.unwrap();
     let shown = view.arguments.unwrap();
-    assert!(shown.contains("[redacted]") && !shown.contains(SECRET), "{shown}");
+    assert!(
+        shown.contains("[redacted]") && !shown.contains(SECRET),
+        "{shown}"
+    );
     // A client that returns without its run finds it by what it sent.
     let request = CallRequest {
         tool: "payments__refund".into(),
@@ -150,7 +152,7 @@ async fn redaction_follows_the_facts_and_hides_nothing() {
            when { context.input.text like "*never*" };"#,
     );
     let gate = world.open().await;
-    let text = |text: &str| format!(r#"{{"path":"a.txt","text":"{text}"}}"#);
+    let text = |text: &str| format!(r#"{{"path":"a.txt","text":"{text}","overwrite":true}}"#);
     call(&gate, "r", "files__write", &text("before")).await;
     assert_eq!(world.read("data/a.txt"), "before");
     let read = r#"{"path":"customer.json"}"#;
@@ -169,8 +171,7 @@ async fn a_nested_call_is_redacted_for_agent_and_component() {
            forbid (principal is Tollgate::Component, action == Tollgate::Action::"files__write", resource);"#,
     );
     let gate = world.open().await;
-    let arguments =
-        serde_json::json!({ "tool": "files__write", "arguments": write() }).to_string();
+    let arguments = serde_json::json!({ "tool": "files__write", "arguments": write() }).to_string();
     let answer = call(&gate, "r", "hostile__relay", &arguments).await;
     assert!(is_released(&answer), "{:?}", answer.verdict);
     assert_eq!(world.read("data/a.txt"), "[redacted]");

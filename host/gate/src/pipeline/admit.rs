@@ -84,7 +84,9 @@ pub(super) async fn admit(
         }
         Err(ended) => ended,
     };
-    let Attempt { call, in_flight, .. } = attempt;
+    let Attempt {
+        call, in_flight, ..
+    } = attempt;
     drop(in_flight);
     Err(match ended {
         NotAdmitted::Joined(other) => other

@@ -48,7 +48,7 @@ pub(crate) async fn release(
         run: Some(cx.run),
         call: cx.call,
         decision: Some(invocation.decision),
-        redacted_arguments: invocation.redacted.clone(),
+        redacted_arguments: Box::new(invocation.redacted.clone()),
         verdict: ended.record().await,
     }
 }

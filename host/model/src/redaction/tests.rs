@@ -71,7 +71,14 @@ fn a_pointer_leads_into_json_in_a_text() {
     // No schema says that a member of it may be absent, and ambiguous JSON has no members.
     let missing = json!({"arguments": "{}"});
     let twice = json!({"arguments": r#"{"a": 1, "a": 2}"#});
-    assert!(run(&missing, &["/arguments/a"], &["arguments", "arguments/a", "a"]).is_err());
+    assert!(
+        run(
+            &missing,
+            &["/arguments/a"],
+            &["arguments", "arguments/a", "a"]
+        )
+        .is_err()
+    );
     assert!(run(&twice, &["/arguments/a"], &[]).is_err());
 }
 
@@ -102,7 +109,11 @@ fn values_at(value: &Value, segments: &[&str]) -> Vec<Value> {
         Value::Object(members) => members.get(*segment).cloned().into_iter().collect(),
         Value::Array(items) => {
             let index = segment.parse::<usize>().ok();
-            index.and_then(|i| items.get(i)).cloned().into_iter().collect()
+            index
+                .and_then(|i| items.get(i))
+                .cloned()
+                .into_iter()
+                .collect()
         }
         Value::String(text) => match serde_json::from_str::<Value>(text) {
             Ok(inner @ (Value::Object(_) | Value::Array(_))) => {
@@ -112,7 +123,10 @@ fn values_at(value: &Value, segments: &[&str]) -> Vec<Value> {
         },
         _ => Vec::new(),
     };
-    below.iter().flat_map(|value| values_at(value, rest)).collect()
+    below
+        .iter()
+        .flat_map(|value| values_at(value, rest))
+        .collect()
 }
 
 proptest! {

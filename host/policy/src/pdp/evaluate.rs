@@ -221,7 +221,10 @@ impl<'a> PolicyEvaluation<'a> {
         let mut basis = self.basis(reasons);
         let redacts = |p: &LoadedPolicy| !p.redact.is_empty();
         if !reasons.is_empty() && reasons.iter().all(|p| redacts(p)) {
-            let pointers = reasons.iter().flat_map(|p| p.redact.iter().cloned()).collect();
+            let pointers = reasons
+                .iter()
+                .flat_map(|p| p.redact.iter().cloned())
+                .collect();
             let others = self.policies.iter().copied().filter(|p| !redacts(p));
             let others: Reasons<'_> = others.collect();
             let possible = match (self.of(&others).try_decide(), self.arguments) {

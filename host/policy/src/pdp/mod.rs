@@ -173,7 +173,9 @@ impl Pdp {
     /// Whether any policy redacts results or arguments.
     #[must_use]
     pub fn redacts(&self) -> bool {
-        self.policies.values().any(|policy| !policy.redact.is_empty())
+        self.policies
+            .values()
+            .any(|policy| !policy.redact.is_empty())
     }
 
     /// Whether the configuration has this entity.

@@ -218,7 +218,9 @@ fn holds_text(ty: &InputType, segments: &[String]) -> bool {
             Some(field) => holds_text(&field.ty, rest),
             None => record.rest.is_some() || first == "*",
         },
-        InputType::Union(choices) => choices.iter().any(|choice| holds_text(&choice.ty, segments)),
+        InputType::Union(choices) => choices
+            .iter()
+            .any(|choice| holds_text(&choice.ty, segments)),
         InputType::String | InputType::Json => true,
         _ => false,
     }

@@ -51,7 +51,11 @@ pub(super) fn result(answer: Answer, tool: Option<&Tool>, legacy: bool) -> CallT
 
 /// What follows the content of a call whose arguments policy has redacted.
 fn arguments_note(answer: &Answer) -> Option<String> {
-    let pointers: Vec<&str> = answer.redacted_arguments.iter().map(String::as_str).collect();
+    let pointers: Vec<&str> = answer
+        .redacted_arguments
+        .iter()
+        .map(String::as_str)
+        .collect();
     (!pointers.is_empty()).then(|| {
         format!(
             "[policy has removed parts of the arguments before the call: {}]",

@@ -5,7 +5,7 @@
 //! so. Its call is made once the approval is given, and its result kept for a while.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -91,7 +91,7 @@ impl End {
                     run: Some(row.run),
                     call: outermost.map_or(row.call, |outermost| outermost.call),
                     decision: None,
-                    redacted_arguments: BTreeSet::new(),
+                    redacted_arguments: Box::default(),
                     verdict: Verdict::Refused(Refusal::Rejected {
                         approval: id,
                         until: row.expires,

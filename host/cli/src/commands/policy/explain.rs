@@ -272,7 +272,9 @@ fn traced(policy: &PolicyTrace, width: usize) -> String {
         }
         Verdict::Redacted => {
             let symbol = paint("○", Tone::Weak);
-            format!("  {symbol} {id} does not apply{shadow}: the arguments are redacted as it asks  {place}\n")
+            format!(
+                "  {symbol} {id} does not apply{shadow}: the arguments are redacted as it asks  {place}\n"
+            )
         }
         Verdict::Errs { error } => {
             let symbol = paint("!", Tone::Bad);

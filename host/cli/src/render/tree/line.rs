@@ -88,7 +88,10 @@ fn decided(row: &mut Row, index: u64, decision: &DecisionRecord) {
         );
     }
     if !decision.redaction.is_empty() {
-        row.note(format!("redacted: {}", redacted(&decision.redaction)), Tone::Wait);
+        row.note(
+            format!("redacted: {}", redacted(&decision.redaction)),
+            Tone::Wait,
+        );
     }
     if let Some(flip) = &decision.shadow {
         let by = flip.policies.join(", ");

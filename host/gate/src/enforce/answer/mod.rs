@@ -77,7 +77,7 @@ pub struct Answer {
     pub decision: Option<DecisionId>,
     /// JSON pointers into the arguments at which policy had something removed before the call was decided and
     /// executed.
-    pub redacted_arguments: BTreeSet<String>,
+    pub redacted_arguments: Box<BTreeSet<String>>,
     /// How the call ended.
     pub verdict: Verdict,
 }
@@ -137,7 +137,7 @@ impl Answer {
             run,
             call,
             decision: None,
-            redacted_arguments: BTreeSet::new(),
+            redacted_arguments: Box::default(),
             verdict: Verdict::unknown(),
         }
     }
@@ -160,7 +160,7 @@ impl Answer {
             run,
             call,
             decision,
-            redacted_arguments: BTreeSet::new(),
+            redacted_arguments: Box::default(),
             verdict: Verdict::Refused(refusal),
         }
     }

@@ -143,7 +143,7 @@ impl Answer {
             decision: self.decision,
             policies: Vec::new(),
             approval: None,
-            redacted_arguments: self.redacted_arguments.clone(),
+            redacted_arguments: BTreeSet::clone(&self.redacted_arguments),
         };
         match &self.verdict {
             Verdict::Withheld { decision, basis } => {

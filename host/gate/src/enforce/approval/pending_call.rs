@@ -172,7 +172,10 @@ impl Pep {
             return Ok(None);
         };
         let pointers = &decided.redaction.pointers;
-        let Some(input) = ruleset.input_of(call.tool()).filter(|_| !pointers.is_empty()) else {
+        let Some(input) = ruleset
+            .input_of(call.tool())
+            .filter(|_| !pointers.is_empty())
+        else {
             return Ok(None);
         };
         let mut arguments = call.arguments().clone();

@@ -55,7 +55,10 @@ fn redaction_lifts_nothing_else() {
     );
     let sent = refund_with(&json!({ "note": "DE02" }));
     for (policies, why) in [
-        (format!("{PERMIT}{notes}{hard}"), "a forbid of what was sent"),
+        (
+            format!("{PERMIT}{notes}{hard}"),
+            "a forbid of what was sent",
+        ),
         (notes.clone(), "no permit"),
         (
             format!("{PERMIT}{}", redacts_refund("typo", "/notes", "")),
@@ -71,7 +74,10 @@ fn redaction_lifts_nothing_else() {
         assert_eq!(decision.basis().redact, names(&[]), "{why}");
     }
     // A value that is no text cannot hold the placeholder.
-    let amount = pdp(&format!("{PERMIT}{}", redacts_refund("amounts", "/amount", "")));
+    let amount = pdp(&format!(
+        "{PERMIT}{}",
+        redacts_refund("amounts", "/amount", "")
+    ));
     assert_eq!(amount.redacted(&sent, &names(&["/amount"])), None);
     // An erring policy denies, whatever else redacts.
     let errs = policy(

@@ -19,7 +19,7 @@ fn answered(verdict: Verdict) -> Answer {
         run: None,
         call: SpanId::from_bytes([1; 8]),
         decision: Some(DecisionId(7)),
-        redacted_arguments: BTreeSet::new(),
+        redacted_arguments: Box::default(),
         verdict,
     }
 }
@@ -112,7 +112,7 @@ fn a_model_learns_that_its_arguments_were_redacted() {
         redacted: false,
     };
     let answer = Answer {
-        redacted_arguments: BTreeSet::from(["/note".to_owned()]),
+        redacted_arguments: Box::new(BTreeSet::from(["/note".to_owned()])),
         ..answered(verdict)
     };
     let shown = serde_json::to_value(result(answer, None, false)).unwrap();
