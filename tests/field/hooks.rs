@@ -288,3 +288,61 @@ fn a_resolved_path_is_what_is_executed() {
         "{ran:?}"
     );
 }
+
+/// An account that is not the gate's has its agent's calls decided, and needs nothing else of the gate.
+#[test]
+fn the_account_of_an_agent_needs_only_the_hook_socket() {
+    let own = crate::gate::own_login();
+    let gate = Gate::with_tools(&json!([{"name": "echo", "inputSchema": {"type": "object"}}]));
+    gate.open_directory("run");
+    gate.configure(
+        "[external.claude]\npreset = \"claude-code\"\n[hook]\nsocket = \"../run/hook.sock\"\nmode = \"0666\"\n",
+    );
+    gate.agent_login("client", &own);
+    gate.policy(
+        "nothing-forced",
+        "forbid (principal, action == Tollgate::Action::\"claude__Bash\", resource)\n\
+         when { context.input.command like \"*--force*\" };",
+    );
+    let served = gate.serve();
+    let socket = gate.path("run/hook.sock").display().to_string();
+    let hook = ["hook", "claude-code", "--socket", &socket];
+    let tell = |command: &str| {
+        let event = before("Bash", &json!({ "command": command })).to_string();
+        gate.tollgate_with(&hook, event.as_bytes(), None)
+    };
+    // Without a configuration.
+    assert_eq!(decision(&tell("ls").exits(0)), None);
+    let denied = tell("git push --force").exits(0);
+    assert_eq!(decision(&denied).as_deref(), Some("deny"), "{denied:?}");
+    let after = event(
+        "PostToolUse",
+        &json!({"tool_name": "Bash", "tool_input": {"command": "ls"},
+        "tool_response": {"stdout": "a"}, "tool_use_id": "u-Bash"}),
+    );
+    gate.tollgate_with(&hook, after.to_string().as_bytes(), None)
+        .exits(0);
+    let run = gate.run(&["runs", "show"]).exits(0);
+    run.says("claude__Bash").says("client");
+    // What the user asks for is not told by the account of the agent.
+    let prompt = event("UserPromptSubmit", &json!({"prompt": "Write to ann@example.com"}));
+    gate.tollgate_with(&hook, prompt.to_string().as_bytes(), None)
+        .exits(0);
+    let named = ["hook", "claude-code", "--socket", &socket, "--agent", "other"];
+    gate.tollgate_with(&named, b"{}", None).exits(2);
+
+    if let Some(nobody) = gate.other_account() {
+        let event = before("Bash", &json!({ "command": "ls" })).to_string();
+        let ran = gate.tollgate_with(&hook, event.as_bytes(), Some(nobody));
+        ran.exits(2).says("no agent of this gate has the login");
+        drop(served);
+        gate.change_agent_login(&own, "nobody");
+        let _served = gate.serve();
+        let ran = gate.tollgate_with(&hook, event.as_bytes(), Some(nobody));
+        assert_eq!(decision(&ran.exits(0)), None);
+        // The ledger and the owner's socket stay closed to it.
+        let config = gate.path("gate/tollgate.toml").display().to_string();
+        let list = ["--config", &config, "runs", "show"];
+        assert_ne!(gate.tollgate_with(&list, b"", Some(nobody)).code, Some(0));
+    }
+}

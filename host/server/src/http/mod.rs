@@ -4,9 +4,11 @@
 //! loopback every request needs credentials.
 
 mod connections;
+pub mod hook_socket;
 mod requests;
 mod sessions;
 pub mod socket;
+mod unix;
 
 use std::{
     io,

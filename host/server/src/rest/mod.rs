@@ -4,7 +4,7 @@
 //! read data of other principals. Policies decide what users may do; nothing here decides.
 //!
 //! The same routes are served over TCP and over the owner's Unix socket. Requests that name files of this
-//! machine are accepted over the socket only.
+//! machine are accepted over the socket only. The hook socket has those of `external.rs`, and no others.
 
 mod approvals;
 mod body;
@@ -166,6 +166,11 @@ pub fn protected(server: &mcp::Server) -> Router {
 pub fn of_owner(server: &mcp::Server) -> Router {
     let routes = protected_routes().into_iter().chain(owner_routes());
     of(Rest::of(server), routes.collect())
+}
+
+/// The routes of the hook socket: calls that their callers execute. For [`crate::auth::protect`].
+pub fn of_hook(server: &mcp::Server) -> Router {
+    of(Rest::of(server), external::routes())
 }
 
 /// The public routes: health, and the OpenAPI document.

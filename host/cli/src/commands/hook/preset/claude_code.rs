@@ -27,7 +27,9 @@ run. Without --config it uses the configuration of the project (CLAUDE_PROJECT_D
 Tools that the preset does not declare are decided as `NAME__mcp` (server, tool, arguments) or
 `NAME__other` (tool, arguments). Paths are resolved, and the call is decided and executed with the resolved path.
 The user's prompt is sent to the gate if request_from = [\"rest\"] is set for the agent ([agents.NAME]).
-Allowed calls still pass Claude Code's own permissions, unless --allow is given.
+Allowed calls still pass Claude Code's own permissions, unless --allow is given. Where policy removes something
+from the arguments, the call runs without it; unless --allow is given, Claude Code shows it to its user first.
+With --socket FILE the account says which agent it is: see [hook] and `login` of agents.
 
 Exit codes: 0, the answer is on standard output; 2, the call is blocked, and standard error says why;
 1, an event that decides nothing could not be recorded. `|| exit 2` also blocks if the program cannot
