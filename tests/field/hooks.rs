@@ -6,7 +6,7 @@ use crate::gate::{Gate, Ran};
 
 struct Hooked {
     gate: Gate,
-    _served: crate::gate::Served,
+    served: crate::gate::Served,
 }
 
 impl Hooked {
@@ -19,7 +19,7 @@ impl Hooked {
         let served = gate.serve();
         Self {
             gate,
-            _served: served,
+            served,
         }
     }
 
@@ -208,6 +208,26 @@ fn no_other_event_is_ever_blocked() {
     hooked.tell(&after).exits(0);
     let runs = hooked.gate.run(&["runs", "show"]).exits(0);
     runs.says("claude__Bash");
+}
+
+/// Events of next month are counted, and decided if they run a tool.
+#[test]
+fn an_unknown_event_is_counted_and_runs_no_tool_undecided() {
+    let hooked = Hooked::new(&[NO_OTHER]);
+    hooked.tell(&event("NextMonth", &json!({}))).exits(0);
+    let metrics = hooked.served.ask("GET", "/metrics", &[], b"");
+    let counted = "tollgate_hook_unknown_events_total{preset=\"claude-code\"} 1";
+    assert!(metrics.body.contains(counted), "{metrics:?}");
+    let runs = |tool: &str| {
+        let call = json!({"tool_name": tool, "tool_input": {}, "tool_use_id": "u-next"});
+        hooked.tell(&event("PreToolUse2", &call))
+    };
+    assert_eq!(runs("Brand").exits(0).out.trim(), "{}");
+    runs("NextTool").exits(2).says("nothing-unknown");
+    // A hook there would take over what the coding agent does, and says so.
+    let ran = hooked.tell(&event("WorktreeCreate", &json!({"name": "w"})));
+    assert!(ran.out.is_empty(), "{ran:?}");
+    ran.exits(1).says("remove this hook from the event");
 }
 
 /// An input that is not an event, or that has a member twice, blocks the call.

@@ -18,7 +18,7 @@ use tollgate_testkit::{
 use tower::ServiceExt as _;
 
 /// The routes that there are.
-const ROUTES: [&str; 2] = ["/v1/authorize", "/v1/outcomes"];
+const ROUTES: [&str; 3] = ["/v1/authorize", "/v1/outcomes", "/v1/hook-events"];
 
 /// A gate whose agent `support` has the account of this process, and the routes of its hook socket.
 async fn served() -> (HttpGate, Router) {

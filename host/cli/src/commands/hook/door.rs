@@ -86,7 +86,7 @@ impl<'a> Door<'a> {
         body
     }
 
-    /// Sends a request.
+    /// Sends a request for the agent.
     pub(super) async fn ask<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -100,6 +100,17 @@ impl<'a> Door<'a> {
             Self::Hook { socket, .. } => {
                 client::ask_hook(socket, ApiRequest::post(path, body)).await
             }
+        }
+    }
+}
+
+impl Door<'_> {
+    /// Sends a request that is not made for an agent, and has no answer.
+    pub(super) async fn tell(&self, path: &str, body: Value) -> Result<(), Failure> {
+        let request = ApiRequest::post(path, body);
+        match self {
+            Self::Owner { client, .. } => client.ask(request).await,
+            Self::Hook { socket, .. } => client::ask_hook(socket, request).await,
         }
     }
 }

@@ -32,6 +32,8 @@ use self::{
 };
 use crate::{client::ApiRequest, context::Context, error::Failure, exit_code::Exit};
 
+/// How long telling of an unknown event may take.
+const COUNTING: Duration = Duration::from_secs(2);
 /// The longest name that is sent as it is, in bytes.
 const MAX_PLAIN: usize = 96;
 
@@ -110,8 +112,12 @@ fn answer(
         guard.pass();
     }
     let event = HookEvent::parse(preset, &bytes)?;
-    if event.kind == EventKind::Other {
-        return Ok(HookAnswer::plain());
+    match event.kind {
+        EventKind::Neutral => return Ok(HookAnswer::plain()),
+        EventKind::Foreign(why) => {
+            return Err(Failure::plain(format!("{}: {why}", event.name)));
+        }
+        _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -123,6 +129,12 @@ fn answer(
                 (EventKind::Prompt { session, text }, _) => {
                     send_request(preset, args, session, text, cx).await
                 }
+                (EventKind::Unknown, _) => {
+                    // That it is not counted must not keep the coding agent.
+                    let counting = count_unknown(preset, args, &event, cx);
+                    drop(tokio::time::timeout(COUNTING, counting).await);
+                    Ok(HookAnswer::plain())
+                }
                 (_, Some(tool_use)) => ask(preset, args, &event, tool_use, cx).await,
                 (_, None) => Ok(HookAnswer::plain()),
             }
@@ -132,6 +144,21 @@ fn answer(
     // Pending tasks must not keep this process alive.
     runtime.shutdown_background();
     answer.unwrap_or_else(|_| Err(input::late()))
+}
+
+/// Tells the gate of an event that is not known.
+async fn count_unknown(
+    preset: &Preset,
+    args: &HookArgs,
+    event: &HookEvent,
+    cx: &Context<'_>,
+) -> Result<(), Failure> {
+    let body = json!({
+        "preset": preset.tools.as_str(),
+        "event": event::shown(&event.name),
+    });
+    let door = Door::open(preset, args, cx)?;
+    door.tell("/v1/hook-events", body).await
 }
 
 /// Bytes of a user's request that are sent at most.
@@ -227,7 +254,10 @@ async fn ask(
             let reply = door.ask("/v1/outcomes", body).await?;
             Ok(HookAnswer::after(preset, event, reply))
         }
-        EventKind::Prompt { .. } | EventKind::Other => Ok(HookAnswer::plain()),
+        EventKind::Prompt { .. }
+        | EventKind::Neutral
+        | EventKind::Foreign(_)
+        | EventKind::Unknown => Ok(HookAnswer::plain()),
     }
 }
 
@@ -255,7 +285,7 @@ impl Permit {
 /// The answer to the coding agent.
 #[derive(Debug, PartialEq)]
 struct HookAnswer {
-    /// The JSON for standard output.
+    /// The JSON for standard output; null if only the exit code counts.
     json: serde_json::Value,
     /// Why the call must not run as it is; for agents that ignore standard output.
     blocks: Option<String>,
@@ -277,7 +307,10 @@ impl HookAnswer {
             false => reason,
         };
         Self {
-            json: (preset.answers.deny)(&event.name, &reason),
+            json: match event.is_known(preset) {
+                true => (preset.answers.deny)(&event.name, &reason),
+                false => serde_json::Value::Null,
+            },
             blocks: Some(reason),
         }
     }
@@ -285,6 +318,9 @@ impl HookAnswer {
     fn permit(preset: &Preset, event: &HookEvent, mut permit: Permit) -> Self {
         permit.replacement = permit.replacement.filter(|_| event.rewrites(preset));
         let replaced = permit.replacement.is_some();
+        if !event.is_known(preset) {
+            return Self::plain();
+        }
         Self {
             json: (preset.answers.permit)(&event.name, permit),
             blocks: replaced
@@ -319,7 +355,9 @@ impl HookAnswer {
 /// Prints the answer. If a blocking answer cannot be printed, the exit code blocks instead.
 fn deliver(answer: &HookAnswer) -> Result<Exit, Failure> {
     match &answer.blocks {
-        Some(reason) if input::output_is_discarded() => Err(Failure::usage(reason.clone())),
+        Some(reason) if answer.json.is_null() || input::output_is_discarded() => {
+            Err(Failure::usage(reason.clone()))
+        }
         _ => {
             input::write_all(format!("{}\n", answer.json).as_bytes()).map_err(|e| {
                 Failure::plain(format!(
