@@ -28,6 +28,18 @@ pub(in crate::commands::hook) const PRESET: Preset = Preset {
     after_tool: &["AfterTool"],
     after_failure: &[],
     prompts: &[],
+    neutral: &[
+        "AfterAgent",
+        "AfterModel",
+        "BeforeAgent",
+        "BeforeModel",
+        "BeforeToolSelection",
+        "Notification",
+        "PreCompress",
+        "SessionEnd",
+        "SessionStart",
+    ],
+    foreign: &[],
     fields: Fields {
         event: "hook_event_name",
         session: "session_id",

@@ -21,6 +21,11 @@ pub(super) struct Preset {
     pub(super) after_failure: &'static [&'static str],
     /// Events that tell what the user asks for, in the member `prompt`.
     pub(super) prompts: &'static [&'static str],
+    /// Other events that are known. None of them decides about a call.
+    pub(super) neutral: &'static [&'static str],
+    /// Events at which any hook takes over what the coding agent does, with the reason why this one must not be
+    /// there.
+    pub(super) foreign: &'static [(&'static str, &'static str)],
     /// Names of members of events.
     pub(super) fields: Fields,
     /// Events before a tool whose answer can carry other arguments, in every version of the coding agent.
@@ -70,7 +75,43 @@ pub(super) struct Permit {
     pub(super) unasked: bool,
 }
 
+/// What an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Topic {
+    /// A tool is about to run.
+    BeforeTool,
+    /// A tool has run.
+    AfterTool,
+    /// A tool has failed.
+    AfterFailure,
+    /// The user asks for something.
+    Prompt,
+    /// Something else that is known.
+    Neutral,
+    /// Nothing that this hook may answer, for this reason.
+    Foreign(&'static str),
+    /// It is not known.
+    Unknown,
+}
+
 impl Preset {
+    /// What the event of this name is about.
+    pub(super) fn topic(&self, event: &str) -> Topic {
+        let foreign = self.foreign.iter().find(|(name, _)| *name == event);
+        if let Some((_, why)) = foreign {
+            return Topic::Foreign(why);
+        }
+        let topics = [
+            (self.before_tool, Topic::BeforeTool),
+            (self.after_tool, Topic::AfterTool),
+            (self.after_failure, Topic::AfterFailure),
+            (self.prompts, Topic::Prompt),
+            (self.neutral, Topic::Neutral),
+        ];
+        let found = topics.into_iter().find(|(names, _)| names.contains(&event));
+        found.map_or(Topic::Unknown, |(_, topic)| topic)
+    }
+
     /// The server and the tool, if `name` is a tool of an MCP server.
     pub(super) fn mcp_tool<'a>(&self, name: &'a str) -> Option<(&'a str, &'a str)> {
         let (prefix, between) = self.mcp?;
