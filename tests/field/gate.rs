@@ -211,7 +211,13 @@ impl Gate {
     /// The account `nobody`, if this process may act as it and it can run the command from here.
     pub(crate) fn other_account(&self) -> Option<u32> {
         let nobody = account("nobody")?;
-        let runs = self.command().arg("--version").uid(nobody).gid(nobody).current_dir("/").output();
+        let runs = self
+            .command()
+            .arg("--version")
+            .uid(nobody)
+            .gid(nobody)
+            .current_dir("/")
+            .output();
         runs.is_ok_and(|ran| ran.status.success()).then_some(nobody)
     }
 

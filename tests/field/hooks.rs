@@ -17,10 +17,7 @@ impl Hooked {
             gate.policy(name, text);
         }
         let served = gate.serve();
-        Self {
-            gate,
-            served,
-        }
+        Self { gate, served }
     }
 
     fn send(&self, event: &[u8]) -> Ran {
@@ -345,10 +342,20 @@ fn the_account_of_an_agent_needs_only_the_hook_socket() {
     let run = gate.run(&["runs", "show"]).exits(0);
     run.says("claude__Bash").says("client");
     // What the user asks for is not told by the account of the agent.
-    let prompt = event("UserPromptSubmit", &json!({"prompt": "Write to ann@example.com"}));
+    let prompt = event(
+        "UserPromptSubmit",
+        &json!({"prompt": "Write to ann@example.com"}),
+    );
     gate.tollgate_with(&hook, prompt.to_string().as_bytes(), None)
         .exits(0);
-    let named = ["hook", "claude-code", "--socket", &socket, "--agent", "other"];
+    let named = [
+        "hook",
+        "claude-code",
+        "--socket",
+        &socket,
+        "--agent",
+        "other",
+    ];
     gate.tollgate_with(&named, b"{}", None).exits(2);
 
     if let Some(nobody) = gate.other_account() {

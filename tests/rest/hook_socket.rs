@@ -73,9 +73,17 @@ async fn the_account_is_the_agent() {
     let bash = json!({ "preset": "claude-code", "tool": "Bash", "run": "claude-code:s-1",
         "arguments": { "command": "git status" }, "reference": "u-1" });
     let (status, reply) = post(&router, "/v1/authorize", &bash).await;
-    assert_eq!((status.as_u16(), &reply["allowed"]), (200, &json!(true)), "{reply}");
+    assert_eq!(
+        (status.as_u16(), &reply["allowed"]),
+        (200, &json!(true)),
+        "{reply}"
+    );
     assert_eq!(reply["tool"], "claude__Bash");
-    let run = served.gate.ledger().reader().run(reply["run"].as_str().unwrap());
+    let run = served
+        .gate
+        .ledger()
+        .reader()
+        .run(reply["run"].as_str().unwrap());
     let run = run.unwrap();
     assert_eq!(run.principal, Uid::new(Kind::Agent, "support"));
     assert_eq!(run.on_behalf_of, Uid::new(Kind::User, "alice"));
@@ -86,10 +94,18 @@ async fn the_account_is_the_agent() {
     }
     let told = json!({ "reference": "u-1", "content": "clean" });
     let (status, reply) = post(&router, "/v1/outcomes", &told).await;
-    assert_eq!((status.as_u16(), &reply["outcome"]), (200, &json!("ok")), "{reply}");
+    assert_eq!(
+        (status.as_u16(), &reply["outcome"]),
+        (200, &json!("ok")),
+        "{reply}"
+    );
     let forced = json!({ "tool": "claude__Bash", "arguments": { "command": "git push --force" } });
     let (status, reply) = post(&router, "/v1/authorize", &forced).await;
-    assert_eq!((status.as_u16(), &reply["allowed"]), (200, &json!(false)), "{reply}");
+    assert_eq!(
+        (status.as_u16(), &reply["allowed"]),
+        (200, &json!(false)),
+        "{reply}"
+    );
 }
 
 /// Every other route of the API is absent: nothing can be read, answered or administered.
@@ -117,7 +133,13 @@ async fn nothing_else_is_served() {
         }
     }
     assert!(absent > 100, "the document was read: {absent}");
-    for path in ["/mcp", "/metrics", "/v1/agents/support/stdio", "/v1/traces", "/"] {
+    for path in [
+        "/mcp",
+        "/metrics",
+        "/v1/agents/support/stdio",
+        "/v1/traces",
+        "/",
+    ] {
         let (status, _) = send(&router, request(&Method::GET, path, own, &json!({}))).await;
         assert_eq!(status, 404, "{path}");
     }
@@ -133,7 +155,10 @@ async fn other_accounts_are_refused() {
         for uid in [own + 1, 4_000_000_000] {
             let asked = request(&Method::POST, path, Some(uid), &bash);
             let (status, problem) = send(&router, asked).await;
-            assert_eq!((status.as_u16(), &problem["code"]), (403, &json!("unknown_login")));
+            assert_eq!(
+                (status.as_u16(), &problem["code"]),
+                (403, &json!("unknown_login"))
+            );
         }
         // Without a peer nothing helps, the owner's credentials neither.
         let unknown = request(&Method::POST, path, None, &bash);
@@ -144,17 +169,26 @@ async fn other_accounts_are_refused() {
         for token in [&agent, &alice] {
             let bearer: HeaderValue = format!("Bearer {token}").parse().unwrap();
             let mut alone = request(&Method::POST, path, None, &bash);
-            alone.headers_mut().insert(header::AUTHORIZATION, bearer.clone());
+            alone
+                .headers_mut()
+                .insert(header::AUTHORIZATION, bearer.clone());
             assert_eq!(send(&router, alone).await.0, 401);
             let mut both = request(&Method::POST, path, Some(own), &bash);
             both.headers_mut().insert(header::AUTHORIZATION, bearer);
-            assert_eq!(send(&router, both).await.0, 400, "the account says who calls");
+            assert_eq!(
+                send(&router, both).await.0,
+                400,
+                "the account says who calls"
+            );
         }
     }
     let mut spoken = bash.clone();
     spoken["agent"] = "other".into();
     let (status, problem) = post(&router, "/v1/authorize", &spoken).await;
-    assert_eq!((status.as_u16(), &problem["code"]), (403, &json!("people_only")));
+    assert_eq!(
+        (status.as_u16(), &problem["code"]),
+        (403, &json!("people_only"))
+    );
     let unknown = json!({ "preset": "codex", "tool": "Bash" });
     let (status, _) = post(&router, "/v1/authorize", &unknown).await;
     assert_eq!(status, 400, "no executor has this preset");
@@ -166,7 +200,9 @@ async fn the_configuration_says_whose_accounts_there_are() {
     let config = served.world.read("tollgate.toml");
     let fails = |from: &str, to: &str, words: &str| {
         assert!(config.contains(from), "{from}");
-        served.world.write("tollgate.toml", &config.replace(from, to));
+        served
+            .world
+            .write("tollgate.toml", &config.replace(from, to));
         let error = tollgate::config::Config::read(&served.world.path("tollgate.toml"));
         let error = error.unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
@@ -174,10 +210,18 @@ async fn the_configuration_says_whose_accounts_there_are() {
     let login = peer::login(PeerCredentials::own().uid).unwrap();
     let own = format!("login = \"{login}\"\n");
     fails(&own, "", "no agent has a login");
-    fails("[agents.other]\n", &format!("[agents.other]\n{own}"), "have the login");
+    fails(
+        "[agents.other]\n",
+        &format!("[agents.other]\n{own}"),
+        "have the login",
+    );
     fails("socket = \"hook.sock\"", "mode = \"0660\"", "has no socket");
     let mode = |mode: &str| format!("socket = \"hook.sock\"\nmode = \"{mode}\"");
     for wrong in ["0777", "rw", "4660"] {
-        fails("socket = \"hook.sock\"", &mode(wrong), "not the mode of a socket");
+        fails(
+            "socket = \"hook.sock\"",
+            &mode(wrong),
+            "not the mode of a socket",
+        );
     }
 }

@@ -54,7 +54,10 @@ async fn what_is_decided_recorded_and_executed_is_the_redacted_call() {
     let answer = call(&gate, "r", "files__write", &write()).await;
     assert!(is_released(&answer), "{:?}", answer.verdict);
     assert_eq!(world.read("data/a.txt"), "[redacted]");
-    assert_eq!(Vec::from_iter(answer.redacted_arguments.iter()), vec!["/text"]);
+    assert_eq!(
+        Vec::from_iter(answer.redacted_arguments.iter()),
+        vec!["/text"]
+    );
 
     let decided = decisions(&gate, &answer, "files__write");
     let [(record, request)] = decided.as_slice() else {

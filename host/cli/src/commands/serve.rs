@@ -340,7 +340,8 @@ async fn until_stopped(
 ) -> Result<Exit, Failure> {
     let ruleset = server.gate().ruleset();
     let hook = HookSocket::start(server, ruleset.config.hook.as_ref());
-    let hook = hook.map_err(|e| Failure::plain(e.to_string()).help("see [hook] in tollgate.toml"))?;
+    let hook =
+        hook.map_err(|e| Failure::plain(e.to_string()).help("see [hook] in tollgate.toml"))?;
     let ended = served(server, cx, serving).await;
     if let Some(hook) = hook {
         hook.stop().await;

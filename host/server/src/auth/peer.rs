@@ -90,7 +90,9 @@ pub enum PeerError {
         login: String,
     },
     /// No agent of the configuration has this login.
-    #[error("no agent of this gate has the login `{login}`, so this account has no calls decided here")]
+    #[error(
+        "no agent of this gate has the login `{login}`, so this account has no calls decided here"
+    )]
     NoAgent {
         /// The login.
         login: String,

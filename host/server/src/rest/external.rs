@@ -113,17 +113,18 @@ pub(super) async fn authorize(
 /// The name of the only executor with this preset.
 fn executor(gate: &Gate, preset: &str) -> Result<String, Problem> {
     let ruleset = gate.ruleset();
-    let has_preset = |external: &&(&String, &ExternalConfig)| {
-        matches!(&external.1.tools, ExternalTools::Preset(own) if own.as_str() == preset)
-    };
-    let mut named = ruleset.config.external.iter().filter(has_preset);
+    let has_preset = |external: &ExternalConfig| matches!(&external.tools, ExternalTools::Preset(own) if own.as_str() == preset);
+    let all = ruleset.config.external.iter();
+    let mut named = all.filter(|(_, external)| has_preset(external));
     match (named.next(), named.next()) {
         (Some((name, _)), None) => Ok(name.clone()),
         (found, _) => {
             let preset = tollgate::text::printable(preset, 64);
             let problem = match found {
                 None => format!("no [external.NAME] of this gate has preset = \"{preset}\""),
-                Some(_) => format!("several executors have the preset `{preset}`; name the tool in full"),
+                Some(_) => {
+                    format!("several executors have the preset `{preset}`; name the tool in full")
+                }
             };
             Err(Problem::invalid(problem))
         }

@@ -175,7 +175,10 @@ pub fn of_owner(server: &mcp::Server) -> Router {
 /// [`crate::auth::protect`].
 pub fn of_hook(server: &mcp::Server) -> Router {
     let routes = external::routes().into_iter();
-    of(Rest::of(server), routes.chain(hook_events::routes()).collect())
+    of(
+        Rest::of(server),
+        routes.chain(hook_events::routes()).collect(),
+    )
 }
 
 /// The public routes: health, and the OpenAPI document.

@@ -118,7 +118,12 @@ fn every_event_of_claude_code_is_known() {
         assert_ne!(claude_code::PRESET.topic(name), Topic::Unknown, "{name}");
     }
     for preset in PRESETS {
-        let handled = [preset.before_tool, preset.after_tool, preset.after_failure, preset.prompts];
+        let handled = [
+            preset.before_tool,
+            preset.after_tool,
+            preset.after_failure,
+            preset.prompts,
+        ];
         let mut names: Vec<&str> = handled.concat();
         names.extend(preset.neutral);
         names.extend(preset.foreign.iter().map(|(name, _)| name));
@@ -148,7 +153,10 @@ fn an_unknown_event_that_runs_a_tool_is_decided() {
         assert_eq!(parsed.kind, EventKind::BeforeTool);
         // Whether its JSON would count is not known, so the exit code blocks.
         let denied = HookAnswer::deny(preset, &parsed, "no".into());
-        assert_eq!((denied.json, denied.blocks.as_deref()), (Value::Null, Some("no")));
+        assert_eq!(
+            (denied.json, denied.blocks.as_deref()),
+            (Value::Null, Some("no"))
+        );
         let permit = Permit {
             replacement: Some(json!({ "command": "[redacted]" })),
             is_redacted: true,

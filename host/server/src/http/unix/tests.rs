@@ -101,7 +101,11 @@ async fn connections_of_one_account_are_few() {
     };
     let router = Router::new().route("/", get(|| async { "served" }));
     let until = CancellationToken::new();
-    let serving = tokio::spawn(serve(listener, service(router, Some(limits)), until.clone()));
+    let serving = tokio::spawn(serve(
+        listener,
+        service(router, Some(limits)),
+        until.clone(),
+    ));
     let short = ShortPath::new(path.parent().unwrap(), "gate.sock").unwrap();
     let idle = [
         UnixStream::connect(short.as_path()).await.unwrap(),
