@@ -11,6 +11,7 @@ mod error;
 mod export;
 mod external;
 mod facts;
+mod hook;
 mod identity;
 mod network;
 mod policy_files;
@@ -42,6 +43,7 @@ pub use carried::{CarriedFeatures, Selection};
 pub use error::ConfigError;
 use error::{line_and_column, syntax};
 pub use external::{ExternalConfig, ExternalPreset, ExternalTools};
+pub use hook::HookConfig;
 pub use identity::{
     ApprovalConfig, Claims, JwksSource, OauthConfig, RateConfig, SecondGroup, TlsConfig,
 };
@@ -153,6 +155,8 @@ pub struct Config {
     pub budgets: BudgetConfig,
     /// History facts, by name.
     pub facts: BTreeMap<String, HistoryFact>,
+    /// The socket for coding agents' accounts; absent: there is none.
+    pub hook: Option<HookConfig>,
 }
 
 /// The gate itself.
@@ -262,6 +266,8 @@ pub struct AgentConfig {
     pub request_from: BTreeSet<RequestChannel>,
     /// Values that the operator vouches for, such as addresses; `*@example.com` stands for all that end so.
     pub values: Vec<String>,
+    /// Its account on this machine, by which it is known at the hook socket.
+    pub login: Option<String>,
 }
 
 /// Which runs of an agent share memory, and therefore labels.

@@ -31,6 +31,7 @@ pub(super) struct File {
     pub(super) capture: Capture,
     pub(super) budgets: Budgets,
     pub(super) facts: BTreeMap<String, Fact>,
+    pub(super) hook: Hook,
 }
 
 #[derive(Debug, Deserialize)]
@@ -403,8 +404,17 @@ pub(super) struct Agent {
     pub(super) memory: super::AgentMemory,
     pub(super) request_from: Vec<String>,
     pub(super) values: Vec<String>,
+    pub(super) login: Option<String>,
     pub(super) operator: Option<String>,
     pub(super) roles: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Hook {
+    pub(super) socket: Option<String>,
+    pub(super) mode: Option<String>,
+    pub(super) group: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

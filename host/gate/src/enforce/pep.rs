@@ -94,6 +94,7 @@ impl Draft {
         self.0.component = Some(call.tool().source.digest);
         self.0.arguments = Some(call.digest().clone());
         self.0.arguments_size = Some(call.canonical().len() as u64);
+        self.0.redaction.extend(call.redaction().clone());
         self.0.resumption = resumption;
         self
     }
@@ -347,6 +348,7 @@ impl Pep {
             outcome: decision.outcome(),
             parent: None,
             principal: request.principal.clone(),
+            redaction: basis.redacted,
             requirement,
             resource: request.resource.clone(),
             resumption: false,

@@ -4,7 +4,10 @@
 //! A call whose outcome is not reported is recorded as indeterminate, at its timeout or when the gate
 //! starts again.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use tollgate_model::{
     entity::Uid,
@@ -38,6 +41,8 @@ pub struct AuthorizedCall {
     pub decision: DecisionId,
     /// The canonical arguments that were decided; only these may be executed.
     pub arguments: String,
+    /// JSON pointers into them at which policy had something removed.
+    pub redacted_arguments: BTreeSet<String>,
 }
 
 /// An authorized call without an outcome yet.
@@ -123,6 +128,7 @@ impl Gate {
             call: cx.call,
             decision: admission.decision,
             arguments: admission.permitted.act().canonical().to_owned(),
+            redacted_arguments: invocation.redacted.clone(),
         };
         let open = OpenCall {
             principal: cx.principal.clone(),

@@ -1,5 +1,6 @@
 use tollgate_model::{
     canonical::Sha256Digest,
+    decision::Redaction,
     entity::Kind,
     record::{ApprovalResolved, RunEnded, RunStarted},
     request::Action,
@@ -57,6 +58,7 @@ fn decided(call: u8, arguments: &str, outcome: Outcome) -> Event {
         outcome,
         parent: None,
         principal: Uid::new(Kind::Agent, "support"),
+        redaction: Redaction::default(),
         requirement: None,
         resource: Uid::new(Kind::Tool, "look"),
         resumption: false,

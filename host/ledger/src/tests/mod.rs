@@ -26,7 +26,9 @@ use std::{
 use tempfile::TempDir;
 use tollgate_model::{
     canonical::Sha256Digest,
-    decision::{Approvers, DeterminingPolicy, Outcome, PolicyRef, Requirement, Severity},
+    decision::{
+        Approvers, DeterminingPolicy, Outcome, PolicyRef, Redaction, Requirement, Severity,
+    },
     entity::{Kind, Uid},
     ids::{ApprovalId, RunId, SpanId},
     life::ApprovalState,
@@ -172,6 +174,7 @@ impl Script {
             outcome,
             parent: None,
             principal: agent(),
+            redaction: Redaction::default(),
             requirement: None,
             resource: Uid::new(Kind::Tool, "tickets__read"),
             resumption: false,

@@ -79,6 +79,8 @@ impl Case {
                     .collect(),
             ),
             needs,
+            redact: (!decided.redaction.is_empty())
+                .then(|| decided.redaction.pointers.iter().cloned().collect()),
             shadow: decided.shadow.clone().map(|shadow| ShadowAnswer {
                 outcome: shadow.outcome,
                 by: shadow.policies,

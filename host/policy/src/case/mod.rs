@@ -139,6 +139,10 @@ pub struct Case {
     /// Alternatives of an escalation, as text; absent: any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub needs: Option<Vec<String>>,
+    /// JSON pointers at which policies redact the arguments or the result; absent: any. The answer is about the
+    /// redacted arguments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redact: Option<Vec<String>>,
     /// What shadow policies would change; absent: nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shadow: Option<ShadowAnswer>,
@@ -167,6 +171,12 @@ pub struct Answer {
     pub by: Vec<String>,
     /// Alternatives of an escalation, as text.
     pub needs: Vec<String>,
+    /// JSON pointers at which policies redact the arguments or the result.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub redact: Vec<String>,
+    /// The policies that have the arguments redacted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub redacted_by: Vec<String>,
     /// What shadow policies would change.
     pub shadow: Option<ShadowAnswer>,
     /// Why there is no answer.

@@ -3,6 +3,8 @@
 mod message;
 mod view;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch};
@@ -73,6 +75,9 @@ pub struct Answer {
     pub call: SpanId,
     /// The decision about the call; absent if it was not decided.
     pub decision: Option<DecisionId>,
+    /// JSON pointers into the arguments at which policy had something removed before the call was decided and
+    /// executed.
+    pub redacted_arguments: Box<BTreeSet<String>>,
     /// How the call ended.
     pub verdict: Verdict,
 }
@@ -132,6 +137,7 @@ impl Answer {
             run,
             call,
             decision: None,
+            redacted_arguments: Box::default(),
             verdict: Verdict::unknown(),
         }
     }
@@ -154,6 +160,7 @@ impl Answer {
             run,
             call,
             decision,
+            redacted_arguments: Box::default(),
             verdict: Verdict::Refused(refusal),
         }
     }

@@ -83,7 +83,7 @@ impl Attempt<'_> {
             evaluation.begun,
         )?;
         let draft = draft
-            .for_call(self.cx, self.call, evaluation.is_resumption)
+            .for_call(self.cx, &self.call, evaluation.is_resumption)
             .secondary();
         let now = evaluation.facts.now;
         batch
@@ -106,13 +106,13 @@ impl Attempt<'_> {
             authorize,
             evaluation.begun,
         )?;
-        let draft = draft.for_call(self.cx, self.call, evaluation.is_resumption);
+        let draft = draft.for_call(self.cx, &self.call, evaluation.is_resumption);
         if evaluation.is_resumption {
             // The arguments are kept with the decision that requested the approval.
             return Ok((draft, vec![payload]));
         }
         let private = evaluation.facts.run.labels.contains(PRIVATE);
-        let (call, capturing) = (self.call, self.pep.capturing(self.cx));
+        let (call, capturing) = (&self.call, self.pep.capturing(self.cx));
         let tool = &call.tool().name;
         let captured = capturing.arguments(tool, call.arguments(), call.canonical(), private);
         let payloads = [payload].into_iter().chain(captured.payload).collect();
@@ -260,7 +260,7 @@ impl Attempt<'_> {
         requirement: &Requirement,
         round: u32,
     ) -> Result<(Event, Payload), Refusal> {
-        let (cx, call) = (&*self.cx, self.call);
+        let (cx, call) = (&*self.cx, &self.call);
         let payload = self
             .pep
             .seal(&cx.ruleset, now, &call.canonical(), "arguments")?;

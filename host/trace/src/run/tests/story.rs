@@ -1,5 +1,7 @@
 //! Records of a run, made one by one.
 
+use tollgate_model::decision::Redaction;
+
 use super::*;
 
 /// Records of a run, each a millisecond after the one before.
@@ -88,6 +90,7 @@ impl Story {
             outcome,
             parent: None,
             principal: Uid::new(Kind::Agent, "support"),
+            redaction: Redaction::default(),
             requirement: None,
             resource,
             resumption: false,

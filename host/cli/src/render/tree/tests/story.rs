@@ -1,5 +1,7 @@
 //! Records of a run, made one by one.
 
+use tollgate_model::decision::Redaction;
+
 use super::*;
 
 pub(super) const AGENT: &str = "Tollgate::Agent::\"support\"";
@@ -110,6 +112,7 @@ impl Story {
             decide_micros: 70,
             on_behalf_of: None,
             outcome,
+            redaction: Redaction::default(),
             requirement: None,
             resource,
             resumption: false,
