@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, value::RawValue};
 use tollgate_model::canonical::Sha256Digest;
 
-use super::preset::Preset;
+use super::preset::{McpTool, Preset};
 use crate::error::Failure;
 
 /// The longest part of a foreign name that is shown, in characters.
@@ -48,6 +48,8 @@ pub(super) enum EventKind {
 pub(super) struct ToolUse {
     /// The tool, as the coding agent names it.
     pub(super) tool: String,
+    /// The same, if it is one of an MCP server.
+    pub(super) mcp: Option<McpTool>,
     /// The unparsed arguments, so that the gate sees duplicate keys.
     pub(super) arguments: String,
     /// The session, for which the gate has a run.
@@ -217,6 +219,7 @@ impl Members<'_> {
             Sha256Digest::of(format!("{session}\n{tool}\n{same}").as_bytes()).to_string()
         });
         Ok(ToolUse {
+            mcp: preset.mcp.tool(&tool, |name| self.value(name)),
             tool,
             arguments,
             session,

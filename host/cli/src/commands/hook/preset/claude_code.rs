@@ -2,7 +2,7 @@
 
 use tollgate::config::ExternalPreset;
 
-use super::{Fields, Preset, SPECIFIC_OUTPUT};
+use super::{Fields, McpName, Preset, SPECIFIC_OUTPUT};
 
 pub(in crate::commands::hook) const HELP: &str = "\
 Example, in ~/.claude/settings.json:
@@ -26,7 +26,9 @@ Reads the event's JSON on standard input and writes the answer to standard outpu
 run. Without --config it uses the configuration of the project (CLAUDE_PROJECT_DIR), which must be trusted.
 Tools that the preset does not declare are decided as `NAME__mcp` (server, tool, arguments) or
 `NAME__other` (tool, arguments). Paths are resolved, and the call is decided and executed with the resolved path.
-The user's prompt is sent to the gate if request_from = [\"rest\"] is set for the agent ([agents.NAME]).
+The user's prompt is sent to the gate if request_from = [\"rest\"] is set for the agent ([agents.NAME]). The
+coding agent's shell runs as you, and could send a prompt of its own the same way: set it only where policy, or the
+coding agent's own sandbox, keeps the shell from `tollgate` and from the gate's socket.
 Allowed calls still pass Claude Code's own permissions, unless --allow is given.
 
 Exit codes: 0, the answer is on standard output; 2, the call is blocked, and standard error says why;
@@ -48,8 +50,8 @@ pub(in crate::commands::hook) const PRESET: Preset = Preset {
         response: "tool_response",
         error: "error",
     },
-    paths: &["file_path", "notebook_path", "path"],
-    mcp: Some(("mcp__", "__")),
+    paths: &["filePath", "file_path", "notebook_path", "path"],
+    mcp: McpName::Joined("mcp__", "__"),
     implied: &[],
     project: Some("CLAUDE_PROJECT_DIR"),
     answers: SPECIFIC_OUTPUT,

@@ -2,7 +2,7 @@
 
 use tollgate::config::ExternalPreset;
 
-use super::{Fields, Preset, SPECIFIC_OUTPUT};
+use super::{Fields, McpName, Preset, SPECIFIC_OUTPUT};
 
 pub(in crate::commands::hook) const HELP: &str = "\
 Example, in ~/.codex/config.toml:
@@ -40,7 +40,7 @@ pub(in crate::commands::hook) const PRESET: Preset = Preset {
         error: "error",
     },
     paths: &["file_path", "path", "workdir"],
-    mcp: Some(("mcp__", "__")),
+    mcp: McpName::Joined("mcp__", "__"),
     implied: &[],
     project: None,
     answers: SPECIFIC_OUTPUT,
