@@ -77,6 +77,8 @@ struct FixedNames {
     secret_request: bool,
     /// Whether an approver's context has the user who spoke for the agent.
     speaker: bool,
+    /// Whether an approver's context has the makers of the caller's token.
+    makers: bool,
 }
 
 impl FixedNames {
@@ -90,6 +92,7 @@ impl FixedNames {
             provenance: crate::schema::has_provenance(schema),
             secret_request: declares(schema, "type SecretContext", "port:"),
             speaker: schema.contains("speaker:"),
+            makers: declares(schema, "type ApproverContext", "makers:"),
         }
     }
 }
