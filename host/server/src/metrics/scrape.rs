@@ -7,7 +7,7 @@ use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet},
     metrics::MetricType,
 };
-use tollgate::stats::{Bars, CallEnd, Totals};
+use tollgate::stats::{Histogram, CallEnd, Totals};
 use tollgate_model::{record::Status, span::decision_action};
 
 use super::Sample;
@@ -250,7 +250,7 @@ fn histogram<L: EncodeLabelSet>(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,
-    family: &[(L, &Bars)],
+    family: &[(L, &Histogram)],
 ) -> EncodeResult {
     let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
     for (labels, times) in family {

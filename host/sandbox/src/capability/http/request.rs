@@ -88,7 +88,7 @@ impl RequestHop {
         {
             return invalid(&format!("the body is larger than {} MiB", MAX_BODY >> 20));
         }
-        let headers = headers::of_guest(&request.headers)?;
+        let headers = headers::parse_guest_headers(&request.headers)?;
         for credential in &request.credentials {
             if !granted.contains(&credential.secret) {
                 return Err(HttpError::NoSuchSecret(printable(&credential.secret, 80)));
