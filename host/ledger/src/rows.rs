@@ -57,8 +57,16 @@ pub struct Token {
     /// Users other than its own who made it: the one who asked for it, and those who made the token by
     /// which that user signed in. Absent: not known.
     pub makers: Option<BTreeSet<String>>,
-    /// Whether it is valid; otherwise it waits for a second person.
+    /// Whether it may be used; otherwise it waits for a second person.
     pub is_confirmed: bool,
+}
+
+impl Token {
+    /// Whether it is confirmed and has not expired.
+    #[must_use]
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        self.is_confirmed && self.expires.is_none_or(|expires| expires > now)
+    }
 }
 
 /// The size of a ledger.
@@ -153,6 +161,8 @@ pub struct ApprovalRow {
     pub on_behalf_of: Uid,
     /// The user who made the call in the agent's name; absent if the agent made it itself.
     pub speaker: Option<Speaker>,
+    /// Users other than its own who made the token by which the call was made.
+    pub makers: BTreeSet<String>,
     /// The tool.
     pub tool: String,
     /// The component's file.

@@ -273,6 +273,9 @@ pub enum ActionContext {
         /// The user who made the call in the agent's name; absent if the agent made it itself.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         speaker: Option<Uid>,
+        /// Users who made the token by which the call was made.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        makers: BTreeSet<String>,
     },
     /// A token of an agent or a user, which is the resource.
     Token {

@@ -253,8 +253,8 @@ impl From<ApprovalError> for Problem {
             ApprovalError::OtherCall(_) => conflict("other_call"),
             ApprovalError::TokenOfAsker { user, .. } => {
                 Self::new(StatusCode::FORBIDDEN, "token_of_asker", error.to_string()).help(format!(
-                    "a second person confirms one with `tollgate token confirm`, or {user} makes one of \
-                     their own: `tollgate token create --user {user}`"
+                    "{user}, signed in by a login of this machine or at the authorization server, or someone who has no \
+                     part in the call, makes one: `tollgate token create --user {user}`"
                 ))
             }
             ApprovalError::Denied(refusal) => {

@@ -202,6 +202,10 @@ fn who(view: &ApprovalView) -> String {
             line(&speaker.channel, 16)
         ));
     }
+    if !view.makers.is_empty() {
+        let makers: Vec<String> = view.makers.iter().map(|maker| line(maker, 64)).collect();
+        text.push_str(&format!("; its token was made by {}", makers.join(", ")));
+    }
     text
 }
 

@@ -8,7 +8,7 @@ use tollgate_model::{
     ids::{ApprovalId, DecisionId, SpanId},
     record::{Effect, Event, Record},
     request::{Facts, Request},
-    time::Timestamp,
+    time::{Timestamp, micros},
 };
 use tollgate_sandbox::port::{Authorize, Denial, EffectReport, Permit, PortFuture};
 
@@ -387,7 +387,7 @@ impl Capabilities {
             details: effect.details,
             error,
             execution: Some(self.span),
-            duration_micros: u64::try_from(effect.begun.elapsed().as_micros()).unwrap_or(u64::MAX),
+            duration_micros: micros(effect.begun.elapsed()),
             operation,
             parent,
             size,

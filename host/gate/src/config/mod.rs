@@ -34,7 +34,7 @@ use std::{
 use jiff::tz::TimeZone;
 use tollgate_model::{
     entity::{Entity, Kind, Uid},
-    time::{LocalTime, Timestamp},
+    time::{LocalTime, Timestamp, micros},
 };
 use tollgate_policy::{policy::PolicyFile, tool_input::NumberMapping};
 
@@ -298,7 +298,6 @@ impl Config {
     /// Idle timeouts of runs.
     #[must_use]
     pub fn idle(&self) -> IdleLimits {
-        let micros = |of: Duration| u64::try_from(of.as_micros()).unwrap_or(u64::MAX);
         IdleLimits {
             unnamed: micros(self.run_idle_timeout),
             named: micros(self.named_run_idle_timeout),

@@ -8,6 +8,7 @@ mod act;
 mod acts;
 mod answer;
 mod approval;
+mod caller_token;
 mod context;
 mod history;
 mod memory;

@@ -16,7 +16,7 @@ use tollgate_model::{
     record::{Arrival, DecisionRecord, Event, FactEntry, KeyedDigest, PayloadRef, Record},
     request::{Facts, Request, RunFacts, WindowFacts},
     run::{RunDelta, RunState},
-    time::Timestamp,
+    time::{Timestamp, micros},
 };
 
 use super::memory::RunScope;
@@ -256,11 +256,10 @@ impl Pep {
     /// The window in which a principal's calls are counted together.
     fn window(&self, cx: &CallContext) -> Window {
         let config = &cx.ruleset.config;
-        let long = i64::try_from(config.budgets.window.as_micros()).unwrap_or(i64::MAX);
         Window {
             tenant: config.gate.tenant.clone(),
             principal: cx.principal.clone(),
-            since: Timestamp(self.now().0.saturating_sub(long)),
+            since: self.now().before(config.budgets.window),
         }
     }
 
@@ -343,7 +342,7 @@ impl Pep {
             history: Vec::new(),
             label_target: None,
             propagated_labels: BTreeSet::new(),
-            decide_micros: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
+            decide_micros: micros(begun.elapsed()),
             on_behalf_of,
             outcome: decision.outcome(),
             parent: None,

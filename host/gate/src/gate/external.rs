@@ -122,7 +122,6 @@ impl Gate {
         let effects = pipeline.capabilities(&cx, &admission, &CallParams::default());
         let invocation = admission.invocation();
         let tool = &invocation.tool;
-        let lasts = u64::try_from(tool.limits.wall.as_micros()).unwrap_or(u64::MAX);
         let authorized = AuthorizedCall {
             run: cx.run,
             call: cx.call,
@@ -137,7 +136,7 @@ impl Gate {
             effects,
             _halts: pipeline.halts.register(self.pep(), &cx, tool),
             in_flight: admission.in_flight,
-            until: self.now().plus(lasts),
+            until: self.now().after(tool.limits.wall),
             invocation,
             cx,
         };

@@ -323,7 +323,7 @@ impl Attempt<'_> {
         Situation {
             phase: position.phase,
             outcome: evaluation.decision.outcome(),
-            approval: position.standing(self.pep.now()),
+            approval: position.standing(evaluation.facts.now),
             covered,
             may_ask_again: row.is_none_or(|row| row.round < MAX_ROUNDS),
         }
@@ -342,7 +342,11 @@ impl Attempt<'_> {
                 return self.record_start(evaluation, None).await;
             }
             (Step::Resume, row) => return self.resume(evaluation, row).await,
-            (Step::Ask, row) => self.record_request(evaluation, row.as_ref()).await?,
+            (Step::Ask, row) if let Decision::Escalate(_, requirement) = &evaluation.decision => {
+                let requirement = requirement.clone();
+                let row = row.as_ref();
+                self.record_request(evaluation, requirement, row).await?
+            }
             (Step::Wait, Some(row)) => self.record_still_pending(evaluation, &row).await?,
             (Step::Expire, Some(row)) => {
                 self.resolve(&row, ApprovalState::Expired).await?;

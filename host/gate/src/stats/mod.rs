@@ -12,21 +12,40 @@ use tollgate_model::{
     decision::Outcome,
     entity::Uid,
     ids::{ApprovalId, RunId, SpanId},
-    life::{ApprovalState, ApprovalState as S},
+    life::ApprovalState,
     record::{
         ApprovalResolved, DecisionRecord, Event, KeyedDigest, OutcomeRecord, Record, RunOutcome,
         Start, Status,
     },
     time::Timestamp,
+    two_generation_cache::TwoGenerationCache,
 };
 
-use tollgate_model::two_generation_cache::TwoGenerationCache;
-
 pub use summary::{Approvals, Quantiles, Summary, ToolSummary};
-pub use totals::{DecidedAs, Histogram, OTHER, Totals};
+pub use totals::{Histogram, DecidedAs, OTHER, Totals, ratio};
 
 /// The most runs, calls and approvals that are remembered; further ones are counted without context.
 const MOST: usize = 100_000;
+
+/// How a call came to its end.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CallEnd {
+    /// By its outcome.
+    Outcome(Status),
+    /// It was refused before anything was decided, for this reason, such as `unknown_tool`.
+    Invalid(String),
+}
+
+impl CallEnd {
+    /// The name in metrics.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Outcome(status) => (*status).as_str(),
+            Self::Invalid(problem) => problem,
+        }
+    }
+}
 
 /// The contribution of one record.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,8 +72,8 @@ pub enum StatEvent<'a> {
     Retried,
     /// A call ended.
     Ended {
-        /// A [`Status`], or why it was refused before anything was decided.
-        how: &'a str,
+        /// How.
+        end: CallEnd,
         /// Whether it failed.
         failed: bool,
         /// Duration of its execution, in microseconds; absent if nothing ran.
@@ -172,7 +191,7 @@ impl Watcher {
                 observe(
                     StatScope { tool, ..at },
                     StatEvent::Ended {
-                        how: &call.problem,
+                        end: CallEnd::Invalid(call.problem.clone()),
                         failed: true,
                         micros: None,
                     },
@@ -245,7 +264,10 @@ impl Watcher {
             wait: asked.map(|asked| at.time.since(asked)),
         };
         observe(within(at, call), fact);
-        let refused = !matches!(resolved.state, S::Pending | S::Approved | S::Consumed);
+        let refused = match resolved.state {
+            ApprovalState::Pending | ApprovalState::Approved | ApprovalState::Consumed => false,
+            ApprovalState::Rejected | ApprovalState::Expired | ApprovalState::Cancelled => true,
+        };
         if refused && call.is_some_and(|call| call.begun.is_none() || call.suspended) {
             self.calls.remove(&resolved.call);
         }
@@ -353,7 +375,7 @@ impl Watcher {
         observe(
             here,
             StatEvent::Ended {
-                how: outcome.status.as_str(),
+                end: CallEnd::Outcome(outcome.status),
                 failed,
                 micros: begun.map(|begun| at.time.since(begun)),
             },

@@ -329,6 +329,7 @@ fn row(conn: &Connection, (opened, state, version): ApprovalKey) -> Result<Appro
         principal: asked.principal,
         on_behalf_of: asked.on_behalf_of,
         speaker: asked.speaker,
+        makers: asked.makers,
         tool: asked.tool,
         component: asked.component,
         arguments: asked.arguments,

@@ -254,6 +254,7 @@ impl Script {
             capability: None,
             declared: None,
             speaker: None,
+            makers: BTreeSet::new(),
             waiting: Vec::new(),
             via: Vec::new(),
             arguments: arguments(args),

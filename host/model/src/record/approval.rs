@@ -52,6 +52,9 @@ pub struct ApprovalRequested {
     pub expires: Timestamp,
     /// Its id.
     pub id: ApprovalId,
+    /// Users other than its own who made the token by which the call was made: they can have made the call.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub makers: BTreeSet<String>,
     /// On whose behalf.
     pub on_behalf_of: Uid,
     /// Digest of the sealed canonical arguments, kept until it is resolved.

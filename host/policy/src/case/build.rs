@@ -313,6 +313,7 @@ impl CaseRequest<'_> {
             roles: case.asks.clone(),
             escalated_to: case.escalated_to.clone(),
             speaker: case.speaker.as_ref().map(|user| Uid::new(Kind::User, user)),
+            makers: case.makers.clone(),
         };
         let approval = self.named_or(Kind::Approval, "apr-0707070707070707")?;
         let entities = vec![Entity::new(approval.clone(), [tool])];

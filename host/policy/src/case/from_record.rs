@@ -67,6 +67,7 @@ impl Case {
             scheme: None,
             size: 0,
             speaker: None,
+            makers: BTreeSet::new(),
             tenant: None,
             tool: None,
             via: BTreeSet::new(),
@@ -154,9 +155,11 @@ impl Case {
                 roles,
                 escalated_to,
                 speaker,
+                makers,
             } => {
                 self.on_behalf_of = name(on_behalf_of);
                 self.speaker = speaker.as_ref().map(|speaker| speaker.id.clone());
+                self.makers.clone_from(makers);
                 (self.tool, self.operator) = (name(tool), name(operator));
                 (self.asks, self.escalated_to) = (roles.clone(), escalated_to.clone());
             }

@@ -102,6 +102,9 @@ pub struct Case {
     /// The request's port, 443 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+    /// Users who made the token by which the waiting call was made.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub makers: BTreeSet<String>,
     /// Such as `Agent::support`.
     pub principal: String,
     /// Where the values of a call come from; absent: not known.

@@ -226,6 +226,7 @@ impl Pdp {
                 roles,
                 escalated_to,
                 speaker,
+                makers,
             } => {
                 context.insert("tool", self.entity(tool)?);
                 context.insert("on_behalf_of", self.entity(on_behalf_of)?);
@@ -235,6 +236,9 @@ impl Pdp {
                 if self.names.speaker {
                     let speaker = speaker.as_ref().unwrap_or(operator);
                     context.insert("speaker", self.entity(speaker)?);
+                }
+                if self.names.makers {
+                    context.insert("makers", self.set(Kind::User, makers)?);
                 }
             }
             ActionContext::Token {

@@ -107,6 +107,7 @@ impl Pdp {
                 roles,
                 escalated_to,
                 speaker,
+                makers,
             } => {
                 [tool, on_behalf_of, operator]
                     .into_iter()
@@ -114,6 +115,7 @@ impl Pdp {
                     .try_for_each(known)?;
                 of(Kind::Role, roles)?;
                 of(Kind::Role, escalated_to)?;
+                of(Kind::User, makers)?;
             }
             ActionContext::Token { on_behalf_of, .. } => known(on_behalf_of)?,
             ActionContext::Operator => {}

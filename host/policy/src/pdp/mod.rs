@@ -87,6 +87,8 @@ struct FixedNames {
     secret_request: bool,
     /// Whether an approver's context has the user who spoke for the agent.
     speaker: bool,
+    /// Whether an approver's context has the makers of the caller's token.
+    makers: bool,
 }
 
 impl FixedNames {
@@ -102,6 +104,7 @@ impl FixedNames {
             request: declares(schema, "type ProvenanceFacts", "request:"),
             secret_request: declares(schema, "type SecretContext", "port:"),
             speaker: schema.contains("speaker:"),
+            makers: declares(schema, "type ApproverContext", "makers:"),
         }
     }
 }

@@ -213,6 +213,9 @@ pub struct ApprovalView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub speaker: Option<Speaker>,
+    /// Users other than its own who made the token by which the call was made.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub makers: BTreeSet<String>,
     /// The run of the call.
     #[schema(value_type = String)]
     pub run: RunId,
@@ -341,6 +344,7 @@ impl From<ApprovalRow> for ApprovalView {
             principal: row.principal,
             on_behalf_of: row.on_behalf_of,
             speaker: row.speaker,
+            makers: row.makers,
             run: row.run,
             call: row.call,
             labels: BTreeSet::new(),

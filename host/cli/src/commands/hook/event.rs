@@ -4,7 +4,7 @@ use serde_json::{Map, Value, value::RawValue};
 use tollgate_model::canonical::{self, Sha256Digest};
 
 use super::{
-    preset::{Preset, Topic},
+    preset::{McpTool, Preset, Topic},
     unescaped::unescaped,
 };
 use crate::error::Failure;
@@ -55,6 +55,8 @@ pub(super) enum EventKind {
 pub(super) struct ToolUse {
     /// The tool, as the coding agent names it.
     pub(super) tool: String,
+    /// The same, if it is one of an MCP server.
+    pub(super) mcp: Option<McpTool>,
     /// The unparsed arguments, so that the gate sees duplicate keys.
     pub(super) arguments: String,
     /// The session, for which the gate has a run.
@@ -259,6 +261,7 @@ impl Members<'_> {
             Sha256Digest::of(format!("{session}\n{tool}\n{same}").as_bytes()).to_string()
         });
         Ok(ToolUse {
+            mcp: preset.mcp.tool(&tool, |name| self.value(name)),
             tool,
             arguments,
             session,

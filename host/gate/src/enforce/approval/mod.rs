@@ -64,7 +64,7 @@ pub enum ApprovalError {
     /// The token of the answer was made by a person on the asking side.
     #[error(
         "your token was made by {maker}, for whose side this call is made, so your approval does not count: \
-         another person must make or confirm a token of {user} first"
+         sign in by other means, or with a token of {user} that another person made"
     )]
     TokenOfAsker {
         /// The approval.
@@ -202,12 +202,16 @@ fn request(
             roles: row.requirement.roles(),
             escalated_to: row.escalated_to.clone(),
             speaker: row.speaker.as_ref().map(|speaker| speaker.by.clone()),
+            makers: row.makers.clone(),
         },
     };
-    // Roles of an earlier configuration stay known.
+    // Roles and users of an earlier configuration stay known.
     let asked = row.requirement.roles();
     let roles = asked.iter().chain(&row.escalated_to);
     let roles = roles.map(|role| Entity::new(Uid::new(Kind::Role, role), []));
+    let gone = |user: &&String| !config.users.contains_key(*user);
+    let makers = row.makers.iter().filter(gone);
+    let makers = makers.map(|user| Entity::new(Uid::new(Kind::User, user), []));
     // For who may answer, a prompt or a resource is a tool: in the same component, with the same labels.
     let other = ruleset.others.get(&row.tool);
     let other = other.map(|other| Entity {
@@ -215,7 +219,11 @@ fn request(
         ..other.entity(&Value::Null)
     });
     let approval = Entity::new(resource, [tool]);
-    let entities = other.into_iter().chain([approval]).chain(roles);
+    let entities = other
+        .into_iter()
+        .chain([approval])
+        .chain(roles)
+        .chain(makers);
     (request, entities.collect())
 }
 

@@ -23,6 +23,7 @@ fn view(state: ApprovalState) -> ApprovalView {
         principal: Uid::new(Kind::Agent, "support"),
         on_behalf_of: Uid::new(Kind::User, "alice"),
         speaker: None,
+        makers: BTreeSet::new(),
         run: RunId::from_bytes([1; 16]),
         call: SpanId::from_bytes([2; 8]),
         labels: BTreeSet::new(),

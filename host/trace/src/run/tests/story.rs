@@ -163,6 +163,7 @@ impl Story {
             call,
             declared: None,
             speaker: None,
+            makers: BTreeSet::new(),
             capability: None,
             component: Sha256Digest::of(b"crm.wasm"),
             expires: Timestamp(1_795_249_900_000_000),

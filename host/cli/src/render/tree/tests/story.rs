@@ -307,6 +307,7 @@ impl Story {
             Event::ApprovalRequested(Box::new(ApprovalRequested {
                 declared: None,
                 speaker: None,
+                makers: BTreeSet::new(),
                 capability: None,
                 waiting: Vec::new(),
                 via: Vec::new(),
