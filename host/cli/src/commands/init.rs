@@ -58,6 +58,10 @@ pub(super) const POLICIES: [(&str, &str); 15] = [
         include_str!("../../../../policies/egress.cedar"),
     ),
     (
+        "elicitation.cedar",
+        include_str!("../../../../policies/elicitation.cedar"),
+    ),
+    (
         "four-eyes.cedar",
         include_str!("../../../../policies/four-eyes.cedar"),
     ),

@@ -183,6 +183,7 @@ impl Capabilities {
             capability: Some(query.short.clone()),
             component: self.tool.source.digest,
             declared: None,
+            elicitation: None,
             expires,
             id,
             on_behalf_of: self.cx.on_behalf_of.clone(),

@@ -261,6 +261,7 @@ impl Attempt<'_> {
             capability: None,
             component: call.tool().source.digest,
             declared: self.declared()?,
+            elicitation: None,
             expires,
             id,
             on_behalf_of: cx.on_behalf_of.clone(),
