@@ -40,7 +40,7 @@ pub(crate) struct Init {
 }
 
 /// The starter policies that a new gate gets.
-pub(super) const POLICIES: [(&str, &str); 15] = [
+pub(super) const POLICIES: [(&str, &str); 16] = [
     (
         "calls.cedar",
         include_str!("../../../../policies/calls.cedar"),

@@ -247,6 +247,7 @@ impl Script {
         let asked = ApprovalRequested {
             capability: None,
             declared: None,
+            elicitation: None,
             speaker: None,
             waiting: Vec::new(),
             via: Vec::new(),
@@ -288,6 +289,7 @@ impl Script {
             approve,
             by: Uid::new(Kind::User, by),
             channel: "cli".into(),
+            elicitation: None,
             id,
             roles: BTreeSet::from(["security".into()]),
             took_effect,

@@ -143,7 +143,7 @@ pub enum ElicitationAction {
 named!(ElicitationAction);
 
 /// An answer to a question of an upstream server.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ElicitationAnswered {
     /// What the person did.
     pub action: ElicitationAction,

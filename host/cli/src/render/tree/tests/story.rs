@@ -301,6 +301,7 @@ impl Story {
             0,
             Event::ApprovalRequested(Box::new(ApprovalRequested {
                 declared: None,
+                elicitation: None,
                 speaker: None,
                 capability: None,
                 waiting: Vec::new(),
@@ -339,6 +340,7 @@ impl Story {
                 approve,
                 by: Uid::new(Kind::User, "bob"),
                 channel: "cli".into(),
+                elicitation: None,
                 id,
                 roles: set(&["finance"]),
                 token_makers: BTreeSet::new(),
