@@ -82,6 +82,7 @@ impl Server {
             .unwrap_or_default();
         let token = asked.pointer("/_meta/progressToken").cloned();
         let of_tool = |key: &str| self.script.get(key)?.get(name).cloned();
+        let question = of_tool("asks");
         if let (Some(Value::Array(numbers)), Some(token)) = (of_tool("progress"), token) {
             for number in numbers {
                 let params = json!({"progressToken": token, "progress": number});
@@ -90,7 +91,7 @@ impl Server {
                 self.write(&format!("{told}\n"))?;
             }
         }
-        if let Some(question) = of_tool("asks") {
+        if let Some(question) = question {
             let own = json!(format!("ask-{}", self.asked.len()));
             let ask = json!({"jsonrpc": "2.0", "id": own, "method": "elicitation/create", "params": question});
             self.asked.push((own, id.clone(), name.to_owned()));

@@ -67,7 +67,8 @@ impl Story {
         world.write("tollgate.toml", &config);
         let seen = seen(&world, &scripted).await;
         let (config, options) = (world.config(), options(&world, &scripted));
-        let gate = Gate::open_accepting(config, options, &user("alice"), &seen);
+        let alice = user("alice");
+        let gate = Gate::open_accepting(config, options, &alice, &seen);
         let gate = gate.await.unwrap();
         Self {
             world,
@@ -328,7 +329,8 @@ async fn a_halt_ends_what_is_asked() {
     let story = Story::new("").await;
     let calling = story.call(agent("support"), "box__read", question("seats"));
     let id = story.asked().await.id;
-    let halted = story.gate.halt(&user("alice"), HaltScope::Component, "box", "stop");
+    let alice = user("alice");
+    let halted = story.gate.halt(&alice, HaltScope::Component, "box", "stop");
     halted.await.unwrap();
     let answer = calling.await.unwrap();
     assert_eq!(outcome(&story.gate, &answer).status, Status::Halted);
@@ -354,7 +356,8 @@ async fn capture_keeps_the_fields_that_it_names() {
         channel: "cli",
         token_makers: &none,
     };
-    let answered = story.gate.answer_elicitation(&user("alice"), id, response);
+    let alice = user("alice");
+    let answered = story.gate.answer_elicitation(&alice, id, response);
     answered.await.unwrap();
     let answer = calling.await.unwrap();
     assert_eq!(story.got(), [Ok(json!({"action": "accept", "content": {"seats": 42}}))]);
