@@ -96,6 +96,7 @@ pub(super) struct Capture {
 pub(super) struct CaptureTool {
     pub(super) arguments: BTreeMap<String, String>,
     pub(super) result: BTreeMap<String, String>,
+    pub(super) answers: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -165,6 +166,7 @@ pub(super) struct Upstream {
     pub(super) roots: Vec<String>,
     pub(super) meta: Vec<String>,
     pub(super) tools: Option<Vec<String>>,
+    pub(super) elicitation: bool,
     pub(super) instructions: bool,
     pub(super) prompts: Selection,
     pub(super) resources: Selection,
@@ -251,6 +253,7 @@ pub(super) struct Policies {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Approvals {
     pub(super) expires: Option<String>,
+    pub(super) elicitation_expires: Option<String>,
     pub(super) wait_timeout: Option<String>,
     pub(super) wait_timeout_with_progress: Option<String>,
     pub(super) max_pending: Option<u64>,

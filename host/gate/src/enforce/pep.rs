@@ -7,6 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 use tollgate_model::{
     canonical::Sha256Digest,
     decision::{Decision, Outcome},
@@ -26,6 +27,7 @@ use super::{
 };
 use crate::{
     capture::{Capture, CaptureSession},
+    elicitation::OpenElicitations,
     ids::{Clock, Ids},
     usage::Usage,
 };
@@ -44,6 +46,10 @@ pub(crate) struct Pep {
     pub(crate) new_runs: Arc<tokio::sync::Mutex<()>>,
     /// Running calls that an approval allowed.
     pub(crate) in_flight: InFlightCalls,
+    /// Questions of upstream servers that wait for a person.
+    pub(crate) elicitations: OpenElicitations,
+    /// Changes whenever an approval does.
+    pub(crate) approval_changes: Arc<watch::Sender<u64>>,
     /// Keeps payloads, and removes secrets from free text.
     pub(crate) capture: Arc<ArcSwap<Capture>>,
     /// Labels that principals remember from run to run.
@@ -154,6 +160,12 @@ impl Pep {
 
     pub(crate) fn span_id(&self) -> SpanId {
         self.ids.span()
+    }
+
+    /// Wakes those who wait for a change of an approval.
+    pub(crate) fn approvals_changed(&self) {
+        self.approval_changes
+            .send_modify(|n| *n = n.wrapping_add(1));
     }
 
     pub(crate) async fn commit(&self, batch: Batch) -> Result<Receipt, CommitError> {

@@ -253,6 +253,7 @@ impl Script {
         let asked = ApprovalRequested {
             capability: None,
             declared: None,
+            elicitation: None,
             speaker: None,
             makers: BTreeSet::new(),
             waiting: Vec::new(),
@@ -295,6 +296,7 @@ impl Script {
             approve,
             by: Uid::new(Kind::User, by),
             channel: "cli".into(),
+            elicitation: None,
             id,
             roles: BTreeSet::from(["security".into()]),
             took_effect,

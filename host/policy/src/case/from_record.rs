@@ -50,6 +50,10 @@ impl Case {
             host: None,
             host_labels: labels(facts, |kind| kind == Kind::Host),
             input: Value::Null,
+            message: None,
+            mode: None,
+            schema: Value::Null,
+            url: None,
             local: Some(facts.local),
             method: None,
             on_behalf_of: None,
@@ -147,6 +151,23 @@ impl Case {
                 (self.host, self.scheme) = (name(host), Some(scheme.clone()));
                 (self.method, self.port) = (Some(method.clone()), Some(*port));
                 self.path = Some(path.clone());
+            }
+            ActionContext::Elicitation {
+                guest,
+                mode,
+                message,
+                fields: _,
+                schema,
+                url,
+                host,
+                size,
+            } => {
+                self.add_guest(guest);
+                (self.mode, self.message) = (Some(mode.clone()), Some(message.clone()));
+                self.schema = serde_json::from_str(schema).unwrap_or_default();
+                self.url = Some(url.clone()).filter(|url| !url.is_empty());
+                self.host = Some(host.clone()).filter(|host| !host.is_empty());
+                self.size = *size;
             }
             ActionContext::Approver {
                 tool,

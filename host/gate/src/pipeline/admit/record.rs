@@ -266,6 +266,7 @@ impl Attempt<'_> {
             capability: None,
             component: call.tool().source.digest,
             declared: self.declared()?,
+            elicitation: None,
             expires,
             id,
             makers: cx.makers.clone(),

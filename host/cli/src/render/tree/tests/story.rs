@@ -306,6 +306,7 @@ impl Story {
             0,
             Event::ApprovalRequested(Box::new(ApprovalRequested {
                 declared: None,
+                elicitation: None,
                 speaker: None,
                 makers: BTreeSet::new(),
                 capability: None,
@@ -345,6 +346,7 @@ impl Story {
                 approve,
                 by: Uid::new(Kind::User, "bob"),
                 channel: "cli".into(),
+                elicitation: None,
                 id,
                 roles: set(&["finance"]),
                 token_makers: BTreeSet::new(),
