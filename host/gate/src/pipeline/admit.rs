@@ -223,13 +223,13 @@ impl Attempt<'_> {
         self.cx.call = self.cx.arrival_span;
         self.cx.attempt = 1;
         self.cx.recent_usage = self.pep.recent_usage(self.cx)?;
-        self.cx.counted = self.pep.counted(self.cx, self.call);
+        self.cx.counted = self.pep.counted(self.cx, &self.call);
         let state = self.pep.run_state(self.cx.run, Some(self.call.digest()))?;
         let mut position = self.position()?;
         loop {
             let evaluation = self.evaluate(&state, &position)?;
             if self.redact(evaluation.decision.basis()).await {
-                return Err(AttemptError::Changed);
+                return Err(AttemptError::Changed(None));
             }
             if position.phase == Phase::New
                 && matches!(

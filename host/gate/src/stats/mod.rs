@@ -218,7 +218,7 @@ impl Watcher {
                     self.elicitations.insert(asked.id);
                 }
                 let call = self.calls.get(&asked.call);
-                observe(within(at, call), StatEvent::Elicitation(S::Pending));
+                observe(within(at, call), StatEvent::Elicitation(ApprovalState::Pending));
             }
             Event::ApprovalRequested(asked) => {
                 if self.approvals.len() < MOST {

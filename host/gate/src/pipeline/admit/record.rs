@@ -51,7 +51,7 @@ impl Attempt<'_> {
             is_resumption: evaluation.is_resumption,
             time: now,
         };
-        let entries = self.pep.decision_entries(self.cx, self.call, &decided)?;
+        let entries = self.pep.decision_entries(self.cx, &self.call, &decided)?;
         let record = self.pep.record(self.cx, now, draft.history(entries).into());
         batch.records.push(record);
         batch.payloads.extend(payloads);
