@@ -72,7 +72,9 @@ impl Gate {
         let (ruleset, now) = (self.ruleset(), self.now());
         let config = &ruleset.config;
         let links = config.approvals.links.as_ref();
-        let is_open = row.state == ApprovalState::Pending
+        // A question takes an answer with values, not a vote.
+        let is_open = row.elicitation.is_none()
+            && row.state == ApprovalState::Pending
             && row.expires > now
             && row.tenant == config.gate.tenant;
         let Some(links) = links.filter(|_| is_open) else {

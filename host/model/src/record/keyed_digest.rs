@@ -12,30 +12,12 @@ use crate::ids::hex;
 #[serde(transparent)]
 pub struct KeyedDigest(String);
 
-/// HMAC-SHA-256 of `parts` under `key`. Parts are separated by their lengths, so that no two lists of parts
-/// have the same code.
-#[must_use]
-pub fn authentication_code(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
-    // A shorter key is filled up with zeros to the length of a block (RFC 2104, section 2).
-    let mut block = [0; 64];
-    if let Some(begin) = block.first_chunk_mut() {
-        *begin = *key;
-    }
-    let mut mac = Hmac::<Sha256>::new((&block).into());
-    for part in parts {
-        mac.update(&(part.len() as u64).to_be_bytes());
-        mac.update(part);
-    }
-    mac.finalize().into_bytes().into()
-}
-
 impl KeyedDigest {
     /// The digest of `parts` under `key`. Parts are separated by their lengths, so that no two lists
     /// of parts have the same digest.
     #[must_use]
     pub fn of(key: &[u8; 32], version: u32, parts: &[&[u8]]) -> Self {
-        let code = authentication_code(key, parts);
-        Self(format!("hmac:v{version}:{}", hex(&code)))
+        Self(format!("hmac:v{version}:{}", hex(&keyed_hash(key, parts))))
     }
 
     /// As text.
@@ -43,6 +25,20 @@ impl KeyedDigest {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// HMAC-SHA-256 of `parts` under `key`. Parts are separated by their lengths.
+#[must_use]
+pub fn keyed_hash(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
+        // HMAC takes keys of any length (RFC 2104, section 2).
+        return [0; 32];
+    };
+    for part in parts {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
 }
 
 impl From<String> for KeyedDigest {

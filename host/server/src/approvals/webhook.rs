@@ -209,7 +209,8 @@ impl Webhook {
         let gate = &self.gate;
         let ruleset = gate.ruleset();
         let approvals = &ruleset.config.approvals;
-        if due.what == ApprovalChange::Resolved {
+        // A question takes an answer with values, which buttons and links do not have.
+        if due.what == ApprovalChange::Resolved || view.elicitation.is_some() {
             return Ok(AnswerMeans::default());
         }
         let links = match &approvals.links {

@@ -6,7 +6,7 @@ use tollgate_model::{
     record::{
         AdministrativeAct, ApprovalAnswerRefused, ApprovalAnswered, ApprovalEscalated,
         ApprovalLinkIssued, ApprovalLinkRevoked, ApprovalResolved, BundleActivated, CallInvalid,
-        DecisionRecord, Event, Halt, Record, RunEnded,
+        DecisionRecord, ElicitationAction, Event, Halt, Record, RunEnded,
     },
 };
 use utoipa::ToSchema;
@@ -115,10 +115,13 @@ impl Entry {
     }
 
     fn tell_answer(&mut self, answer: &ApprovalAnswered) {
-        let (action, outcome) = if answer.approve {
-            ("approve", "approved")
-        } else {
-            ("reject", "rejected")
+        let elicitation = answer.elicitation.as_ref();
+        let (action, outcome) = match elicitation.map(|elicitation| elicitation.action) {
+            Some(ElicitationAction::Accept) => ("answer_input", "accepted"),
+            Some(ElicitationAction::Decline) => ("answer_input", "declined"),
+            Some(ElicitationAction::Cancel) => ("answer_input", "cancelled"),
+            None if answer.approve => ("approve", "approved"),
+            None => ("reject", "rejected"),
         };
         self.kind = "approval_answered";
         self.outcome = match (answer.took_effect, answer.token_makers.is_empty()) {

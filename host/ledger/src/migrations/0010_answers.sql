@@ -1,4 +1,4 @@
--- The ledger, version 9: answers to approvals by links and from Slack.
+-- The ledger, version 10: answers to approvals by links and from Slack.
 
 -- Links by which one user may answer one approval, once. Derived from the records that issue, use and revoke
 -- them. A link's text is not stored: it is made of these columns with the key outside the store.
