@@ -176,7 +176,8 @@ impl Validation<'_> {
             .map(|links| self.links(links, webhook.as_ref(), users, serve))
             .transpose()?;
         Ok(ApprovalConfig {
-            elicitation_expires: self.elicitation_expires(approvals.elicitation_expires.as_deref())?,
+            elicitation_expires: self
+                .elicitation_expires(approvals.elicitation_expires.as_deref())?,
             max_pending,
             second_group,
             webhook,

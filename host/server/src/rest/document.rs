@@ -15,8 +15,9 @@ use utoipa::{
 };
 
 use super::{
-    Rest, answers, approval_links, approvals, calls, decisions, external, health, hook_events, operate, payloads, requests,
-    review, runs, sets, stdio, store, tokens, upstream_logins, upstreams,
+    Rest, answers, approval_links, approvals, calls, decisions, external, health, hook_events,
+    operate, payloads, requests, review, runs, sets, stdio, store, tokens, upstream_logins,
+    upstreams,
 };
 
 /// The media type of errors (RFC 9457).

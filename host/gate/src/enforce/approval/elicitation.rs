@@ -16,9 +16,7 @@ use tollgate_model::{
     entity::{Kind, Uid},
     ids::{ApprovalId, DecisionId},
     life::ApprovalState,
-    record::{
-        ApprovalAnswered, ElicitationAction, ElicitationAnswered, Event, Record,
-    },
+    record::{ApprovalAnswered, ElicitationAction, ElicitationAnswered, Event, Record},
     request::Action,
 };
 
@@ -216,13 +214,8 @@ impl Pep {
         }
         let may_answer = |maker: &&String| {
             let maker = Uid::new(Kind::User, maker.as_str());
-            let (request, entities) = request(
-                ruleset,
-                &maker,
-                row,
-                Action::AnswerInput,
-                response.channel,
-            );
+            let (request, entities) =
+                request(ruleset, &maker, row, Action::AnswerInput, response.channel);
             let decision = self.judge(ruleset, request, entities).decision;
             maker != row.principal && matches!(decision, Decision::Allow(_))
         };
