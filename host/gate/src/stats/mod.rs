@@ -22,7 +22,7 @@ use tollgate_model::{
 };
 
 pub use summary::{Approvals, Quantiles, Summary, ToolSummary};
-pub use totals::{Histogram, DecidedAs, OTHER, Totals, ratio};
+pub use totals::{DecidedAs, Histogram, OTHER, Totals, ratio};
 
 /// The most runs, calls and approvals that are remembered; further ones are counted without context.
 const MOST: usize = 100_000;
