@@ -265,6 +265,16 @@ async fn answer(answer: Answer, approve: bool, cx: &Context<'_>) -> Result<Exit,
     Ok(Exit::Ok)
 }
 
+/// The values of `--content`.
+fn object(text: &str) -> Result<Value, Failure> {
+    canonical::parse(text).map_err(|problem| {
+        Failure::usage(format!(
+            "the text of --content is not a JSON object: {problem}"
+        ))
+        .help("write it as in --content '{\"seats\": 2}'")
+    })
+}
+
 async fn answer_input(input: Input, cx: &Context<'_>) -> Result<Exit, Failure> {
     let Input {
         id,
@@ -281,13 +291,7 @@ async fn answer_input(input: Input, cx: &Context<'_>) -> Result<Exit, Failure> {
         (false, true) => ElicitationAction::Cancel,
         (false, false) => ElicitationAction::Accept,
     };
-    let content: Option<Value> = match content.as_deref().map(canonical::parse).transpose() {
-        Ok(content) => content,
-        Err(problem) => {
-            let message = format!("the text of --content is not a JSON object: {problem}");
-            return Err(Failure::usage(message).help("write it as in --content '{\"seats\": 2}'"));
-        }
-    };
+    let content = content.map(|text| object(&text)).transpose()?;
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in fields {
         texts.entry(name).or_default().push(value);
@@ -304,7 +308,9 @@ async fn answer_input(input: Input, cx: &Context<'_>) -> Result<Exit, Failure> {
                 cx.out.text(&approval::whole(&view, cx.out.width()))?;
             }
             let question = match view.elicitation.as_ref().map(|asked| asked.mode) {
-                Some(ElicitationMode::Url) => "Will you open this page, and does it belong to this server?",
+                Some(ElicitationMode::Url) => {
+                    "Will you open this page, and does it belong to this server?"
+                }
                 _ => "Send these values to this server?",
             };
             if ask && !agreed(question, cx)? {

@@ -135,7 +135,7 @@ impl StepBuilder {
     fn approval_requested(&mut self, at: Timestamp, request: &ApprovalRequested) {
         self.approvals.insert(request.id, request.call);
         if let Some(step) = self.known(request.call) {
-            // A call goes on while a person answers its server's question.
+            // A call continues while a person answers its server's question.
             if request.elicitation.is_none() {
                 step.outcome = StepOutcome::Waiting;
             }
@@ -162,9 +162,7 @@ impl StepBuilder {
             ApprovalState::Rejected => StepOutcome::Rejected,
             ApprovalState::Expired => StepOutcome::Expired,
             ApprovalState::Cancelled => StepOutcome::Cancelled,
-            ApprovalState::Pending
-            | ApprovalState::Approved
-            | ApprovalState::Consumed => return,
+            ApprovalState::Pending | ApprovalState::Approved | ApprovalState::Consumed => return,
         };
         // The outcome of a call that has ended is not changed.
         for call in resolved.enclosing_calls.iter().chain([&resolved.call]) {

@@ -118,7 +118,7 @@ impl Field {
             is_nullable,
             default: None,
         };
-        // A default that the form itself does not take is no default.
+        // A default that the form itself does not take is left out.
         let default = members
             .get("default")
             .filter(|default| !default.is_null())
@@ -274,9 +274,7 @@ impl FieldKind {
 
     fn check(&self, value: &Value) -> Result<Value, String> {
         match (self, value) {
-            (Self::Text(rules), Value::String(text)) => {
-                rules.check(text).map(|()| value.clone())
-            }
+            (Self::Text(rules), Value::String(text)) => rules.check(text).map(|()| value.clone()),
             (Self::Text(_), _) => Err("is not text".into()),
             (Self::Number(rules), Value::Number(number)) => rules.check(number),
             (Self::Number(_), _) => Err("is not a number".into()),
