@@ -67,6 +67,7 @@ pub mod elicitation;
 pub mod enforce;
 pub mod executors;
 pub mod gate;
+pub mod history;
 pub mod identity;
 pub mod ids;
 pub mod load;

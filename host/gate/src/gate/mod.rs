@@ -172,6 +172,7 @@ impl Gate {
             approval_changes: Arc::new(watch::Sender::new(0)),
             memory: Arc::default(),
             reads: Arc::default(),
+            turns: Arc::default(),
             usage: Arc::default(),
             shown: Arc::new(Mutex::new(TwoGenerationCache::new(REMEMBERED_VIEWS))),
             capture: Arc::new(ArcSwap::new(Arc::clone(&snapshot.ruleset.capture))),
