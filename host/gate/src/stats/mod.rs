@@ -14,8 +14,8 @@ use tollgate_model::{
     ids::{ApprovalId, RunId, SpanId},
     life::{ApprovalState, ApprovalState as S},
     record::{
-        ApprovalRequested, ApprovalResolved, DecisionRecord, Event, KeyedDigest, OutcomeRecord, Record, RunOutcome,
-        Start, Status,
+        ApprovalRequested, ApprovalResolved, DecisionRecord, Event, KeyedDigest, OutcomeRecord,
+        Record, RunOutcome, Start, Status,
     },
     time::Timestamp,
 };

@@ -127,15 +127,11 @@ impl Pep {
             return Err(Refusal::Denied { decision, basis }.into());
         }
         let elicitation = self.open_question(row, judged.facts.now)?;
-        let configured = ruleset.config.users.get(&user.id);
-        let roles = configured.map_or_else(BTreeSet::new, |user| user.roles.clone());
+        let roles = roles_of(ruleset, user);
         let excluded = self.excluded(ruleset, user, row, response);
         let accepts = response.action == ElicitationAction::Accept;
-        if excluded.is_none() && accepts && !row.requirement.met_by(&roles, 1) {
-            return Err(ApprovalError::RoleMissing {
-                user: user.id.clone(),
-                needs: row.requirement.to_string(),
-            });
+        if excluded.is_none() && accepts {
+            require_role(user, row, &roles)?;
         }
         let answer = ElicitationAnswer {
             action: response.action,
@@ -269,6 +265,26 @@ impl Pep {
             answered,
             payload: captured.payload,
         })
+    }
+}
+
+fn roles_of(ruleset: &Ruleset, user: &Uid) -> BTreeSet<String> {
+    let configured = ruleset.config.users.get(&user.id);
+    configured.map_or_else(BTreeSet::new, |user| user.roles.clone())
+}
+
+/// Requires a role that the policies ask for.
+fn require_role(
+    user: &Uid,
+    row: &ApprovalRow,
+    roles: &BTreeSet<String>,
+) -> Result<(), ApprovalError> {
+    match row.requirement.met_by(roles, 1) {
+        true => Ok(()),
+        false => Err(ApprovalError::RoleMissing {
+            user: user.id.clone(),
+            needs: row.requirement.to_string(),
+        }),
     }
 }
 
