@@ -270,6 +270,16 @@ async fn answer(answer: Answer, approve: bool, cx: &Context<'_>) -> Result<Exit,
     Ok(Exit::Ok)
 }
 
+/// The values of `--content`.
+fn object(text: &str) -> Result<Value, Failure> {
+    canonical::parse(text).map_err(|problem| {
+        Failure::usage(format!(
+            "the text of --content is not a JSON object: {problem}"
+        ))
+        .help("write it as in --content '{\"seats\": 2}'")
+    })
+}
+
 async fn answer_input(input: Input, cx: &Context<'_>) -> Result<Exit, Failure> {
     let Input {
         id,
@@ -286,13 +296,7 @@ async fn answer_input(input: Input, cx: &Context<'_>) -> Result<Exit, Failure> {
         (false, true) => ElicitationAction::Cancel,
         (false, false) => ElicitationAction::Accept,
     };
-    let content: Option<Value> = match content.as_deref().map(canonical::parse).transpose() {
-        Ok(content) => content,
-        Err(problem) => {
-            let message = format!("the text of --content is not a JSON object: {problem}");
-            return Err(Failure::usage(message).help("write it as in --content '{\"seats\": 2}'"));
-        }
-    };
+    let content = content.map(|text| object(&text)).transpose()?;
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in fields {
         texts.entry(name).or_default().push(value);

@@ -14,8 +14,8 @@ use tollgate_model::{
     ids::{ApprovalId, RunId, SpanId},
     life::ApprovalState,
     record::{
-        ApprovalResolved, CallInvalid, DecisionRecord, Event, KeyedDigest, OutcomeRecord, Record,
-        RunOutcome, Start, Status,
+        ApprovalRequested, ApprovalResolved, CallInvalid, DecisionRecord, Event, KeyedDigest,
+        OutcomeRecord, Record, RunOutcome, Start, Status,
     },
     time::Timestamp,
     two_generation_cache::TwoGenerationCache,
@@ -199,26 +199,7 @@ impl Watcher {
                 };
                 observe(within(at, call), fact);
             }
-            Event::ApprovalRequested(asked) if asked.elicitation.is_some() => {
-                if self.elicitations.len() < MOST {
-                    self.elicitations.insert(asked.id);
-                }
-                let call = self.calls.get(&asked.call);
-                observe(
-                    within(at, call),
-                    StatEvent::Elicitation(ApprovalState::Pending),
-                );
-            }
-            Event::ApprovalRequested(asked) => {
-                if self.approvals.len() < MOST {
-                    self.approvals.insert(asked.id, record.time);
-                }
-                let at = StatScope {
-                    tool: &asked.tool,
-                    ..at
-                };
-                observe(at, StatEvent::Asked);
-            }
+            Event::ApprovalRequested(asked) => self.requested(at, asked, &mut observe),
             Event::ApprovalResolved(resolved) => self.resolved(at, resolved, &mut observe),
             Event::BundleActivated(_)
             | Event::ComponentLog(_)
@@ -253,6 +234,29 @@ impl Watcher {
                 self.runs.insert(run, state);
             }
         }
+    }
+
+    fn requested(
+        &mut self,
+        at: StatScope<'_>,
+        asked: &ApprovalRequested,
+        observe: &mut impl FnMut(StatScope<'_>, StatEvent<'_>),
+    ) {
+        let at = StatScope {
+            tool: &asked.tool,
+            ..at
+        };
+        if asked.elicitation.is_some() {
+            if self.elicitations.len() < MOST {
+                self.elicitations.insert(asked.id);
+            }
+            observe(at, StatEvent::Elicitation(S::Pending));
+            return;
+        }
+        if self.approvals.len() < MOST {
+            self.approvals.insert(asked.id, at.time);
+        }
+        observe(at, StatEvent::Asked);
     }
 
     fn resolved(

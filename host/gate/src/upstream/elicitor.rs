@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::{call::Scrubber, timer::CallTimer};
+use super::{scrubber::Scrubber, timer::CallTimer};
 use crate::{
     capability::Capabilities,
     elicitation::{Elicitation, ElicitationAnswer, ElicitationError},

@@ -16,6 +16,7 @@ mod login;
 mod offer;
 mod prompt;
 mod resource;
+mod scrubber;
 mod timer;
 
 use std::{

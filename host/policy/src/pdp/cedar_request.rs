@@ -205,24 +205,7 @@ impl Pdp {
                     context.insert("path", path.as_str().into());
                 }
             }
-            ActionContext::Elicitation {
-                mode,
-                message,
-                fields,
-                schema,
-                url,
-                host,
-                size,
-                ..
-            } => {
-                context.insert("mode", mode.as_str().into());
-                context.insert("message", message.as_str().into());
-                context.insert("fields", texts_of(fields));
-                context.insert("schema", schema.as_str().into());
-                context.insert("url", url.as_str().into());
-                context.insert("host", host.as_str().into());
-                context.insert("size", count(*size)?);
-            }
+            ActionContext::Elicitation { .. } => insert_question(context, &request.context)?,
             ActionContext::Approver { .. }
             | ActionContext::Token { .. }
             | ActionContext::Operator => self.insert_of_person(context, &request.context)?,
@@ -414,6 +397,31 @@ fn texts(input: &Json) -> Result<Value, RequestError> {
         })
         .collect();
     Ok(cedar_value::record(texts?))
+}
+
+/// What a server asks a person.
+fn insert_question(context: &mut Attributes, action: &ActionContext) -> Result<(), RequestError> {
+    let ActionContext::Elicitation {
+        guest: _,
+        mode,
+        message,
+        fields,
+        schema,
+        url,
+        host,
+        size,
+    } = action
+    else {
+        return Ok(());
+    };
+    context.insert("mode", mode.as_str().into());
+    context.insert("message", message.as_str().into());
+    context.insert("fields", texts_of(fields));
+    context.insert("schema", schema.as_str().into());
+    context.insert("url", url.as_str().into());
+    context.insert("host", host.as_str().into());
+    context.insert("size", count(*size)?);
+    Ok(())
 }
 
 /// A set of texts.

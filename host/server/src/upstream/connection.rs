@@ -48,7 +48,7 @@ const MAX_META: usize = 16 << 10;
 /// What a server offered when it was last asked, shared with readers that do not ask the server.
 pub(super) type LastOffer = Arc<Mutex<Option<Arc<Offer>>>>;
 
-/// How requests that the server makes are told apart by the calls in which it makes them.
+/// How it is known in which call the server makes a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RequestStreams {
     /// Each call has a stream of its own.

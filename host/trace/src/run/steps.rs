@@ -138,7 +138,7 @@ impl StepBuilder {
     fn approval_requested(&mut self, at: Timestamp, request: &ApprovalRequested) {
         self.approvals.insert(request.id, request.call);
         if let Some(step) = self.known(request.call) {
-            // A call goes on while a person answers its server's question.
+            // A call continues while a person answers its server's question.
             if request.elicitation.is_none() {
                 step.outcome = StepOutcome::Waiting;
             }

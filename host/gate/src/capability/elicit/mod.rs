@@ -2,7 +2,7 @@
 //!
 //! It is decided, and recorded with the request for an answer, before a person sees it. The answer is recorded when it
 //! is given. Then it is decided again, with that person as the approval, and only a recorded allow lets it go to the
-//! server. Each end of a question is recorded before the server is told. A crash before that leaves an open question,
+//! server. Each end of a question is recorded before the server is notified. A crash before that leaves an open question,
 //! which is cancelled at the next start: its call is over.
 
 mod wait;
@@ -16,11 +16,10 @@ use tollgate_model::{
     canonical,
     decision::{Approvers, Decision, Requirement, Severity},
     entity::{Entity, Kind, Uid},
-    ids::{ApprovalId, DecisionId},
+    ids::{ApprovalId, DecisionId, SpanId},
     life::ApprovalState,
     record::{ApprovalRequested, ElicitationAction, ElicitationSummary, Event},
-    request::{Action, ActionContext, Request},
-    time::Timestamp,
+    request::{Action, ActionContext, Facts, PriorApproval, Request},
 };
 use tollgate_sandbox::port::{EffectReport, Permit};
 
@@ -41,6 +40,27 @@ struct ElicitInput {
     tool: Arc<Tool>,
     /// Bytes of the question.
     size: u64,
+}
+
+/// A decision about a question, before it is recorded.
+struct JudgedQuestion {
+    request: Request,
+    facts: Facts,
+    decision: Decision,
+    begun: Instant,
+}
+
+impl JudgedQuestion {
+    /// The refusal of what was not allowed.
+    fn refusal(self, decision: DecisionId) -> Refusal {
+        let basis = Box::new(self.decision.basis().clone());
+        match self.decision {
+            Decision::Error(_) => Refusal::Undecidable { decision, basis },
+            Decision::Allow(_) | Decision::Deny(_) | Decision::Escalate(..) => {
+                Refusal::Denied { decision, basis }
+            }
+        }
+    }
 }
 
 /// A question that is recorded and waits for its answer.
@@ -196,75 +216,36 @@ impl Capabilities {
     /// # Errors
     /// [`Refusal`]: then no person was asked.
     async fn ask_person(&self, act: &ElicitInput) -> Result<AskedElicitation, Refusal> {
-        let begun = Instant::now();
-        self.ensure_active(act)?;
-        let now = self.pep.now();
-        let (request, facts) = self.known_about(act, now)?;
-        let decision = self.cx.ruleset.pdp.decide(&request, &facts);
-        // One person answers, so an approval of several is never given.
-        let (decision, requirement) = match decision {
-            Decision::Allow(_) => (decision, Some(any_person())),
-            Decision::Escalate(basis, requirement) => {
-                let mut alternatives = requirement.alternatives.iter();
-                match alternatives.any(|approvers| approvers.count <= 1) {
-                    true => {
-                        let needed = requirement.clone();
-                        (Decision::Escalate(basis, requirement), Some(needed))
-                    }
-                    false => (Decision::Deny(basis), None),
-                }
+        let mut judged = self.judge_question(act, None)?;
+        let requirement = match &judged.decision {
+            Decision::Allow(_) => Some(any_person()),
+            // One person answers, so the approval of several is never given.
+            Decision::Escalate(_, requirement) if requires_one(requirement) => {
+                Some(requirement.clone())
             }
-            Decision::Deny(_) | Decision::Error(_) => (decision, None),
+            Decision::Escalate(basis, _) => {
+                judged.decision = Decision::Deny(basis.clone());
+                None
+            }
+            Decision::Deny(_) | Decision::Error(_) => None,
         };
         let id = self.pep.ids.approval();
-        let is_escalated = matches!(decision, Decision::Escalate(..));
-        let (record, payload) = self.pep.decision_record(
-            &self.cx.ruleset,
-            &request,
-            &facts,
-            &decision,
-            self.pep.span_id(),
-            begun,
-        )?;
-        let record = record
-            .for_capability(
-                &self.cx,
-                self.span,
-                self.tool.source.digest,
-                BTreeSet::new(),
-            )
-            .approval(Some(id).filter(|_| is_escalated));
-        self.pending().begin(0, payload.ciphertext.len())?;
-        let mut batch = Batch {
-            records: vec![self.pep.record(&self.cx, now, record.into())],
-            payloads: vec![payload],
-            conditions: Vec::new(),
-        };
+        let is_escalated = matches!(judged.decision, Decision::Escalate(..));
+        let approval = Some(id).filter(|_| is_escalated);
+        let mut batch = self.question_batch(&judged, self.pep.span_id(), approval)?;
         let Some(requirement) = requirement else {
-            let decision_id = DecisionId(self.commit(batch, None).await?.first);
-            let basis = Box::new(decision.basis().clone());
-            return Err(match decision {
-                Decision::Error(_) => Refusal::Undecidable {
-                    decision: decision_id,
-                    basis,
-                },
-                _ => Refusal::Denied {
-                    decision: decision_id,
-                    basis,
-                },
-            });
+            let committed = self.commit(batch, None).await?;
+            return Err(judged.refusal(DecisionId(committed.first)));
         };
         let upstream = &self.tool.source.name;
-        let open = self
-            .pep
-            .elicitations
-            .open(id, upstream, self.cx.run, &act.elicitation);
+        let elicitations = &self.pep.elicitations;
+        let open = elicitations.open(id, upstream, self.cx.run, &act.elicitation);
         let too_many = || Refusal::Unrecorded {
             reason: format!("too many questions of `{upstream}` are open"),
         };
-        // Open before it is recorded: whoever reads the record can answer it.
+        // Open before it is recorded: a reader of the record can answer it.
         let (open, answer) = open.ok_or_else(too_many)?;
-        self.request_answer(act, id, requirement, now, &mut batch)?;
+        self.request_answer(act, id, requirement, &mut batch)?;
         self.commit(batch, None).await?;
         self.pep.approvals_changed();
         Ok(AskedElicitation {
@@ -274,15 +255,63 @@ impl Capabilities {
         })
     }
 
+    /// Decides about a question, with the approval that it has.
+    fn judge_question(
+        &self,
+        act: &ElicitInput,
+        approval: Option<PriorApproval>,
+    ) -> Result<JudgedQuestion, Refusal> {
+        let begun = Instant::now();
+        self.ensure_active(act)?;
+        let (request, mut facts) = self.known_about(act, self.pep.now())?;
+        facts.approval = approval;
+        Ok(JudgedQuestion {
+            decision: self.cx.ruleset.pdp.decide(&request, &facts),
+            request,
+            facts,
+            begun,
+        })
+    }
+
+    /// The record of a decision about a question.
+    fn question_batch(
+        &self,
+        judged: &JudgedQuestion,
+        span: SpanId,
+        approval: Option<ApprovalId>,
+    ) -> Result<Batch, Refusal> {
+        let JudgedQuestion {
+            request,
+            facts,
+            decision,
+            begun,
+        } = judged;
+        let ruleset = &self.cx.ruleset;
+        let (draft, payload) = self
+            .pep
+            .decision_record(ruleset, request, facts, decision, span, *begun)?;
+        let component = self.tool.source.digest;
+        let draft = draft
+            .for_capability(&self.cx, self.span, component, BTreeSet::new())
+            .approval(approval);
+        let effects = u64::from(matches!(decision, Decision::Allow(_)) && approval.is_some());
+        self.pending().begin(effects, payload.ciphertext.len())?;
+        Ok(Batch {
+            records: vec![self.pep.record(&self.cx, facts.now, draft.into())],
+            payloads: vec![payload],
+            conditions: Vec::new(),
+        })
+    }
+
     /// Adds the request for a person's answer to the batch.
     fn request_answer(
         &self,
         act: &ElicitInput,
         id: ApprovalId,
         requirement: Requirement,
-        now: Timestamp,
         batch: &mut Batch,
     ) -> Result<(), Refusal> {
+        let now = self.pep.now();
         let unrecorded = |reason: String| Refusal::Unrecorded { reason };
         let (ruleset, upstream) = (&self.cx.ruleset, &self.tool.source.name);
         let mut shown = act.elicitation.to_json();
@@ -317,7 +346,6 @@ impl Capabilities {
             }),
             expires: now.plus(lasts.unwrap_or(u64::MAX)),
             id,
-            makers: self.cx.makers.clone(),
             on_behalf_of: self.cx.on_behalf_of.clone(),
             payload: payload.digest,
             principal: self.cx.principal.clone(),
@@ -350,55 +378,25 @@ impl Capabilities {
         act: ElicitInput,
         id: ApprovalId,
     ) -> Result<Permit<ElicitInput>, Refusal> {
-        let begun = Instant::now();
-        self.ensure_active(&act)?;
         let row = self.elicitation_row(id)?;
-        let now = self.pep.now();
-        let (request, mut facts) = self.known_about(&act, now)?;
-        facts.approval = Some(grant_from_row(&row, &self.cx.ruleset.config));
-        let decision = match self.cx.ruleset.pdp.decide(&request, &facts) {
-            Decision::Escalate(basis, _) => Decision::Deny(basis),
-            decision => decision,
-        };
-        let is_allowed = matches!(decision, Decision::Allow(_));
+        let granted = grant_from_row(&row, &self.cx.ruleset.config);
+        let mut judged = self.judge_question(&act, Some(granted))?;
+        if let Decision::Escalate(basis, _) = &judged.decision {
+            judged.decision = Decision::Deny(basis.clone());
+        }
         let span = self.pep.span_id();
-        let (record, payload) =
-            self.pep
-                .decision_record(&self.cx.ruleset, &request, &facts, &decision, span, begun)?;
-        let record = record
-            .for_capability(
-                &self.cx,
-                self.span,
-                self.tool.source.digest,
-                BTreeSet::new(),
-            )
-            .approval(Some(id).filter(|_| is_allowed));
-        self.pending()
-            .begin(u64::from(is_allowed), payload.ciphertext.len())?;
-        let mut batch = Batch {
-            records: vec![self.pep.record(&self.cx, now, record.into())],
-            payloads: vec![payload],
-            conditions: Vec::new(),
-        };
-        if is_allowed {
-            batch.conditions.push(Condition::RunOpen(self.cx.run));
-            batch.conditions.extend(self.not_halted());
-            let unchanged = Condition::ApprovalUnchanged(row.id, row.version);
-            batch.conditions.push(unchanged);
-        }
-        let committed = self.commit(batch, None).await;
-        if committed.is_err() {
-            self.pending().revert(u64::from(is_allowed));
-        }
-        let committed = committed?;
+        let is_allowed = matches!(judged.decision, Decision::Allow(_));
+        let mut batch = self.question_batch(&judged, span, Some(id).filter(|_| is_allowed))?;
         if !is_allowed {
-            let decision_id = DecisionId(committed.first);
-            let basis = Box::new(decision.basis().clone());
-            return Err(Refusal::Denied {
-                decision: decision_id,
-                basis,
-            });
+            let committed = self.commit(batch, None).await?;
+            return Err(judged.refusal(DecisionId(committed.first)));
         }
+        batch.conditions.push(Condition::RunOpen(self.cx.run));
+        batch.conditions.extend(self.not_halted());
+        let unchanged = Condition::ApprovalUnchanged(row.id, row.version);
+        batch.conditions.push(unchanged);
+        let committed = self.commit(batch, None).await;
+        let committed = committed.inspect_err(|_| self.pending().revert(1))?;
         let permitted = Permitted::new(act, span, span, &committed.receipt)?;
         Ok(permitted.for_guest(self.pep.ledger.label_epoch()))
     }
@@ -409,6 +407,12 @@ impl Capabilities {
             reason: "the question is not in the ledger".into(),
         })
     }
+}
+
+/// Whether one person's approval can be enough.
+fn requires_one(requirement: &Requirement) -> bool {
+    let mut alternatives = requirement.alternatives.iter();
+    alternatives.any(|approvers| approvers.count <= 1)
 }
 
 /// The answer of any person who may answer.

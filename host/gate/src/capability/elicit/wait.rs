@@ -11,7 +11,7 @@ use tollgate_model::{
 use super::AskedElicitation;
 use crate::{capability::Capabilities, elicitation::ElicitationAnswer};
 
-/// How often a waiting caller is told that it waits, so that its client does not give up.
+/// How often a waiting caller is notified that it waits, so that its client does not give up.
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 /// How long an answer that is recorded may take to arrive.
 const DELIVERY: Duration = Duration::from_secs(1);

@@ -118,7 +118,7 @@ impl Field {
             is_nullable,
             default: None,
         };
-        // A default that the form itself does not take is no default.
+        // A default that the form itself does not take is left out.
         let default = members
             .get("default")
             .filter(|default| !default.is_null())

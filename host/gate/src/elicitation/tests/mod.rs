@@ -60,7 +60,7 @@ fn values_that_do_not_fit_are_refused_with_the_field() {
         (json!({"type": "string", "maxLength": 1}), json!("ab")),
         (
             json!({"type": "string", "format": "email"}),
-            json!("nobody"),
+            json!("no one"),
         ),
         (
             json!({"type": "string", "format": "date"}),

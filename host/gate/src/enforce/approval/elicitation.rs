@@ -18,6 +18,7 @@ use tollgate_model::{
     life::ApprovalState,
     record::{ApprovalAnswered, ElicitationAction, ElicitationAnswered, Event, Record},
     request::Action,
+    time::Timestamp,
 };
 
 use super::{ApprovalError, ApprovalResult, MAX_ATTEMPTS, is_here, request};
@@ -125,34 +126,18 @@ impl Pep {
             let basis = Box::new(judged.decision.basis().clone());
             return Err(Refusal::Denied { decision, basis }.into());
         }
-        let open = self.elicitations.find(id);
-        let (ApprovalState::Pending, Some(elicitation)) = (row.state, open) else {
-            let state = match row.state {
-                // Its call has ended.
-                ApprovalState::Pending => ApprovalState::Cancelled,
-                state => state,
-            };
-            return Err(ApprovalError::Resolved { id, state });
-        };
-        let now = judged.facts.now;
-        if row.expires <= now {
-            let state = ApprovalState::Expired;
-            return Err(ApprovalError::Resolved { id, state });
-        }
-        let configured = ruleset.config.users.get(&user.id);
-        let roles = configured.map_or_else(BTreeSet::new, |user| user.roles.clone());
+        let elicitation = self.open_question(row, judged.facts.now)?;
+        let roles = roles_of(ruleset, user);
         let excluded = self.excluded(ruleset, user, row, response);
         let accepts = response.action == ElicitationAction::Accept;
-        if excluded.is_none() && accepts && !row.requirement.met_by(&roles, 1) {
-            return Err(ApprovalError::RoleMissing {
-                user: user.id.clone(),
-                needs: row.requirement.to_string(),
-            });
+        if excluded.is_none() && accepts {
+            require_role(user, row, &roles)?;
         }
         let answer = ElicitationAnswer {
             action: response.action,
             content: content(&elicitation, response)?,
         };
+        let now = judged.facts.now;
         let recorded = self.recorded(ruleset, row, &answer, now)?;
         let of_run = |event| Record::new(row.tenant.clone(), Some(row.run), now, event);
         let answered = ApprovalAnswered {
@@ -170,25 +155,20 @@ impl Pep {
         batch
             .records
             .push(of_run(Event::ApprovalAnswered(answered)));
-        let state = match response.action {
-            ElicitationAction::Accept => ApprovalState::Approved,
-            ElicitationAction::Decline => ApprovalState::Rejected,
-            ElicitationAction::Cancel => ApprovalState::Cancelled,
-        };
-        if excluded.is_none() {
-            batch.payloads.extend(recorded.payload);
-            let unchanged = Condition::ApprovalUnchanged(id, row.version);
-            batch.conditions.push(unchanged);
-            batch.records.push(of_run(row.resolved(state)));
+        if let Some(error) = excluded {
+            self.commit(batch).await.map_err(Refusal::from)?;
+            return Err(error);
         }
+        let state = state_after(response.action);
+        batch.payloads.extend(recorded.payload);
+        let unchanged = Condition::ApprovalUnchanged(id, row.version);
+        batch.conditions.push(unchanged);
+        batch.records.push(of_run(row.resolved(state)));
         let decision = match self.commit(batch).await {
             Ok(receipt) => DecisionId(receipt.first()),
             Err(CommitError::ApprovalChanged) => return Ok(None),
             Err(error) => return Err(Refusal::from(error).into()),
         };
-        if let Some(error) = excluded {
-            return Err(error);
-        }
         self.elicitations.answer(id, answer);
         Ok(Some(ApprovalResult {
             id,
@@ -198,7 +178,24 @@ impl Pep {
         }))
     }
 
-    /// Why an answer of this user does not count, whatever policy says: it could be the run's own, or that of someone
+    /// The question, if its call still waits for the answer.
+    fn open_question(
+        &self,
+        row: &ApprovalRow,
+        now: Timestamp,
+    ) -> Result<Arc<Elicitation>, ApprovalError> {
+        let open = self.elicitations.find(row.id);
+        let state = match (row.state, open) {
+            (ApprovalState::Pending, _) if row.expires <= now => ApprovalState::Expired,
+            (ApprovalState::Pending, Some(elicitation)) => return Ok(elicitation),
+            // Its call has ended.
+            (ApprovalState::Pending, None) => ApprovalState::Cancelled,
+            (state, _) => state,
+        };
+        Err(ApprovalError::Resolved { id: row.id, state })
+    }
+
+    /// Why an answer of this user does not count under any policy: it could be the run's own, or that of someone
     /// who may not answer.
     fn excluded(
         &self,
@@ -234,7 +231,7 @@ impl Pep {
         ruleset: &Arc<Ruleset>,
         row: &ApprovalRow,
         answer: &ElicitationAnswer,
-        now: tollgate_model::time::Timestamp,
+        now: Timestamp,
     ) -> Result<RecordedAnswer, ApprovalError> {
         let mut answered = ElicitationAnswered {
             action: answer.action,
@@ -270,6 +267,35 @@ impl Pep {
             answered,
             payload: captured.payload,
         })
+    }
+}
+
+fn roles_of(ruleset: &Ruleset, user: &Uid) -> BTreeSet<String> {
+    let configured = ruleset.config.users.get(&user.id);
+    configured.map_or_else(BTreeSet::new, |user| user.roles.clone())
+}
+
+/// Requires a role that the policies ask for.
+fn require_role(
+    user: &Uid,
+    row: &ApprovalRow,
+    roles: &BTreeSet<String>,
+) -> Result<(), ApprovalError> {
+    match row.requirement.met_by(roles, 1) {
+        true => Ok(()),
+        false => Err(ApprovalError::RoleMissing {
+            user: user.id.clone(),
+            needs: row.requirement.to_string(),
+        }),
+    }
+}
+
+/// The state of a question after this answer.
+fn state_after(action: ElicitationAction) -> ApprovalState {
+    match action {
+        ElicitationAction::Accept => ApprovalState::Approved,
+        ElicitationAction::Decline => ApprovalState::Rejected,
+        ElicitationAction::Cancel => ApprovalState::Cancelled,
     }
 }
 

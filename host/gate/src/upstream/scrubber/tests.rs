@@ -15,10 +15,9 @@ async fn scrubber(dir: &std::path::Path, value: &str) -> Scrubber {
         source: SecretSource::File(path),
         labels: None,
     };
-    let scrubber = Scrubber {
-        sent: Arc::new(BTreeSet::from(["token".to_owned()])),
-        secrets: Arc::new(Vault::new(&BTreeMap::from([("token".to_owned(), secret)]))),
-    };
+    let sent = Arc::new(BTreeSet::from(["token".to_owned()]));
+    let secrets = Arc::new(Vault::new(&BTreeMap::from([("token".to_owned(), secret)])));
+    let scrubber = Scrubber::new(&sent, &secrets);
     scrubber.prepare().await;
     scrubber
 }
