@@ -121,6 +121,13 @@ impl Gate {
         fs::write(self.config(), format!("{config}\n{more}")).unwrap();
     }
 
+    /// Replace a text in the configuration.
+    pub(crate) fn set(&self, from: &str, to: &str) {
+        let config = fs::read_to_string(self.config()).unwrap();
+        assert!(config.contains(from), "{config}");
+        fs::write(self.config(), config.replacen(from, to, 1)).unwrap();
+    }
+
     /// Add a policy.
     pub(crate) fn policy(&self, name: &str, text: &str) {
         let head = format!("@id(\"{name}\") @owner(\"tests\") @reason(\"Not here: {name}.\")\n");
@@ -268,6 +275,11 @@ impl Gate {
     /// The answer to one call.
     pub(crate) fn call(&self, tool: &str, arguments: &str) -> Value {
         self.calls(&[(tool, arguments)]).remove(0)
+    }
+
+    /// All lines that the server was sent.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.path("script.json.log")).unwrap_or_default()
     }
 
     /// What the server was sent in its last call.

@@ -7,6 +7,8 @@ mod answers;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod callers_token;
+#[cfg(test)]
 mod channel;
 #[cfg(test)]
 mod external;

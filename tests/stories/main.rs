@@ -31,6 +31,8 @@ mod nested;
 #[cfg(test)]
 mod operating;
 #[cfg(test)]
+mod provenance;
+#[cfg(test)]
 mod redacted;
 #[cfg(test)]
 mod state;

@@ -3,8 +3,6 @@
 //! The same rule holds for results and for arguments: a pointer without a match is an error, unless the schema
 //! lets the member be absent. So nothing is released or executed that only looks redacted.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
 use crate::canonical::{self, unescape_segment};
@@ -29,9 +27,9 @@ pub struct NotFound {
 ///
 /// # Errors
 /// [`NotFound`]; `value` may have been changed in part.
-pub fn redact(
+pub fn redact<'p>(
     value: &mut Value,
-    pointers: &BTreeSet<String>,
+    pointers: impl IntoIterator<Item = &'p String>,
     may_be_absent: &dyn Fn(&[String]) -> bool,
 ) -> Result<u64, NotFound> {
     let mut count = 0;

@@ -2,7 +2,8 @@
 //!
 //! The server that returned a result chose its structure, and is not trusted. So a pointer without a match
 //! is an error, unless the tool's output schema declares the member optional: nothing of a partly redacted
-//! result is released.
+//! result is released. A pointer that matches only empty lists is satisfied by a result in which nothing else
+//! stands, or nothing that the schema does not declare.
 
 use std::collections::BTreeSet;
 
@@ -46,7 +47,15 @@ pub(crate) fn redact(
     }
     for mut value in structured {
         let is_optional = |path: &[String]| is_optional(output_schema, path);
-        redacted.count += redaction::redact(&mut value, pointers, &is_optional)?;
+        for pointer in pointers {
+            let removed = redaction::redact(&mut value, [pointer], &is_optional)?;
+            if removed == 0 && !is_declared(&value, output_schema) {
+                return Err(NotFound {
+                    pointer: pointer.clone(),
+                });
+            }
+            redacted.count += removed;
+        }
         // Not the canonical form, which has no integers beyond 2^53.
         let text = value.to_string();
         redacted.content.push(Content::Text { text });
@@ -90,6 +99,26 @@ fn is_optional(schema: Option<&Value>, path: &[String]) -> bool {
     let required = object.get("required").and_then(Value::as_array);
     declared.is_some()
         && required.is_none_or(|names| !names.iter().any(|required| required == name))
+}
+
+/// Whether every value in a result is one that its schema declares. Without a schema, no value is.
+fn is_declared(value: &Value, schema: Option<&Value>) -> bool {
+    match value {
+        Value::Object(members) => members.iter().all(|(name, member)| {
+            let property = property(schema, name);
+            (schema.is_none() || property.is_some()) && is_declared(member, property)
+        }),
+        Value::Array(items) => {
+            let schema = schema.and_then(|schema| schema.get("items"));
+            items.iter().all(|item| is_declared(item, schema))
+        }
+        Value::Null => true,
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => schema.is_some(),
+    }
+}
+
+fn property<'s>(schema: Option<&'s Value>, name: &str) -> Option<&'s Value> {
+    schema?.get("properties")?.get(name)
 }
 
 #[cfg(test)]

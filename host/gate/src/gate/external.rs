@@ -122,7 +122,6 @@ impl Gate {
         let effects = pipeline.capabilities(&cx, &admission, &CallParams::default());
         let invocation = admission.invocation();
         let tool = &invocation.tool;
-        let lasts = u64::try_from(tool.limits.wall.as_micros()).unwrap_or(u64::MAX);
         let authorized = AuthorizedCall {
             run: cx.run,
             call: cx.call,
@@ -137,7 +136,7 @@ impl Gate {
             effects,
             _halts: pipeline.halts.register(self.pep(), &cx, tool),
             in_flight: admission.in_flight,
-            until: self.now().plus(lasts),
+            until: self.now().after(tool.limits.wall),
             invocation,
             cx,
         };
@@ -225,7 +224,7 @@ impl Gate {
     }
 
     /// Closes calls whose outcome was not reported in time: they may have happened.
-    pub(super) async fn expire_unreported(&self) {
+    pub(crate) async fn expire_unreported(&self) {
         let now = self.now();
         let over: Vec<OpenCall> = self.open_calls(|all| {
             let over = all.iter().filter(|(_, open)| open.until <= now);
@@ -246,7 +245,7 @@ impl Gate {
 impl OpenCall {
     async fn close(self, gate: &Gate, execution: Execution) -> Answer {
         let effects = &self.effects;
-        let answer = release(gate.pep(), &self.cx, &self.invocation, execution, effects).await;
+        let (answer, _) = release(gate.pep(), &self.cx, &self.invocation, execution, effects).await;
         if let Some(in_flight) = self.in_flight {
             in_flight.finish(&answer);
         }

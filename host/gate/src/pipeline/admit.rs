@@ -14,7 +14,7 @@ use tollgate_ledger::{ApprovalRow, CommitError};
 use tollgate_model::{
     admission::{ApprovalStanding, MAX_ROUNDS, Phase, Situation, Step, next_step},
     decision::{Basis, Decision, Outcome},
-    ids::{DecisionId, SpanId},
+    ids::{DecisionId, SeriesId, SpanId},
     life::ApprovalState,
 };
 
@@ -24,7 +24,8 @@ use super::{
     validate::{InvalidCall, redacted_call},
 };
 use crate::enforce::{
-    Answer, AnswerSubscription, CallContext, InFlightGuard, Pep, Permitted, Refusal, ToolCall,
+    Answer, AnswerSubscription, CallContext, InFlightGuard, Pep, Permitted, Refusal,
+    StartedReading, ToolCall,
 };
 
 /// How often a call is decided again because its run changed meanwhile, before it is refused.
@@ -35,6 +36,7 @@ const MAX_ATTEMPTS: u32 = 32;
 pub(crate) struct Admission {
     pub(crate) permitted: Permitted<ToolCall>,
     pub(crate) decision: DecisionId,
+    pub(crate) reading: StartedReading,
     /// For an approved call: gives its answer to those who repeat it meanwhile.
     pub(crate) in_flight: Option<InFlightGuard>,
 }
@@ -46,6 +48,7 @@ impl Admission {
             redacted: call.redacted_pointers(),
             tool: std::sync::Arc::clone(call.tool()),
             decision: self.decision,
+            reading: self.reading.clone(),
             span: self.permitted.span(),
         }
     }
@@ -73,10 +76,12 @@ pub(super) async fn admit(
                 decision,
                 receipt,
             } = started;
+            let reading = pep.reads.begin(cx, &call);
             return match Permitted::new(call, authorize, span, &receipt) {
                 Ok(permitted) => Ok(Admission {
                     permitted,
                     decision,
+                    reading,
                     in_flight,
                 }),
                 Err(refusal) => Err(Answer::refused(Some(cx.run), cx.call, refusal)),
@@ -113,8 +118,8 @@ enum NotAdmitted {
 
 /// Why an attempt did not start the call.
 enum AttemptError {
-    /// Something changed between reading and writing: decide again.
-    Changed,
+    /// Something changed between reading and writing: decide again. The series is that of a fact, if one changed.
+    Changed(Option<SeriesId>),
     Refused(Refusal),
     Joined(AnswerSubscription),
 }
@@ -134,9 +139,10 @@ impl From<Refusal> for AttemptError {
 impl From<CommitError> for AttemptError {
     fn from(error: CommitError) -> Self {
         match error {
+            CommitError::SeriesChanged(series) => Self::Changed(Some(series)),
             CommitError::RunChanged
             | CommitError::ApprovalChanged
-            | CommitError::ApprovalPending => Self::Changed,
+            | CommitError::ApprovalPending => Self::Changed(None),
             other => Self::Refused(other.into()),
         }
     }
@@ -191,10 +197,19 @@ impl<'a> Attempt<'a> {
 
 impl Attempt<'_> {
     async fn until_recorded(&mut self) -> Result<StartedCall, NotAdmitted> {
+        // Calls that depend on the same counts take turns, so that each is decided again once or twice, however many
+        // there are.
+        let mut turn = None;
         for _ in 0..MAX_ATTEMPTS {
             match self.once().await {
                 Ok(started) => return Ok(started),
-                Err(AttemptError::Changed) => {}
+                Err(AttemptError::Changed(_)) if turn.is_some() => {}
+                Err(AttemptError::Changed(series)) => {
+                    turn = Some(match series {
+                        Some(series) => self.pep.turns.take(series.as_bytes()).await,
+                        None => self.pep.turns.take(self.cx.run.as_bytes()).await,
+                    });
+                }
                 Err(AttemptError::Refused(refusal)) => return Err(NotAdmitted::Refused(refusal)),
                 Err(AttemptError::Joined(joined)) => return Err(NotAdmitted::Joined(joined)),
             }
@@ -208,12 +223,13 @@ impl Attempt<'_> {
         self.cx.call = self.cx.arrival_span;
         self.cx.attempt = 1;
         self.cx.recent_usage = self.pep.recent_usage(self.cx)?;
+        self.cx.counted = self.pep.counted(self.cx, &self.call);
         let state = self.pep.run_state(self.cx.run, Some(self.call.digest()))?;
         let mut position = self.position()?;
         loop {
-            let evaluation = self.evaluate(&state, &position);
+            let evaluation = self.evaluate(&state, &position)?;
             if self.redact(evaluation.decision.basis()).await {
-                return Err(AttemptError::Changed);
+                return Err(AttemptError::Changed(None));
             }
             if position.phase == Phase::New
                 && matches!(
@@ -307,7 +323,7 @@ impl Attempt<'_> {
         Situation {
             phase: position.phase,
             outcome: evaluation.decision.outcome(),
-            approval: position.standing(self.pep.now()),
+            approval: position.standing(evaluation.facts.now),
             covered,
             may_ask_again: row.is_none_or(|row| row.round < MAX_ROUNDS),
         }
@@ -326,11 +342,15 @@ impl Attempt<'_> {
                 return self.record_start(evaluation, None).await;
             }
             (Step::Resume, row) => return self.resume(evaluation, row).await,
-            (Step::Ask, row) => self.record_request(evaluation, row.as_ref()).await?,
+            (Step::Ask, row) if let Decision::Escalate(_, requirement) = &evaluation.decision => {
+                let requirement = requirement.clone();
+                let row = row.as_ref();
+                self.record_request(evaluation, requirement, row).await?
+            }
             (Step::Wait, Some(row)) => self.record_still_pending(evaluation, &row).await?,
             (Step::Expire, Some(row)) => {
                 self.resolve(&row, ApprovalState::Expired).await?;
-                return Err(AttemptError::Changed);
+                return Err(AttemptError::Changed(None));
             }
             (Step::DenyRejected, Some(row)) => {
                 self.record_denial(evaluation, Some(row.id)).await?;

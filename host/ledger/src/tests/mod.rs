@@ -5,6 +5,7 @@ mod backup;
 mod commit;
 mod faults;
 mod formats;
+mod history;
 mod keys;
 mod memory;
 mod opening;
@@ -165,6 +166,7 @@ impl Script {
             determining: Vec::new(),
             errors: Vec::new(),
             facts_digest: None,
+            history: Vec::new(),
             label_target: None,
             propagated_labels: BTreeSet::new(),
             decide_micros: 7,
@@ -222,6 +224,7 @@ impl Script {
             call: start.call,
             effects: 0,
             fuel: 1,
+            history: Vec::new(),
             labels: labels(joins),
             peak_memory: 1,
             redacted: 0,
@@ -250,7 +253,9 @@ impl Script {
         let asked = ApprovalRequested {
             capability: None,
             declared: None,
+            elicitation: None,
             speaker: None,
+            makers: BTreeSet::new(),
             waiting: Vec::new(),
             via: Vec::new(),
             arguments: arguments(args),
@@ -291,6 +296,7 @@ impl Script {
             approve,
             by: Uid::new(Kind::User, by),
             channel: "cli".into(),
+            elicitation: None,
             id,
             roles: BTreeSet::from(["security".into()]),
             took_effect,

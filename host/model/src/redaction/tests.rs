@@ -1,10 +1,12 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
 
 fn run(value: &Value, pointers: &[&str], optional: &[&str]) -> Result<(Value, u64), NotFound> {
-    let pointers = pointers.iter().map(|p| (*p).to_owned()).collect();
+    let pointers: BTreeSet<String> = pointers.iter().map(|p| (*p).to_owned()).collect();
     let mut left = value.clone();
     let count = redact(&mut left, &pointers, &|path| {
         optional.contains(&path.join("/").as_str())

@@ -353,7 +353,11 @@ fn answered(list: &mut List<'_>, answer: &ApprovalAnswered) {
     .text(a::APPROVAL_CHANNEL, &*answer.channel)
     .text(
         a::APPROVAL_ANSWER,
-        if answer.approve { "approve" } else { "reject" },
+        match (&answer.elicitation, answer.approve) {
+            (Some(elicitation), _) => elicitation.action.as_str(),
+            (None, true) => "approve",
+            (None, false) => "reject",
+        },
     )
     .shown(a::APPROVAL_REASON, answer.note.as_deref());
 }

@@ -265,11 +265,13 @@ fn can_be_redacted(policy: &Policy) -> bool {
 }
 
 /// Whether a policy names an action that a component requests from its host. A policy that names no action
-/// at all is meant for calls.
+/// at all is meant for calls, and a server's question interrupts no call.
 fn may_be_capability(policy: &Policy) -> bool {
     let capability = |uid: &cedar_policy::EntityUid| {
         let id = uid.id();
-        let mut fixed = Action::FIXED.iter().filter(|action| action.is_capability());
+        let mut fixed = Action::FIXED
+            .iter()
+            .filter(|action| action.is_capability() && **action != Action::ElicitInput);
         fixed.any(|action| action.id() == id.unescaped())
     };
     match policy.action_constraint() {

@@ -23,6 +23,7 @@ use tollgate::{gate::Gate, identity::Caller};
 use tollgate_ledger::{LedgerError, Token};
 use tollgate_model::{
     entity::{Kind, Uid},
+    ids::TokenId,
     time::Timestamp,
 };
 
@@ -46,6 +47,8 @@ pub struct AuthenticatedCaller {
     pub caller: Caller,
     /// The caller's tenant.
     pub tenant: String,
+    /// The token of the gate by which the caller is known; absent for other credentials.
+    pub token: Option<TokenId>,
     /// Users other than the caller who made the token of the gate by which the caller is known; all of them
     /// if that is not known. Empty for other credentials.
     pub token_makers: BTreeSet<String>,
@@ -59,6 +62,7 @@ impl AuthenticatedCaller {
         Self {
             caller,
             tenant,
+            token: None,
             token_makers: BTreeSet::new(),
             token_expires: None,
         }
@@ -69,6 +73,7 @@ impl AuthenticatedCaller {
         Self {
             caller: token::caller(&token),
             tenant,
+            token: Some(token.id),
             token_makers: token.makers.unwrap_or_else(|| users.collect()),
             token_expires: token.expires,
         }

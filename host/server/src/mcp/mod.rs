@@ -258,6 +258,12 @@ pub struct Client {
 
 type Context = RequestContext<RoleServer>;
 
+/// The caller of a request that came over HTTP.
+fn authenticated(cx: &Context) -> Option<&AuthenticatedCaller> {
+    let parts = cx.extensions.get::<http::request::Parts>()?;
+    parts.extensions.get()
+}
+
 impl Client {
     fn gate(&self) -> &Gate {
         &self.server.0.gate
@@ -265,9 +271,7 @@ impl Client {
 
     /// Who makes a request.
     fn caller(&self, cx: &Context) -> Result<Caller, ErrorData> {
-        let parts = cx.extensions.get::<http::request::Parts>();
-        let authenticated = parts.and_then(|parts| parts.extensions.get::<AuthenticatedCaller>());
-        let caller = authenticated.map(|authenticated| authenticated.caller.clone());
+        let caller = authenticated(cx).map(|authenticated| authenticated.caller.clone());
         caller.or_else(|| self.caller.clone()).ok_or_else(|| {
             ErrorData::invalid_request("the caller of this request is unknown: authenticate", None)
         })
@@ -285,6 +289,7 @@ impl Client {
         let session = of_http.or_else(|| self.session.clone());
         let conversation = &ruleset.config.serve.conversation;
         let mut place = origin::place(&cx.meta, headers, session, conversation)?;
+        place.token = authenticated(cx).and_then(|authenticated| authenticated.token);
         place.arrival.mcp = cx.protocol_version().map(|version| version.to_string());
         Ok(place)
     }

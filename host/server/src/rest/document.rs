@@ -40,7 +40,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     paths(
         calls::call, calls::tools,
         external::authorize, external::outcomes, hook_events::unknown_event, requests::request,
-        approvals::list, approvals::show, approvals::approve, approvals::reject,
+        approvals::list, approvals::show, approvals::answer_elicitation, approvals::approve, approvals::reject,
         runs::list, runs::show, runs::end, runs::cancel,
         review::self_report, review::annotate, review::remove_note, review::feedback, review::case,
         review::compare,

@@ -15,7 +15,7 @@ use tollgate::{
     enforce::CallRequest,
     gate::{CallRef, Gate, ReportedOutcome},
 };
-use tollgate_model::ids::SpanId;
+use tollgate_model::{ids::SpanId, time::micros};
 use utoipa::ToSchema;
 
 use super::{
@@ -182,6 +182,5 @@ pub(super) async fn outcomes(
     };
     let caller = who.acting(&rest.gate, body.agent).await?;
     let (tool, answer) = rest.gate.report_outcome(&caller, &call, outcome).await?;
-    let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-    Ok(Json(CallReply::new(tool, answer, micros)))
+    Ok(Json(CallReply::new(tool, answer, micros(begun.elapsed()))))
 }

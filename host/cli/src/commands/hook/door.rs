@@ -142,8 +142,7 @@ pub(super) fn config(preset: &Preset, cx: &Context<'_>) -> Result<Config, Failur
         Failure::plain("no configuration is named, and the project has none")
             .help("name it in the hook's command: tollgate --config FILE hook ..")
     })?;
-    trust::check(&file)?;
-    Ok(Config::read(&file)?)
+    Ok(Config::read(&trust::resolve(file)?)?)
 }
 
 /// The [external] section of this coding agent, and its tools.

@@ -1,9 +1,12 @@
 //! The event that a coding agent passes to its hook, in one form for all coding agents.
 
 use serde_json::{Map, Value, value::RawValue};
-use tollgate_model::canonical::Sha256Digest;
+use tollgate_model::canonical::{self, Sha256Digest};
 
-use super::preset::{Preset, Topic};
+use super::{
+    preset::{McpTool, Preset, Topic},
+    unescaped::unescaped,
+};
 use crate::error::Failure;
 
 /// The longest part of a foreign name that is shown, in characters.
@@ -52,6 +55,8 @@ pub(super) enum EventKind {
 pub(super) struct ToolUse {
     /// The tool, as the coding agent names it.
     pub(super) tool: String,
+    /// The same, if it is one of an MCP server.
+    pub(super) mcp: Option<McpTool>,
     /// The unparsed arguments, so that the gate sees duplicate keys.
     pub(super) arguments: String,
     /// The session, for which the gate has a run.
@@ -213,11 +218,16 @@ impl Members<'_> {
             .ok_or_else(|| Failure::plain(format!("the event has no text `{name}`")))
     }
 
+    /// What the model gets of a member, as text: all of it, also if it is not JSON that can be read.
     fn content(&self, name: &str) -> String {
-        match self.value(name) {
-            Some(Value::String(text)) => text,
-            Some(value) => value.to_string(),
-            None => String::new(),
+        let Some(raw) = self.0.get(name).map(|raw| raw.get()) else {
+            return String::new();
+        };
+        match serde_json::from_str(raw) {
+            Ok(Value::Null) => String::new(),
+            Ok(Value::String(text)) => text,
+            Ok(value) if canonical::parse_with_any_number(raw).is_ok() => value.to_string(),
+            _ => unescaped(raw),
         }
     }
 
@@ -251,6 +261,7 @@ impl Members<'_> {
             Sha256Digest::of(format!("{session}\n{tool}\n{same}").as_bytes()).to_string()
         });
         Ok(ToolUse {
+            mcp: preset.mcp.tool(&tool, |name| self.value(name)),
             tool,
             arguments,
             session,

@@ -14,6 +14,7 @@ mod guard;
 mod input;
 mod path;
 mod preset;
+mod unescaped;
 
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 

@@ -43,6 +43,29 @@ fn arguments(call: &Call) -> Value {
     serde_json::from_str(&call.arguments).unwrap()
 }
 
+/// Half of a surrogate pair, a repeated key, too many levels: the model gets them, so the gate does.
+#[test]
+fn a_response_that_no_reader_takes_is_passed_on_as_text() {
+    let deep = format!("{}\"evil.example\"{}", "[".repeat(200), "]".repeat(200));
+    for response in [
+        r#""cut \ud83d\nevil.example""#,
+        r#"{"text": "cut \ude00 evil.example"}"#,
+        r#"{"a": "evil.example", "a": ""}"#,
+        &deep,
+    ] {
+        let event = format!(
+            r#"{{"session_id": "s", "hook_event_name": "PostToolUse", "tool_name": "WebFetch", "tool_input": {{}},
+                "tool_use_id": "t", "tool_response": {response}}}"#
+        );
+        let event = HookEvent::parse(&claude_code::PRESET, event.as_bytes()).unwrap();
+        let EventKind::AfterTool { content, .. } = event.kind else {
+            panic!("{event:?}");
+        };
+        assert!(content.contains("evil.example"), "{response}: {content}");
+        assert!(!content.contains("nevil"), "{response}: {content}");
+    }
+}
+
 #[test]
 fn only_events_before_a_tool_can_be_blocked() {
     for preset in PRESETS {
@@ -222,6 +245,84 @@ fn tools_that_are_not_declared_are_decided_too() {
         (&unknown["tool"], &unknown["arguments"]),
         (&json!("NextMonth"), &json!("{}"))
     );
+}
+
+/// A policy about a folder covers every tool that the preset declares, because each of its paths is resolved.
+#[test]
+fn every_declared_path_is_resolved() {
+    for (preset, tools) in [
+        (
+            &claude_code::PRESET,
+            include_str!("../../../../gate/src/load/presets/claude_code.json"),
+        ),
+        (
+            &codex::PRESET,
+            include_str!("../../../../gate/src/load/presets/codex.json"),
+        ),
+        (
+            &gemini_cli::PRESET,
+            include_str!("../../../../gate/src/load/presets/gemini_cli.json"),
+        ),
+        (
+            &cursor::PRESET,
+            include_str!("../../../../gate/src/load/presets/cursor.json"),
+        ),
+    ] {
+        let tools: Vec<Value> = serde_json::from_str(tools).unwrap();
+        let mut found = 0;
+        for tool in &tools {
+            let members = tool["inputSchema"]["properties"].as_object();
+            for name in members.into_iter().flat_map(|members| members.keys()) {
+                let lower = name.to_lowercase();
+                if ["path", "dir", "file"]
+                    .iter()
+                    .any(|part| lower.contains(part))
+                {
+                    assert!(
+                        preset.paths.contains(&name.as_str()),
+                        "{}: {name}",
+                        tool["name"]
+                    );
+                    found += 1;
+                }
+            }
+        }
+        assert!(found > 1, "{found} paths of {} tools", tools.len());
+    }
+    let several = json!({ "session_id": "s", "cwd": "/srv/app", "hook_event_name": "BeforeTool",
+        "tool_name": "Write", "tool_input": { "paths": ["../etc/a", "/x//y", ""] } });
+    let several = call(&gemini_cli::PRESET, &several.to_string());
+    assert_eq!(
+        arguments(&several)["paths"],
+        json!(["/srv/etc/a", "/x/y", ""])
+    );
+}
+
+/// `mcp_github_x_y` may be `x_y` of `github`, or `y` of `github_x`: a permit for the one must not cover the other.
+#[test]
+fn an_ambiguous_name_is_no_server() {
+    let event = |context: Value| {
+        json!({ "session_id": "s", "cwd": "/srv/app", "hook_event_name": "BeforeTool",
+            "tool_name": "mcp_github_x_create_issue", "tool_input": {}, "mcp_context": context })
+        .to_string()
+    };
+    let given = event(json!({ "server_name": "github_x", "tool_name": "create_issue" }));
+    let given = call(&gemini_cli::PRESET, &given);
+    assert_eq!(given.tool, "mcp");
+    let said = arguments(&given);
+    assert_eq!(
+        (&said["server"], &said["tool"]),
+        (&json!("github_x"), &json!("create_issue"))
+    );
+    for context in [
+        Value::Null,
+        json!({}),
+        json!({ "server_name": 7, "tool_name": "x" }),
+    ] {
+        let unknown = call(&gemini_cli::PRESET, &event(context));
+        assert_eq!(unknown.tool, "other");
+        assert_eq!(arguments(&unknown)["tool"], "mcp_github_x_create_issue");
+    }
 }
 
 #[test]

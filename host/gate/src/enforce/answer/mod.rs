@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch};
 use tollgate_model::{
     decision::Basis,
-    ids::{DecisionId, RunId, SpanId},
+    ids::{DecisionId, RunId, SpanId, TokenId},
     record::{Arrival, Origin, Status},
 };
 
@@ -45,10 +45,13 @@ pub struct UserRequest {
     pub text: String,
 }
 
-/// What a caller's protocol sends along with a call. Of it only the user's request influences the decision,
+/// What comes along with a call. Of what the caller's protocol sends, only the user's request influences the decision,
 /// if the operator trusts its channel.
 #[derive(Debug, Clone, Default)]
 pub struct CallOptions {
+    /// The token of the gate by which the caller is known; absent for other credentials. Without it a call would be
+    /// made after the token was revoked, and the token's makers could approve it.
+    pub token: Option<TokenId>,
     /// The call's place in the caller's own trace.
     pub origin: Origin,
     /// How it reached the gate.

@@ -43,6 +43,8 @@ impl Pep {
             row.tenant == ruleset.config.gate.tenant
                 && row.principal == caller.principal()
                 && on_behalf_of(&ruleset.config, caller).as_ref() == Some(&row.on_behalf_of)
+                // What a server asks is for people only.
+                && row.elicitation.is_none()
         });
         own.ok_or(ApprovalError::NotFound(id))
     }

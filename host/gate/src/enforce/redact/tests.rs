@@ -42,6 +42,45 @@ fn a_member_that_the_schema_calls_optional_may_be_missing() {
 }
 
 #[test]
+fn a_list_that_is_empty_hides_nothing_beside_it() {
+    let schema = json!({ "properties": {
+        "customers": { "items": { "properties": { "iban": { "type": "string" } } } },
+        "total": { "type": "integer" },
+    }});
+    for (value, expected) in [
+        (json!({ "customers": [] }), true),
+        (json!({ "customers": [], "next": null, "more": [{}] }), true),
+        (
+            json!({ "customers": [], "rows": [{ "iban": "DE1" }] }),
+            false,
+        ),
+        (json!({ "customers": {}, "iban": "DE1" }), false),
+        (json!({ "customers": [], "total": 7 }), false),
+    ] {
+        assert_eq!(
+            run(&value, &["/customers/*/iban"], None).is_ok(),
+            expected,
+            "{value}"
+        );
+    }
+    for (value, expected) in [
+        (json!({ "customers": [], "total": 7 }), true),
+        (json!({ "customers": [{}], "total": 7 }), true),
+        (
+            json!({ "customers": [], "rows": [{ "iban": "DE1" }] }),
+            false,
+        ),
+        (json!({ "customers": [{ "IBAN": "DE1" }] }), false),
+    ] {
+        assert_eq!(
+            run(&value, &["/customers/*/iban"], Some(&schema)).is_ok(),
+            expected,
+            "{value}"
+        );
+    }
+}
+
+#[test]
 fn json_in_a_text_is_redacted_like_structured_content() {
     let text = vec![Content::Text {
         text: r#"{"iban":"DE1","id":7}"#.into(),

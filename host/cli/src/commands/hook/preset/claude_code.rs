@@ -2,7 +2,7 @@
 
 use tollgate::config::ExternalPreset;
 
-use super::{Fields, Preset, SPECIFIC_OUTPUT};
+use super::{Fields, McpName, Preset, SPECIFIC_OUTPUT};
 
 pub(in crate::commands::hook) const HELP: &str = "\
 Example, in ~/.claude/settings.json:
@@ -28,7 +28,9 @@ An event that this version does not know is counted (`tollgate_hook_unknown_even
 unless it is about to run a tool: then it is decided like PreToolUse. WorktreeCreate must not have this hook.
 Tools that the preset does not declare are decided as `NAME__mcp` (server, tool, arguments) or
 `NAME__other` (tool, arguments). Paths are resolved, and the call is decided and executed with the resolved path.
-The user's prompt is sent to the gate if request_from = [\"rest\"] is set for the agent ([agents.NAME]).
+The user's prompt is sent to the gate if request_from = [\"rest\"] is set for the agent ([agents.NAME]). The
+coding agent's shell runs as you, and could send a prompt of its own the same way: set it only where policy, or the
+coding agent's own sandbox, keeps the shell from `tollgate` and from the gate's socket.
 Allowed calls still pass Claude Code's own permissions, unless --allow is given. Where policy removes something
 from the arguments, the call runs without it; unless --allow is given, Claude Code shows it to its user first.
 With --socket FILE the account says which agent it is: see [hook] and `login` of agents.
@@ -88,8 +90,8 @@ pub(in crate::commands::hook) const PRESET: Preset = Preset {
         error: "error",
     },
     rewrites: &["PreToolUse"],
-    paths: &["file_path", "notebook_path", "path"],
-    mcp: Some(("mcp__", "__")),
+    paths: &["filePath", "file_path", "notebook_path", "path"],
+    mcp: McpName::Joined("mcp__", "__"),
     implied: &[],
     project: Some("CLAUDE_PROJECT_DIR"),
     answers: SPECIFIC_OUTPUT,

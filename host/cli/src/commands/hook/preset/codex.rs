@@ -3,7 +3,7 @@
 use serde_json::json;
 use tollgate::config::ExternalPreset;
 
-use super::{Answers, Fields, Preset, SPECIFIC_OUTPUT};
+use super::{Answers, Fields, McpName, Preset, SPECIFIC_OUTPUT};
 
 pub(in crate::commands::hook) const HELP: &str = "\
 Example, in ~/.codex/config.toml:
@@ -61,7 +61,7 @@ pub(in crate::commands::hook) const PRESET: Preset = Preset {
     // and run the call as it was.
     rewrites: &[],
     paths: &["file_path", "path", "workdir"],
-    mcp: Some(("mcp__", "__")),
+    mcp: McpName::Joined("mcp__", "__"),
     implied: &[],
     project: None,
     answers: Answers {

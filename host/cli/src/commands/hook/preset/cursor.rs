@@ -3,7 +3,7 @@
 use serde_json::json;
 use tollgate::config::ExternalPreset;
 
-use super::{Answers, Fields, Preset};
+use super::{Answers, Fields, McpName, Preset};
 
 pub(in crate::commands::hook) const HELP: &str = "\
 Example, in ~/.cursor/hooks.json:
@@ -64,8 +64,14 @@ pub(in crate::commands::hook) const PRESET: Preset = Preset {
         error: "error_message",
     },
     rewrites: &["preToolUse"],
-    paths: &["file_path", "path", "target_file", "working_directory"],
-    mcp: Some(("MCP:", "/")),
+    paths: &[
+        "file_path",
+        "path",
+        "target_directory",
+        "target_file",
+        "working_directory",
+    ],
+    mcp: McpName::Joined("MCP:", "/"),
     implied: &[
         ("beforeShellExecution", "Shell", &["command"]),
         ("beforeReadFile", "Read", &["file_path"]),

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tollgate::config::ExternalPreset;
 
-use super::{Answers, Fields, Preset};
+use super::{Answers, Fields, McpName, Preset};
 
 pub(in crate::commands::hook) const HELP: &str = "\
 Example, in ~/.gemini/settings.json:
@@ -55,9 +55,10 @@ pub(in crate::commands::hook) const PRESET: Preset = Preset {
         "absolute_path",
         "dir_path",
         "path",
+        "paths",
         "directory",
     ],
-    mcp: Some(("mcp_", "_")),
+    mcp: McpName::Apart("mcp_context"),
     implied: &[],
     project: Some("GEMINI_PROJECT_DIR"),
     answers: Answers {

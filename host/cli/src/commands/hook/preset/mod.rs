@@ -30,16 +30,26 @@ pub(super) struct Preset {
     pub(super) fields: Fields,
     /// Events before a tool whose answer can carry other arguments, in every version of the coding agent.
     pub(super) rewrites: &'static [&'static str],
-    /// Members of arguments that hold a path.
+    /// Members of arguments that hold a path, or several.
     pub(super) paths: &'static [&'static str],
-    /// In names of MCP tools: the prefix, and the separator of server and tool.
-    pub(super) mcp: Option<(&'static str, &'static str)>,
+    /// How an event names a tool of an MCP server.
+    pub(super) mcp: McpName,
     /// Events for one tool: the event, its tool, and the members that are its arguments.
     pub(super) implied: &'static [(&'static str, &'static str, &'static [&'static str])],
     /// The environment variable with the project's directory.
     pub(super) project: Option<&'static str>,
     /// The form of its answers.
     pub(super) answers: Answers,
+}
+
+/// How an event names a tool of an MCP server.
+pub(super) enum McpName {
+    /// In the tool's name: the prefix, and the separator of server and tool. A server with the separator in its own name
+    /// is taken for one with the shorter name.
+    Joined(&'static str, &'static str),
+    /// In the members `server_name` and `tool_name` of this member. The tool's name, which the separator makes
+    /// ambiguous, says nothing.
+    Apart(&'static str),
 }
 
 /// Names of members of events.
@@ -94,6 +104,40 @@ pub(super) enum Topic {
     Unknown,
 }
 
+/// A tool of an MCP server of the coding agent.
+#[derive(Debug, PartialEq)]
+pub(super) struct McpTool {
+    pub(super) server: String,
+    pub(super) tool: String,
+}
+
+impl McpName {
+    /// The tool with this name in an event with these members, if it is one of an MCP server.
+    pub(super) fn tool(
+        &self,
+        name: &str,
+        member: impl Fn(&str) -> Option<Value>,
+    ) -> Option<McpTool> {
+        match self {
+            Self::Joined(prefix, between) => {
+                let (server, tool) = name.strip_prefix(prefix)?.split_once(between)?;
+                Some(McpTool {
+                    server: server.into(),
+                    tool: tool.into(),
+                })
+            }
+            Self::Apart(object) => {
+                let object = member(object)?;
+                let text = |key: &str| object.get(key)?.as_str().map(str::to_owned);
+                Some(McpTool {
+                    server: text("server_name")?,
+                    tool: text("tool_name")?,
+                })
+            }
+        }
+    }
+}
+
 impl Preset {
     /// What the event of this name is about.
     pub(super) fn topic(&self, event: &str) -> Topic {
@@ -110,12 +154,6 @@ impl Preset {
         ];
         let found = topics.into_iter().find(|(names, _)| names.contains(&event));
         found.map_or(Topic::Unknown, |(_, topic)| topic)
-    }
-
-    /// The server and the tool, if `name` is a tool of an MCP server.
-    pub(super) fn mcp_tool<'a>(&self, name: &'a str) -> Option<(&'a str, &'a str)> {
-        let (prefix, between) = self.mcp?;
-        name.strip_prefix(prefix)?.split_once(between)
     }
 
     /// The tool of an event that does not name one, and the members that are its arguments.
