@@ -181,8 +181,18 @@ esac
 #[test]
 fn installing_a_toolchain_runs_no_script_of_a_package() {
     for (lang, programs, log, pinned) in [
-        ("js", vec![("npm", NPM), ("node", "#!/bin/sh\n")], "log", "npm ci --ignore-scripts"),
-        ("python", vec![("python3", PYTHON)], "tools/odd/.venv/log", "--require-hashes"),
+        (
+            "js",
+            vec![("npm", NPM), ("node", "#!/bin/sh\n")],
+            "log",
+            "npm ci --ignore-scripts",
+        ),
+        (
+            "python",
+            vec![("python3", PYTHON)],
+            "tools/odd/.venv/log",
+            "--require-hashes",
+        ),
     ] {
         let world = World::empty();
         world.run(&["init"]).exits(0);

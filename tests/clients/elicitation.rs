@@ -18,7 +18,9 @@ fn gate(environment: &str, script: &str) -> (World, Server) {
     let python = installed(environment).join("bin/python");
     let script = repository().join("tests/clients/python").join(script);
     let (python, script) = (python.display().to_string(), script.display().to_string());
-    let init = ["wrap", "--init", "--name", "booking", "--dir", "gate", "--", &python, &script];
+    let init = [
+        "wrap", "--init", "--name", "booking", "--dir", "gate", "--", &python, &script,
+    ];
     world.run(&init).exits(0);
     let file = world.path("gate/tollgate.toml");
     let config = std::fs::read_to_string(&file).unwrap();
@@ -27,7 +29,14 @@ fn gate(environment: &str, script: &str) -> (World, Server) {
     let carried = config.replace(table, &format!("{table}elicitation = true\n"));
     world.write("gate/tollgate.toml", carried);
     let mut command = world.command(binary());
-    command.args(with(&["serve", "--listen", "127.0.0.1:0", "--agent", "client", "--json"]));
+    command.args(with(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--agent",
+        "client",
+        "--json",
+    ]));
     (world, Server::of(&mut command))
 }
 
@@ -54,14 +63,28 @@ fn story(environment: &str, script: &str) {
         "window (Window): boolean, default false",
     ]);
     let nine = ["approvals", "answer", &id, "--yes", "--field", "seats=9"];
-    world.run(&with(&nine)).exits(2).says(&["`seats` is more than 8"]);
-    let two = ["approvals", "answer", &id, "--yes", "--content", r#"{"seats":2}"#];
+    world
+        .run(&with(&nine))
+        .exits(2)
+        .says(&["`seats` is more than 8"]);
+    let two = [
+        "approvals",
+        "answer",
+        &id,
+        "--yes",
+        "--content",
+        r#"{"seats":2}"#,
+    ];
     world.run(&with(&two)).exits(0);
-    call.end().exits(0).says(&["booked 2 seats, window False, note None"]);
+    call.end()
+        .exits(0)
+        .says(&["booked 2 seats, window False, note None"]);
 
     let call = world.begin(&with(&[CALL, &[DATE]].concat()));
     let id = asked(&world);
-    world.run(&with(&["approvals", "answer", &id, "--decline"])).exits(0);
+    world
+        .run(&with(&["approvals", "answer", &id, "--decline"]))
+        .exits(0);
     call.end().exits(0).says(&["not booked: decline"]);
 }
 

@@ -10,7 +10,8 @@ const ASK: &str = r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"na
 
 /// A gate as `tollgate wrap` makes it.
 fn gate(more: &Value) -> Gate {
-    let tool = |name: &str| json!({"name": name, "inputSchema": {"type": "object", "properties": {}}});
+    let tool =
+        |name: &str| json!({"name": name, "inputSchema": {"type": "object", "properties": {}}});
     let mut script = json!({"pages": [{"tools": [tool("book"), tool("sign"), tool("modern")]}]});
     for (name, value) in more.as_object().unwrap() {
         script[name] = value.clone();
@@ -54,20 +55,40 @@ fn a_person_answers_in_another_terminal_while_the_call_waits() {
     lines.send(&ASK.replace("TOOL", "book"));
     let waiting = asked(&gate);
     let id = waiting["id"].as_str().unwrap();
-    assert_eq!(waiting["elicitation"], json!({"upstream": "box", "mode": "form"}), "{waiting}");
+    assert_eq!(
+        waiting["elicitation"],
+        json!({"upstream": "box", "mode": "form"}),
+        "{waiting}"
+    );
     let shown = gate.run(&["approvals", "show", id]).exits(0);
-    let shown = shown.says("the server box asks").says("seats (Seats): integer, required, at least 1");
+    let shown = shown
+        .says("the server box asks")
+        .says("seats (Seats): integer, required, at least 1");
     assert!(!shown.out.contains('\u{202e}'), "{}", shown.out);
-    gate.run(&["approvals", "approve", id, "--yes"]).exits(1).says("approvals answer");
+    gate.run(&["approvals", "approve", id, "--yes"])
+        .exits(1)
+        .says("approvals answer");
     let wrong = ["approvals", "answer", id, "--yes", "--field", "seats=none"];
     gate.run(&wrong).exits(2).says("`seats` is not a number");
-    assert_eq!(gate.log().matches("\"result\":{\"action\"").count(), 0, "nothing was sent");
+    assert_eq!(
+        gate.log().matches("\"result\":{\"action\"").count(),
+        0,
+        "nothing was sent"
+    );
     let right = ["approvals", "answer", id, "--yes", "--field", "seats=2"];
     gate.run(&right).exits(0).says("the server gets it");
     let answer = lines.answer(&json!(7));
-    assert_eq!(result_of(&answer), r#"book got {"action":"accept","content":{"seats":2}}"#);
-    gate.run(&["runs", "show"]).exits(0).says("question").says("answered");
-    gate.run(&["approvals", "answer", id, "--decline"]).exits(1).says("consumed already");
+    assert_eq!(
+        result_of(&answer),
+        r#"book got {"action":"accept","content":{"seats":2}}"#
+    );
+    gate.run(&["runs", "show"])
+        .exits(0)
+        .says("question")
+        .says("answered");
+    gate.run(&["approvals", "answer", id, "--decline"])
+        .exits(1)
+        .says("consumed already");
     lines.end();
 }
 
@@ -81,9 +102,18 @@ fn it_is_refused_unless_it_is_carried() {
     }));
     assert!(!gate.log().contains("elicitation"), "it is not declared");
     let reply = gate.call("book", "{}");
-    assert!(text(&reply).contains("refuses elicitation/create"), "{reply}");
+    assert!(
+        text(&reply).contains("refuses elicitation/create"),
+        "{reply}"
+    );
     let modern = gate.call("modern", "{}");
-    assert!(modern["message"].as_str().unwrap().contains("`elicitation`"), "{modern}");
+    assert!(
+        modern["message"]
+            .as_str()
+            .unwrap()
+            .contains("`elicitation`"),
+        "{modern}"
+    );
     assert_eq!(gate.json(&["approvals", "list"]), json!([]));
 }
 
@@ -119,7 +149,10 @@ fn both_forms_of_the_protocol_carry_pages_and_forms() {
     let got = r#"modern got {"a":{"action":"decline"},"b":{"action":"accept"}}"#;
     assert_eq!(result_of(&answer), got);
     let log = gate.log();
-    let last = log.lines().rfind(|line| line.contains("tools/call")).unwrap();
+    let last = log
+        .lines()
+        .rfind(|line| line.contains("tools/call"))
+        .unwrap();
     let sent: Value = serde_json::from_str(last).unwrap();
     assert_eq!(sent["params"]["requestState"], "opaque");
     lines.end();
@@ -132,8 +165,11 @@ fn what_policy_denies_never_reaches_a_person_or_the_server() {
         "api_key": {"type": "string"}}}});
     let gate = gate(&json!({"asks": {"sign": page, "book": secret}}));
     carried(&gate);
-    gate.policy("no-pages", "forbid (principal, action == Tollgate::Action::\"elicit_input\", resource) \
-        when { context.host like \"*.example\" };");
+    gate.policy(
+        "no-pages",
+        "forbid (principal, action == Tollgate::Action::\"elicit_input\", resource) \
+        when { context.host like \"*.example\" };",
+    );
     let denied = gate.call("sign", "{}");
     assert_eq!(text(&denied), r#"sign got {"action":"decline"}"#);
     let refused = gate.call("book", "{}");
@@ -154,7 +190,8 @@ fn a_client_that_gives_up_ends_what_is_asked() {
         let all = gate.json(&["approvals", "list", "--all"]);
         if all[0]["state"] == "cancelled" {
             assert!(!gate.log().contains("\"action\":\"accept\""));
-            gate.run(&["approvals", "answer", &id, "--yes", "--field", "seats=2"]).exits(1);
+            gate.run(&["approvals", "answer", &id, "--yes", "--field", "seats=2"])
+                .exits(1);
             return lines.end();
         }
         thread::sleep(Duration::from_millis(50));

@@ -240,7 +240,10 @@ fn a_denial_that_cannot_be_printed_blocks() {
     for output in [">&-", ">/dev/null", ">/dev/full"] {
         let denied = tell(output, "/srv/shop/.github/workflows/ci.yml");
         let denied = denied.exits(2);
-        assert!(denied.err.contains("blocked by Tollgate"), "{output}: {denied:?}");
+        assert!(
+            denied.err.contains("blocked by Tollgate"),
+            "{output}: {denied:?}"
+        );
         // It may run with the resolved path only.
         tell(output, "/srv/shop/docs/../readme.md").exits(2);
     }

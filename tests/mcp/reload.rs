@@ -214,7 +214,11 @@ async fn a_watched_file_is_put_into_force_if_its_owner_may_activate_policies() {
 /// What several accounts can write has no known author.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watched_file_that_others_can_write_is_not_put_into_force() {
-    for (path, mode) in [("policies/more.cedar", 0o666), ("policies", 0o777), ("tollgate.toml", 0o666)] {
+    for (path, mode) in [
+        ("policies/more.cedar", 0o666),
+        ("policies", 0o777),
+        ("tollgate.toml", 0o666),
+    ] {
         let mut watched = watched("[\"operator\", \"security\"]", true).await;
         let change = watched
             .close(|world| {

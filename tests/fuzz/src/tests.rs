@@ -101,20 +101,37 @@ fn a_fault_is_saved_once_and_replayed() {
     let fine = played(&found, "0", false);
     assert!(fine.status.success(), "{}", told(&fine));
     let summary = format!("{SUMMARY} broken 0");
-    assert!(told(&fine).lines().any(|line| line == summary), "{}", told(&fine));
+    assert!(
+        told(&fine).lines().any(|line| line == summary),
+        "{}",
+        told(&fine)
+    );
 
     // The loop ends with the first fault, made small.
     let broken = played(&found, "3600", true);
     assert!(!broken.status.success());
-    let files: Vec<_> = fs::read_dir(&found).unwrap().map(|f| f.unwrap().path()).collect();
+    let files: Vec<_> = fs::read_dir(&found)
+        .unwrap()
+        .map(|f| f.unwrap().path())
+        .collect();
     let [file] = files.as_slice() else {
         panic!("{files:?}: {}", told(&broken))
     };
     let input = fs::read(file).unwrap();
     assert!(input.len() > 18, "it breaks the rule");
-    let again = format!("saved as {}; again with: cargo test -p tollgate-fuzz", file.display());
-    assert!(told(&broken).lines().any(|line| line.starts_with(&again)), "{}", told(&broken));
-    assert!(dir.path().join("last").exists(), "for a fault that ends the process");
+    let again = format!(
+        "saved as {}; again with: cargo test -p tollgate-fuzz",
+        file.display()
+    );
+    assert!(
+        told(&broken).lines().any(|line| line.starts_with(&again)),
+        "{}",
+        told(&broken)
+    );
+    assert!(
+        dir.path().join("last").exists(),
+        "for a fault that ends the process"
+    );
 
     // From then on it is played first: no variant is needed to find it.
     fs::remove_file(dir.path().join("last")).unwrap();

@@ -132,9 +132,7 @@ impl Story {
             channel: "rest",
             token_makers: &makers,
         };
-        self.gate
-            .answer_elicitation(&user(by), id, response)
-            .await
+        self.gate.answer_elicitation(&user(by), id, response).await
     }
 
     fn state(&self, id: ApprovalId) -> ApprovalState {
@@ -176,35 +174,63 @@ async fn a_person_answers_and_the_server_gets_what_fits_the_form() {
     let calling = story.call(agent("support"), "box__read", question("seats"));
     let row = story.asked().await;
     let summary = row.elicitation.as_ref().unwrap();
-    assert_eq!((summary.upstream.as_str(), summary.mode), ("box", ElicitationMode::Form));
+    assert_eq!(
+        (summary.upstream.as_str(), summary.mode),
+        ("box", ElicitationMode::Form)
+    );
     let view = story.gate.approval(&user("alice"), row.id).await.unwrap();
     let shown = view.question.unwrap();
     assert_eq!(shown.fields[0].name, "seats");
     assert!(!shown.message.contains('\u{202e}'));
     assert!(!view.arguments.unwrap().contains('\u{202e}'));
 
-    let wrong = story.answer("alice", row.id, Accept, json!({"seats": 0})).await;
+    let wrong = story
+        .answer("alice", row.id, Accept, json!({"seats": 0}))
+        .await;
     assert!(matches!(wrong, Err(ApprovalError::Input(_))), "{wrong:?}");
     assert_eq!(story.got(), [], "nothing has reached the server");
-    let taken = story.answer("alice", row.id, Accept, json!({"seats": 73_519.0})).await;
+    let taken = story
+        .answer("alice", row.id, Accept, json!({"seats": 73_519.0}))
+        .await;
     assert_eq!(taken.unwrap().state, ApprovalState::Approved);
     let answer = calling.await.unwrap();
     assert!(is_released(&answer), "{answer:?}");
-    assert_eq!(story.got(), [Ok(json!({"action": "accept", "content": {"seats": 73_519}}))]);
+    assert_eq!(
+        story.got(),
+        [Ok(
+            json!({"action": "accept", "content": {"seats": 73_519}})
+        )]
+    );
     assert_eq!(story.state(row.id), ApprovalState::Consumed);
-    assert_eq!(story.decided(&answer), [Outcome::Allow, Outcome::Allow], "asked, and sent");
+    assert_eq!(
+        story.decided(&answer),
+        [Outcome::Allow, Outcome::Allow],
+        "asked, and sent"
+    );
 
     let answers = story.answers(&answer);
     let answered = answers[0].elicitation.as_ref().unwrap();
-    assert_eq!((answers.len(), answered.action, answered.size), (1, Accept, 15));
+    assert_eq!(
+        (answers.len(), answered.action, answered.size),
+        (1, Accept, 15)
+    );
     assert!(answers[0].approve && answered.content.is_some());
-    assert_eq!(answered.capture.unwrap().payload, None, "its values are not kept");
+    assert_eq!(
+        answered.capture.unwrap().payload,
+        None,
+        "its values are not kept"
+    );
     for record in records(&story.gate, answer.run.unwrap()) {
         let text = serde_json::to_string(&record).unwrap();
         assert!(!text.contains("73519") && !text.contains("many?"), "{text}");
     }
-    let again = story.answer("alice", row.id, Accept, json!({"seats": 1})).await;
-    assert!(matches!(again, Err(ApprovalError::Resolved { .. })), "{again:?}");
+    let again = story
+        .answer("alice", row.id, Accept, json!({"seats": 1}))
+        .await;
+    assert!(
+        matches!(again, Err(ApprovalError::Resolved { .. })),
+        "{again:?}"
+    );
 }
 
 #[tokio::test]
@@ -229,17 +255,33 @@ async fn what_policy_denies_is_shown_to_nobody() {
         // The gate itself refuses these.
         (question("password"), None),
     ] {
-        let answer = story.call(agent("support"), "box__read", question).await.unwrap();
+        let answer = story
+            .call(agent("support"), "box__read", question)
+            .await
+            .unwrap();
         assert!(is_released(&answer), "the call goes on");
-        assert_eq!(story.decided(&answer).last().copied(), outcome.or(Some(Outcome::Deny)));
+        assert_eq!(
+            story.decided(&answer).last().copied(),
+            outcome.or(Some(Outcome::Deny))
+        );
     }
     let got: Vec<Value> = story.got().into_iter().map(Result::unwrap).collect();
     let declined = json!({"action": "decline"});
-    assert_eq!(got, [declined.clone(), declined, json!({"action": "cancel"})]);
-    let all = story.gate.ledger().reader().approvals(&ApprovalFilter::default());
+    assert_eq!(
+        got,
+        [declined.clone(), declined, json!({"action": "cancel"})]
+    );
+    let all = story
+        .gate
+        .ledger()
+        .reader()
+        .approvals(&ApprovalFilter::default());
     assert_eq!(all.unwrap(), [], "no person was asked");
     let malformed = json!({"message": "m", "requestedSchema": {"type": "array"}});
-    let answer = story.call(agent("support"), "box__read", malformed).await.unwrap();
+    let answer = story
+        .call(agent("support"), "box__read", malformed)
+        .await
+        .unwrap();
     assert!(is_released(&answer));
     assert!(story.got().pop().unwrap().is_err());
 }
@@ -253,26 +295,52 @@ async fn only_a_person_who_may_answers() {
     let eve = story.answer("eve", id, Accept, seats()).await;
     assert!(matches!(eve, Err(ApprovalError::Denied(_))), "{eve:?}");
     let view = story.gate.approval(&user("dana"), id).await;
-    let hidden = view.map_or(true, |view| view.question.is_none() && view.arguments.is_none());
+    let hidden = view.map_or(true, |view| {
+        view.question.is_none() && view.arguments.is_none()
+    });
     assert!(hidden, "who may not answer sees nothing of it");
     // A token that eve made could be used by eve.
-    let made = story.answer_by_token_of("alice", id, Accept, seats(), &["eve"]).await;
-    assert!(matches!(made, Err(ApprovalError::TokenOfAsker { .. })), "{made:?}");
+    let made = story
+        .answer_by_token_of("alice", id, Accept, seats(), &["eve"])
+        .await;
+    assert!(
+        matches!(made, Err(ApprovalError::TokenOfAsker { .. })),
+        "{made:?}"
+    );
     // The agent resumes and withdraws approvals, and this is none.
     let caller = agent("support");
     let gate = &story.gate;
-    assert!(matches!(gate.pending_call(&caller, id), Err(ApprovalError::NotFound(_))));
+    assert!(matches!(
+        gate.pending_call(&caller, id),
+        Err(ApprovalError::NotFound(_))
+    ));
     let withdrawn = gate.withdraw(&caller, id).await;
     assert!(matches!(withdrawn, Err(ApprovalError::NotFound(_))));
     let approved = approve(gate, "dana", id).await;
-    assert!(matches!(approved, Err(ApprovalError::Question(_))), "{approved:?}");
-    assert_eq!((story.got(), story.state(id)), (vec![], ApprovalState::Pending));
-    story.answer("alice", id, Decline, Value::Null).await.unwrap();
+    assert!(
+        matches!(approved, Err(ApprovalError::Question(_))),
+        "{approved:?}"
+    );
+    assert_eq!(
+        (story.got(), story.state(id)),
+        (vec![], ApprovalState::Pending)
+    );
+    story
+        .answer("alice", id, Decline, Value::Null)
+        .await
+        .unwrap();
     let answer = calling.await.unwrap();
     assert_eq!(story.got(), [Ok(json!({"action": "decline"}))]);
     assert_eq!(story.state(id), ApprovalState::Rejected);
-    assert!(is_released(&answer), "a refusal ends the question, not the call");
-    let counted: Vec<bool> = story.answers(&answer).iter().map(|a| a.took_effect).collect();
+    assert!(
+        is_released(&answer),
+        "a refusal ends the question, not the call"
+    );
+    let counted: Vec<bool> = story
+        .answers(&answer)
+        .iter()
+        .map(|a| a.took_effect)
+        .collect();
     assert_eq!(counted, [false, true]);
 }
 
@@ -282,9 +350,16 @@ async fn who_makes_the_calls_of_a_run_never_answers_in_it() {
     let calling = story.call(Caller::User("alice".into()), "box__read", question("seats"));
     let id = story.asked().await.id;
     for action in [Accept, Decline, Cancel] {
-        let content = if action == Accept { json!({"seats": 2}) } else { Value::Null };
+        let content = if action == Accept {
+            json!({"seats": 2})
+        } else {
+            Value::Null
+        };
         let own = story.answer("alice", id, action, content).await;
-        assert!(matches!(own, Err(ApprovalError::OwnQuestion { .. })), "{own:?}");
+        assert!(
+            matches!(own, Err(ApprovalError::OwnQuestion { .. })),
+            "{own:?}"
+        );
     }
     assert_eq!(story.state(id), ApprovalState::Pending);
     story.world.pass(600);
@@ -298,11 +373,20 @@ async fn a_policy_names_whose_answer_is_needed() {
     let story = Story::new("").await;
     let calling = story.call(agent("support"), "box__write", question("seats"));
     let row = story.asked().await;
-    assert_eq!(row.requirement.roles(), BTreeSet::from(["finance".to_owned()]));
+    assert_eq!(
+        row.requirement.roles(),
+        BTreeSet::from(["finance".to_owned()])
+    );
     let seats = || json!({"seats": 2});
     let alice = story.answer("alice", row.id, Accept, seats()).await;
-    assert!(matches!(alice, Err(ApprovalError::RoleMissing { .. })), "{alice:?}");
-    story.answer("frank", row.id, Accept, seats()).await.unwrap();
+    assert!(
+        matches!(alice, Err(ApprovalError::RoleMissing { .. })),
+        "{alice:?}"
+    );
+    story
+        .answer("frank", row.id, Accept, seats())
+        .await
+        .unwrap();
     let answer = calling.await.unwrap();
     assert_eq!(story.decided(&answer), [Outcome::Escalate, Outcome::Allow]);
     assert_eq!(story.got().len(), 1);
@@ -336,7 +420,10 @@ async fn a_halt_ends_what_is_asked() {
     assert_eq!(outcome(&story.gate, &answer).status, Status::Halted);
     assert_eq!(story.state(id), ApprovalState::Cancelled);
     let late = story.answer("alice", id, Accept, json!({"seats": 2})).await;
-    assert!(matches!(late, Err(ApprovalError::Resolved { .. })), "{late:?}");
+    assert!(
+        matches!(late, Err(ApprovalError::Resolved { .. })),
+        "{late:?}"
+    );
     assert_eq!(story.got(), []);
 }
 
@@ -360,15 +447,20 @@ async fn capture_keeps_the_fields_that_it_names() {
     let answered = story.gate.answer_elicitation(&alice, id, response);
     answered.await.unwrap();
     let answer = calling.await.unwrap();
-    assert_eq!(story.got(), [Ok(json!({"action": "accept", "content": {"seats": 42}}))]);
+    assert_eq!(
+        story.got(),
+        [Ok(json!({"action": "accept", "content": {"seats": 42}}))]
+    );
     let reader = story.gate.ledger().reader();
     let records = reader.records_of_run(answer.run.unwrap()).unwrap();
-    let kept = records.iter().find_map(|(index, record)| match &record.event {
-        Event::ApprovalAnswered(answered) => {
-            Some((*index, answered.elicitation.as_ref()?.capture?))
-        }
-        _ => None,
-    });
+    let kept = records
+        .iter()
+        .find_map(|(index, record)| match &record.event {
+            Event::ApprovalAnswered(answered) => {
+                Some((*index, answered.elicitation.as_ref()?.capture?))
+            }
+            _ => None,
+        });
     let (index, kept) = kept.unwrap();
     let kept = story.gate.captured(index, kept).unwrap();
     assert_eq!(kept.as_deref(), Some(r#"{"seats":42}"#));
@@ -380,8 +472,14 @@ async fn a_call_asks_no_more_than_its_share() {
     let mut questions = vec![question("denied"); 20];
     let last = questions.pop().unwrap();
     story.scripted.script().asks = questions;
-    let answer = story.call(agent("support"), "box__read", last).await.unwrap();
+    let answer = story
+        .call(agent("support"), "box__read", last)
+        .await
+        .unwrap();
     assert_eq!(story.decided(&answer).len(), 16);
     let got = story.got();
-    assert_eq!((got.len(), &got[19]), (20, &Ok(json!({"action": "cancel"}))));
+    assert_eq!(
+        (got.len(), &got[19]),
+        (20, &Ok(json!({"action": "cancel"})))
+    );
 }

@@ -304,7 +304,9 @@ async fn answer_input(input: Input, cx: &Context<'_>) -> Result<Exit, Failure> {
                 cx.out.text(&approval::whole(&view, cx.out.width()))?;
             }
             let question = match view.elicitation.as_ref().map(|asked| asked.mode) {
-                Some(ElicitationMode::Url) => "Will you open this page, and does it belong to this server?",
+                Some(ElicitationMode::Url) => {
+                    "Will you open this page, and does it belong to this server?"
+                }
                 _ => "Send these values to this server?",
             };
             if ask && !agreed(question, cx)? {

@@ -50,7 +50,8 @@ has one JSON object per call or other event: {timestamp, level, message, target}
 span_id, decision, tool, outcome}. It never has a payload.";
 
 /// What is said of changed files.
-const NOTICED: &str = "files have changed, and are not in force: `tollgate reload` puts them into force";
+const NOTICED: &str =
+    "files have changed, and are not in force: `tollgate reload` puts them into force";
 /// How long running calls may take to end.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long open connections may take to end after that.
@@ -362,13 +363,11 @@ async fn served(
     let stop = CancellationToken::new();
     let _stopped = stop.clone().drop_guard();
     let watching = async {
-        let watch = reload::watch(server.gate().clone(), stop.clone(), |change| {
-            match change {
-                FileChange::Activated => report_reload(Ok(()), cx),
-                FileChange::Noticed => remark(cx, NOTICED),
-                FileChange::Refused(ReloadError::Load(error)) => report_reload(Err(error), cx),
-                FileChange::Refused(error) => refuse_change(&Failure::plain(error.to_string()), cx),
-            }
+        let watch = reload::watch(server.gate().clone(), stop.clone(), |change| match change {
+            FileChange::Activated => report_reload(Ok(()), cx),
+            FileChange::Noticed => remark(cx, NOTICED),
+            FileChange::Refused(ReloadError::Load(error)) => report_reload(Err(error), cx),
+            FileChange::Refused(error) => refuse_change(&Failure::plain(error.to_string()), cx),
         });
         if let Err(error) = watch.await {
             remark(

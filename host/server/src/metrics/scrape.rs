@@ -7,7 +7,7 @@ use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet},
     metrics::MetricType,
 };
-use tollgate::stats::{Histogram, CallEnd, Totals};
+use tollgate::stats::{CallEnd, Histogram, Totals};
 use tollgate_model::{record::Status, span::decision_action};
 
 use super::Sample;

@@ -78,12 +78,15 @@ pub(super) fn files(config: &Config) -> BTreeSet<PathBuf> {
     }
     all.extend(config.components.values().map(|c| c.path.clone()));
     all.extend(config.capture.rules.iter().cloned());
-    all.extend(config.external.values().filter_map(|external| {
-        match &external.tools {
-            ExternalTools::File(file) => Some(file.clone()),
-            ExternalTools::Preset(_) => None,
-        }
-    }));
+    all.extend(
+        config
+            .external
+            .values()
+            .filter_map(|external| match &external.tools {
+                ExternalTools::File(file) => Some(file.clone()),
+                ExternalTools::Preset(_) => None,
+            }),
+    );
     all
 }
 
@@ -110,7 +113,10 @@ pub(super) fn check_private(files: &BTreeSet<PathBuf>) -> Result<(), AuthorError
         }
         let real = fs::canonicalize(file).map_err(|e| AuthorError::io(file, &e))?;
         let links = [file.as_path(), real.as_path()];
-        for path in links.into_iter().flat_map(|path| [Some(path), path.parent()]) {
+        for path in links
+            .into_iter()
+            .flat_map(|path| [Some(path), path.parent()])
+        {
             path.map_or(Ok(()), is_private)?;
         }
     }

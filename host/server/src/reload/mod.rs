@@ -143,7 +143,10 @@ async fn activate(gate: &Gate, versions: &mut FileVersions) -> Result<(), Reload
     let after = FileVersions::of(&gate.ruleset().config);
     let by = match users.is_empty() {
         true => BY.to_owned(),
-        false => format!("{BY}, for {}", users.into_iter().collect::<Vec<_>>().join(", ")),
+        false => format!(
+            "{BY}, for {}",
+            users.into_iter().collect::<Vec<_>>().join(", ")
+        ),
     };
     gate.reload(&by).await?;
     *versions = after;
@@ -160,7 +163,9 @@ async fn permitted_authors(
     authors::check_private(&BTreeSet::from([file.clone()]))?;
     // Only its owner can have written it, so it is read for the files that it names.
     let after = Config::read(file).map_err(LoadError::from)?;
-    let files = authors::files(before).into_iter().chain(authors::files(&after));
+    let files = authors::files(before)
+        .into_iter()
+        .chain(authors::files(&after));
     authors::check_private(&files.collect())?;
     let mut changed = versions.changed(&FileVersions::of(&after));
     if changed.is_empty() {

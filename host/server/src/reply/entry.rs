@@ -5,7 +5,7 @@ use tollgate_model::{
     ids::{ApprovalId, DecisionId, RunId},
     record::{
         AdministrativeAct, ApprovalAnswered, ApprovalEscalated, ApprovalResolved, BundleActivated,
-        ElicitationAction,        CallInvalid, DecisionRecord, Event, Halt, Record, RunEnded,
+        CallInvalid, DecisionRecord, ElicitationAction, Event, Halt, Record, RunEnded,
     },
 };
 use utoipa::ToSchema;

@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use tollgate::{
-    elicitation::ElicitationView, enforce, enforce::Answer, enforce::Verdict, gate::AuthorizedCall, gate::Gate, tool::Content,
+    elicitation::ElicitationView, enforce, enforce::Answer, enforce::Verdict, gate::AuthorizedCall,
+    gate::Gate, tool::Content,
 };
 use tollgate_ledger::{ApprovalAnswer, ApprovalRow, EarlierRejection, Token};
 use tollgate_model::{

@@ -238,12 +238,20 @@ pub(super) async fn answer_elicitation(
         (None, Some(texts)) => GivenInput::Texts(texts),
         (Some(_), Some(_)) => {
             let detail = "give either `content` or `fields`";
-            return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_input", detail));
+            return Err(Problem::new(
+                StatusCode::BAD_REQUEST,
+                "invalid_input",
+                detail,
+            ));
         }
     };
     if body.action == ElicitationAction::Accept && body.digest.is_none() {
         let detail = "`accept` needs the `digest` of the question that was shown";
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_input", detail));
+        return Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_input",
+            detail,
+        ));
     }
     let response = ElicitationResponse {
         action: body.action,

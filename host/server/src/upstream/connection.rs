@@ -267,8 +267,8 @@ impl Connection {
             Ok(handle) => handle,
             Err(error) => return Err(CallResult::NotSent(told(&error))),
         };
-        let _elicits = (terms.elicitor.as_ref())
-            .map(|elicitor| self.heard.elicits(&handle.id, elicitor));
+        let _elicits =
+            (terms.elicitor.as_ref()).map(|elicitor| self.heard.elicits(&handle.id, elicitor));
         let mut reports = self.heard.reports(handle.progress_token.clone());
         loop {
             match next(terms.stop.wait(), &mut handle.rx, &mut reports).await {

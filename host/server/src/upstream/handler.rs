@@ -231,7 +231,8 @@ impl ClientHandler for Handler {
             Some(InboundStreamOrigin::OutboundRequest(request)) => Some(request),
             Some(InboundStreamOrigin::Unassociated) | None => None,
         };
-        let unknown = "a person is asked only during a call, and it is not known which call this is about";
+        let unknown =
+            "a person is asked only during a call, and it is not known which call this is about";
         let elicitor = self.heard.eliciting(stream);
         let elicitor = elicitor.ok_or_else(|| ErrorData::invalid_request(unknown, None))?;
         let params = request.params.unwrap_or_default();

@@ -67,7 +67,9 @@ impl RequiredInput {
             return Err("it does not say what for".into());
         }
         if requests.len() > MAX_QUESTIONS {
-            return Err(format!("it asks more than {MAX_QUESTIONS} questions at once"));
+            return Err(format!(
+                "it asks more than {MAX_QUESTIONS} questions at once"
+            ));
         }
         let mut questions = BTreeMap::new();
         for (key, request) in requests {

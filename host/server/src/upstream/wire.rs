@@ -176,7 +176,10 @@ impl Wire {
             return None;
         };
         message.insert("jsonrpc".into(), "2.0".into());
-        if message.get("method").is_some_and(|method| method == ELICITATION) {
+        if message
+            .get("method")
+            .is_some_and(|method| method == ELICITATION)
+        {
             return elicitation(&mut message);
         }
         if message.get("method").is_some_and(Value::is_string) {

@@ -162,9 +162,7 @@ impl StepBuilder {
             ApprovalState::Rejected => StepOutcome::Rejected,
             ApprovalState::Expired => StepOutcome::Expired,
             ApprovalState::Cancelled => StepOutcome::Cancelled,
-            ApprovalState::Pending
-            | ApprovalState::Approved
-            | ApprovalState::Consumed => return,
+            ApprovalState::Pending | ApprovalState::Approved | ApprovalState::Consumed => return,
         };
         // The outcome of a call that has ended is not changed.
         for call in resolved.enclosing_calls.iter().chain([&resolved.call]) {

@@ -47,7 +47,10 @@ impl Played {
         let bench = Bench {
             cargo: &|arguments: &[&str]| {
                 let mut command = Command::new("sh");
-                command.arg(path("cargo.sh")).args(arguments).env("HOW", path("how"));
+                command
+                    .arg(path("cargo.sh"))
+                    .args(arguments)
+                    .env("HOW", path("how"));
                 command
             },
             work: path("work"),
@@ -102,7 +105,10 @@ fn an_input_that_ends_the_process_is_saved() {
     assert_eq!(fs::read(&file).unwrap(), b"small");
     let name = file.file_name().unwrap().to_string_lossy().into_owned();
     let digits = name.strip_prefix("broken-").unwrap();
-    assert!(digits.bytes().all(|b| b.is_ascii_hexdigit()), "tests replay it: {name}");
+    assert!(
+        digits.bytes().all(|b| b.is_ascii_hexdigit()),
+        "tests replay it: {name}"
+    );
     assert_eq!(played.lines, [fine(60), broken(&file)]);
 }
 
@@ -111,7 +117,11 @@ fn an_input_that_ends_the_process_is_saved() {
 fn a_target_that_cannot_be_played_ends_the_task() {
     let played = Played::by("fails", 2);
     assert_eq!(played.lines, [fine(120)]);
-    assert!(played.error.is_some_and(|error| error.starts_with("broken: its test failed")));
+    assert!(
+        played
+            .error
+            .is_some_and(|error| error.starts_with("broken: its test failed"))
+    );
     let dir = played.dir.path().join("found");
     assert_eq!(fs::read_dir(dir).unwrap().count(), 0);
 }

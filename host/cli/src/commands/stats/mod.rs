@@ -9,7 +9,7 @@ use serde::Serialize;
 use tollgate::{
     config::Config,
     ids::Clock,
-    stats::{Approvals, StatEvent, StatScope, Quantiles, Summary, ToolSummary, Watcher, ratio},
+    stats::{Approvals, Quantiles, StatEvent, StatScope, Summary, ToolSummary, Watcher, ratio},
 };
 use tollgate_ledger::{LedgerReader, Order, RecordFilter};
 use tollgate_model::{decision::Outcome, time::Timestamp};

@@ -53,8 +53,15 @@ fn a_change_has_the_owners_of_file_and_directory_as_authors() {
     fs::write(dir.path().join("policies/new.cedar"), "").unwrap();
     fs::remove_file(dir.path().join("policies/more/b.cedar")).unwrap();
     let changed = before.changed(&FileVersions::of(&config));
-    for name in ["policies/a.cedar", "policies/new.cedar", "policies/more/b.cedar"] {
-        assert!(changed.contains(&dir.path().join(name)), "{name}: {changed:?}");
+    for name in [
+        "policies/a.cedar",
+        "policies/new.cedar",
+        "policies/more/b.cedar",
+    ] {
+        assert!(
+            changed.contains(&dir.path().join(name)),
+            "{name}: {changed:?}"
+        );
     }
     assert!(!changed.contains(&config.file));
     let own = rustix::process::geteuid().as_raw();
