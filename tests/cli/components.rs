@@ -1,6 +1,6 @@
 //! Registering components: what is in a file is found out in a process of its own, with limits.
 
-use std::{fs, process::Stdio};
+use std::{fs, os::unix::fs::PermissionsExt as _, process::Stdio};
 
 use serde_json::Value;
 use tollgate_testkit::{
@@ -148,4 +148,71 @@ fn the_compiler_is_limited() {
         said.contains("Refused"),
         "an empty file is not a component: {said}"
     );
+}
+
+/// A stand-in for a package manager: runs the scripts of packages unless it is told not to, as the real one does.
+const NPM: &str = r#"#!/bin/sh
+echo "npm $*" >> "$(dirname "$0")/../log"
+case " $* " in *" --ignore-scripts "*) ;; *) sh ./postinstall.sh ;; esac
+mkdir -p node_modules
+"#;
+
+/// A stand-in for Python, with its `venv` and `pip`. Packages without a hash are built, which runs their code.
+const PYTHON: &str = r#"#!/bin/sh
+log="$(dirname "$0")/../log"
+case "$1 $2" in
+"-m venv")
+  mkdir -p .venv/bin
+  cp "$0" .venv/bin/python
+  : > .venv/log ;;
+"-m pip")
+  echo "pip $*" >> "$log"
+  case " $* " in
+  *" install "*)
+    case " $* " in *" --require-hashes "*) ;; *) sh ./postinstall.sh ;; esac
+    case " $* " in *" --only-binary :all: "*) ;; *) sh ./postinstall.sh ;; esac
+    case " $* " in *" --no-deps "*) ;; *) sh ./postinstall.sh ;; esac ;;
+  esac ;;
+esac
+"#;
+
+/// The toolchain of a project is installed without code of its packages: what is in the project decides which they
+/// are.
+#[test]
+fn installing_a_toolchain_runs_no_script_of_a_package() {
+    for (lang, programs, log, pinned) in [
+        (
+            "js",
+            vec![("npm", NPM), ("node", "#!/bin/sh\n")],
+            "log",
+            "npm ci --ignore-scripts",
+        ),
+        (
+            "python",
+            vec![("python3", PYTHON)],
+            "tools/odd/.venv/log",
+            "--require-hashes",
+        ),
+    ] {
+        let world = World::empty();
+        world.run(&["init"]).exits(0);
+        world.run(&["new", "odd", "--lang", lang]).exits(0);
+        world.write("tools/odd/postinstall.sh", "touch ran");
+        fs::create_dir(world.path("bin")).unwrap();
+        for (name, script) in programs {
+            let path = world.path("bin").join(name);
+            fs::write(&path, script).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let mut command = world.command(binary());
+        let path = std::env::var("PATH").unwrap();
+        command
+            .args(["component", "build", "tools/odd"])
+            .env("PATH", format!("{}:{path}", world.path("bin").display()));
+        // There is nothing to build with after that.
+        assert!(!command.output().unwrap().status.success());
+        let log = fs::read_to_string(world.path(log)).unwrap();
+        assert!(log.contains(pinned), "{lang}: {log}");
+        assert!(!world.path("tools/odd/ran").exists(), "{lang}: {log}");
+    }
 }

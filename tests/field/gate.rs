@@ -136,7 +136,11 @@ impl Gate {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(binary());
+        self.environment(Command::new(binary()))
+    }
+
+    /// A program in the gate's directory.
+    fn environment(&self, mut command: Command) -> Command {
         let ours = |name: &str| {
             name.starts_with("NEXTEST") || name.starts_with("RUST") || name.starts_with("CARGO")
         };
@@ -173,6 +177,22 @@ impl Gate {
         command.arg("--config").arg(self.config()).args(args);
         let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
         // It may end before it has read all of it.
+        drop(child.stdin.take().unwrap().write_all(input));
+        Ran::of(child.wait_with_output().unwrap())
+    }
+
+    /// `tollgate --config GATE ARGS` with this on standard input, and standard output as the shell has it: `>&-`.
+    pub(crate) fn run_with_output(&self, output: &str, args: &[&str], input: &[u8]) -> Ran {
+        let words: Vec<String> = args.iter().map(|word| format!("'{word}'")).collect();
+        let script = format!(
+            "exec '{}' --config '{}' {} {output}",
+            binary().display(),
+            self.config().display(),
+            words.join(" ")
+        );
+        let mut shell = self.environment(Command::new("sh"));
+        shell.arg("-c").arg(script).stdin(Stdio::piped());
+        let mut child = shell.spawn().unwrap();
         drop(child.stdin.take().unwrap().write_all(input));
         Ran::of(child.wait_with_output().unwrap())
     }

@@ -227,6 +227,30 @@ fn an_unknown_event_is_counted_and_runs_no_tool_undecided() {
     ran.exits(1).says("remove this hook from the event");
 }
 
+/// A coding agent that does not get the answer is stopped by the exit code.
+#[test]
+fn a_denial_that_cannot_be_printed_blocks() {
+    let hooked = Hooked::new(&[NO_WORKFLOWS]);
+    let hook = ["hook", "claude-code", "--agent", "client"];
+    let write = |path: &str| before("Write", &json!({"file_path": path, "content": "x"}));
+    let tell = |output: &str, path: &str| {
+        let event = write(path).to_string();
+        hooked.gate.run_with_output(output, &hook, event.as_bytes())
+    };
+    for output in [">&-", ">/dev/null", ">/dev/full"] {
+        let denied = tell(output, "/srv/shop/.github/workflows/ci.yml");
+        let denied = denied.exits(2);
+        assert!(
+            denied.err.contains("blocked by Tollgate"),
+            "{output}: {denied:?}"
+        );
+        // It may run with the resolved path only.
+        tell(output, "/srv/shop/docs/../readme.md").exits(2);
+    }
+    // Nothing is said of a call without an objection.
+    tell(">&-", "/srv/shop/readme.md").exits(0);
+}
+
 /// An input that is not an event, or that has a member twice, blocks the call.
 #[test]
 fn an_event_that_cannot_be_understood_blocks() {

@@ -1,9 +1,26 @@
 //! Changed files take effect as a whole, and clients are notified of changed tools.
 
+use std::{
+    fs::{Permissions, set_permissions},
+    ops::ControlFlow,
+    os::unix::fs::PermissionsExt as _,
+    time::Duration,
+};
+
 use serde_json::json;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tollgate::gate::Gate;
+use tollgate_ledger::RecordFilter;
+use tollgate_model::record::{AdminAction, Event};
+use tollgate_server::{
+    auth::peer::{self, PeerCredentials},
+    reload::{self, FileChange, ReloadError},
+};
 use tollgate_testkit::{
     mcp::{Client, Era, PATIENCE, decision, is_ok, world},
     serve::Server,
+    world::{World, call, is_released},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -13,7 +30,6 @@ async fn a_reload_is_all_or_nothing_and_clients_hear_of_other_tools() {
         "[users.dana]\nroles = [\"finance\"]",
         "[users.dana]\nroles = [\"finance\", \"security\"]",
     );
-    world.configure("[policies]\n", "[serve]\nwatch = false\n[policies]\n");
     let server = Server::start(&world);
     let mut session = Client::http(&server, Era::Legacy, false).await;
     let modern = Client::http(&server, Era::Modern, false).await;
@@ -72,26 +88,150 @@ async fn a_reload_is_all_or_nothing_and_clients_hear_of_other_tools() {
     session.end().await;
 }
 
+const CLOSED: &str = "@id(\"closed\") @owner(\"tests\")\nforbid (principal, action == \
+                      Tollgate::Action::\"files__read\", resource);";
+
+/// An agent that can write the policies does not put them into force by that.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_changed_policy_comes_into_force_by_itself_and_by_sighup() {
+async fn a_changed_policy_comes_into_force_by_sighup_alone() {
     let world = world("0s", "0s");
     let server = Server::start(&world);
     let client = Client::http(&server, Era::Modern, false).await;
     let read = || client.call("files__read", json!({"path": "letter.txt"}));
     is_ok(&read().await);
-    let closed = "@id(\"closed\") @owner(\"tests\")\nforbid (principal, action == \
-                  Tollgate::Action::\"files__read\", resource);";
-    // Like many editors: write another file, then rename it.
-    world.write("unfinished", closed);
-    std::fs::rename(world.path("unfinished"), world.path("policies/more.cedar")).unwrap();
+    world.write("policies/more.cedar", CLOSED);
+    server.signal("HUP");
     let begun = std::time::Instant::now();
     while decision(&read().await)["outcome"] != "denied" {
         assert!(begun.elapsed() < PATIENCE, "it never comes into force");
     }
-    world.write("policies/more.cedar", "");
-    server.signal("HUP");
-    while decision(&read().await)["outcome"] != "ok" {
-        assert!(begun.elapsed() < PATIENCE, "it never comes into force");
-    }
     client.end().await;
+}
+
+/// A gate whose user `alice` has the account of this process.
+async fn watched(roles: &str, watch: bool) -> Watched {
+    let world = World::new("");
+    let login = peer::login(PeerCredentials::own().uid).unwrap();
+    world.configure(
+        "[users.alice]\nroles = [\"operator\"]",
+        &format!("[serve]\nwatch = {watch}\n[users.alice]\nlogin = \"{login}\"\nroles = {roles}"),
+    );
+    world.close_to_others();
+    let gate = world.open().await;
+    let until = CancellationToken::new();
+    let (tell, changes) = mpsc::unbounded_channel();
+    let watching = reload::watch(gate.clone(), until.clone(), move |change| {
+        drop(tell.send(change));
+    });
+    Watched {
+        world,
+        gate,
+        changes,
+        watching: tokio::spawn(async move { watching.await.map_err(|e| e.to_string()) }),
+        until,
+    }
+}
+
+struct Watched {
+    world: World,
+    gate: Gate,
+    changes: mpsc::UnboundedReceiver<FileChange>,
+    watching: tokio::task::JoinHandle<Result<(), String>>,
+    until: CancellationToken,
+}
+
+impl Watched {
+    /// What writing the policy `CLOSED` leads to, after `prepare`.
+    async fn close(&mut self, prepare: impl Fn(&World)) -> FileChange {
+        // The watch begins with its task, so the file is written until it is noticed.
+        for _ in 0..100 {
+            self.world.write("policies/more.cedar", CLOSED);
+            prepare(&self.world);
+            let noticed = self.changes.recv();
+            if let Ok(change) = tokio::time::timeout(Duration::from_secs(2), noticed).await {
+                return change.unwrap();
+            }
+        }
+        panic!("the change is not noticed");
+    }
+
+    async fn is_closed(&self) -> bool {
+        let answer = call(&self.gate, "r", "files__read", r#"{"path":"letter.txt"}"#).await;
+        !is_released(&answer)
+    }
+
+    fn refusals(&self) -> usize {
+        let mut refusals = 0;
+        let reader = self.gate.ledger().reader();
+        let records = reader.records(&RecordFilter::default(), |_, record| {
+            if let Event::Administered(act) = record.event {
+                refusals += usize::from(act.action == AdminAction::ReloadRefused);
+            }
+            ControlFlow::Continue(())
+        });
+        records.unwrap();
+        refusals
+    }
+
+    async fn end(self) {
+        self.until.cancel();
+        self.watching.await.unwrap().unwrap();
+        self.gate.close().await;
+    }
+}
+
+/// Unless it is configured, a changed file is only told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_file_is_noticed_and_not_put_into_force() {
+    let mut watched = watched("[\"operator\", \"security\"]", false).await;
+    let change = watched.close(|_| {}).await;
+    assert!(matches!(change, FileChange::Noticed), "{change:?}");
+    assert!(!watched.is_closed().await);
+    watched.gate.reload("tests").await.unwrap();
+    assert!(watched.is_closed().await);
+    watched.end().await;
+}
+
+/// Where it is configured, policy decides whether the owner of the file may activate policies.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watched_file_is_put_into_force_if_its_owner_may_activate_policies() {
+    let mut watched = watched("[\"operator\"]", true).await;
+    let change = watched.close(|_| {}).await;
+    let FileChange::Refused(ReloadError::Denied { user, .. }) = &change else {
+        panic!("{change:?}")
+    };
+    assert_eq!(user, "alice");
+    assert!(!watched.is_closed().await);
+    watched.end().await;
+
+    let mut watched = self::watched("[\"operator\", \"security\"]", true).await;
+    let change = watched.close(|_| {}).await;
+    assert!(matches!(change, FileChange::Activated), "{change:?}");
+    assert!(watched.is_closed().await);
+    watched.end().await;
+}
+
+/// What several accounts can write has no known author.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watched_file_that_others_can_write_is_not_put_into_force() {
+    for (path, mode) in [
+        ("policies/more.cedar", 0o666),
+        ("policies", 0o777),
+        ("tollgate.toml", 0o666),
+    ] {
+        let mut watched = watched("[\"operator\", \"security\"]", true).await;
+        let change = watched
+            .close(|world| {
+                let open = Permissions::from_mode(mode);
+                set_permissions(world.path(path), open).unwrap();
+            })
+            .await;
+        assert!(
+            matches!(change, FileChange::Refused(ReloadError::Author(_))),
+            "{path}: {change:?}"
+        );
+        assert!(!watched.is_closed().await, "{path}");
+        assert!(watched.refusals() > 0, "{path}: it is recorded");
+        watched.end().await;
+    }
 }

@@ -1,6 +1,6 @@
 //! A gate as a library: real components and a real store in a temporary folder, and time that the test moves.
 
-use std::{fs, path::PathBuf};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
 use tempfile::TempDir;
 use tollgate::{
@@ -218,6 +218,21 @@ impl World {
     /// Writes a file of the folder.
     pub fn write(&self, path: &str, text: &str) {
         fs::write(self.path(path), text).unwrap();
+    }
+
+    /// Takes the right to write from all other accounts: whatever the umask is.
+    pub fn close_to_others(&self) {
+        let closed = |path: PathBuf, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        };
+        for dir in ["", "policies"] {
+            for entry in fs::read_dir(self.path(dir)).unwrap() {
+                let entry = entry.unwrap();
+                let is_dir = entry.file_type().unwrap().is_dir();
+                closed(entry.path(), if is_dir { 0o755 } else { 0o644 });
+            }
+        }
+        closed(self.path(""), 0o755);
     }
 
     /// Reads a file of the folder.

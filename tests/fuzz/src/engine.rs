@@ -18,6 +18,8 @@ pub const SECONDS: &str = "TOLLGATE_FUZZ_SECONDS";
 pub const SEED: &str = "TOLLGATE_FUZZ_SEED";
 /// A file that each input of a timed run is written to before it is tried, for a fault that ends the process.
 pub const LAST: &str = "TOLLGATE_FUZZ_LAST";
+/// The directory of inputs that broke a rule, instead of `found`.
+pub const FOUND: &str = "TOLLGATE_FUZZ_FOUND";
 /// What a summary of a timed run begins with, on standard error.
 pub const SUMMARY: &str = "fuzz-summary";
 
@@ -177,5 +179,6 @@ impl Target {
 }
 
 fn found_dir() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/found"))
+    let usual = || concat!(env!("CARGO_MANIFEST_DIR"), "/found").into();
+    env::var_os(FOUND).map_or_else(usual, PathBuf::from)
 }

@@ -16,7 +16,8 @@ use tollgate_server::{
     auth::{Auth, token},
     export, http,
     http::hook_socket::HookSocket,
-    mcp, otlp, reload,
+    mcp, otlp,
+    reload::{self, FileChange, ReloadError},
     tls::{Tls, TlsError},
 };
 use tollgate_trace::projector;
@@ -40,13 +41,17 @@ Examples:
 Over stdio the MCP client starts this command. If another process already serves the gate, this one forwards
 everything to it. Over HTTP the endpoint is http://ADDRESS/mcp.
 
-Changed files take effect automatically, and on `tollgate reload` or SIGHUP. On SIGTERM, SIGINT and the end of
+Changed files take effect on `tollgate reload` or SIGHUP. With `watch = true` under [serve] they do so by themselves,
+if policy lets their owners activate policies. On SIGTERM, SIGINT and the end of
 standard input, running calls have 30 seconds to end.
 
 With --json and without --stdio: {listening, endpoint} once it listens. With --log-format json, standard error
 has one JSON object per call or other event: {timestamp, level, message, target} and, for a call, {trace_id,
 span_id, decision, tool, outcome}. It never has a payload.";
 
+/// What is said of changed files.
+const NOTICED: &str =
+    "files have changed, and are not in force: `tollgate reload` puts them into force";
 /// How long running calls may take to end.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long open connections may take to end after that.
@@ -358,11 +363,11 @@ async fn served(
     let stop = CancellationToken::new();
     let _stopped = stop.clone().drop_guard();
     let watching = async {
-        if !server.gate().ruleset().config.serve.watch {
-            return std::future::pending().await;
-        }
-        let watch = reload::watch(server.gate().clone(), stop.clone(), |ended| {
-            report_reload(ended, cx)
+        let watch = reload::watch(server.gate().clone(), stop.clone(), |change| match change {
+            FileChange::Activated => report_reload(Ok(()), cx),
+            FileChange::Noticed => remark(cx, NOTICED),
+            FileChange::Refused(ReloadError::Load(error)) => report_reload(Err(error), cx),
+            FileChange::Refused(error) => refuse_change(&Failure::plain(error.to_string()), cx),
         });
         if let Err(error) = watch.await {
             remark(
@@ -430,13 +435,17 @@ fn report_reload(reloaded: Result<(), tollgate::load::LoadError>, cx: &Context<'
     match reloaded {
         Ok(()) => remark(cx, "what has changed is in force now"),
         Err(error) => {
-            match logging::are_written() {
-                true => tracing::error!(target: "tollgate::serve", "{error}"),
-                false => cx.out.failure(&Failure::from(error)),
-            }
-            remark(cx, "nothing has changed: what was in force still is");
+            refuse_change(&Failure::from(error), cx);
         }
     }
+}
+
+fn refuse_change(failure: &Failure, cx: &Context<'_>) {
+    match logging::are_written() {
+        true => tracing::error!(target: "tollgate::serve", "{failure}"),
+        false => cx.out.failure(failure),
+    }
+    remark(cx, "nothing has changed: what was in force still is");
 }
 
 /// The session id of this process.

@@ -25,7 +25,7 @@ pub struct ServeConfig {
     pub origins: Vec<String>,
     /// Keys of `_meta` that name the conversation, in order.
     pub conversation: Vec<String>,
-    /// Whether changed files take effect automatically.
+    /// Whether changed files take effect automatically, as far as policy lets their owners activate policies.
     pub watch: bool,
     /// Tokens of an authorization server; absent: only the gate's own tokens are accepted.
     pub oauth: Option<OauthConfig>,
@@ -76,7 +76,7 @@ impl Validation<'_> {
             conversation: serve
                 .conversation
                 .unwrap_or_else(|| vec!["dev.tollgate/conversation".into()]),
-            watch: serve.watch.unwrap_or(true),
+            watch: serve.watch.unwrap_or(false),
             oauth: serve
                 .oauth
                 .map(|oauth| self.oauth(oauth, agents, users))

@@ -66,15 +66,20 @@ impl Gate {
         let _one_at_a_time = self.0.reloading.lock().await;
         let loaded = self.load_again(by).await;
         if let Err(error) = &loaded {
-            let refused = Event::Administered(AdministrativeAct {
-                action: AdminAction::ReloadRefused,
-                by: by.into(),
-                target: printable(&error.to_string(), 500),
-            });
-            // The caller gets the error in any case. A ledger that refuses the record reports that itself.
-            let _ = self.record_event(refused).await;
+            self.refuse_reload(by, &error.to_string()).await;
         }
         loaded
+    }
+
+    /// Records that a changed configuration was not put into force.
+    pub async fn refuse_reload(&self, by: &str, problem: &str) {
+        let refused = Event::Administered(AdministrativeAct {
+            action: AdminAction::ReloadRefused,
+            by: by.into(),
+            target: printable(problem, 500),
+        });
+        // The caller gets the error in any case. A ledger that refuses the record reports that itself.
+        let _ = self.record_event(refused).await;
     }
 
     /// Decides whether `user` may activate policies, and reloads the configuration.

@@ -250,7 +250,7 @@ impl Watcher {
             if self.elicitations.len() < MOST {
                 self.elicitations.insert(asked.id);
             }
-            observe(at, StatEvent::Elicitation(S::Pending));
+            observe(at, StatEvent::Elicitation(ApprovalState::Pending));
             return;
         }
         if self.approvals.len() < MOST {

@@ -37,10 +37,18 @@ pub use keyed_digest::{KeyedDigest, keyed_hash};
 pub use operator::{AdminAction, AdministrativeAct, BundleActivated, Halt, HaltScope};
 pub use run::{Arrival, LabelsJoined, Origin, RunEnded, RunOutcome, RunStarted, TraceLink};
 
-use crate::{canonical, ids::RunId, leaf, time::Timestamp};
+use crate::{canonical, ids::RunId, leaf, text::printable, time::Timestamp};
 
 /// The version of the record format that is written.
 pub const VERSION: u8 = 2;
+
+/// The longest reason why a leaf is not a record, in characters.
+const MAX_REASON: usize = 1_000;
+
+/// Why a leaf is not a record. A leaf may come from outside, so what the reason quotes of it is printable.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct RecordError(String);
 
 /// One record. Read it with [`Record::from_leaf`] only, which knows every format.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -93,7 +101,11 @@ impl Record {
     ///
     /// # Errors
     /// The leaf is not JSON, not a record, or of a newer format.
-    pub fn from_leaf(leaf: &[u8]) -> Result<Self, serde_json::Error> {
+    pub fn from_leaf(leaf: &[u8]) -> Result<Self, RecordError> {
+        Self::parse(leaf).map_err(|error| RecordError(printable(&error.to_string(), MAX_REASON)))
+    }
+
+    fn parse(leaf: &[u8]) -> Result<Self, serde_json::Error> {
         let Format { v } = serde_json::from_slice(leaf)?;
         let fields: Fields = match v {
             VERSION => serde_json::from_slice(leaf)?,
