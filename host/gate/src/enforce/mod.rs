@@ -17,6 +17,7 @@ mod reads;
 mod redact;
 mod refusal;
 mod release;
+mod restore;
 mod ruleset;
 mod runs;
 mod single_flight;

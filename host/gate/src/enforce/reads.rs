@@ -1,8 +1,8 @@
 //! What runs have read: an index for each scope of memory, from which calls get their provenance.
 //!
 //! An index lives as long as the process, within a limit for all of them. What is lost, by a restart or by
-//! the limit, is a gap: calls of its scope are then not known (`context.provenance.known`), until the labels
-//! of what was read have run out.
+//! the limit, is restored from results that capture kept. What is not found again is a gap: calls of its scope are
+//! then not known (`context.provenance.known`), and values that no one vouches for are untrusted.
 
 use std::{
     collections::HashMap,
@@ -19,7 +19,7 @@ use super::{CallContext, ToolCall, Verdict, memory::RunScope};
 use crate::{
     config::AgentMemory,
     ids::Ids,
-    tool::{Content, ResourceBody, Tool},
+    tool::{Content, ResourceBody, SourceKind, Tool},
 };
 
 /// The most bytes of all indexes together; those used longest ago go first.
@@ -55,6 +55,11 @@ impl ReadScope {
             conversation,
             run: alone.then_some(run.run),
         }
+    }
+
+    /// Whether no two runs share it.
+    pub(super) fn is_of_one_run(&self) -> bool {
+        self.run.is_some()
     }
 }
 
@@ -108,17 +113,17 @@ impl ReadIndexes {
         self.with(|state| state.of(run).map(|scope| Arc::clone(&scope.index)))
     }
 
-    /// Puts a run into its scope. `values` are those that the operator lists for its agent; `has_read` says
-    /// whether the run holds labels, and so has read what a new index does not have.
+    /// Puts a run into its scope. `values` are those that the operator lists for its agent. Returns a new index, whose
+    /// earlier content is to be restored.
     pub(crate) fn enter(
         &self,
         ids: &Ids,
         run: RunId,
         scope: ReadScope,
         values: &[String],
-        has_read: bool,
-    ) {
+    ) -> Option<Arc<Mutex<ReadIndex>>> {
         self.with(|state| {
+            let mut new = None;
             state.uses += 1;
             if state.runs.len() >= MAX_RUNS && !state.runs.contains_key(&run) {
                 // Runs that go on enter again with their next call.
@@ -127,11 +132,11 @@ impl ReadIndexes {
             state.runs.insert(run, scope.clone());
             let entry = state.scopes.entry(scope).or_insert_with(|| {
                 let mut index = ReadIndex::new(IndexKey::new(ids.secret()));
-                if has_read {
-                    index.mark_gap();
-                }
+                index.begin_restoring();
+                let index = Arc::new(Mutex::new(index));
+                new = Some(Arc::clone(&index));
                 ScopeIndex {
-                    index: Arc::new(Mutex::new(index)),
+                    index,
                     values: Vec::new(),
                     bytes: 0,
                     used: 0,
@@ -142,6 +147,17 @@ impl ReadIndexes {
                 values.clone_into(&mut entry.values);
                 lock(&entry.index).replace_operator(values);
             }
+            new
+        })
+    }
+
+    /// Notes how large the index of a run has become.
+    pub(crate) fn note_size(&self, run: RunId) {
+        self.with(|state| {
+            if let Some(scope) = state.of(run) {
+                scope.bytes = lock(&scope.index).bytes();
+            }
+            state.limit();
         });
     }
 
@@ -186,6 +202,13 @@ impl ReadIndexes {
             Verdict::ToolError(failure) => vec![Content::Text {
                 text: failure.message.clone(),
             }],
+            Verdict::Ended { .. } if tool.source.kind == SourceKind::External => {
+                // The caller executed it, and did not say what it got.
+                if let Some(index) = self.index(cx.run) {
+                    lock(&index).mark_gap();
+                }
+                return;
+            }
             Verdict::Withheld { .. } | Verdict::Refused(_) | Verdict::Ended { .. } => return,
         };
         let Some(index) = self.index(cx.run) else {
@@ -222,7 +245,7 @@ impl ReadIndexes {
     }
 }
 
-fn lock(index: &Mutex<ReadIndex>) -> std::sync::MutexGuard<'_, ReadIndex> {
+pub(super) fn lock(index: &Mutex<ReadIndex>) -> std::sync::MutexGuard<'_, ReadIndex> {
     index.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -243,7 +266,7 @@ fn size(verdict: &Verdict) -> usize {
     content.iter().map(of).sum()
 }
 
-fn read_part(index: &mut ReadIndex, source: &ResultSource<'_>, part: &Content) {
+pub(super) fn read_part(index: &mut ReadIndex, source: &ResultSource<'_>, part: &Content) {
     match part {
         Content::Text { text } => index.read_text(source, text),
         Content::Structured(value) => index.read_value(source, value),

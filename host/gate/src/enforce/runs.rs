@@ -2,13 +2,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 use tollgate_ledger::{Batch, LastRefusal, LedgerError, RunRow};
 use tollgate_model::{
     entity::Kind,
     ids::{RunId, SpanId},
+    provenance::ReadIndex,
     record::{
         AdminAction, AdministrativeAct, Event, LabelsJoined, Origin, Record, RunEnded, RunOutcome,
         RunStarted,
@@ -16,7 +17,12 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use super::{CallOptions, Pep, Refusal, Ruleset, memory::RunScope, reads::ReadScope};
+use super::{
+    CallOptions, Pep, Refusal, Ruleset,
+    memory::RunScope,
+    reads::{ReadScope, lock},
+    restore::Restoration,
+};
 use crate::{
     config::AgentMemory,
     identity::{Caller, Identity, RunKey},
@@ -307,34 +313,51 @@ impl Pep {
 
     /// Puts a run into its scope of memory, so that what it reads is found again, and adds what the user asks
     /// for, if the channel that tells it is trusted for the agent.
-    pub(crate) fn enter_scope(
+    pub(crate) async fn enter_scope(
         &self,
-        ruleset: &Ruleset,
+        ruleset: &Arc<Ruleset>,
         identity: &Identity,
         run: RunId,
         options: &CallOptions,
-    ) -> Result<(), Refusal> {
+    ) {
         let agent = match identity.principal.kind {
             Kind::Agent => ruleset.config.agents.get(&identity.principal.id),
             _ => None,
         };
-        let scope = RunScope {
+        let of_run = RunScope {
             run,
             principal: identity.principal.clone(),
             on_behalf_of: identity.on_behalf_of.clone(),
             conversation: options.origin.conversation.clone(),
         };
         let memory = agent.map_or(AgentMemory::User, |agent| agent.memory);
-        let scope = ReadScope::of(memory, &scope);
+        let scope = ReadScope::of(memory, &of_run);
         let values = agent.map_or(&[][..], |agent| &agent.values);
-        let has_read = !self.run_state(run, None)?.labels.is_empty();
-        self.reads.enter(&self.ids, run, scope, values, has_read);
+        if let Some(index) = self.reads.enter(&self.ids, run, scope, values) {
+            let restoration = Restoration {
+                pep: self.clone(),
+                ruleset: Arc::clone(ruleset),
+                run: of_run,
+                memory,
+            };
+            self.restore(restoration, index).await;
+        }
         if let Some(request) = &options.user_request
             && agent.is_some_and(|agent| agent.request_from.contains(&request.channel))
         {
             self.reads.read_request(run, &request.text);
         }
-        Ok(())
+    }
+
+    /// Fills a new index with what was read before it began.
+    async fn restore(&self, restoration: Restoration, index: Arc<Mutex<ReadIndex>>) {
+        let run = restoration.run.run;
+        let restored = Arc::clone(&index);
+        // Reading many results belongs on a thread of its own.
+        let restore = move || restoration.restore(&restored);
+        let is_complete = tokio::task::spawn_blocking(restore).await.unwrap_or(false);
+        lock(&index).end_restoring(is_complete);
+        self.reads.note_size(run);
     }
 
     /// Adds the labels of one run to another: content of the one is about to reach the other.

@@ -153,6 +153,7 @@ impl Survey<'_> {
         }
         let found = match self.index.is_empty() {
             true if !text.chars().any(char::is_alphanumeric) => None,
+            true if self.index.lacks_something() => Some((Origin::Untrusted, Vec::new())),
             true => Some((Origin::Model, Vec::new())),
             false if text.len() > MAX_TEXT => Some((Origin::Untrusted, Vec::new())),
             false => self.index.find(text).map(|f| (f.origin, f.sources)),
@@ -185,7 +186,10 @@ impl Survey<'_> {
             if let Some(found) = self.index.find(link) {
                 self.facts.links.insert(found.origin);
             } else {
-                self.facts.links.insert(Origin::Model);
+                self.facts.links.insert(match self.index.lacks_something() {
+                    true => Origin::Untrusted,
+                    false => Origin::Model,
+                });
             }
         }
     }

@@ -72,6 +72,8 @@ pub struct ReadIndex {
     pub(super) steps: u32,
     /// Whether something was read that is not in the index.
     has_gap: bool,
+    /// Whether what was read before is being read again.
+    is_restoring: bool,
 }
 
 /// A value's origin with its sources, the deciding one first.
@@ -104,6 +106,7 @@ impl ReadIndex {
             places: Vec::new(),
             steps: 0,
             has_gap: false,
+            is_restoring: false,
         }
     }
 
@@ -144,10 +147,26 @@ impl ReadIndex {
         self.has_gap = true;
     }
 
+    /// Says that what was read before the index began is read into it now: until then, it has a gap.
+    pub fn begin_restoring(&mut self) {
+        self.is_restoring = true;
+    }
+
+    /// Ends what [`Self::begin_restoring`] began. What was not found again is a gap.
+    pub fn end_restoring(&mut self, is_complete: bool) {
+        self.is_restoring = false;
+        self.has_gap |= !is_complete;
+    }
+
+    /// Whether something was read that the index does not have.
+    pub(super) fn lacks_something(&self) -> bool {
+        self.has_gap || self.is_restoring
+    }
+
     /// Whether the run's request and everything that was read are in the index.
     #[must_use]
     pub fn is_complete(&self, run: RunId) -> bool {
-        !self.has_gap && self.request(run).is_some()
+        !self.lacks_something() && self.request(run).is_some()
     }
 
     /// Bytes that it takes, about.
@@ -233,7 +252,9 @@ impl ReadIndex {
     fn unvouched(&self, written: Option<Containment>) -> Attribution {
         match written {
             Some(part) => Attribution::one(Origin::Untrusted, self.place(part.source())),
-            None if self.texts.is_full() => Attribution::one(Origin::Untrusted, None),
+            None if self.texts.is_full() || self.lacks_something() => {
+                Attribution::one(Origin::Untrusted, None)
+            }
             None => Attribution::one(Origin::Model, None),
         }
     }

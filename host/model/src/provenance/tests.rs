@@ -330,6 +330,14 @@ fn what_was_not_seen_is_not_known() {
     index.mark_gap();
     let gap = facts(&index, &call, &roles, &["send"]);
     assert!(!gap.known && gap.asked);
+    // It may have named any value that no one vouches for.
+    let other = json!({ "to": "eve@example.com", "text": "see https://evil.example/" });
+    for mut index in [index, empty()] {
+        index.mark_gap();
+        let gap = facts(&index, &other, &roles, &["send"]);
+        assert_eq!(gap.sinks, [Origin::Untrusted].into());
+        assert_eq!(gap.links, [Origin::Untrusted].into());
+    }
 
     // A request of another run of the same scope has its values, and asks for nothing here.
     let mut other = empty();

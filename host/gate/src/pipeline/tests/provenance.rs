@@ -4,9 +4,11 @@ use std::{fs, path::Path};
 
 use serde_json::json;
 use tempfile::TempDir;
-use tollgate_model::{decision::Outcome, record::Event};
+use tollgate_model::{decision::Outcome, provenance::Origin, record::Event};
+
 use tollgate_policy::policy::PolicyFile;
 
+use super::facts::latest;
 use crate::{
     CallOptions, CallOutcome, CallRequest, Caller, Config, Gate, GateOptions, RunKey,
     config::RequestChannel,
@@ -115,15 +117,16 @@ async fn read_inbox(gate: &Gate) {
 
 /// How a mail to `to` is answered.
 async fn mail(gate: &Gate, to: &str) -> CallOutcome {
+    mail_in(gate, run(), to).await
+}
+
+async fn mail_in(gate: &Gate, run: RunKey, to: &str) -> CallOutcome {
     let request = CallRequest {
         tool: "desk__mail".into(),
         arguments: json!({ "to": to, "text": "Hello" }).to_string(),
     };
     let options = CallOptions::default();
-    match gate
-        .authorize(&agent(), &run(), request, None, options)
-        .await
-    {
+    match gate.authorize(&agent(), &run, request, None, options).await {
         Ok(_) => CallOutcome::Ok,
         Err(answer) => answer.outcome(),
     }
@@ -245,5 +248,136 @@ async fn a_decision_keeps_where_its_values_came_from() {
         (&place["pointer"], &place["tool"], &place["step"]),
         (&json!("/*/body"), &json!("desk__inbox"), &json!(1))
     );
+    gate.close().await;
+}
+
+/// The origins of the sinks of the latest call that was decided, and whether they are known.
+fn sinks(gate: &Gate) -> (Vec<Origin>, bool) {
+    let (_, facts) = latest(gate);
+    let sinks = facts.provenance.sinks.iter().copied().collect();
+    (sinks, facts.provenance.known)
+}
+
+/// Adds to the configuration, and permits everything.
+fn reconfigured(more: &str) -> TempDir {
+    let dir = world();
+    fs::write(dir.path().join("tollgate.toml"), format!("{CONFIG}{more}")).unwrap();
+    for (name, _) in STARTERS {
+        fs::remove_file(dir.path().join("policies").join(name)).unwrap();
+    }
+    dir
+}
+
+/// A run without labels has read what strangers write, too, if only in a field.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_restart_what_no_one_vouches_for_is_untrusted() {
+    let dir = reconfigured("");
+    let text = CONFIG
+        .replace(
+            "labels = [\"private\"]\ntaints = [\"untrusted\"]",
+            "labels = []\ntaints = []",
+        )
+        .replace("\"/*/from\" = \"trusted\"", "\"/*/body\" = \"untrusted\"");
+    fs::write(dir.path().join("tollgate.toml"), text).unwrap();
+    let gate = open(dir.path()).await;
+    assert!(tell(&gate, RequestChannel::Rest, "Answer ann@example.com").await);
+    read_inbox(&gate).await;
+    mail(&gate, "mallory@evil.example").await;
+    assert_eq!(sinks(&gate), (vec![Origin::Untrusted], true));
+    mail(&gate, "eve@example.com").await;
+    assert_eq!(sinks(&gate), (vec![Origin::Model], true));
+    gate.close().await;
+    let gate = open(dir.path()).await;
+    for run in ["desk", "another"] {
+        let key = RunKey::Named(run.into());
+        let request = UserRequest {
+            channel: RequestChannel::Rest,
+            text: "Answer ann@example.com".into(),
+        };
+        let (agent, options) = (agent(), CallOptions::default());
+        let told = gate.tell_request(&agent, &key, options, request);
+        assert!(told.await.unwrap().is_some());
+        for to in ["mallory@evil.example", "eve@example.com", "bob@example.com"] {
+            mail_in(&gate, key.clone(), to).await;
+            assert_eq!(sinks(&gate), (vec![Origin::Untrusted], false), "{run} {to}");
+        }
+        mail_in(&gate, key.clone(), "ann@example.com").await;
+        assert_eq!(sinks(&gate), (vec![Origin::User], false), "{run}");
+    }
+    gate.close().await;
+}
+
+const KEEP: &str = r#"
+[capture]
+payloads = true
+[capture.tools."*"]
+result."" = "keep"
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_capture_kept_in_whole_is_known_again_after_a_restart() {
+    let dir = reconfigured(KEEP);
+    let gate = open(dir.path()).await;
+    assert!(tell(&gate, RequestChannel::Rest, "Answer ann@example.com").await);
+    read_inbox(&gate).await;
+    gate.close().await;
+    let gate = open(dir.path()).await;
+    assert!(tell(&gate, RequestChannel::Rest, "Answer ann@example.com").await);
+    for (to, origin) in [
+        ("ann@example.com", Origin::User),
+        ("bob@example.com", Origin::Trusted),
+        ("eve@example.com", Origin::Model),
+        ("mallory@evil.example", Origin::Untrusted),
+    ] {
+        mail(&gate, to).await;
+        assert_eq!(sinks(&gate), (vec![origin], true), "{to}");
+    }
+    let (_, facts) = latest(&gate);
+    let place = facts.provenance.values["/to"].sources[0]
+        .place
+        .clone()
+        .unwrap();
+    assert_eq!(
+        (place.tool.as_str(), place.pointer.as_str()),
+        ("desk__inbox", "/*/body")
+    );
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_capture_changed_stays_a_gap() {
+    let dir =
+        reconfigured(&KEEP.replace("result.\"\" = \"keep\"", "result.\"/*/from\" = \"redact\""));
+    let gate = open(dir.path()).await;
+    read_inbox(&gate).await;
+    gate.close().await;
+    let gate = open(dir.path()).await;
+    assert!(tell(&gate, RequestChannel::Rest, "Answer ann@example.com").await);
+    for to in ["bob@example.com", "mallory@evil.example", "eve@example.com"] {
+        mail(&gate, to).await;
+        assert_eq!(sinks(&gate), (vec![Origin::Untrusted], false), "{to}");
+    }
+    gate.close().await;
+}
+
+/// A caller that executes its call knows the result, also if it does not say it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_that_was_not_reported_is_a_gap_after_a_restart() {
+    let dir = reconfigured(KEEP);
+    let gate = open(dir.path()).await;
+    let request = CallRequest {
+        tool: "desk__inbox".into(),
+        arguments: "{}".into(),
+    };
+    let options = CallOptions::default();
+    let authorized = gate
+        .authorize(&agent(), &run(), request, None, options)
+        .await;
+    authorized.unwrap();
+    gate.close().await;
+    let gate = open(dir.path()).await;
+    assert!(tell(&gate, RequestChannel::Rest, "Answer ann@example.com").await);
+    mail(&gate, "eve@example.com").await;
+    assert_eq!(sinks(&gate), (vec![Origin::Untrusted], false));
     gate.close().await;
 }
