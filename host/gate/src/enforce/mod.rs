@@ -9,6 +9,7 @@ mod acts;
 mod answer;
 mod approval;
 mod context;
+mod counted_call;
 mod history;
 mod memory;
 mod pep;
@@ -37,7 +38,7 @@ pub use approval::{
 };
 pub(crate) use approval::{grant_from_row, pending_refusal};
 pub use context::{CallContext, EnclosingCall, RecentUsage};
-pub use history::CountedCall;
+pub use counted_call::CountedCall;
 pub(crate) use history::{CallHistory, DecidedCall};
 pub(crate) use memory::LabelMemory;
 pub(crate) use pep::{Draft, Pep};
