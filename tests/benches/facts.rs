@@ -7,21 +7,24 @@
     reason = "a measurement that cannot be set up ends"
 )]
 
-use std::{collections::BTreeSet, hint::black_box, time::Instant};
+use std::{collections::BTreeSet, hint::black_box, sync::LazyLock, time::Instant};
 
 use serde_json::{Value, json};
 use tollgate_ledger::{Batch, Ledger, LedgerOptions, Sync};
 use tollgate_model::{
     canonical::Sha256Digest,
-    decision::Outcome,
+    decision::{Outcome, Redaction},
     entity::{Kind, Uid},
     history::SeriesQuery,
     ids::{RunId, SeriesId, SpanId},
     provenance::{
-        ArgumentRoles, CallArguments, FieldTrust, IndexKey, PointerPattern, ReadIndex,
+        ArgumentRoles, CallArguments, CallValues, FieldTrust, IndexKey, PointerPattern, ReadIndex,
         ResultSource, Role, Trust,
     },
-    record::{Arrival, CountedCalls, DecisionRecord, Event, FactEntry, Origin, Record, RunStarted},
+    record::{
+        Arrival, CountedCalls, DecisionRecord, Event, FactEntry, Origin, Record,
+        RunStarted,
+    },
     request::Action,
     time::Timestamp,
 };
@@ -130,6 +133,7 @@ fn denied(call: SpanId, agent: &Uid) -> DecisionRecord {
         parent: None,
         principal: agent.clone(),
         propagated_labels: BTreeSet::new(),
+        redaction: Redaction::default(),
         requirement: None,
         resource: Uid::new(Kind::Tool, "mail__send"),
         resumption: false,
@@ -172,12 +176,17 @@ fn trust() -> FieldTrust {
     FieldTrust::new(Trust::Untrusted, trusted.into())
 }
 
+/// The arguments of a call that has none.
+static NOTHING: LazyLock<CallValues> = LazyLock::new(CallValues::default);
+
 fn source(trust: &FieldTrust) -> ResultSource<'_> {
     ResultSource {
         call: SpanId::from_bytes([2; 8]),
         run: RUN,
         tool: "mail__search",
         trust,
+        values: &NOTHING,
+        is_tainted: false,
     }
 }
 

@@ -101,6 +101,7 @@ impl Validation<'_> {
         let budgets = self.budgets(raw.budgets, &agents)?;
         let approvals = self.approvals(&raw.approvals, &secrets)?;
         let serve = self.serve(raw.serve, &agents, &users)?;
+        let hook = self.hook(raw.hook, &agents)?;
         let (approval_wait_timeout, approval_wait_timeout_with_progress) =
             self.holds(&raw.approvals)?;
         Ok(Config {
@@ -133,6 +134,7 @@ impl Validation<'_> {
             capture,
             budgets,
             facts: self.facts(raw.facts)?,
+            hook,
         })
     }
 
@@ -344,6 +346,7 @@ impl Validation<'_> {
             memory: agent.memory,
             request_from: self.request_channels(agent.request_from)?,
             values: agent.values,
+            login: agent.login,
         })
     }
 

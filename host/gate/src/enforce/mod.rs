@@ -8,6 +8,7 @@ mod act;
 mod acts;
 mod answer;
 mod approval;
+mod caller_token;
 mod context;
 mod counted_call;
 mod history;
@@ -34,7 +35,8 @@ pub use answer::{
     UserRequest, Verdict,
 };
 pub use approval::{
-    ApprovalError, ApprovalResponse, ApprovalResult, ApprovalView, PendingCall, Vote,
+    ApprovalError, ApprovalResponse, ApprovalResult, ApprovalView, ElicitationResponse, GivenInput,
+    PendingCall, Vote,
 };
 pub(crate) use approval::{grant_from_row, pending_refusal};
 pub use context::{CallContext, EnclosingCall, RecentUsage};
@@ -43,7 +45,7 @@ pub(crate) use history::{CallHistory, DecidedCall};
 pub(crate) use memory::LabelMemory;
 pub(crate) use pep::{Draft, Pep};
 pub use permit::Permitted;
-pub(crate) use reads::ReadIndexes;
+pub(crate) use reads::{ReadIndexes, StartedReading};
 pub use refusal::Refusal;
 pub(crate) use release::{ReleaseDecision, apply_release_decision, content_with_truncation_note};
 pub use ruleset::Ruleset;

@@ -1,23 +1,26 @@
 //! What runs have read: an index for each scope of memory, from which calls get their provenance.
 //!
 //! An index lives as long as the process, within a limit for all of them. What is lost, by a restart or by
-//! the limit, is restored from results that capture kept. What is not found again is a gap: calls of its scope are
-//! then not known (`context.provenance.known`), and values that no one vouches for are untrusted.
+//! the limit, is restored from what the ledger has of it (`restore`). What is not found again may be anything: calls of
+//! its scope are then not known (`context.provenance.known`), and what no one vouches for is untrusted.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use tollgate_model::{
     entity::Uid,
-    ids::RunId,
-    provenance::{CallArguments, IndexKey, ProvenanceFacts, ReadIndex, ResultSource},
+    ids::{RunId, SpanId},
+    provenance::{
+        CallArguments, CallValues, FieldTrust, IndexKey, ProvenanceFacts, ReadIndex, ResultSource,
+        Trust,
+    },
 };
 
 use super::{CallContext, ToolCall, Verdict, memory::RunScope};
 use crate::{
-    config::AgentMemory,
+    config::{AgentMemory, UNLABELLED, UNTRUSTED},
     ids::Ids,
     tool::{Content, ResourceBody, SourceKind, Tool},
 };
@@ -70,9 +73,15 @@ pub(crate) struct ReadIndexes(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     scopes: HashMap<ReadScope, ScopeIndex>,
-    runs: HashMap<RunId, ReadScope>,
+    runs: HashMap<RunId, RunEntry>,
     /// Counts uses, to find those of longest ago.
     uses: u64,
+}
+
+#[derive(Debug)]
+struct RunEntry {
+    scope: ReadScope,
+    used: u64,
 }
 
 #[derive(Debug)]
@@ -83,12 +92,59 @@ struct ScopeIndex {
     used: u64,
 }
 
+/// A call that has started, for the reading of its result.
+#[derive(Debug, Clone)]
+pub(crate) struct StartedReading {
+    tool: Arc<Tool>,
+    /// Where its result goes; absent if its run is not held any more.
+    into: Option<(ReadScope, Arc<Mutex<ReadIndex>>)>,
+    values: Arc<CallValues>,
+}
+
+impl StartedReading {
+    /// The tool that is called.
+    pub(super) fn tool(&self) -> Arc<Tool> {
+        Arc::clone(&self.tool)
+    }
+
+    /// A call that started before its index began.
+    pub(super) fn before(tool: Arc<Tool>, values: CallValues) -> Self {
+        Self {
+            tool,
+            into: None,
+            values: Arc::new(values),
+        }
+    }
+
+    /// Whether its caller executes it, and so has its content before it is decided, and strangers may have
+    /// written that.
+    pub(super) fn is_ahead(&self) -> bool {
+        self.tool.source.kind == SourceKind::External && is_strangers(&self.tool.content_labels())
+    }
+}
+
+/// Whether strangers may have written content with these labels.
+pub(super) fn is_strangers(labels: &BTreeSet<String>) -> bool {
+    labels.contains(UNTRUSTED) || labels.contains(UNLABELLED)
+}
+
 impl State {
-    fn of(&mut self, run: RunId) -> Option<&mut ScopeIndex> {
+    fn of(&mut self, run: RunId) -> Option<(&ReadScope, &mut ScopeIndex)> {
         self.uses += 1;
-        let scope = self.scopes.get_mut(self.runs.get(&run)?)?;
+        let entry = self.runs.get_mut(&run)?;
+        entry.used = self.uses;
+        let scope = self.scopes.get_mut(&entry.scope)?;
         scope.used = self.uses;
-        Some(scope)
+        Some((&entry.scope, scope))
+    }
+
+    /// Forgets the half of the runs that was used longest ago. Runs that go on enter again with their next call.
+    fn limit_runs(&mut self) {
+        let mut uses: Vec<u64> = self.runs.values().map(|entry| entry.used).collect();
+        let middle = uses.len() / 2;
+        let (_, newest, _) = uses.select_nth_unstable(middle);
+        let newest = *newest;
+        self.runs.retain(|_, entry| entry.used >= newest);
     }
 
     fn limit(&mut self) {
@@ -110,29 +166,38 @@ impl ReadIndexes {
     }
 
     fn index(&self, run: RunId) -> Option<Arc<Mutex<ReadIndex>>> {
-        self.with(|state| state.of(run).map(|scope| Arc::clone(&scope.index)))
+        self.with(|state| state.of(run).map(|(_, scope)| Arc::clone(&scope.index)))
     }
 
-    /// Puts a run into its scope. `values` are those that the operator lists for its agent. Returns a new index, whose
-    /// earlier content is to be restored.
+    /// Puts a run into its scope. `values` are those that the operator lists for its agent, `labels` those that the run
+    /// holds. Returns a new index, whose earlier content is to be restored.
     pub(crate) fn enter(
         &self,
         ids: &Ids,
         run: RunId,
         scope: ReadScope,
         values: &[String],
+        labels: &BTreeSet<String>,
     ) -> Option<Arc<Mutex<ReadIndex>>> {
-        self.with(|state| {
-            let mut new = None;
+        let mut new = None;
+        let (index, has_left, has_values) = self.with(|state| {
             state.uses += 1;
             if state.runs.len() >= MAX_RUNS && !state.runs.contains_key(&run) {
-                // Runs that go on enter again with their next call.
-                state.runs.clear();
+                state.limit_runs();
             }
-            state.runs.insert(run, scope.clone());
+            let entered = RunEntry {
+                scope: scope.clone(),
+                used: state.uses,
+            };
+            let before = state.runs.insert(run, entered);
+            let has_left = before.is_some_and(|before| before.scope != scope);
+            let shares_requests = scope.conversation.is_some();
             let entry = state.scopes.entry(scope).or_insert_with(|| {
                 let mut index = ReadIndex::new(IndexKey::new(ids.secret()));
                 index.begin_restoring();
+                if shares_requests {
+                    index.share_requests();
+                }
                 let index = Arc::new(Mutex::new(index));
                 new = Some(Arc::clone(&index));
                 ScopeIndex {
@@ -143,19 +208,33 @@ impl ReadIndexes {
                 }
             });
             entry.used = state.uses;
-            if entry.values != values {
-                values.clone_into(&mut entry.values);
-                lock(&entry.index).replace_operator(values);
-            }
-            new
-        })
+            let has_values = entry.values == values;
+            values.clone_into(&mut entry.values);
+            (Arc::clone(&entry.index), has_left, has_values)
+        });
+        // A large result may be read into it meanwhile, for which no other scope waits.
+        let mut index = lock(&index);
+        if has_left {
+            // What the run has read is in the other scope.
+            index.mark_gap();
+        }
+        if is_strangers(labels) {
+            index.expose();
+        }
+        if !has_values {
+            index.replace_operator(values);
+        }
+        drop(index);
+        new
     }
 
     /// Notes how large the index of a run has become.
-    pub(crate) fn note_size(&self, run: RunId) {
+    pub(super) fn note_size(&self, run: RunId) {
+        let Some(index) = self.index(run) else { return };
+        let bytes = lock(&index).bytes();
         self.with(|state| {
-            if let Some(scope) = state.of(run) {
-                scope.bytes = lock(&scope.index).bytes();
+            if let Some((_, scope)) = state.of(run) {
+                scope.bytes = bytes;
             }
             state.limit();
         });
@@ -171,8 +250,9 @@ impl ReadIndexes {
     /// Content of one run is about to reach another, which may be of another scope.
     pub(crate) fn share(&self, from: RunId, into: RunId) {
         let indexes = self.with(|state| {
-            let differ = state.runs.get(&from) != state.runs.get(&into);
-            let into = state.of(into).map(|scope| Arc::clone(&scope.index));
+            let scope = |run: &RunId| state.runs.get(run).map(|entry| entry.scope.clone());
+            let differ = scope(&from) != scope(&into);
+            let into = state.of(into).map(|(_, scope)| Arc::clone(&scope.index));
             into.filter(|_| differ)
         });
         if let Some(index) = indexes {
@@ -195,53 +275,170 @@ impl ReadIndexes {
         arguments.provenance(&lock(&index))
     }
 
-    /// Reads what the caller is about to get.
-    pub(crate) async fn read(&self, cx: &CallContext, tool: &Arc<Tool>, verdict: &Verdict) {
-        let content = match verdict {
-            Verdict::Released { content, .. } => content.clone(),
-            Verdict::ToolError(failure) => vec![Content::Text {
-                text: failure.message.clone(),
-            }],
-            Verdict::Ended { .. } if tool.source.kind == SourceKind::External => {
-                // The caller executed it, and did not say what it got.
-                if let Some(index) = self.index(cx.run) {
-                    lock(&index).mark_gap();
-                }
-                return;
+    /// Says that a call starts: from now on, whatever repeats its arguments is no more trusted than they are.
+    pub(crate) fn begin(&self, cx: &CallContext, call: &ToolCall) -> StartedReading {
+        let into = self.with(|state| {
+            let (scope, entry) = state.of(cx.run)?;
+            Some((scope.clone(), Arc::clone(&entry.index)))
+        });
+        let mut started = StartedReading {
+            tool: Arc::clone(call.tool()),
+            into,
+            values: Arc::default(),
+        };
+        if let Some((_, index)) = &started.into {
+            let mut index = lock(index);
+            if is_strangers(&cx.inherited_labels) {
+                index.expose();
             }
-            Verdict::Withheld { .. } | Verdict::Refused(_) | Verdict::Ended { .. } => return,
+            started.values = Arc::new(index.begin_call(cx.run, call.arguments()));
+            if started.is_ahead() {
+                index.await_content(cx.call);
+            }
+        }
+        started
+    }
+
+    /// Reads what the caller is about to get. `labels` are those that the call took on besides its tool's.
+    pub(crate) async fn read(
+        &self,
+        cx: &CallContext,
+        started: &StartedReading,
+        labels: &BTreeSet<String>,
+        verdict: &Verdict,
+    ) {
+        let Some((scope, index)) = started.into.clone() else {
+            // Its run was forgotten, and with it the scope.
+            return self.mark_gaps(&cx.principal);
         };
-        let Some(index) = self.index(cx.run) else {
-            return;
+        let (is_large, verdict) = (size(verdict) > LARGE, verdict.clone());
+        let reading = ResultReading {
+            call: cx.call,
+            run: cx.run,
+            is_tainted: is_strangers(labels) || is_strangers(&cx.inherited_labels),
+            started: started.clone(),
         };
-        let (run, call, tool) = (cx.run, cx.call, Arc::clone(tool));
+        let own = Arc::clone(&index);
         let read = move || {
-            let source = ResultSource {
-                call,
-                run,
-                tool: &tool.name,
-                trust: &tool.provenance.trust,
-            };
-            let mut index = lock(&index);
-            for part in &content {
-                read_part(&mut index, &source, part);
-            }
+            let mut index = lock(&own);
+            reading.read(&mut index, &verdict);
             index.bytes()
         };
-        let bytes = match size(verdict) > LARGE {
+        let bytes = match is_large {
             // Without its reading, the index has a gap.
             true => tokio::task::spawn_blocking(read).await.ok(),
             false => Some(read()),
         };
-        self.with(|state| {
-            if let Some(scope) = state.of(run) {
-                match bytes {
-                    Some(bytes) => scope.bytes = bytes,
-                    None => lock(&scope.index).mark_gap(),
+        let lost = self.with(|state| {
+            let lost = state.scopes.get_mut(&scope).and_then(|held| match bytes {
+                Some(bytes) if Arc::ptr_eq(&held.index, &index) => {
+                    held.bytes = bytes;
+                    None
+                }
+                // It was read into an index that is not in use any more, or not at all.
+                _ => Some(Arc::clone(&held.index)),
+            });
+            state.limit();
+            lost
+        });
+        if let Some(index) = lost {
+            lock(&index).mark_gap();
+        }
+    }
+
+    /// A result of a principal is lost.
+    fn mark_gaps(&self, principal: &Uid) {
+        let indexes: Vec<_> = self.with(|state| {
+            let scopes = state.scopes.iter();
+            let own = scopes.filter(|(scope, _)| scope.principal == *principal);
+            own.map(|(_, entry)| Arc::clone(&entry.index)).collect()
+        });
+        for index in indexes {
+            lock(&index).mark_gap();
+        }
+    }
+}
+
+/// The reading of one result.
+pub(super) struct ResultReading {
+    pub(super) call: SpanId,
+    pub(super) run: RunId,
+    pub(super) is_tainted: bool,
+    pub(super) started: StartedReading,
+}
+
+impl ResultReading {
+    pub(super) fn read(&self, index: &mut ReadIndex, verdict: &Verdict) {
+        let tool = &self.started.tool;
+        let trust = &tool.provenance.trust;
+        let is_ahead = self.started.is_ahead();
+        match verdict {
+            Verdict::Released { content, redacted } => {
+                for part in content {
+                    self.read_part(index, part);
+                }
+                // The caller has what was redacted.
+                if *redacted && is_ahead {
+                    index.mark_unread();
                 }
             }
-            state.limit();
-        });
+            Verdict::ToolError(failure) => {
+                index.read_text(&self.source(trust), &failure.message);
+            }
+            // Names of effects, in the component's words.
+            Verdict::Refused(refusal) => {
+                let untrusted = FieldTrust::new(Trust::Untrusted, Vec::new());
+                for happened in refusal.happened() {
+                    index.read_text(&self.source(&untrusted), happened);
+                }
+            }
+            Verdict::Withheld { .. } | Verdict::Ended { .. } if is_ahead => index.mark_unread(),
+            Verdict::Withheld { .. } | Verdict::Ended { .. } => {}
+        }
+        index.end_content(self.call);
+    }
+
+    fn source<'a>(&'a self, trust: &'a FieldTrust) -> ResultSource<'a> {
+        ResultSource {
+            call: self.call,
+            run: self.run,
+            tool: &self.started.tool.name,
+            trust,
+            values: &self.started.values,
+            is_tainted: self.is_tainted,
+        }
+    }
+
+    fn read_part(&self, index: &mut ReadIndex, part: &Content) {
+        let trust = &self.started.tool.provenance.trust;
+        match part {
+            Content::Text { text } => index.read_text(&self.source(trust), text),
+            Content::Structured(value) => index.read_value(&self.source(trust), value),
+            Content::Resource { resource } => {
+                // Whoever wrote the file chose its fields.
+                let whole = FieldTrust::new(trust.default_trust(), Vec::new());
+                if let ResourceBody::Text(text) = &resource.body {
+                    index.read_text(&self.source(&whole), text);
+                } else {
+                    self.leave_unread(index);
+                }
+                index.read_text(&self.source(&whole), &resource.uri);
+            }
+            // A picture may show text, which is not read here.
+            Content::Image { .. } => self.leave_unread(index),
+        }
+    }
+
+    /// A part cannot be looked up.
+    fn leave_unread(&self, index: &mut ReadIndex) {
+        let tool = &self.started.tool;
+        if self.is_tainted
+            || is_strangers(&tool.content_labels())
+            || tool.provenance.trust.default_trust() != Trust::Trusted
+            || self.started.values.is_strangers()
+        {
+            index.mark_unread();
+        }
     }
 }
 
@@ -264,21 +461,4 @@ fn size(verdict: &Verdict) -> usize {
         Content::Structured(_) => LARGE,
     };
     content.iter().map(of).sum()
-}
-
-pub(super) fn read_part(index: &mut ReadIndex, source: &ResultSource<'_>, part: &Content) {
-    match part {
-        Content::Text { text } => index.read_text(source, text),
-        Content::Structured(value) => index.read_value(source, value),
-        Content::Resource { resource } => {
-            if let ResourceBody::Text(text) = &resource.body {
-                index.read_text(source, text);
-            } else {
-                index.mark_gap();
-            }
-            index.read_text(source, &resource.uri);
-        }
-        // A picture may show text, which is not read here.
-        Content::Image { .. } => index.mark_gap(),
-    }
 }

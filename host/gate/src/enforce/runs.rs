@@ -14,7 +14,6 @@ use tollgate_model::{
         AdminAction, AdministrativeAct, Event, LabelsJoined, Origin, Record, RunEnded, RunOutcome,
         RunStarted,
     },
-    time::Timestamp,
 };
 
 use super::{
@@ -114,8 +113,7 @@ impl Pep {
         key: &RunKey,
     ) -> Result<Option<OpenRun>, Refusal> {
         let tenant = &ruleset.config.gate.tenant;
-        let idle = i64::try_from(ruleset.config.run_idle_timeout.as_micros()).unwrap_or(i64::MAX);
-        let not_before = Timestamp(self.now().0.saturating_sub(idle));
+        let not_before = self.now().before(ruleset.config.run_idle_timeout);
         let name = self.run_name(tenant, key)?;
         let name = name.as_deref();
         let open = self.ledger.open_run(
@@ -258,8 +256,7 @@ impl Pep {
         let memory = agent.map_or(AgentMemory::User, |agent| agent.memory);
         // The window begins when the last run ended: when it had idled for a while.
         let window = config.label_window.saturating_add(config.run_idle_timeout);
-        let window = i64::try_from(window.as_micros()).unwrap_or(i64::MAX);
-        let since = Timestamp(self.now().0.saturating_sub(window));
+        let since = self.now().before(window);
         let scope = RunScope {
             run,
             principal: identity.principal.clone(),
@@ -319,7 +316,7 @@ impl Pep {
         identity: &Identity,
         run: RunId,
         options: &CallOptions,
-    ) {
+    ) -> Result<(), Refusal> {
         let agent = match identity.principal.kind {
             Kind::Agent => ruleset.config.agents.get(&identity.principal.id),
             _ => None,
@@ -333,12 +330,15 @@ impl Pep {
         let memory = agent.map_or(AgentMemory::User, |agent| agent.memory);
         let scope = ReadScope::of(memory, &of_run);
         let values = agent.map_or(&[][..], |agent| &agent.values);
-        if let Some(index) = self.reads.enter(&self.ids, run, scope, values) {
+        let labels = self.run_state(run, None)?.labels;
+        let new = self.reads.enter(&self.ids, run, scope, values, &labels);
+        if let Some(index) = new {
             let restoration = Restoration {
                 pep: self.clone(),
                 ruleset: Arc::clone(ruleset),
                 run: of_run,
                 memory,
+                labels,
             };
             self.restore(restoration, index).await;
         }
@@ -347,6 +347,7 @@ impl Pep {
         {
             self.reads.read_request(run, &request.text);
         }
+        Ok(())
     }
 
     /// Fills a new index with what was read before it began.

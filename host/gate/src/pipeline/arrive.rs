@@ -12,7 +12,8 @@ use crate::{
 /// The context of an incoming call. Its run is found or started; a start is recorded.
 ///
 /// # Errors
-/// [`Refusal`] if the caller is not configured, the run has ended, or it cannot be recorded.
+/// [`Refusal`] if the caller is not configured, its token is not valid any more, the run has ended, or it cannot be
+/// recorded.
 pub(crate) async fn arrive(
     pep: &Pep,
     ruleset: &Arc<Ruleset>,
@@ -22,13 +23,14 @@ pub(crate) async fn arrive(
     span: SpanId,
 ) -> Result<CallContext, Refusal> {
     let identity = Identity::of(&ruleset.config, caller)?;
+    let makers = pep.token_makers(ruleset, options.token)?;
     let run = pep
         .find_or_start_run(ruleset, &identity, caller, key, &options.origin)
         .await?;
     let conversation = options.origin.conversation.clone();
     pep.join_remembered_labels(ruleset, &identity, run.id, conversation)
         .await?;
-    pep.enter_scope(ruleset, &identity, run.id, options).await;
+    pep.enter_scope(ruleset, &identity, run.id, options).await?;
     if options.origin.trace != Some(run.id) {
         // The trace does not continue here (W3C Trace Context, section 3.3).
         options.meta.remove("tracestate");
@@ -47,6 +49,7 @@ pub(crate) async fn arrive(
         on_behalf_of,
         operator,
         speaker,
+        makers,
         run: run.id,
         root: run.root,
         call: span,
