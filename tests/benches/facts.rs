@@ -1,41 +1,170 @@
-//! Where the values of calls come from: looking them up, reading results, and memory.
+//! The facts of calls: where values come from, what earlier calls did, reading results, and memory.
 //!
-//! Prints JSON lines `{name, value, unit, floor, ratio}`.
+//! Prints JSON lines `{name, value, unit, floor, ratio}`, or `{name, value, unit, bound}`.
 
 #![expect(
     clippy::unwrap_used,
     reason = "a measurement that cannot be set up ends"
 )]
 
-use std::{hint::black_box, sync::LazyLock, time::Instant};
+use std::{collections::BTreeSet, hint::black_box, sync::LazyLock, time::Instant};
 
 use serde_json::{Value, json};
+use tollgate_ledger::{Batch, Ledger, LedgerOptions, Sync};
 use tollgate_model::{
-    ids::{RunId, SpanId},
+    canonical::Sha256Digest,
+    decision::{Outcome, Redaction},
+    entity::{Kind, Uid},
+    history::SeriesQuery,
+    ids::{RunId, SeriesId, SpanId},
     provenance::{
         ArgumentRoles, CallArguments, CallValues, FieldTrust, IndexKey, PointerPattern, ReadIndex,
         ResultSource, Role, Trust,
     },
+    record::{
+        Arrival, CountedCalls, DecisionRecord, Event, FactEntry, Origin, Record,
+        RunStarted,
+    },
+    request::Action,
+    time::Timestamp,
 };
-use tollgate_testkit::measure::line;
+use tollgate_testkit::measure::{bounded_line, folder, line, median, micros, runtime};
 
 const RUN: RunId = RunId::from_bytes([1; 16]);
+const TENANT: &str = "default";
+const NOW: Timestamp = Timestamp(1_795_428_000_000_000);
 const MIB: usize = 1 << 20;
 /// Samples of a measurement.
 const SAMPLES: usize = 2_001;
 /// Runs that are open and quiet.
 const IDLE: usize = 1_000;
 
+/// Calls in the window of a history fact, and history facts that a call reads.
+const COUNTED: u64 = 1_000;
+const FACTS: u8 = 3;
+
 fn main() {
-    line("facts.p50", call(&read(MIB)), "us", None);
-    line("facts.empty", call(&empty()), "us", None);
+    let ledger = counted();
+    bounded_line("facts.p50", call(&read(MIB), Some(&ledger)), "us", 50.0);
+    bounded_line("facts.empty", call(&empty(), None), "us", 2.0);
     for (name, megabytes_a_second) in [("facts.index", text()), ("facts.index.fields", fields())] {
         line(name, megabytes_a_second, "MB/s", None);
     }
     let large = read(100 * MIB);
-    line("facts.memory", mebibytes(large.bytes()), "MiB", None);
+    bounded_line("facts.memory", mebibytes(large.bytes()), "MiB", 32.0);
     let idle: usize = (0..IDLE).map(|_| read(2_000).bytes()).sum();
-    line("facts.memory.idle", mebibytes(idle), "MiB", None);
+    bounded_line("facts.memory.idle", mebibytes(idle), "MiB", 64.0);
+    line("facts.history", history_micros(&ledger), "us", None);
+}
+
+/// A ledger in which each of a few history facts counts a thousand calls.
+fn counted() -> Ledger {
+    let dir = folder("facts");
+    let options = LedgerOptions {
+        path: dir.join("ledger.db"),
+        key: dir.join("ledger.key"),
+        sync: Sync::Off,
+        cached_runs: 64,
+    };
+    let ledger = Ledger::open(options, NOW).unwrap();
+    let commit = |records| {
+        let batch = Batch {
+            records,
+            ..Batch::default()
+        };
+        runtime().block_on(ledger.commit(batch)).unwrap();
+    };
+    let record = |event| Record::new(TENANT, Some(RUN), NOW, event);
+    let agent = Uid::new(Kind::Agent, "support");
+    let began = RunStarted {
+        inherited: BTreeSet::new(),
+        key: None,
+        on_behalf_of: Uid::new(Kind::User, "alice"),
+        origin: Origin::default(),
+        principal: agent.clone(),
+        span: SpanId::from_bytes([1; 8]),
+    };
+    commit(vec![record(Event::RunStarted(began))]);
+    let decisions = (0..COUNTED).map(|n| {
+        let denied = denied(SpanId::from_bytes(n.to_be_bytes()), &agent);
+        record(Event::Decision(Box::new(denied)))
+    });
+    commit(decisions.collect());
+    history(&ledger);
+    ledger
+}
+
+fn series(n: u8) -> SeriesId {
+    SeriesId::from_bytes([n; 16])
+}
+
+/// A denied call that each fact counts.
+fn denied(call: SpanId, agent: &Uid) -> DecisionRecord {
+    let entry = |n| FactEntry {
+        amount: None,
+        counts: CountedCalls::Denied,
+        fact: format!("fact{n}"),
+        further: 0,
+        of_run: false,
+        series: series(n),
+        until: Some(NOW.plus(3_600_000_000)),
+        values: Vec::new(),
+    };
+    DecisionRecord {
+        action: Action::Call("mail__send".into()),
+        approval: None,
+        arguments: None,
+        arguments_size: None,
+        arrival: Arrival::default(),
+        bundle: Sha256Digest::of(b"bundle"),
+        call: Some(call),
+        caller_span: None,
+        capture: None,
+        component: None,
+        decide_micros: 7,
+        determining: Vec::new(),
+        errors: Vec::new(),
+        facts_digest: None,
+        history: (0..FACTS).map(entry).collect(),
+        is_secondary: false,
+        label_target: None,
+        on_behalf_of: None,
+        outcome: Outcome::Deny,
+        parent: None,
+        principal: agent.clone(),
+        propagated_labels: BTreeSet::new(),
+        redaction: Redaction::default(),
+        requirement: None,
+        resource: Uid::new(Kind::Tool, "mail__send"),
+        resumption: false,
+        shadow: None,
+        span: call,
+    }
+}
+
+/// Reads the history facts of a call, as the gate does.
+fn history(ledger: &Ledger) -> u64 {
+    let query = SeriesQuery {
+        since: Some(Timestamp(NOW.0 - 3_600_000_000)),
+        ..SeriesQuery::default()
+    };
+    let read = |n| {
+        let parts: [&[u8]; 2] = [b"customer", &[n]];
+        black_box(ledger.keys().short_digest(TENANT, &parts).unwrap());
+        ledger.series_totals(series(n), &query).unwrap().calls
+    };
+    (0..FACTS).map(read).sum()
+}
+
+/// Median microseconds of the history facts of a call.
+fn history_micros(ledger: &Ledger) -> f64 {
+    assert_eq!(history(ledger), COUNTED * u64::from(FACTS));
+    let sample = |_| {
+        let begun = Instant::now();
+        black_box(history(black_box(ledger)));
+        micros(begun)
+    };
+    median((0..SAMPLES).map(sample).collect())
 }
 
 fn empty() -> ReadIndex {
@@ -95,8 +224,8 @@ fn read(bytes: usize) -> ReadIndex {
     index
 }
 
-/// Median microseconds of the facts of a call.
-fn call(index: &ReadIndex) -> f64 {
+/// Median microseconds of the facts of a call: where its values come from, and what earlier calls did.
+fn call(index: &ReadIndex, ledger: Option<&Ledger>) -> f64 {
     let roles = ["/to", "/cc"].map(|p| (PointerPattern::parse(p).unwrap(), Some(Role::Recipient)));
     let roles = ArgumentRoles::new(roles.into(), Vec::new());
     let arguments = json!({
@@ -110,15 +239,13 @@ fn call(index: &ReadIndex) -> f64 {
         roles: &roles,
         run: RUN,
     };
-    let mut samples: Vec<f64> = (0..SAMPLES)
-        .map(|_| {
-            let begun = Instant::now();
-            black_box(call.provenance(black_box(index)));
-            begun.elapsed().as_secs_f64() * 1e6
-        })
-        .collect();
-    samples.sort_by(f64::total_cmp);
-    samples.get(SAMPLES / 2).copied().unwrap()
+    let sample = |_| {
+        let begun = Instant::now();
+        black_box(call.provenance(black_box(index)));
+        black_box(ledger.map(history));
+        micros(begun)
+    };
+    median((0..SAMPLES).map(sample).collect())
 }
 
 /// Megabytes a second of text that is one field.

@@ -9,7 +9,7 @@ use tollgate_model::record::{Event, Status};
 use tollgate_testkit::{
     binary,
     command::id,
-    world::{MARK, World, records, starts, user},
+    world::{MARK, World, call, denied_by, is_released, records, starts, user},
 };
 
 /// The command under test, as alice.
@@ -111,6 +111,60 @@ async fn a_crash_at_any_sync_leaves_no_effect_without_its_record() {
         before > 0 && after > 0,
         "crashes hit both sides of the start: {before}, {after}"
     );
+}
+
+/// A history fact is as durable as the calls that it counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_at_any_sync_neither_loses_nor_invents_a_count() {
+    let (mut before, mut after) = (0, 0);
+    for n in 1..60 {
+        let world = counting_world();
+        world.open().await.close().await;
+        if crash_at(&world, n, true) {
+            break;
+        }
+        let gate = world.open().await;
+        let run = gate
+            .ledger()
+            .reader()
+            .run_by_key("default", &agent(), &user("alice"), "r")
+            .unwrap();
+        let started = run.map_or(0, |run| starts(&gate, run.id));
+        // Another run, of the same agent: the limit is one call.
+        let arguments = r#"{"path":"again.txt","text":"twice"}"#;
+        let answer = call(&gate, "other", "files__write", arguments).await;
+        match started {
+            0 => assert!(is_released(&answer), "crash {n}: {answer:?}"),
+            _ => assert_eq!(denied_by(&answer), ["one-write"], "crash {n}"),
+        }
+        if started == 0 {
+            before += 1;
+        } else {
+            after += 1;
+        }
+        gate.close().await;
+    }
+    assert!(
+        before > 0 && after > 0,
+        "crashes hit both sides of the start: {before}, {after}"
+    );
+}
+
+/// A world in which the agent may write once a day.
+fn counting_world() -> World {
+    let world = World::new(
+        r#"
+@id("one-write") @owner("tests") @reason("One a day.")
+forbid (principal, action == Tollgate::Action::"files__write", resource) when { context.facts.writes >= 1 };
+"#,
+    );
+    let entry = format!(
+        "[facts.writes]\nof = [\"files__write\"]\nby = [\"principal\"]\nwithin = \"24h\"\n\
+         [users.alice]\nlogin = \"{}\"\n",
+        id("-un")
+    );
+    world.configure("[users.alice]\n", &entry);
+    world
 }
 
 fn agent() -> tollgate_model::entity::Uid {

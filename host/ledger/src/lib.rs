@@ -15,7 +15,7 @@
 //! | `read` | [`LedgerReader`]: look-ups, lists, traces, verification |
 //! | `open`, `schema`, `anchor`, `disk_reserve` | ownership, format, rollback detection, space for outcomes
 //! |
-//! | `keys` | keyed digests and sealed payloads |
+//! | `keys`, `amount_place` | keyed digests, masked amounts and sealed payloads |
 //! | `upstream_logins` | users' logins to upstream servers, sealed |
 //! | `lifecycle`, `open_calls` | what a crash or the passage of time leaves to be recorded |
 //! | [`checkpoint`] | signed checkpoints and proofs that strangers can check |
@@ -24,6 +24,7 @@
 //! | `sqlite` | SQLite as all stores of Tollgate use it |
 
 mod admin;
+mod amount_place;
 mod anchor;
 mod backup;
 mod batch;
@@ -61,6 +62,7 @@ mod writer;
 mod tests;
 
 pub use admin::{SameName, SignatureUse, UsedSignature};
+pub use amount_place::AmountPlace;
 pub use backup::{Restore, RestoreReport};
 pub use batch::{Batch, Condition, HaltKeys, PendingApprovals};
 pub use component_state::{
@@ -80,6 +82,5 @@ pub use receipt::Receipt;
 pub use rows::{
     ApprovalAnswer, ApprovalRow, Binding, EarlierRejection, Run, RunRow, Size, SpanRow, Token,
 };
-pub use series::AmountPlace;
 pub use upstream_logins::{Login, LoginKey, LoginTerms, LoginUpdate, SealedLogin};
 pub use usage_window::{Window, WindowUsage};

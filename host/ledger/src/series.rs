@@ -10,7 +10,7 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use crate::{Keys, error::ReadError, sqlite::from_sql_u64};
+use crate::{AmountPlace, Keys, error::ReadError, sqlite::from_sql_u64};
 
 /// Entries of a generation of the cache; it has two. An entry takes about 150 bytes.
 const GENERATION: usize = 1 << 17;
@@ -54,17 +54,6 @@ impl StoredEntry {
             values: self.values,
         }
     }
-}
-
-/// Where an amount is recorded. Each place has a mask of its own.
-#[derive(Debug, Clone, Copy)]
-pub struct AmountPlace {
-    /// The series.
-    pub series: SeriesId,
-    /// The call.
-    pub call: SpanId,
-    /// The time of the record.
-    pub time: Timestamp,
 }
 
 /// A change of a series by a record.

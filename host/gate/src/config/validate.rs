@@ -99,7 +99,6 @@ impl Validation<'_> {
         let agents = each(raw.agents, |name, agent| self.agent(name, agent, &users))?;
         let capture = self.capture(raw.capture)?;
         let budgets = self.budgets(raw.budgets, &agents)?;
-        let facts = self.facts(raw.facts)?;
         let approvals = self.approvals(&raw.approvals, &secrets, &users, &raw.serve)?;
         let serve = self.serve(raw.serve, &agents, &users)?;
         let hook = self.hook(raw.hook, &agents)?;
@@ -134,7 +133,7 @@ impl Validation<'_> {
             exports,
             capture,
             budgets,
-            facts,
+            facts: self.facts(raw.facts)?,
             hook,
         })
     }

@@ -21,7 +21,7 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use super::{Act as _, CallContext, Pep, Refusal, ToolCall};
+use super::{Act as _, CallContext, CountedCall, Pep, Refusal, ToolCall};
 use crate::{
     history::{Addend, CallSubject, FactKind, HistoryFact, SumType},
     tool::{Content, Feature, SourceKind, Tool},
@@ -56,13 +56,6 @@ pub(crate) struct DecidedCall {
     pub(crate) is_resumption: bool,
     /// The time of the record.
     pub(crate) time: Timestamp,
-}
-
-/// What facts need of a call once it has ended.
-#[derive(Debug)]
-pub struct CountedCall {
-    tool: Arc<Tool>,
-    arguments: Value,
 }
 
 fn unread(error: LedgerError) -> Refusal {

@@ -1,8 +1,8 @@
 //! What runs have read: an index for each scope of memory, from which calls get their provenance.
 //!
 //! An index lives as long as the process, within a limit for all of them. What is lost, by a restart or by
-//! the limit, is a gap: calls of its scope are then not known (`context.provenance.known`), until the labels
-//! of what was read have run out.
+//! the limit, is restored from what the ledger has of it (`restore`). What is not found again may be anything: calls of
+//! its scope are then not known (`context.provenance.known`), and what no one vouches for is untrusted.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -59,6 +59,11 @@ impl ReadScope {
             run: alone.then_some(run.run),
         }
     }
+
+    /// Whether no two runs share it.
+    pub(super) fn is_of_one_run(&self) -> bool {
+        self.run.is_some()
+    }
 }
 
 /// Indexes of what was read.
@@ -97,15 +102,29 @@ pub(crate) struct StartedReading {
 }
 
 impl StartedReading {
+    /// The tool that is called.
+    pub(super) fn tool(&self) -> Arc<Tool> {
+        Arc::clone(&self.tool)
+    }
+
+    /// A call that started before its index began.
+    pub(super) fn before(tool: Arc<Tool>, values: CallValues) -> Self {
+        Self {
+            tool,
+            into: None,
+            values: Arc::new(values),
+        }
+    }
+
     /// Whether its caller executes it, and so has its content before it is decided, and strangers may have
     /// written that.
-    fn is_ahead(&self) -> bool {
+    pub(super) fn is_ahead(&self) -> bool {
         self.tool.source.kind == SourceKind::External && is_strangers(&self.tool.content_labels())
     }
 }
 
 /// Whether strangers may have written content with these labels.
-fn is_strangers(labels: &BTreeSet<String>) -> bool {
+pub(super) fn is_strangers(labels: &BTreeSet<String>) -> bool {
     labels.contains(UNTRUSTED) || labels.contains(UNLABELLED)
 }
 
@@ -150,8 +169,8 @@ impl ReadIndexes {
         self.with(|state| state.of(run).map(|(_, scope)| Arc::clone(&scope.index)))
     }
 
-    /// Puts a run into its scope. `values` are those that the operator lists for its agent. A run that holds
-    /// `labels` has read what a new index does not have.
+    /// Puts a run into its scope. `values` are those that the operator lists for its agent, `labels` those that the run
+    /// holds. Returns a new index, whose earlier content is to be restored.
     pub(crate) fn enter(
         &self,
         ids: &Ids,
@@ -159,7 +178,8 @@ impl ReadIndexes {
         scope: ReadScope,
         values: &[String],
         labels: &BTreeSet<String>,
-    ) {
+    ) -> Option<Arc<Mutex<ReadIndex>>> {
+        let mut new = None;
         let (index, has_left, has_values) = self.with(|state| {
             state.uses += 1;
             if state.runs.len() >= MAX_RUNS && !state.runs.contains_key(&run) {
@@ -174,14 +194,14 @@ impl ReadIndexes {
             let shares_requests = scope.conversation.is_some();
             let entry = state.scopes.entry(scope).or_insert_with(|| {
                 let mut index = ReadIndex::new(IndexKey::new(ids.secret()));
-                if !labels.is_empty() {
-                    index.mark_gap();
-                }
+                index.begin_restoring();
                 if shares_requests {
                     index.share_requests();
                 }
+                let index = Arc::new(Mutex::new(index));
+                new = Some(Arc::clone(&index));
                 ScopeIndex {
-                    index: Arc::new(Mutex::new(index)),
+                    index,
                     values: Vec::new(),
                     bytes: 0,
                     used: 0,
@@ -204,6 +224,20 @@ impl ReadIndexes {
         if !has_values {
             index.replace_operator(values);
         }
+        drop(index);
+        new
+    }
+
+    /// Notes how large the index of a run has become.
+    pub(super) fn note_size(&self, run: RunId) {
+        let Some(index) = self.index(run) else { return };
+        let bytes = lock(&index).bytes();
+        self.with(|state| {
+            if let Some((_, scope)) = state.of(run) {
+                scope.bytes = bytes;
+            }
+            state.limit();
+        });
     }
 
     /// Adds what the user asks for in a run.
@@ -326,15 +360,15 @@ impl ReadIndexes {
 }
 
 /// The reading of one result.
-struct ResultReading {
-    call: SpanId,
-    run: RunId,
-    is_tainted: bool,
-    started: StartedReading,
+pub(super) struct ResultReading {
+    pub(super) call: SpanId,
+    pub(super) run: RunId,
+    pub(super) is_tainted: bool,
+    pub(super) started: StartedReading,
 }
 
 impl ResultReading {
-    fn read(&self, index: &mut ReadIndex, verdict: &Verdict) {
+    pub(super) fn read(&self, index: &mut ReadIndex, verdict: &Verdict) {
         let tool = &self.started.tool;
         let trust = &tool.provenance.trust;
         let is_ahead = self.started.is_ahead();
@@ -408,7 +442,7 @@ impl ResultReading {
     }
 }
 
-fn lock(index: &Mutex<ReadIndex>) -> std::sync::MutexGuard<'_, ReadIndex> {
+pub(super) fn lock(index: &Mutex<ReadIndex>) -> std::sync::MutexGuard<'_, ReadIndex> {
     index.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -2,20 +2,26 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 use tollgate_ledger::{Batch, LastRefusal, LedgerError, RunRow};
 use tollgate_model::{
     entity::Kind,
     ids::{RunId, SpanId},
+    provenance::ReadIndex,
     record::{
         AdminAction, AdministrativeAct, Event, LabelsJoined, Origin, Record, RunEnded, RunOutcome,
         RunStarted,
     },
 };
 
-use super::{CallOptions, Pep, Refusal, Ruleset, memory::RunScope, reads::ReadScope};
+use super::{
+    CallOptions, Pep, Refusal, Ruleset,
+    memory::RunScope,
+    reads::{ReadScope, lock},
+    restore::Restoration,
+};
 use crate::{
     config::AgentMemory,
     identity::{Caller, Identity, RunKey},
@@ -304,9 +310,9 @@ impl Pep {
 
     /// Puts a run into its scope of memory, so that what it reads is found again, and adds what the user asks
     /// for, if the channel that tells it is trusted for the agent.
-    pub(crate) fn enter_scope(
+    pub(crate) async fn enter_scope(
         &self,
-        ruleset: &Ruleset,
+        ruleset: &Arc<Ruleset>,
         identity: &Identity,
         run: RunId,
         options: &CallOptions,
@@ -315,23 +321,44 @@ impl Pep {
             Kind::Agent => ruleset.config.agents.get(&identity.principal.id),
             _ => None,
         };
-        let scope = RunScope {
+        let of_run = RunScope {
             run,
             principal: identity.principal.clone(),
             on_behalf_of: identity.on_behalf_of.clone(),
             conversation: options.origin.conversation.clone(),
         };
         let memory = agent.map_or(AgentMemory::User, |agent| agent.memory);
-        let scope = ReadScope::of(memory, &scope);
+        let scope = ReadScope::of(memory, &of_run);
         let values = agent.map_or(&[][..], |agent| &agent.values);
         let labels = self.run_state(run, None)?.labels;
-        self.reads.enter(&self.ids, run, scope, values, &labels);
+        let new = self.reads.enter(&self.ids, run, scope, values, &labels);
+        if let Some(index) = new {
+            let restoration = Restoration {
+                pep: self.clone(),
+                ruleset: Arc::clone(ruleset),
+                run: of_run,
+                memory,
+                labels,
+            };
+            self.restore(restoration, index).await;
+        }
         if let Some(request) = &options.user_request
             && agent.is_some_and(|agent| agent.request_from.contains(&request.channel))
         {
             self.reads.read_request(run, &request.text);
         }
         Ok(())
+    }
+
+    /// Fills a new index with what was read before it began.
+    async fn restore(&self, restoration: Restoration, index: Arc<Mutex<ReadIndex>>) {
+        let run = restoration.run.run;
+        let restored = Arc::clone(&index);
+        // Reading many results belongs on a thread of its own.
+        let restore = move || restoration.restore(&restored);
+        let is_complete = tokio::task::spawn_blocking(restore).await.unwrap_or(false);
+        lock(&index).end_restoring(is_complete);
+        self.reads.note_size(run);
     }
 
     /// Adds the labels of one run to another: content of the one is about to reach the other.

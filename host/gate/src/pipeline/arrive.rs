@@ -30,7 +30,7 @@ pub(crate) async fn arrive(
     let conversation = options.origin.conversation.clone();
     pep.join_remembered_labels(ruleset, &identity, run.id, conversation)
         .await?;
-    pep.enter_scope(ruleset, &identity, run.id, options)?;
+    pep.enter_scope(ruleset, &identity, run.id, options).await?;
     if options.origin.trace != Some(run.id) {
         // The trace does not continue here (W3C Trace Context, section 3.3).
         options.meta.remove("tracestate");

@@ -19,7 +19,7 @@ CREATE TABLE fact_entries (
     amount INTEGER,
     -- Digests of 16 bytes each.
     digests BLOB NOT NULL,
-    -- More values than are told apart.
+    -- More values than are distinguished.
     further INTEGER NOT NULL,
     PRIMARY KEY (series, idx)
 ) STRICT, WITHOUT ROWID;

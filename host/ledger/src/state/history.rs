@@ -132,7 +132,7 @@ impl PendingState {
         outcome: &OutcomeRecord,
     ) -> Result<(), ApplyError> {
         for (series, counts) in series_of_call(conn, record.run, record.call)? {
-            if counts.is_released_by(outcome) {
+            if outcome.releases(counts) {
                 self.remove_entry(conn, record, series)?;
             }
         }

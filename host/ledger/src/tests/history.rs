@@ -50,9 +50,9 @@ pub(super) fn decision_entries(n: u8, time: Timestamp) -> Vec<FactEntry> {
     entries
 }
 
-pub(super) fn outcome_entries(n: u8, time: Timestamp) -> Vec<FactEntry> {
+pub(super) fn outcome_entries(n: usize, time: Timestamp) -> Vec<FactEntry> {
     let made = |at| entry(at, CountedCalls::Succeeded, Some(time.plus(MINUTE)));
-    (0..n % 3).map(|at| made(4 + at)).collect()
+    (0..3).take(n % 3).map(|at| made(4 + at)).collect()
 }
 
 /// A record of a decision or an outcome with the entries that are made for its time.

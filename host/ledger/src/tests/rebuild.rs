@@ -138,10 +138,8 @@ fn records(script: &Script, world: &mut World, act: &Act) -> Option<Vec<Record>>
             label,
         } => {
             let (run, start) = pick(&world.starts, *call)?;
-            let labels = label_name(*label);
-            let ended = script.outcome(run, &start, *status, &self::labels(labels.as_ref()));
-            let n = u8::try_from(*call % 7).unwrap_or(0);
-            vec![with_entries(ended, |time| outcome_entries(n, time))]
+            let ended = script.outcome(run, &start, *status, &labels(label_name(*label).as_ref()));
+            vec![with_entries(ended, |time| outcome_entries(*call, time))]
         }
         Act::Escalate { run, args } => {
             let (run, args) = (pick(&world.runs, *run)?, name("args", *args));

@@ -25,7 +25,7 @@ pub struct SeriesEntry {
     pub amount: Option<i64>,
     /// The call.
     pub call: SpanId,
-    /// More values than are told apart: each counts as one that no other entry has.
+    /// More values than are distinguished: each counts as one that no other entry has.
     pub further: u64,
     /// The index of its record.
     pub index: u64,

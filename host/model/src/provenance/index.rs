@@ -91,6 +91,8 @@ pub struct ReadIndex {
     unread: HashSet<SpanId>,
     /// Whether strangers may have told the model something.
     is_exposed: bool,
+    /// Whether what was read before the index began is being read into it.
+    is_restoring: bool,
 }
 
 /// A value's origin with its sources, the deciding one first.
@@ -129,6 +131,7 @@ impl ReadIndex {
             has_unread: false,
             unread: HashSet::new(),
             is_exposed: false,
+            is_restoring: false,
         }
     }
 
@@ -174,6 +177,20 @@ impl ReadIndex {
         self.has_gap = true;
     }
 
+    /// Says that what was read before the index began is read into it now. Until then it may be anything.
+    pub fn begin_restoring(&mut self) {
+        self.is_restoring = true;
+    }
+
+    /// Ends what [`Self::begin_restoring`] began. What was not found again may be anything, and may name anything.
+    pub fn end_restoring(&mut self, is_complete: bool) {
+        self.is_restoring = false;
+        if !is_complete {
+            self.mark_gap();
+            self.mark_unread();
+        }
+    }
+
     /// Says that strangers wrote something that cannot be looked up, such as a picture: what no one vouches for
     /// may be theirs, and they may name anything.
     pub fn mark_unread(&mut self) {
@@ -202,13 +219,13 @@ impl ReadIndex {
 
     /// Whether strangers may have written what is not found.
     fn has_unread(&self) -> bool {
-        self.has_unread || !self.unread.is_empty() || self.texts.is_full()
+        self.has_unread || self.is_restoring || !self.unread.is_empty() || self.texts.is_full()
     }
 
     /// Whether the run's request and everything that was read are in the index.
     #[must_use]
     pub fn is_complete(&self, run: RunId) -> bool {
-        !self.has_gap && self.request(run).is_some()
+        !self.has_gap && !self.is_restoring && self.request(run).is_some()
     }
 
     /// Bytes that it takes, about.

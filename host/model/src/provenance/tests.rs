@@ -339,6 +339,25 @@ fn what_was_not_seen_is_not_known() {
     index.mark_gap();
     let gap = facts(&index, &call, &roles, &["send"]);
     assert!(!gap.known && gap.asked && gap.request);
+    // What was read before may name any value that no one vouches for.
+    let other = json!({ "to": "eve@example.com", "text": "see https://evil.example/" });
+    let sinks = |index: &ReadIndex| facts(index, &other, &roles, &["send"]).sinks;
+    for is_complete in [true, false] {
+        let mut index = read("send it to ann@example.com", &[], "");
+        index.begin_restoring();
+        let restoring = facts(&index, &other, &roles, &["send"]);
+        assert!(!restoring.known);
+        assert_eq!(restoring.sinks, [Origin::Untrusted].into());
+        assert_eq!(restoring.links, [Origin::Untrusted].into());
+        index.end_restoring(is_complete);
+        let origin = if is_complete {
+            Origin::Model
+        } else {
+            Origin::Untrusted
+        };
+        assert_eq!(sinks(&index), [origin].into());
+        assert_eq!(index.is_complete(RUN), is_complete);
+    }
 
     // What another person asked for is nothing here, unless it is the same conversation.
     let mut other = empty();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Arrival, FactEntry, KeyedDigest, PayloadRef};
+use super::{Arrival, CountedCalls, FactEntry, KeyedDigest, PayloadRef};
 use crate::{
     canonical::Sha256Digest,
     entity::Uid,
@@ -164,6 +164,38 @@ pub struct OutcomeRecord {
     pub span: SpanId,
     /// How it ended.
     pub status: Status,
+}
+
+impl OutcomeRecord {
+    /// Whether a call that has counted from its decision on no longer counts after this outcome.
+    #[must_use]
+    pub fn releases(&self, counts: CountedCalls) -> bool {
+        match counts {
+            CountedCalls::Running => self.status != Status::Pending,
+            CountedCalls::NotFailed => self.had_no_effect(),
+            CountedCalls::Decided
+            | CountedCalls::Denied
+            | CountedCalls::Approved
+            | CountedCalls::Started
+            | CountedCalls::Succeeded
+            | CountedCalls::Released
+            | CountedCalls::Failed => false,
+        }
+    }
+
+    /// Whether it says that the call had no effect: by the tool's own word, or because the call ended before any
+    /// effect was begun.
+    fn had_no_effect(&self) -> bool {
+        match self.status {
+            Status::ToolError => true,
+            Status::Trap
+            | Status::Timeout
+            | Status::FuelExhausted
+            | Status::MemoryExhausted
+            | Status::Halted => self.effects == 0,
+            Status::Ok | Status::Pending | Status::Indeterminate => false,
+        }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde passes it")]

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{OutcomeRecord, Status};
 use crate::{
     ids::{MaskedAmount, SeriesId, ValueDigest},
     time::Timestamp,
@@ -70,36 +69,6 @@ impl CountedCalls {
     pub fn is_provisional(self) -> bool {
         matches!(self, Self::NotFailed | Self::Running)
     }
-
-    /// Whether a call that has counted from its decision on no longer counts after this outcome.
-    #[must_use]
-    pub fn is_released_by(self, outcome: &OutcomeRecord) -> bool {
-        match self {
-            Self::Running => outcome.status != Status::Pending,
-            Self::NotFailed => did_nothing(outcome),
-            Self::Decided
-            | Self::Denied
-            | Self::Approved
-            | Self::Started
-            | Self::Succeeded
-            | Self::Released
-            | Self::Failed => false,
-        }
-    }
-}
-
-/// Whether an outcome says that the call had no effect: by the tool's own word, or because it ended before any effect
-/// was begun.
-fn did_nothing(outcome: &OutcomeRecord) -> bool {
-    match outcome.status {
-        Status::ToolError => true,
-        Status::Trap
-        | Status::Timeout
-        | Status::FuelExhausted
-        | Status::MemoryExhausted
-        | Status::Halted => outcome.effects == 0,
-        Status::Ok | Status::Pending | Status::Indeterminate => false,
-    }
 }
 
 /// What one call adds to one series of a history fact. It holds digests and masked amounts, never a value.
@@ -112,7 +81,7 @@ pub struct FactEntry {
     pub counts: CountedCalls,
     /// The fact's name at that time.
     pub fact: String,
-    /// More values than are told apart: each counts as one that no other call has.
+    /// More values than are distinguished: each counts as one that no other call has.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub further: u64,
     /// Whether the series is one of this run alone, and so ends with it.

@@ -137,7 +137,7 @@ async fn finish(gate: &Gate, user: &str, call: &AuthorizedCall, failed: bool, co
 }
 
 /// The latest decision about a call, with the facts that it saw.
-fn latest(gate: &Gate) -> (DecisionRecord, Facts) {
+pub(in crate::pipeline::tests) fn latest(gate: &Gate) -> (DecisionRecord, Facts) {
     let reader = gate.ledger().reader();
     let filter = tollgate_ledger::RecordFilter {
         order: tollgate_ledger::Order::NewestFirst,

@@ -1,5 +1,7 @@
 //! Calls whose values come from different places, under the starter policies.
 
+mod restarts;
+
 use std::{
     fs,
     path::Path,

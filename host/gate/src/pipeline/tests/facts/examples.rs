@@ -8,7 +8,7 @@ use tollgate_model::decision::Outcome;
 use super::{Desk, call, finish, latest};
 use crate::Gate;
 
-/// What is done, and what comes of it: `[user@run ]tool arguments = outcome`, where the outcome is `deny`, `ask`, `open`
+/// Calls and their outcomes: `[user@run ]tool arguments = outcome`, where the outcome is `deny`, `ask`, `open`
 /// (allowed, and not ended), `fails`, or the result of the call as JSON; or `wait 10m`. The user is alice, and the run is
 /// `r`, unless it says otherwise.
 type Script = &'static [&'static str];

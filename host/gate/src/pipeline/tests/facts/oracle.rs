@@ -211,18 +211,7 @@ impl Oracle<'_> {
             "spent_in_run",
             sum.map(|all| FactValue::Long(all.iter().sum())),
         );
-        let values = |calls: Vec<(&Made, At)>| -> BTreeSet<String> {
-            calls
-                .iter()
-                .flat_map(|(made, _)| made.recipients())
-                .collect()
-        };
-        let sends = |made: &Made| made.tool == "send";
-        let to = values(self.counted(started, Some(60), |made| sends(made) && of_user(made)));
-        add("recipients", Some(long(to.len())));
-        let mut to = values(self.counted(started, None, |made| sends(made) && of_run(made)));
-        to.extend(own.recipients());
-        add("recipients_with", Some(long(to.len())));
+        self.recipients(&mut add, &of_run, &of_user);
         let denied = |made: &Made| (!made.allowed).then_some(made.decided);
         add(
             "denied",
@@ -245,6 +234,26 @@ impl Oracle<'_> {
         );
         self.logins(&mut add, &of_run, &of_user);
         facts
+    }
+
+    fn recipients(
+        &self,
+        add: &mut impl FnMut(&str, Option<FactValue>),
+        of_run: &dyn Fn(&Made) -> bool,
+        of_user: &dyn Fn(&Made) -> bool,
+    ) {
+        let values = |calls: Vec<(&Made, At)>| -> BTreeSet<String> {
+            calls
+                .iter()
+                .flat_map(|(made, _)| made.recipients())
+                .collect()
+        };
+        let sends = |made: &Made| made.tool == "send";
+        let to = values(self.counted(Made::started, Some(60), |made| sends(made) && of_user(made)));
+        add("recipients", Some(long(to.len())));
+        let mut to = values(self.counted(Made::started, None, |made| sends(made) && of_run(made)));
+        to.extend(self.own.recipients());
+        add("recipients_with", Some(long(to.len())));
     }
 
     fn spent(&self, with: impl Fn(&Made) -> bool) -> Option<FactValue> {

@@ -1,0 +1,349 @@
+//! What runs have read, read back from the ledger: an index is lost when the gate restarts, and when it is dropped for
+//! others.
+//!
+//! Arguments are in the sealed facts of their decisions. Results are read again where capture kept them in whole; their
+//! keyed digest proves that they are what was released. If anything else of the scope was read, the index is not
+//! complete: what no one vouches for is then untrusted.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex},
+};
+
+use serde_json::Value;
+use tollgate_ledger::{LedgerError, RunFilter, RunRow};
+use tollgate_model::{
+    decision::Outcome,
+    ids::{RunId, SpanId},
+    provenance::ReadIndex,
+    record::{DecisionRecord, Event, OutcomeRecord, Record, Release, Start, Status},
+    request::{ActionContext, Facts, Request},
+    time::Timestamp,
+};
+
+use super::{
+    Pep, Ruleset, Verdict,
+    memory::RunScope,
+    reads::{ReadScope, ResultReading, StartedReading, is_strangers, lock},
+};
+use crate::{
+    capture,
+    config::AgentMemory,
+    tool::{Content, FailureKind, SourceKind, ToolFailure},
+};
+
+/// The most runs of a principal that are looked at.
+const MAX_RUNS: u64 = 1_000;
+/// The most calls that are read back, and the most bytes of their results.
+const MAX_CALLS: usize = 2_000;
+const MAX_BYTES: u64 = 16 << 20;
+
+/// An index that is read back.
+pub(super) struct Restoration {
+    pub(super) pep: Pep,
+    pub(super) ruleset: Arc<Ruleset>,
+    /// The run that needs it.
+    pub(super) run: RunScope,
+    pub(super) memory: AgentMemory,
+    /// The labels that the run holds.
+    pub(super) labels: BTreeSet<String>,
+}
+
+impl Restoration {
+    /// Reads back what the runs of the scope have read. Returns whether the index has all of it.
+    pub(super) fn restore(&self, index: &Mutex<ReadIndex>) -> bool {
+        let restored = self.runs().and_then(|runs| match runs {
+            None => Ok(false),
+            Some(runs) => self.read_runs(&runs, index),
+        });
+        // What cannot be read may be anything.
+        restored.unwrap_or(false)
+    }
+
+    /// The runs of the scope, the oldest first; `None` if there are too many to look at.
+    fn runs(&self) -> Result<Option<Vec<RunId>>, LedgerError> {
+        let own = vec![self.run.run];
+        let scope = ReadScope::of(self.memory, &self.run);
+        if scope.is_of_one_run() {
+            return Ok(Some(own));
+        }
+        let config = &self.ruleset.config;
+        let window = config.label_window.saturating_add(config.run_idle_timeout);
+        let window = i64::try_from(window.as_micros()).unwrap_or(i64::MAX);
+        let since = Timestamp(self.pep.now().0.saturating_sub(window));
+        let rows = self.pep.ledger.reader().runs(&RunFilter {
+            tenant: Some(config.gate.tenant.clone()),
+            principal: Some(self.run.principal.clone()),
+            limit: Some(MAX_RUNS),
+            ..RunFilter::default()
+        })?;
+        if rows.len() as u64 >= MAX_RUNS && rows.last().is_some_and(|row| row.last >= since) {
+            return Ok(None);
+        }
+        let mut runs = own;
+        for row in rows {
+            let recent = row.last >= since && row.calls > row.denials;
+            if recent && row.id != self.run.run && self.scope_of(&row)? == scope {
+                runs.push(row.id);
+            }
+        }
+        runs.reverse();
+        Ok(Some(runs))
+    }
+
+    fn scope_of(&self, row: &RunRow) -> Result<ReadScope, LedgerError> {
+        let conversation = match self.memory {
+            AgentMemory::Conversation => {
+                let began = self.pep.ledger.reader().record(row.opened)?;
+                match began.map(|record| record.event) {
+                    Some(Event::RunStarted(started)) => started.origin.conversation,
+                    _ => None,
+                }
+            }
+            AgentMemory::Run | AgentMemory::User | AgentMemory::Agent => None,
+        };
+        let run = RunScope {
+            run: row.id,
+            principal: row.principal.clone(),
+            on_behalf_of: row.on_behalf_of.clone(),
+            conversation,
+        };
+        Ok(ReadScope::of(self.memory, &run))
+    }
+
+    fn read_runs(&self, runs: &[RunId], index: &Mutex<ReadIndex>) -> Result<bool, LedgerError> {
+        let mut restored = Restored {
+            restoration: self,
+            index,
+            labels: BTreeSet::new(),
+            calls: 0,
+            bytes: 0,
+            is_complete: true,
+        };
+        for run in runs {
+            let records = self.pep.ledger.reader().records_of_run(*run)?;
+            restored.read_run(*run, &records)?;
+            if restored.calls > MAX_CALLS || restored.bytes > MAX_BYTES {
+                return Ok(false);
+            }
+        }
+        // Labels that come from elsewhere come with content that is not here.
+        Ok(restored.is_complete && self.labels.is_subset(&restored.labels))
+    }
+}
+
+/// What was read back so far.
+struct Restored<'a> {
+    restoration: &'a Restoration,
+    index: &'a Mutex<ReadIndex>,
+    /// Labels of the content that was read.
+    labels: BTreeSet<String>,
+    calls: usize,
+    bytes: u64,
+    is_complete: bool,
+}
+
+/// A call that was allowed.
+struct AllowedCall<'a> {
+    index: u64,
+    decision: &'a DecisionRecord,
+    /// Whether a component made it.
+    is_nested: bool,
+}
+
+impl Restored<'_> {
+    fn read_run(&mut self, run: RunId, records: &[(u64, Record)]) -> Result<(), LedgerError> {
+        let root = records.iter().find_map(|(_, record)| match &record.event {
+            Event::RunStarted(started) => Some(started.span),
+            _ => None,
+        });
+        let mut allowed: HashMap<SpanId, AllowedCall<'_>> = HashMap::new();
+        let mut open: HashMap<SpanId, (StartedReading, bool)> = HashMap::new();
+        for (index, record) in records {
+            match &record.event {
+                Event::Decision(decision) if is_admission(decision) => {
+                    let Some(call) = decision.call else { continue };
+                    let call_allowed = AllowedCall {
+                        index: *index,
+                        decision,
+                        is_nested: decision.parent != root,
+                    };
+                    allowed.insert(call, call_allowed);
+                }
+                Event::Start(start) => {
+                    let call = allowed.get(&start.call);
+                    match call.map(|call| self.begin(run, start, call)).transpose()? {
+                        Some(Some(started)) => drop(open.insert(start.call, started)),
+                        // Its tool is not offered any more, or its arguments cannot be read.
+                        _ => self.is_complete = false,
+                    }
+                }
+                Event::Outcome(outcome) => {
+                    self.labels.extend(outcome.labels.iter().cloned());
+                    let started = open.remove(&outcome.call);
+                    self.end(run, *index, outcome, started)?;
+                }
+                _ => {}
+            }
+            if self.calls > MAX_CALLS || self.bytes > MAX_BYTES {
+                return Ok(());
+            }
+        }
+        // Content of calls that their callers execute may be known to them.
+        self.is_complete &= !open.values().any(|(started, _)| started.is_ahead());
+        Ok(())
+    }
+
+    /// A call starts: from now on, whatever repeats its arguments is no more trusted than they are.
+    fn begin(
+        &mut self,
+        run: RunId,
+        start: &Start,
+        call: &AllowedCall<'_>,
+    ) -> Result<Option<(StartedReading, bool)>, LedgerError> {
+        self.calls += 1;
+        self.labels.extend(start.labels.iter().cloned());
+        let ruleset = &self.restoration.ruleset;
+        let name = call.decision.called();
+        let Some(tool) = name.and_then(|name| ruleset.callable(&name)) else {
+            return Ok(None);
+        };
+        let Some(arguments) = self.arguments(call)? else {
+            return Ok(None);
+        };
+        let values = lock(self.index).begin_call(run, &arguments);
+        let started = StartedReading::before(Arc::clone(tool), values);
+        Ok(Some((started, call.is_nested)))
+    }
+
+    /// The arguments that were decided, from the sealed facts of the decision.
+    fn arguments(&self, call: &AllowedCall<'_>) -> Result<Option<Value>, LedgerError> {
+        let Some(digest) = call.decision.facts_digest else {
+            return Ok(None);
+        };
+        let ledger = &self.restoration.pep.ledger;
+        let plain = match ledger.unseal(call.index, digest, "facts") {
+            Ok(plain) => plain,
+            // Its retention may have ended.
+            Err(LedgerError::Sealed { .. } | LedgerError::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let sealed = serde_json::from_slice::<(Request, Facts)>(&plain).ok();
+        Ok(sealed.and_then(|(request, _)| match request.context {
+            ActionContext::Call { input, .. } => Some(input),
+            _ => None,
+        }))
+    }
+
+    fn end(
+        &mut self,
+        run: RunId,
+        index: u64,
+        outcome: &OutcomeRecord,
+        started: Option<(StartedReading, bool)>,
+    ) -> Result<(), LedgerError> {
+        let Some((started, is_nested)) = started else {
+            self.is_complete = false;
+            return Ok(());
+        };
+        let is_released = outcome.release == Some(Release::Released);
+        let has_reached = is_released || outcome.release == Some(Release::Redacted);
+        if !has_reached {
+            // The caller has the content, or a component's words about its effects.
+            let tells = outcome.status == Status::Pending && outcome.effects > 0;
+            self.is_complete &= !started.is_ahead() && !tells;
+            return Ok(());
+        }
+        self.bytes = self.bytes.saturating_add(outcome.size);
+        // The caller has what was redacted.
+        self.is_complete &= is_released || !started.is_ahead();
+        let Some((verdict, is_whole)) = self.verdict(index, outcome)? else {
+            self.is_complete = false;
+            return Ok(());
+        };
+        self.is_complete &= is_whole;
+        let tool = started.tool();
+        // What a component has read besides is among the labels, and cannot be told from its tool's.
+        let besides = match tool.source.kind {
+            SourceKind::Component => is_strangers(&outcome.labels),
+            SourceKind::Upstream | SourceKind::External => {
+                is_strangers(&outcome.labels) && !is_strangers(&tool.content_labels())
+            }
+        };
+        let reading = ResultReading {
+            call: outcome.call,
+            run,
+            is_tainted: is_nested || besides,
+            started,
+        };
+        reading.read(&mut lock(self.index), &verdict);
+        Ok(())
+    }
+
+    /// The content of a result that was kept, and whether it is all that was released.
+    fn verdict(
+        &self,
+        index: u64,
+        outcome: &OutcomeRecord,
+    ) -> Result<Option<(Verdict, bool)>, LedgerError> {
+        let ledger = &self.restoration.pep.ledger;
+        let Some(kept) = outcome.capture else {
+            return Ok(None);
+        };
+        let plain = match capture::kept(ledger.reader(), ledger.keys(), index, kept) {
+            Ok(Some(plain)) => plain,
+            Ok(None) | Err(LedgerError::Sealed { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let Ok(value) = serde_json::from_str::<Value>(&plain) else {
+            return Ok(None);
+        };
+        let tenant = &self.restoration.ruleset.config.gate.tenant;
+        for (verdict, bytes) in forms(&value) {
+            if outcome.result == Some(ledger.digest(tenant, &[&bytes])?) {
+                return Ok(Some((verdict, true)));
+            }
+        }
+        Ok(Some((released(vec![Content::Structured(value)]), false)))
+    }
+}
+
+/// Whether it is the decision that allowed a call.
+fn is_admission(decision: &DecisionRecord) -> bool {
+    decision.action.is_call() && decision.outcome == Outcome::Allow && !decision.is_secondary
+}
+
+fn released(content: Vec<Content>) -> Verdict {
+    Verdict::Released {
+        content,
+        redacted: false,
+    }
+}
+
+/// The results of which a kept value may be all, with the bytes that their digest is of.
+fn forms(value: &Value) -> Vec<(Verdict, Vec<u8>)> {
+    let text = |text: String| Content::Text { text };
+    let structured = || Content::Structured(value.clone());
+    let mut contents = Vec::new();
+    let mut forms = Vec::new();
+    if let Value::String(words) = value {
+        contents.push(vec![text(words.clone())]);
+        let failure = ToolFailure {
+            kind: FailureKind::Failed,
+            message: words.clone(),
+        };
+        forms.push((Verdict::ToolError(failure), words.clone().into_bytes()));
+    }
+    contents.push(vec![structured()]);
+    let pretty = serde_json::to_string_pretty(value).ok();
+    for words in [Some(value.to_string()), pretty].into_iter().flatten() {
+        contents.push(vec![text(words.clone())]);
+        contents.push(vec![text(words), structured()]);
+    }
+    for content in contents {
+        if let Ok(bytes) = serde_json::to_vec(&content) {
+            forms.push((released(content), bytes));
+        }
+    }
+    forms
+}
