@@ -13,6 +13,7 @@ pub mod canonical;
 pub mod capture;
 pub mod decision;
 pub mod entity;
+pub mod history;
 pub mod ids;
 pub mod latency_ewma;
 mod leaf;

@@ -9,6 +9,7 @@ mod acts;
 mod answer;
 mod approval;
 mod context;
+mod history;
 mod memory;
 mod pep;
 mod permit;
@@ -20,6 +21,7 @@ mod ruleset;
 mod runs;
 mod single_flight;
 mod tool_call;
+mod turns;
 
 use tollgate_model::{canonical::Sha256Digest, request::Action};
 
@@ -34,6 +36,8 @@ pub use approval::{
 };
 pub(crate) use approval::{grant_from_row, pending_refusal};
 pub use context::{CallContext, EnclosingCall, RecentUsage};
+pub use history::CountedCall;
+pub(crate) use history::{CallHistory, DecidedCall};
 pub(crate) use memory::LabelMemory;
 pub(crate) use pep::{Draft, Pep};
 pub use permit::Permitted;
@@ -44,6 +48,7 @@ pub use ruleset::Ruleset;
 pub use single_flight::ApprovalWaiter;
 pub(crate) use single_flight::{AnswerSubscription, InFlightCalls, InFlightGuard};
 pub use tool_call::ToolCall;
+pub(crate) use turns::Turns;
 
 /// The public part of a component: its name and the digest of its file.
 #[derive(Debug, Clone, PartialEq, Eq)]

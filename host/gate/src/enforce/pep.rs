@@ -13,7 +13,7 @@ use tollgate_model::{
     entity::{Entity, Kind, Uid},
     ids::{ApprovalId, DecisionId, RunId, SpanId},
     provenance::ProvenanceFacts,
-    record::{Arrival, DecisionRecord, Event, KeyedDigest, PayloadRef, Record},
+    record::{Arrival, DecisionRecord, Event, FactEntry, KeyedDigest, PayloadRef, Record},
     request::{Facts, Request, RunFacts, WindowFacts},
     run::{RunDelta, RunState},
     time::Timestamp,
@@ -22,6 +22,7 @@ use tollgate_model::{
 use super::memory::RunScope;
 use super::{
     CallContext, InFlightCalls, LabelMemory, ReadIndexes, RecentUsage, Refusal, Ruleset, ToolCall,
+    Turns,
 };
 use crate::{
     capture::{Capture, CaptureSession},
@@ -51,6 +52,8 @@ pub(crate) struct Pep {
     pub(crate) reads: Arc<ReadIndexes>,
     /// Tokens and cost that agents report.
     pub(crate) usage: Arc<Usage>,
+    /// Who decides again first, after others came first.
+    pub(crate) turns: Arc<Turns>,
     /// Users to whom the arguments of an approval were shown, as recorded.
     pub(crate) shown: Arc<Mutex<TwoGenerationCache<ApprovalId, BTreeSet<Uid>>>>,
 }
@@ -114,6 +117,17 @@ impl Draft {
 
     pub(crate) fn outcome(mut self, outcome: Outcome) -> Self {
         self.0.outcome = outcome;
+        self
+    }
+
+    /// The decision as it is recorded.
+    pub(crate) fn decision(&self) -> &DecisionRecord {
+        &self.0
+    }
+
+    /// Adds what the call adds to history facts.
+    pub(crate) fn history(mut self, entries: Vec<FactEntry>) -> Self {
+        self.0.history = entries;
         self
     }
 
@@ -285,6 +299,7 @@ impl Pep {
             approval: None,
             entities,
             environment: config.gate.environment.clone(),
+            history: BTreeMap::new(),
             local: config.local_time(now),
             now,
             provenance: ProvenanceFacts::default(),
@@ -324,6 +339,7 @@ impl Pep {
             determining: basis.determining,
             errors: basis.errors,
             facts_digest: Some(payload.digest),
+            history: Vec::new(),
             label_target: None,
             propagated_labels: BTreeSet::new(),
             decide_micros: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
