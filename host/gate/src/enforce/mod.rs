@@ -8,6 +8,7 @@ mod act;
 mod acts;
 mod answer;
 mod approval;
+mod caller_token;
 mod context;
 mod history;
 mod memory;
@@ -32,7 +33,8 @@ pub use answer::{
     UserRequest, Verdict,
 };
 pub use approval::{
-    ApprovalError, ApprovalResponse, ApprovalResult, ApprovalView, PendingCall, Vote,
+    ApprovalError, ApprovalResponse, ApprovalResult, ApprovalView, ElicitationResponse, GivenInput,
+    PendingCall, Vote,
 };
 pub(crate) use approval::{grant_from_row, pending_refusal};
 pub use context::{CallContext, EnclosingCall, RecentUsage};

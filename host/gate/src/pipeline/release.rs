@@ -30,6 +30,8 @@ pub(crate) struct Invocation {
     pub(crate) reading: StartedReading,
     /// Its `invoke_component` span.
     pub(crate) span: SpanId,
+    /// Pointers into the arguments at which policy has removed something.
+    pub(crate) redacted: BTreeSet<String>,
 }
 
 /// Records how a call ended, in one commit with the decision whether its result is released. Returns the labels
@@ -49,6 +51,7 @@ pub(crate) async fn release(
         run: Some(cx.run),
         call: cx.call,
         decision: Some(invocation.decision),
+        redacted_arguments: Box::new(invocation.redacted.clone()),
         verdict: ended.record().await,
     };
     (answer, ended.outcome.labels)

@@ -26,7 +26,9 @@ use std::{
 use tempfile::TempDir;
 use tollgate_model::{
     canonical::Sha256Digest,
-    decision::{Approvers, DeterminingPolicy, Outcome, PolicyRef, Requirement, Severity},
+    decision::{
+        Approvers, DeterminingPolicy, Outcome, PolicyRef, Redaction, Requirement, Severity,
+    },
     entity::{Kind, Uid},
     ids::{ApprovalId, RunId, SpanId},
     life::ApprovalState,
@@ -172,6 +174,7 @@ impl Script {
             outcome,
             parent: None,
             principal: agent(),
+            redaction: Redaction::default(),
             requirement: None,
             resource: Uid::new(Kind::Tool, "tickets__read"),
             resumption: false,
@@ -250,7 +253,9 @@ impl Script {
         let asked = ApprovalRequested {
             capability: None,
             declared: None,
+            elicitation: None,
             speaker: None,
+            makers: BTreeSet::new(),
             waiting: Vec::new(),
             via: Vec::new(),
             arguments: arguments(args),
@@ -291,6 +296,7 @@ impl Script {
             approve,
             by: Uid::new(Kind::User, by),
             channel: "cli".into(),
+            elicitation: None,
             id,
             roles: BTreeSet::from(["security".into()]),
             took_effect,

@@ -46,7 +46,7 @@ impl Attempt<'_> {
         position: &Position,
     ) -> Result<Evaluation, Refusal> {
         let begun = Instant::now();
-        let (pep, cx, call) = (self.pep, &*self.cx, self.call);
+        let (pep, cx, call) = (self.pep, &*self.cx, &self.call);
         let now = pep.now();
         let standing = position.standing(now);
         let is_resumption = match position.phase {
