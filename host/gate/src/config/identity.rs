@@ -162,7 +162,8 @@ impl Validation<'_> {
             .map(|webhook| self.webhook(webhook, secrets))
             .transpose()?;
         Ok(ApprovalConfig {
-            elicitation_expires: self.elicitation_expires(approvals.elicitation_expires.as_deref())?,
+            elicitation_expires: self
+                .elicitation_expires(approvals.elicitation_expires.as_deref())?,
             max_pending,
             second_group,
             webhook,

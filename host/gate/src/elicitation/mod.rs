@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tollgate_model::record::{ElicitationAction, ElicitationMode};
 
-pub(crate) use self::open::{OpenElicitations, ElicitationGuard};
+pub(crate) use self::open::{ElicitationGuard, OpenElicitations};
 pub use self::{
     field::{FieldView, OptionView},
     form::{Form, InputError},

@@ -24,8 +24,8 @@ impl Page {
             let problem = format!("its URL is longer than {MAX_URL} bytes");
             return Err(ElicitationError(problem));
         }
-        let url =
-            Url::parse(text).map_err(|_| ElicitationError::new("its URL is not an absolute URL"))?;
+        let url = Url::parse(text)
+            .map_err(|_| ElicitationError::new("its URL is not an absolute URL"))?;
         let Some(host) = url.host() else {
             return Err(ElicitationError::new("its URL has no host"));
         };

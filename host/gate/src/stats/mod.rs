@@ -22,7 +22,7 @@ use tollgate_model::{
 };
 
 pub use summary::{Approvals, Quantiles, Summary, ToolSummary};
-pub use totals::{Histogram, DecidedAs, OTHER, Totals, ratio};
+pub use totals::{DecidedAs, Histogram, OTHER, Totals, ratio};
 
 /// The most runs, calls and approvals that are remembered; further ones are counted without context.
 const MOST: usize = 100_000;
@@ -218,7 +218,10 @@ impl Watcher {
                     self.elicitations.insert(asked.id);
                 }
                 let call = self.calls.get(&asked.call);
-                observe(within(at, call), StatEvent::Elicitation(ApprovalState::Pending));
+                observe(
+                    within(at, call),
+                    StatEvent::Elicitation(ApprovalState::Pending),
+                );
             }
             Event::ApprovalRequested(asked) => {
                 if self.approvals.len() < MOST {

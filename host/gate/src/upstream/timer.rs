@@ -78,9 +78,7 @@ impl CallTimer {
 
 impl Drop for TimerPause {
     fn drop(&mut self) {
-        self.0
-            .0
-            .send_modify(|state| state.end_wait(Instant::now()));
+        self.0.0.send_modify(|state| state.end_wait(Instant::now()));
     }
 }
 

@@ -227,7 +227,12 @@ impl Capabilities {
             begun,
         )?;
         let record = record
-            .for_capability(&self.cx, self.span, self.tool.source.digest, BTreeSet::new())
+            .for_capability(
+                &self.cx,
+                self.span,
+                self.tool.source.digest,
+                BTreeSet::new(),
+            )
             .approval(Some(id).filter(|_| is_escalated));
         self.pending().begin(0, payload.ciphertext.len())?;
         let mut batch = Batch {
@@ -250,7 +255,10 @@ impl Capabilities {
             });
         };
         let upstream = &self.tool.source.name;
-        let open = self.pep.elicitations.open(id, upstream, self.cx.run, &act.elicitation);
+        let open = self
+            .pep
+            .elicitations
+            .open(id, upstream, self.cx.run, &act.elicitation);
         let too_many = || Refusal::Unrecorded {
             reason: format!("too many questions of `{upstream}` are open"),
         };
@@ -288,7 +296,11 @@ impl Capabilities {
         let payload = self.pep.seal(ruleset, now, &shown, "arguments")?;
         // Of two equal questions, even in one call, each has its own answer.
         let asked = id.to_string();
-        let parts = [b"elicitation".as_slice(), asked.as_bytes(), shown.as_bytes()];
+        let parts = [
+            b"elicitation".as_slice(),
+            asked.as_bytes(),
+            shown.as_bytes(),
+        ];
         let digest = self.pep.ledger.digest(&ruleset.config.gate.tenant, &parts);
         let lasts = u64::try_from(ruleset.config.approvals.elicitation_expires.as_micros());
         let page = act.elicitation.page();
@@ -317,7 +329,9 @@ impl Capabilities {
             via: self.cx.via(),
             waiting: Vec::new(),
         }));
-        batch.records.push(self.pep.record(&self.cx, now, requested));
+        batch
+            .records
+            .push(self.pep.record(&self.cx, now, requested));
         batch.payloads.push(payload);
         batch.conditions.push(Condition::RunOpen(self.cx.run));
         batch.conditions.extend(self.not_halted());
@@ -348,16 +362,16 @@ impl Capabilities {
         };
         let is_allowed = matches!(decision, Decision::Allow(_));
         let span = self.pep.span_id();
-        let (record, payload) = self.pep.decision_record(
-            &self.cx.ruleset,
-            &request,
-            &facts,
-            &decision,
-            span,
-            begun,
-        )?;
+        let (record, payload) =
+            self.pep
+                .decision_record(&self.cx.ruleset, &request, &facts, &decision, span, begun)?;
         let record = record
-            .for_capability(&self.cx, self.span, self.tool.source.digest, BTreeSet::new())
+            .for_capability(
+                &self.cx,
+                self.span,
+                self.tool.source.digest,
+                BTreeSet::new(),
+            )
             .approval(Some(id).filter(|_| is_allowed));
         self.pending()
             .begin(u64::from(is_allowed), payload.ciphertext.len())?;

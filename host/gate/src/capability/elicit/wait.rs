@@ -59,12 +59,8 @@ impl Capabilities {
 
     /// Whether the question has ended without an answer.
     fn is_over(&self, id: ApprovalId) -> bool {
-        self.elicitation_row(id).is_ok_and(|row| {
-            matches!(
-                row.state,
-                ApprovalState::Expired | ApprovalState::Cancelled
-            )
-        })
+        self.elicitation_row(id)
+            .is_ok_and(|row| matches!(row.state, ApprovalState::Expired | ApprovalState::Cancelled))
     }
 
     /// Records the end of a question. False if it has ended before, or cannot be recorded.

@@ -44,7 +44,12 @@ pub(super) fn options(members: &Map<String, Value>) -> Result<Option<Vec<FieldOp
         }],
         ("enum", Value::Array(values)) => {
             let titles = members.get("enumNames").and_then(Value::as_array);
-            let title = |n| titles.and_then(|titles| titles.get(n)).map(text).transpose();
+            let title = |n| {
+                titles
+                    .and_then(|titles| titles.get(n))
+                    .map(text)
+                    .transpose()
+            };
             let values = values.iter().enumerate();
             let options = values.map(|(n, value)| {
                 Ok(FieldOption {

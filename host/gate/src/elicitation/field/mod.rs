@@ -274,9 +274,7 @@ impl FieldKind {
 
     fn check(&self, value: &Value) -> Result<Value, String> {
         match (self, value) {
-            (Self::Text(rules), Value::String(text)) => {
-                rules.check(text).map(|()| value.clone())
-            }
+            (Self::Text(rules), Value::String(text)) => rules.check(text).map(|()| value.clone()),
             (Self::Text(_), _) => Err("is not text".into()),
             (Self::Number(rules), Value::Number(number)) => rules.check(number),
             (Self::Number(_), _) => Err("is not a number".into()),

@@ -48,7 +48,11 @@ impl TextRules {
         };
         let mut schema = Map::new();
         schema.extend(format.map(|format| ("format".to_owned(), json!(format))));
-        schema.extend(pattern.iter().map(|text| ("pattern".to_owned(), json!(text))));
+        schema.extend(
+            pattern
+                .iter()
+                .map(|text| ("pattern".to_owned(), json!(text))),
+        );
         // The server writes the pattern, so its time is linear in the value.
         let engine = PatternOptions::regex().size_limit(MAX_AUTOMATON);
         let validator = jsonschema::options()

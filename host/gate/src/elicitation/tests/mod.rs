@@ -58,10 +58,22 @@ fn values_that_do_not_fit_are_refused_with_the_field() {
     for (property, value) in [
         (json!({"type": "string", "minLength": 2}), json!("é")),
         (json!({"type": "string", "maxLength": 1}), json!("ab")),
-        (json!({"type": "string", "format": "email"}), json!("nobody")),
-        (json!({"type": "string", "format": "date"}), json!("2026-02-30")),
-        (json!({"type": "string", "format": "uri"}), json!("not a uri")),
-        (json!({"type": "string", "format": "date-time"}), json!("soon")),
+        (
+            json!({"type": "string", "format": "email"}),
+            json!("nobody"),
+        ),
+        (
+            json!({"type": "string", "format": "date"}),
+            json!("2026-02-30"),
+        ),
+        (
+            json!({"type": "string", "format": "uri"}),
+            json!("not a uri"),
+        ),
+        (
+            json!({"type": "string", "format": "date-time"}),
+            json!("soon"),
+        ),
         (json!({"type": "string", "pattern": "^a+$"}), json!("b")),
         (json!({"type": "string"}), json!(7)),
         (json!({"type": "string"}), Value::Null),
@@ -72,9 +84,18 @@ fn values_that_do_not_fit_are_refused_with_the_field() {
         (json!({"type": "number", "maximum": 1}), json!(2)),
         (json!({"type": "boolean"}), json!("true")),
         (json!({"enum": ["a"]}), json!("b")),
-        (json!({"type": "array", "items": {"enum": ["a"]}}), json!(["a", "b"])),
-        (json!({"type": "array", "maxItems": 1, "items": {"enum": ["a", "b"]}}), json!(["a", "b"])),
-        (json!({"type": "array", "uniqueItems": true, "items": {"enum": ["a"]}}), json!(["a", "a"])),
+        (
+            json!({"type": "array", "items": {"enum": ["a"]}}),
+            json!(["a", "b"]),
+        ),
+        (
+            json!({"type": "array", "maxItems": 1, "items": {"enum": ["a", "b"]}}),
+            json!(["a", "b"]),
+        ),
+        (
+            json!({"type": "array", "uniqueItems": true, "items": {"enum": ["a"]}}),
+            json!(["a", "a"]),
+        ),
     ] {
         let refused = checked(json!({"x": property}), &[], json!({"x": value}));
         let refused = refused.expect_err(&property.to_string());
@@ -167,7 +188,10 @@ fn what_a_person_sees_hides_nothing() {
         }},
     }));
     let text = serde_json::to_string(&elicitation.unwrap().view()).unwrap();
-    assert!(!text.contains(['\u{202e}', '\u{200b}', '\u{2066}']), "{text}");
+    assert!(
+        !text.contains(['\u{202e}', '\u{200b}', '\u{2066}']),
+        "{text}"
+    );
 }
 
 #[test]
@@ -188,7 +212,12 @@ fn texts_become_values_of_the_forms_types() {
         });
         form.typed(&owned.collect())
     };
-    let typed = texts(&[("n", &["7"]), ("b", &["yes"]), ("s", &["7"]), ("d", &["mo", "tu"])]);
+    let typed = texts(&[
+        ("n", &["7"]),
+        ("b", &["yes"]),
+        ("s", &["7"]),
+        ("d", &["mo", "tu"]),
+    ]);
     let expected = json!({"n": 7, "b": true, "s": "7", "d": ["mo", "tu"]});
     assert_eq!(Value::Object(typed.unwrap()), expected);
     assert!(texts(&[("n", &["seven"])]).is_err());

@@ -73,8 +73,13 @@ fn value() -> impl Strategy<Value = Value> {
         (-5i64..5).prop_map(|n| json!(n as f64)),
         (-20i64..20).prop_map(|n| json!(n as f64 / 4.0)),
         "[ab0-9é]{0,4}".prop_map(Value::from),
-        select(vec!["a@b.example", "https://x.example/", "2026-02-28", "2026-02-28T10:00:00Z"])
-            .prop_map(Value::from),
+        select(vec![
+            "a@b.example",
+            "https://x.example/",
+            "2026-02-28",
+            "2026-02-28T10:00:00Z"
+        ])
+        .prop_map(Value::from),
         proptest::collection::vec(select(vec!["a", "b", "c"]), 0..3).prop_map(Value::from),
     ]
 }

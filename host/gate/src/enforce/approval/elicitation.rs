@@ -16,9 +16,7 @@ use tollgate_model::{
     entity::{Kind, Uid},
     ids::{ApprovalId, DecisionId},
     life::ApprovalState,
-    record::{
-        ApprovalAnswered, ElicitationAction, ElicitationAnswered, Event, Record,
-    },
+    record::{ApprovalAnswered, ElicitationAction, ElicitationAnswered, Event, Record},
     request::Action,
 };
 
