@@ -1,4 +1,4 @@
-//! A result is no more trusted than what its call read: files, nested calls, state.
+//! A result is at most as trusted as what its call read: files, nested calls, state.
 
 use serde_json::json;
 use tollgate::{

@@ -165,7 +165,13 @@ impl Capabilities {
         let answer = self.pipeline.run_nested(cx, request, params).await;
         let labels = std::mem::take(&mut *labels.lock().unwrap_or_else(PoisonError::into_inner));
         self.pending().labels.extend(labels);
-        match &answer.verdict {
+        self.note_nested(tool, &answer.verdict);
+        result(answer)
+    }
+
+    /// Notes what a nested call did.
+    fn note_nested(&self, tool: &str, verdict: &Verdict) {
+        match verdict {
             Verdict::Refused(pending @ Refusal::Pending { happened, .. }) => {
                 self.pending().effects += u64::from(!happened.is_empty());
                 happened.iter().for_each(|what| self.note_effect(what));
@@ -177,7 +183,6 @@ impl Capabilities {
                 self.note_effect(&format!("call {tool}"));
             }
         }
-        result(answer)
     }
 }
 

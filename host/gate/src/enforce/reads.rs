@@ -275,7 +275,7 @@ impl ReadIndexes {
         arguments.provenance(&lock(&index))
     }
 
-    /// Says that a call starts: from now on, whatever repeats its arguments is no more trusted than they are.
+    /// Says that a call starts: from now on, what repeats its arguments is at most as trusted as they are.
     pub(crate) fn begin(&self, cx: &CallContext, call: &ToolCall) -> StartedReading {
         let into = self.with(|state| {
             let (scope, entry) = state.of(cx.run)?;
@@ -415,7 +415,7 @@ impl ResultReading {
             Content::Text { text } => index.read_text(&self.source(trust), text),
             Content::Structured(value) => index.read_value(&self.source(trust), value),
             Content::Resource { resource } => {
-                // Whoever wrote the file chose its fields.
+                // Its fields are those of the writer of the file.
                 let whole = FieldTrust::new(trust.default_trust(), Vec::new());
                 if let ResourceBody::Text(text) = &resource.body {
                     index.read_text(&self.source(&whole), text);

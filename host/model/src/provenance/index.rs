@@ -60,7 +60,7 @@ pub struct ResultSource<'a> {
     pub trust: &'a FieldTrust,
     /// The values of its arguments.
     pub values: &'a CallValues,
-    /// Whether strangers may have written what it has read, whatever is said of its tool.
+    /// Whether strangers may have written what it has read, also if its tool is not labelled so.
     pub is_tainted: bool,
 }
 

@@ -12,6 +12,7 @@
 mod argument_index;
 mod arguments;
 mod asked;
+mod calls;
 mod facts;
 mod fields;
 mod form;

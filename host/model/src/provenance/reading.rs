@@ -111,8 +111,8 @@ impl<'a> ResultReader<'a> {
         }
     }
 
-    /// Who wrote, paid or invited: the address counts, and is a stranger's text, too. Names beside it are only
-    /// that.
+    /// Who wrote, paid or invited: the address counts, and is a stranger's text, too. Names next to it are
+    /// only that.
     fn counterparty(&mut self, text: &str) {
         self.text(text);
         let address = match text.rsplit_once('<') {

@@ -51,7 +51,7 @@ fn address() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// A tool repeats an argument, in whatever words.
+    /// A tool repeats an argument, in any words.
     #[test]
     fn a_tool_that_repeats_a_value_does_not_vouch_for_it(
         address in address(), before in "[A-Za-z ,:\n]{0,30}", after in "[a-z !.\n]{0,20}", kind in 0..3_usize

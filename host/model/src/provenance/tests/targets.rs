@@ -1,4 +1,4 @@
-//! What a call acts on counts, whatever form it has.
+//! What a call acts on counts, in every form.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -1,0 +1,157 @@
+//! Reading the arguments of a call that starts.
+
+use serde_json::Value;
+
+use super::{
+    CallValues, Origin, ReadIndex,
+    argument_index::ArgumentIndex,
+    form,
+    parts::is_value,
+    words::{Word, words},
+};
+use crate::ids::RunId;
+
+/// The most values of a call that are looked up; any other may be a stranger's.
+const MAX_VALUES: usize = 1024;
+/// The most bytes of a value that is looked up.
+const MAX_TEXT: usize = 64 * 1024;
+/// The most words of a value that are looked up.
+const MAX_WORDS: usize = 4096;
+/// The most levels of arguments; what is deeper is one text.
+const MAX_DEPTH: usize = 64;
+/// The fewest characters of a text that may say something in disguise.
+const MIN_TEXT: usize = 4;
+/// The smallest number that may.
+const MIN_NUMBER: f64 = 1e6;
+
+impl ReadIndex {
+    /// Says that a call of a run starts with these arguments.
+    pub fn begin_call(&mut self, run: RunId, arguments: &Value) -> CallValues {
+        let mut reader = ArgumentReader {
+            run,
+            is_exposed: self.is_exposed(),
+            count: 0,
+            values: CallValues::default(),
+            scope: std::mem::take(&mut self.arguments),
+            index: self,
+        };
+        reader.value(arguments, 0, Within::Object);
+        let ArgumentReader { values, scope, .. } = reader;
+        self.arguments = scope;
+        values
+    }
+}
+
+/// What a value is a part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Within {
+    Object,
+    Array,
+}
+
+struct ArgumentReader<'a> {
+    index: &'a ReadIndex,
+    run: RunId,
+    is_exposed: bool,
+    count: usize,
+    values: CallValues,
+    /// The arguments of all calls of the scope.
+    scope: ArgumentIndex,
+}
+
+impl ArgumentReader<'_> {
+    fn value(&mut self, value: &Value, depth: usize, within: Within) {
+        if depth > MAX_DEPTH {
+            return self.leaf(&value.to_string(), true);
+        }
+        match value {
+            Value::Object(members) => {
+                for (name, member) in members {
+                    if depth > 0 && is_value(name) {
+                        self.leaf(name, true);
+                    }
+                    self.value(member, depth + 1, Within::Object);
+                }
+            }
+            Value::Array(items) => {
+                for item in items {
+                    self.value(item, depth + 1, Within::Array);
+                }
+            }
+            Value::String(text) => self.leaf(text, tells(text)),
+            Value::Number(number) => {
+                let is_small = number.as_f64().is_some_and(|n| n.abs() < MIN_NUMBER);
+                let tells = !is_small || within == Within::Array;
+                self.leaf(&number.to_string(), tells);
+            }
+            Value::Bool(_) | Value::Null => {}
+        }
+    }
+
+    /// Reads a value. `tells` says whether it can carry what a stranger said, in any form.
+    fn leaf(&mut self, text: &str, tells: bool) {
+        let Some(origin) = self.origin(text) else {
+            return;
+        };
+        let is_strangers = match origin {
+            Origin::Operator | Origin::Trusted => return,
+            Origin::User => false,
+            Origin::Model => self.is_exposed,
+            Origin::Untrusted => true,
+        };
+        let (key, words) = (&self.index.key, words(text));
+        self.values.read(key, text, &words);
+        // What tells nothing may stand anywhere.
+        if is_strangers && tells {
+            self.values.expose();
+            self.scope.read(key, text);
+            self.vouch(&words);
+        }
+    }
+
+    /// The origin of a value; `None` if there is nothing in it.
+    fn origin(&mut self, text: &str) -> Option<Origin> {
+        self.count += 1;
+        if self.count > MAX_VALUES || text.len() > MAX_TEXT {
+            return Some(Origin::Untrusted);
+        }
+        let found = self.index.find(self.run, text)?;
+        Some(found.origin)
+    }
+
+    /// Keeps which of these words someone vouches for.
+    fn vouch(&mut self, words: &[Word]) {
+        let key = &self.index.key;
+        for word in words.iter().take(MAX_WORDS) {
+            if self.index.is_vouched(self.run, std::slice::from_ref(word)) {
+                self.scope.vouch(key, word);
+            }
+        }
+    }
+}
+
+/// Whether a text can carry what a stranger said: not if it is a few characters, a small number, a date or a
+/// time.
+fn tells(text: &str) -> bool {
+    let words = words(text);
+    let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
+    let is_plain = match texts.as_slice() {
+        [] => true,
+        [word] => {
+            let number = form::number(word).and_then(|n| n.parse::<f64>().ok());
+            word.chars().count() < MIN_TEXT
+                || number.is_some_and(|n| n.abs() < MIN_NUMBER)
+                || form::time(word).is_some()
+                || form::date(&[word]).is_some()
+        }
+        [all @ .., time] => {
+            let is_date =
+                |words: &[&str]| form::date(words).is_some_and(|(_, used)| used == words.len());
+            is_date(&texts) || (form::time(time).is_some() && is_date(all))
+        }
+    };
+    !is_plain
+}
+
+#[cfg(test)]
+mod tests;
