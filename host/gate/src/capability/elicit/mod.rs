@@ -346,6 +346,7 @@ impl Capabilities {
             }),
             expires: now.plus(lasts.unwrap_or(u64::MAX)),
             id,
+            makers: self.cx.makers.clone(),
             on_behalf_of: self.cx.on_behalf_of.clone(),
             payload: payload.digest,
             principal: self.cx.principal.clone(),
