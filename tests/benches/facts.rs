@@ -21,10 +21,7 @@ use tollgate_model::{
         ArgumentRoles, CallArguments, CallValues, FieldTrust, IndexKey, PointerPattern, ReadIndex,
         ResultSource, Role, Trust,
     },
-    record::{
-        Arrival, CountedCalls, DecisionRecord, Event, FactEntry, Origin, Record,
-        RunStarted,
-    },
+    record::{Arrival, CountedCalls, DecisionRecord, Event, FactEntry, Origin, Record, RunStarted},
     request::Action,
     time::Timestamp,
 };

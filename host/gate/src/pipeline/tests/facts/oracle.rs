@@ -93,6 +93,12 @@ when { context.input has deny && context.input.deny };
 
 const MINUTE: i64 = 60_000_000;
 
+/// The time of a step, and its number.
+type At = (i64, usize);
+
+/// Whether a call succeeded, and its result; `None` is not known.
+type End = Option<(bool, Value)>;
+
 /// A call, as the test remembers it.
 #[derive(Debug, Clone)]
 struct Made {
@@ -103,7 +109,7 @@ struct Made {
     allowed: bool,
     decided: (i64, usize),
     /// When it ended and how: `None` is not known.
-    ended: Option<((i64, usize), Option<(bool, Value)>)>,
+    ended: Option<(At, End)>,
 }
 
 impl Made {
@@ -157,8 +163,6 @@ struct Oracle<'a> {
     own: &'a Made,
     now: i64,
 }
-
-type At = (i64, usize);
 
 impl Oracle<'_> {
     /// The calls that count: those that have a time by `at`, within these minutes.
