@@ -19,7 +19,7 @@ use std::{
 use tollgate_ledger::{Batch, Condition, HaltKeys, Ledger, LedgerOptions, Sync};
 use tollgate_model::{
     canonical::Sha256Digest,
-    decision::{DeterminingPolicy, Outcome, PolicyRef},
+    decision::{DeterminingPolicy, Outcome, PolicyRef, Redaction},
     entity::{Kind, Uid},
     ids::{RunId, SpanId},
     record::{
@@ -267,12 +267,14 @@ fn decision(call: SpanId, text: &str) -> DecisionRecord {
         errors: Vec::new(),
         facts_digest: None,
         label_target: None,
+        history: Vec::new(),
         propagated_labels: BTreeSet::new(),
         decide_micros: 7,
         on_behalf_of: None,
         outcome: Outcome::Allow,
         parent: None,
         principal: agent(),
+        redaction: Redaction::default(),
         requirement: None,
         resource: Uid::new(Kind::Tool, TOOL),
         resumption: false,
@@ -302,6 +304,7 @@ fn outcome(run: RunId, start: &Start) -> Record {
         call: start.call,
         effects: 0,
         fuel: 1,
+        history: Vec::new(),
         labels: ["private", "untrusted"].map(str::to_owned).into(),
         peak_memory: 1,
         redacted: 0,

@@ -13,6 +13,8 @@ mod channel;
 #[cfg(test)]
 mod external;
 #[cfg(test)]
+mod hook_socket;
+#[cfg(test)]
 mod identity;
 #[cfg(test)]
 mod listener;

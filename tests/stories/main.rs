@@ -31,6 +31,10 @@ mod nested;
 #[cfg(test)]
 mod operating;
 #[cfg(test)]
+mod provenance;
+#[cfg(test)]
+mod redacted;
+#[cfg(test)]
 mod state;
 #[cfg(test)]
 mod upstream;

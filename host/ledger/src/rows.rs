@@ -9,7 +9,10 @@ use tollgate_model::{
     entity::Uid,
     ids::{ApprovalId, RunId, SpanId, TokenId},
     life::ApprovalState,
-    record::{ApprovalResolved, Event, KeyedDigest, RunOutcome, Speaker, WaitingCall},
+    record::{
+        ApprovalResolved, ElicitationAnswered, ElicitationSummary, Event, KeyedDigest, RunOutcome,
+        Speaker, WaitingCall,
+    },
     run::RunState,
     span::SpanKind,
     time::Timestamp,
@@ -196,6 +199,8 @@ pub struct ApprovalRow {
     pub via: Vec<String>,
     /// The effect inside a call that needs it, in short.
     pub capability: Option<String>,
+    /// What an upstream server asks for; absent for an approval of a call or an effect.
+    pub elicitation: Option<ElicitationSummary>,
     /// Roles that may answer as well because no one answered in time; empty before that.
     pub escalated_to: BTreeSet<String>,
     /// Suspended calls that enclose the effect, outermost first.
@@ -207,6 +212,8 @@ pub struct ApprovalRow {
 pub struct ApprovalAnswer {
     /// Whether it approves; otherwise it rejects.
     pub approve: bool,
+    /// The answer to a question of an upstream server.
+    pub elicitation: Option<ElicitationAnswered>,
     /// When it was given.
     pub at: Timestamp,
     /// The user who answered.
@@ -267,7 +274,7 @@ impl ApprovalRow {
             id: self.id,
             span: self.span,
             state,
-            superseded: false,
+            superseded: self.elicitation.is_some(),
         })
     }
 

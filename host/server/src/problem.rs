@@ -257,6 +257,17 @@ impl From<ApprovalError> for Problem {
                      part in the call, makes one: `tollgate token create --user {user}`"
                 ))
             }
+            ApprovalError::Question(_) => conflict("asks_for_input"),
+            ApprovalError::NoQuestion(_) => conflict("asks_for_approval"),
+            ApprovalError::Input(_) => {
+                Self::new(StatusCode::BAD_REQUEST, "invalid_input", error.to_string())
+            }
+            ApprovalError::OwnQuestion { .. } => {
+                Self::new(StatusCode::FORBIDDEN, "own_question", error.to_string())
+            }
+            ApprovalError::RoleMissing { .. } => {
+                Self::new(StatusCode::FORBIDDEN, "role_missing", error.to_string())
+            }
             ApprovalError::Denied(refusal) => {
                 Self::from((**refusal).clone()).detail(error.to_string())
             }

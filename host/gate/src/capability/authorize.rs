@@ -262,7 +262,7 @@ impl Capabilities {
     }
 
     /// The current facts, with the labels of the run and of everything that this call has read.
-    fn known_about<A: EffectAction>(
+    pub(super) fn known_about<A: EffectAction>(
         &self,
         act: &A,
         now: Timestamp,
@@ -277,7 +277,7 @@ impl Capabilities {
     }
 
     /// Whether effects may still happen: not if the call has ended, waits for an approval, or is halted.
-    fn ensure_active<A: EffectAction>(&self, act: &A) -> Result<(), Refusal> {
+    pub(super) fn ensure_active<A: EffectAction>(&self, act: &A) -> Result<(), Refusal> {
         {
             let pending = self.pending();
             if pending.closed {

@@ -182,6 +182,7 @@ impl Capabilities {
             capability: Some(query.short.clone()),
             component: self.tool.source.digest,
             declared: None,
+            elicitation: None,
             expires,
             id,
             makers: self.cx.makers.clone(),

@@ -12,7 +12,7 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use super::{Ruleset, ToolCall};
+use super::{CountedCall, Ruleset, ToolCall};
 
 /// Caller, run and configuration: fixed for the whole call.
 #[derive(Debug, Clone)]
@@ -55,6 +55,8 @@ pub struct CallContext {
     pub attempt: u32,
     /// The principal's recent usage at the time of the decision.
     pub recent_usage: RecentUsage,
+    /// What history facts need of the call once it has ended, if any counts it by its outcome.
+    pub counted: Option<Arc<CountedCall>>,
 }
 
 /// A principal's usage, in this run and within the window of its budgets.

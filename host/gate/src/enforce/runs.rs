@@ -137,6 +137,11 @@ impl Pep {
             name,
         );
         match used.map_err(unread)? {
+            // Another call has begun it since the first look.
+            Some(run) if run.ended.is_none() => Ok(Some(OpenRun {
+                id: run.id,
+                root: run.root,
+            })),
             Some(run) if run.outcome != Some(RunOutcome::Abandoned) => Err(Refusal::RunEnded),
             _ => Ok(None),
         }
@@ -319,8 +324,8 @@ impl Pep {
         let memory = agent.map_or(AgentMemory::User, |agent| agent.memory);
         let scope = ReadScope::of(memory, &scope);
         let values = agent.map_or(&[][..], |agent| &agent.values);
-        let has_read = !self.run_state(run, None)?.labels.is_empty();
-        self.reads.enter(&self.ids, run, scope, values, has_read);
+        let labels = self.run_state(run, None)?.labels;
+        self.reads.enter(&self.ids, run, scope, values, &labels);
         if let Some(request) = &options.user_request
             && agent.is_some_and(|agent| agent.request_from.contains(&request.channel))
         {

@@ -97,6 +97,8 @@ pub enum StatEvent<'a> {
         /// Microseconds since it was requested; absent if that was reported before.
         wait: Option<u64>,
     },
+    /// What an upstream server asks a person changed its state; `pending` when it was asked.
+    Elicitation(ApprovalState),
     /// A run began.
     Began,
     /// A run ended.
@@ -139,6 +141,8 @@ pub struct Watcher {
     /// Recently active runs: runs that never end are dropped.
     runs: TwoGenerationCache<RunId, WatchedRun>,
     approvals: HashMap<ApprovalId, Timestamp>,
+    /// Open questions of upstream servers.
+    elicitations: HashSet<ApprovalId>,
 }
 
 impl Default for Watcher {
@@ -147,6 +151,7 @@ impl Default for Watcher {
             calls: HashMap::new(),
             runs: TwoGenerationCache::new(MOST / 2),
             approvals: HashMap::new(),
+            elicitations: HashSet::new(),
         }
     }
 }
@@ -208,6 +213,13 @@ impl Watcher {
                 };
                 observe(within(at, call), fact);
             }
+            Event::ApprovalRequested(asked) if asked.elicitation.is_some() => {
+                if self.elicitations.len() < MOST {
+                    self.elicitations.insert(asked.id);
+                }
+                let call = self.calls.get(&asked.call);
+                observe(within(at, call), StatEvent::Elicitation(ApprovalState::Pending));
+            }
             Event::ApprovalRequested(asked) => {
                 if self.approvals.len() < MOST {
                     self.approvals.insert(asked.id, record.time);
@@ -257,6 +269,11 @@ impl Watcher {
         resolved: &ApprovalResolved,
         observe: &mut impl FnMut(StatScope<'_>, StatEvent<'_>),
     ) {
+        if self.elicitations.remove(&resolved.id) {
+            let call = self.calls.get(&resolved.call);
+            observe(within(at, call), StatEvent::Elicitation(resolved.state));
+            return;
+        }
         let asked = self.approvals.remove(&resolved.id);
         let call = self.calls.get(&resolved.call);
         let fact = StatEvent::Answered {

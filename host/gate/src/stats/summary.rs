@@ -154,7 +154,10 @@ impl Summary {
                     self.succeeded.extend(at.run);
                 }
             }
-            StatEvent::Decided { .. } | StatEvent::Effect { .. } | StatEvent::Began => {}
+            StatEvent::Decided { .. }
+            | StatEvent::Effect { .. }
+            | StatEvent::Elicitation(_)
+            | StatEvent::Began => {}
         }
     }
 

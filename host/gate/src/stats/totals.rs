@@ -77,7 +77,9 @@ pub struct Totals {
     pub executions: BTreeMap<(String, CallEnd), Histogram>,
     /// Approvals, by the states that they reached.
     pub approvals: BTreeMap<ApprovalState, u64>,
-    /// How long they were waited for.
+    /// Questions of upstream servers to people, by the states that they reached.
+    pub elicitations: BTreeMap<&'static str, u64>,
+    /// How long approvals were waited for.
     pub waits: Histogram,
     /// Executions after the first one of a call.
     pub retries: u64,
@@ -143,6 +145,9 @@ impl Totals {
             StatEvent::Effect { operation, failed } => {
                 let key = (operation.to_owned(), failed);
                 *self.effects.entry(key).or_default() += 1;
+            }
+            StatEvent::Elicitation(state) => {
+                *self.elicitations.entry(state.as_str()).or_default() += 1;
             }
             StatEvent::Asked => {
                 *self.approvals.entry(ApprovalState::Pending).or_default() += 1;

@@ -343,6 +343,7 @@ fn row(conn: &Connection, (opened, state, version): ApprovalKey) -> Result<Appro
         round: asked.round,
         via: asked.via,
         capability: asked.capability,
+        elicitation: asked.elicitation,
         waiting: asked.waiting,
     })
 }
@@ -413,6 +414,7 @@ fn answers(conn: &Connection, id: ApprovalId) -> Result<Vec<ApprovalAnswer>, Rea
         if let Event::ApprovalAnswered(answer) = record.event {
             answers.push(ApprovalAnswer {
                 approve: answer.approve,
+                elicitation: answer.elicitation,
                 at: record.time,
                 by: answer.by,
                 channel: answer.channel,

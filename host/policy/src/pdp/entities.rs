@@ -90,7 +90,9 @@ impl Pdp {
                 of(Kind::Component, via)?;
             }
             ActionContext::Result { on_behalf_of, .. } => known(on_behalf_of)?,
-            ActionContext::Capability { guest, .. } | ActionContext::Http { guest, .. } => {
+            ActionContext::Capability { guest, .. }
+            | ActionContext::Http { guest, .. }
+            | ActionContext::Elicitation { guest, .. } => {
                 [&guest.on_behalf_of, &guest.agent, &guest.tool]
                     .into_iter()
                     .try_for_each(known)?;

@@ -56,6 +56,7 @@ use self::{
 use crate::{
     approval_wait,
     auth::{AuthenticatedCaller, Rate, concurrency::ConcurrencyLimit},
+    hook_events::UnknownEvents,
 };
 
 pub(crate) use admission::{AcceptedCall, AdmissionError};
@@ -89,6 +90,8 @@ struct Inner {
     requests: TaskTracker,
     /// Streams of MCP over the owner's socket.
     streams: TaskTracker,
+    /// Events of coding agents that their hook does not know.
+    unknown_events: Arc<UnknownEvents>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -116,6 +119,7 @@ impl Server {
             closed: CancellationToken::new(),
             requests: TaskTracker::new(),
             streams: TaskTracker::new(),
+            unknown_events: Arc::default(),
             gate,
         }));
         tokio::spawn(server.clone().tell_of_changes());
@@ -132,6 +136,11 @@ impl Server {
     #[must_use]
     pub fn rate(&self) -> &Arc<Rate> {
         &self.0.rate
+    }
+
+    /// Events of coding agents that their hook does not know.
+    pub(crate) fn unknown_events(&self) -> &Arc<UnknownEvents> {
+        &self.0.unknown_events
     }
 
     /// The trace store next to the gate's ledger; opened when it is first asked for.

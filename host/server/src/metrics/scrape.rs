@@ -122,6 +122,12 @@ fn tell_approvals(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> Encod
         .collect();
     let help = "Approvals, by the state that they came to";
     counters(encoder, "approvals", help, &approvals)?;
+    let elicitations = totals.elicitations.iter();
+    let elicitations = elicitations
+        .map(|(status, n)| one("status", status, *n))
+        .collect();
+    let help = "Questions of upstream servers to people, by the state that they came to";
+    counters(encoder, "elicitations", help, &elicitations)?;
     let waits = [(NONE, &totals.waits)];
     let help = "How long people were waited for";
     histogram(encoder, "approval_wait_seconds", help, &waits)?;

@@ -29,7 +29,8 @@ use crate::{
 };
 
 /// Starter policies that a gate needs to be operated.
-const NEEDED: [&str; 4] = [
+const NEEDED: [&str; 5] = [
+    "elicitation.cedar",
     "four-eyes.cedar",
     "operators.cedar",
     "readers.cedar",

@@ -3,6 +3,8 @@
 mod message;
 mod view;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch};
@@ -76,6 +78,9 @@ pub struct Answer {
     pub call: SpanId,
     /// The decision about the call; absent if it was not decided.
     pub decision: Option<DecisionId>,
+    /// JSON pointers into the arguments at which policy had something removed before the call was decided and
+    /// executed.
+    pub redacted_arguments: Box<BTreeSet<String>>,
     /// How the call ended.
     pub verdict: Verdict,
 }
@@ -135,6 +140,7 @@ impl Answer {
             run,
             call,
             decision: None,
+            redacted_arguments: Box::default(),
             verdict: Verdict::unknown(),
         }
     }
@@ -157,6 +163,7 @@ impl Answer {
             run,
             call,
             decision,
+            redacted_arguments: Box::default(),
             verdict: Verdict::Refused(refusal),
         }
     }

@@ -21,13 +21,19 @@ use tollgate_model::{
 };
 
 mod asking_side;
+mod elicitation;
 mod pending_call;
 
 use asking_side::{maker_on_asking_side, operator};
+pub use elicitation::{ElicitationResponse, GivenInput};
 pub use pending_call::PendingCall;
 
 use super::{Pep, Refusal, Ruleset};
-use crate::{config::Config, text::printable};
+use crate::{
+    config::Config,
+    elicitation::{Elicitation, ElicitationView, InputError},
+    text::printable,
+};
 use tollgate_ledger::{ApprovalRow, Batch, CommitError, Condition, LedgerError};
 
 /// How often an answer is tried again because another answer came first.
@@ -79,6 +85,33 @@ pub enum ApprovalError {
         "the waiting call is not the one that was shown; look again with `tollgate approvals show {0}`"
     )]
     OtherCall(ApprovalId),
+    /// It asks for input, not for an approval.
+    #[error(
+        "`{0}` asks for input, not for an approval; answer it with `tollgate approvals answer {0}`"
+    )]
+    Question(ApprovalId),
+    /// It asks for an approval, not for input.
+    #[error("`{0}` asks for an approval, not for input; use `tollgate approvals approve {0}`")]
+    NoQuestion(ApprovalId),
+    /// The values do not fit the form.
+    #[error("{0}; look again with `tollgate approvals show`")]
+    Input(InputError),
+    /// The user who would answer makes the calls of the run.
+    #[error(
+        "{user} makes the calls of this run, so an answer of {user} could be its agent's: another person must answer"
+    )]
+    OwnQuestion {
+        /// The user.
+        user: String,
+    },
+    /// The policies ask for a person with another role.
+    #[error("{user} lacks a role that the policies ask for: {needs}")]
+    RoleMissing {
+        /// The user.
+        user: String,
+        /// What they ask for.
+        needs: String,
+    },
     /// Policy does not let this person answer.
     #[error("{}", denied(.0))]
     Denied(Box<Refusal>),
@@ -175,6 +208,8 @@ pub struct ApprovalView {
     /// All canonical arguments, with control and bidirectional characters escaped; absent once it is
     /// resolved, or if this person may not answer it.
     pub arguments: Option<String>,
+    /// The question of an upstream server; absent where the arguments are.
+    pub question: Option<ElicitationView>,
     /// Reasons of the policies that denied the call.
     pub reasons: Vec<String>,
     /// Labels of the run.
@@ -242,6 +277,9 @@ impl Pep {
             let row = row
                 .filter(|row| is_here(ruleset, row))
                 .ok_or(ApprovalError::NotFound(id))?;
+            if row.elicitation.is_some() {
+                return Err(ApprovalError::Question(id));
+            }
             last_state = row.state;
             let seen = response.seen;
             if seen.is_some_and(|seen| seen != row.arguments.as_str()) {
@@ -298,6 +336,7 @@ impl Pep {
             approve: response.vote == Vote::Approve,
             by: user.clone(),
             channel: response.channel.into(),
+            elicitation: None,
             id,
             roles,
             took_effect: state.is_some() && !expired,
@@ -343,7 +382,12 @@ impl Pep {
         if !is_here(ruleset, row) {
             return false;
         }
-        let (request, entities) = request(ruleset, user, row, Action::Approve);
+        let action = match row.elicitation {
+            Some(_) if *user == row.principal => return false,
+            Some(_) => Action::AnswerInput,
+            None => Action::Approve,
+        };
+        let (request, entities) = request(ruleset, user, row, action);
         let decision = self.judge(ruleset, request, entities).decision;
         matches!(decision, Decision::Allow(_))
     }
@@ -357,16 +401,23 @@ impl Pep {
         row: ApprovalRow,
     ) -> Result<ApprovalView, ApprovalError> {
         let may_answer = self.can_answer(ruleset, user, &row);
-        let arguments = match row.payload {
+        let sealed = match row.payload {
             Some(digest) if may_answer => {
                 self.note_shown(user, &row).await?;
                 let plain = self.ledger.unseal(row.opened, digest, "arguments")?;
                 let text: String = serde_json::from_slice(&plain)
                     .map_err(|e| ApprovalError::Store(e.to_string()))?;
-                Some(printable(&text, usize::MAX))
+                Some(text)
             }
             _ => None,
         };
+        let question = sealed
+            .as_deref()
+            .filter(|_| row.elicitation.is_some())
+            .and_then(|text| serde_json::from_str(text).ok())
+            .and_then(|params: Value| Elicitation::parse(&params).ok())
+            .map(|elicitation| elicitation.view());
+        let arguments = sealed.map(|text| printable(&text, usize::MAX));
         let policies = ruleset.pdp.policies();
         let reasons = row
             .requirement
@@ -383,6 +434,7 @@ impl Pep {
         Ok(ApprovalView {
             row,
             arguments,
+            question,
             reasons,
             labels,
         })

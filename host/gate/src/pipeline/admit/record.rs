@@ -13,7 +13,7 @@ use tollgate_model::{
 use super::{Attempt, AttemptError, StartedCall, evaluate::Evaluation};
 use crate::{
     config::PRIVATE,
-    enforce::{Draft, Refusal, pending_refusal},
+    enforce::{DecidedCall, Draft, Refusal, pending_refusal},
     tool::SourceKind,
 };
 
@@ -44,11 +44,20 @@ impl Attempt<'_> {
         let authorize = self.pep.span_id();
         let (draft, payloads) = self.decision_draft(evaluation, authorize)?;
         let now = evaluation.facts.now;
-        let record = self.pep.record(self.cx, now, refine(draft).into());
+        let draft = refine(draft);
+        let decided = DecidedCall {
+            outcome: draft.decision().outcome,
+            is_approved: draft.decision().approval.is_some(),
+            is_resumption: evaluation.is_resumption,
+            time: now,
+        };
+        let entries = self.pep.decision_entries(self.cx, &self.call, &decided)?;
+        let record = self.pep.record(self.cx, now, draft.history(entries).into());
         batch.records.push(record);
         batch.payloads.extend(payloads);
         let version = Condition::RunVersion(self.cx.run, evaluation.version);
         batch.conditions.push(version);
+        batch.conditions.extend(evaluation.history.unchanged());
         Ok(CallBatch {
             batch,
             decided_at,
@@ -74,7 +83,7 @@ impl Attempt<'_> {
             evaluation.begun,
         )?;
         let draft = draft
-            .for_call(self.cx, self.call, evaluation.is_resumption)
+            .for_call(self.cx, &self.call, evaluation.is_resumption)
             .secondary();
         let now = evaluation.facts.now;
         batch
@@ -97,13 +106,13 @@ impl Attempt<'_> {
             authorize,
             evaluation.begun,
         )?;
-        let draft = draft.for_call(self.cx, self.call, evaluation.is_resumption);
+        let draft = draft.for_call(self.cx, &self.call, evaluation.is_resumption);
         if evaluation.is_resumption {
             // The arguments are kept with the decision that requested the approval.
             return Ok((draft, vec![payload]));
         }
         let private = evaluation.facts.run.labels.contains(PRIVATE);
-        let (call, capturing) = (self.call, self.pep.capturing(self.cx));
+        let (call, capturing) = (&self.call, self.pep.capturing(self.cx));
         let tool = &call.tool().name;
         let captured = capturing.arguments(tool, call.arguments(), call.canonical(), private);
         let payloads = [payload].into_iter().chain(captured.payload).collect();
@@ -247,7 +256,7 @@ impl Attempt<'_> {
         requirement: &Requirement,
         round: u32,
     ) -> Result<(Event, Payload), Refusal> {
-        let (cx, call) = (&*self.cx, self.call);
+        let (cx, call) = (&*self.cx, &self.call);
         let payload = self
             .pep
             .seal(&cx.ruleset, now, &call.canonical(), "arguments")?;
@@ -257,6 +266,7 @@ impl Attempt<'_> {
             capability: None,
             component: call.tool().source.digest,
             declared: self.declared()?,
+            elicitation: None,
             expires,
             id,
             makers: cx.makers.clone(),

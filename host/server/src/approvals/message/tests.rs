@@ -17,6 +17,7 @@ fn view(state: ApprovalState) -> ApprovalView {
         severity: Severity::High,
         tool: "payments__refund".into(),
         capability: None,
+        elicitation: None,
         via: Vec::new(),
         arguments: None,
         digest: "hmac:v1:00".into(),

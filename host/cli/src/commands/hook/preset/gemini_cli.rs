@@ -28,6 +28,18 @@ pub(in crate::commands::hook) const PRESET: Preset = Preset {
     after_tool: &["AfterTool"],
     after_failure: &[],
     prompts: &[],
+    neutral: &[
+        "AfterAgent",
+        "AfterModel",
+        "BeforeAgent",
+        "BeforeModel",
+        "BeforeToolSelection",
+        "Notification",
+        "PreCompress",
+        "SessionEnd",
+        "SessionStart",
+    ],
+    foreign: &[],
     fields: Fields {
         event: "hook_event_name",
         session: "session_id",
@@ -37,6 +49,7 @@ pub(in crate::commands::hook) const PRESET: Preset = Preset {
         response: "tool_response",
         error: "error",
     },
+    rewrites: &["BeforeTool"],
     paths: &[
         "file_path",
         "absolute_path",
