@@ -150,7 +150,7 @@ fn the_compiler_is_limited() {
     );
 }
 
-/// A stand-in for a package manager: runs the scripts of packages unless it is told not to, as the real one does.
+/// A stand-in for a package manager: runs the scripts of packages unless a flag forbids it, as the real one does.
 const NPM: &str = r#"#!/bin/sh
 echo "npm $*" >> "$(dirname "$0")/../log"
 case " $* " in *" --ignore-scripts "*) ;; *) sh ./postinstall.sh ;; esac

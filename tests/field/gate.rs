@@ -235,17 +235,17 @@ impl Gate {
         fs::write(self.config(), format!("{head}[agents.{agent}")).unwrap();
     }
 
-    /// The account `nobody`, if this process may act as it and it can run the command from here.
+    /// The account `daemon`, if this process may act as it and it can run the command from here.
     pub(crate) fn other_account(&self) -> Option<u32> {
-        let nobody = account("nobody")?;
+        let other = account("daemon")?;
         let runs = self
             .command()
             .arg("--version")
-            .uid(nobody)
-            .gid(nobody)
+            .uid(other)
+            .gid(other)
             .current_dir("/")
             .output();
-        runs.is_ok_and(|ran| ran.status.success()).then_some(nobody)
+        runs.is_ok_and(|ran| ran.status.success()).then_some(other)
     }
 
     /// What `tollgate ARGS --json` prints.

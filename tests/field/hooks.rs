@@ -382,18 +382,18 @@ fn the_account_of_an_agent_needs_only_the_hook_socket() {
     ];
     gate.tollgate_with(&named, b"{}", None).exits(2);
 
-    if let Some(nobody) = gate.other_account() {
+    if let Some(other) = gate.other_account() {
         let event = before("Bash", &json!({ "command": "ls" })).to_string();
-        let ran = gate.tollgate_with(&hook, event.as_bytes(), Some(nobody));
+        let ran = gate.tollgate_with(&hook, event.as_bytes(), Some(other));
         ran.exits(2).says("no agent of this gate has the login");
         drop(served);
-        gate.change_agent_login(&own, "nobody");
+        gate.change_agent_login(&own, "daemon");
         let _served = gate.serve();
-        let ran = gate.tollgate_with(&hook, event.as_bytes(), Some(nobody));
+        let ran = gate.tollgate_with(&hook, event.as_bytes(), Some(other));
         assert_eq!(decision(&ran.exits(0)), None);
         // The ledger and the owner's socket stay closed to it.
         let config = gate.path("gate/tollgate.toml").display().to_string();
         let list = ["--config", &config, "runs", "show"];
-        assert_ne!(gate.tollgate_with(&list, b"", Some(nobody)).code, Some(0));
+        assert_ne!(gate.tollgate_with(&list, b"", Some(other)).code, Some(0));
     }
 }

@@ -220,7 +220,7 @@ impl World {
         fs::write(self.path(path), text).unwrap();
     }
 
-    /// Takes the right to write from all other accounts: whatever the umask is.
+    /// Takes the right to write from all other accounts, for every umask.
     pub fn close_to_others(&self) {
         let closed = |path: PathBuf, mode| {
             fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();

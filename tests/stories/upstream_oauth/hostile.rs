@@ -157,7 +157,7 @@ async fn a_resource_does_not_speak_for_another_one() {
     assert!(other.seen().is_empty() && issuer.tokens().is_empty());
 }
 
-/// Whoever redirects the browser to another authorization server gets that server's code, unless the answer names the
+/// A server that redirects the browser to another authorization server gets that server's code, unless the answer names the
 /// server that was asked (RFC 9207). So a server that the upstream server names must promise to.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_where_the_upstream_server_names_the_issuer_needs_its_name_in_the_answer() {

@@ -97,8 +97,6 @@ impl Validation<'_> {
         let tools = each(raw.tools, |_, tool| self.tool(tool))?;
         let users = each(raw.users, |name, user| self.user(name, user))?;
         let agents = each(raw.agents, |name, agent| self.agent(name, agent, &users))?;
-        let capture = self.capture(raw.capture)?;
-        let budgets = self.budgets(raw.budgets, &agents)?;
         let approvals = self.approvals(&raw.approvals, &secrets, &users, &raw.serve)?;
         let serve = self.serve(raw.serve, &agents, &users)?;
         let hook = self.hook(raw.hook, &agents)?;
@@ -124,15 +122,15 @@ impl Validation<'_> {
             label_window: duration(raw.runs.label_window, 1800)?,
             components,
             tools,
-            agents,
             users,
             network,
             secrets,
             upstreams,
             external,
             exports,
-            capture,
-            budgets,
+            capture: self.capture(raw.capture)?,
+            budgets: self.budgets(raw.budgets, &agents)?,
+            agents,
             facts: self.facts(raw.facts)?,
             hook,
         })

@@ -194,7 +194,7 @@ impl Restored<'_> {
         Ok(())
     }
 
-    /// A call starts: from now on, a repetition of its arguments is no more trusted than they are.
+    /// A call starts: from now on, a repetition of its arguments is at most as trusted as they are.
     fn begin(
         &mut self,
         run: RunId,

@@ -165,14 +165,8 @@ fn records(script: &Script, world: &mut World, act: &Act) -> Option<Vec<Record>>
             let (run, call, id, args) = pick(&world.approvals, *approval)?;
             let decided = script.resume(run, call, *outcome, &args);
             let decided = with_entries(decided, |time| decision_entries(1, time));
-            let starts = *outcome == Outcome::Allow;
-            decision_and_start(
-                script,
-                world,
-                run,
-                decided,
-                starts.then_some((call, Some(id))),
-            )
+            let start = (*outcome == Outcome::Allow).then_some((call, Some(id)));
+            decision_and_start(script, world, run, decided, start)
         }
         Act::Write { run, file, label } => {
             vec![write(script, pick(&world.runs, *run)?, *file, *label)]

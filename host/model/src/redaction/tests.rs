@@ -132,7 +132,7 @@ fn values_at(value: &Value, segments: &[&str]) -> Vec<Value> {
 }
 
 proptest! {
-    /// Whatever the shape: if redaction succeeds, only placeholders are left where the pointer leads.
+    /// For every shape, if redaction succeeds, only placeholders are left where the pointer leads.
     #[test]
     fn nothing_is_left_where_the_pointer_leads(
         value in json_value(),

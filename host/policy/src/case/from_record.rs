@@ -34,6 +34,7 @@ impl Case {
             let each = requirement.alternatives.iter();
             each.map(ToString::to_string).collect()
         });
+        let determining = decided.determining.iter();
         let mut case = Self {
             name,
             action: request.action.id().to_owned(),
@@ -77,13 +78,7 @@ impl Case {
             tool: None,
             via: BTreeSet::new(),
             expect: decided.outcome,
-            by: Some(
-                decided
-                    .determining
-                    .iter()
-                    .map(|d| d.policy.id.clone())
-                    .collect(),
-            ),
+            by: Some(determining.map(|d| d.policy.id.clone()).collect()),
             needs,
             redact: (!decided.redaction.is_empty())
                 .then(|| decided.redaction.pointers.iter().cloned().collect()),

@@ -1,7 +1,7 @@
 //! Notices changed files: configuration, lock, policies, components.
 //!
-//! By default a change is only told, because a file is no one's request: whoever can write it, an agent for example,
-//! would activate policies. With `watch = true` under `[serve]`, policy decides whether the accounts that own the
+//! By default a change is only reported, because a file is no one's request: an account that can write it, an
+//! agent's for example, would activate policies. With `watch = true` under `[serve]`, policy decides whether the accounts that own the
 //! changed files may `activate_policies`, as for `tollgate reload`. Then the gate loads everything again, and if
 //! anything is wrong, nothing changes.
 

@@ -22,6 +22,7 @@ mod facets;
 mod find;
 mod forget;
 pub(crate) mod ingest;
+mod origin;
 mod read;
 mod schema;
 mod self_report;
@@ -52,6 +53,7 @@ pub use annotations::{Feedback, NewFeedback, NewNote, Note, RunSet};
 pub use facet::Facet;
 pub use find::TraceFilter;
 pub use ingest::IngestReport;
+pub use origin::SpanOrigin;
 pub use read::{MAX_LOGS, Part, Reader};
 pub use source::Source;
 pub use usage::{RunSum, Scope, UsageRow, total};
@@ -153,46 +155,6 @@ impl StoreError {
         Self::File {
             path: path.display().to_string(),
             reason: format!("{error}{remedy}"),
-        }
-    }
-}
-
-/// The origin of a span.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Hash,
-    PartialOrd,
-    Ord,
-    strum::IntoStaticStr,
-    strum::EnumString,
-    strum::VariantNames,
-)]
-#[strum(serialize_all = "snake_case")]
-pub enum SpanOrigin {
-    /// The gate's own, made from the ledger's records.
-    Gate,
-    /// Reported by an agent, or by a user for it.
-    Reported,
-}
-
-tollgate_model::named!(SpanOrigin);
-
-impl SpanOrigin {
-    pub(crate) const fn column(self) -> i64 {
-        match self {
-            Self::Gate => 0,
-            Self::Reported => 1,
-        }
-    }
-
-    fn of_column(column: i64) -> Self {
-        match column == Self::Gate.column() {
-            true => Self::Gate,
-            false => Self::Reported,
         }
     }
 }

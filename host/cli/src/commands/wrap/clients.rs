@@ -20,7 +20,7 @@ const MAX_NAME: usize = 30;
 pub(super) struct Server {
     pub(super) name: String,
     pub(super) transport: Transport,
-    /// Its command or URL as it is written, without the values of variables.
+    /// Its command or URL verbatim, without the values of variables.
     pub(super) written: String,
     /// The variables of this process's environment whose values it gets.
     pub(super) variables: BTreeSet<String>,
@@ -240,7 +240,7 @@ fn transport(
     }
 }
 
-/// The command or URL of an entry, as it is written.
+/// The command or URL of an entry, verbatim.
 fn unexpanded(entry: &Value) -> String {
     let text = |key: &str| entry.get(key).filter(|value| !value.is_null());
     let words = match text("command") {

@@ -152,17 +152,17 @@ impl Pep {
             note: response.note.map(|note| printable(note, 1000)),
             token_makers: response.token_makers.clone(),
         };
-        batch
-            .records
-            .push(of_run(Event::ApprovalAnswered(answered)));
+        let answered = of_run(Event::ApprovalAnswered(answered));
+        batch.records.push(answered);
         if let Some(error) = excluded {
             self.commit(batch).await.map_err(Refusal::from)?;
             return Err(error);
         }
         let state = state_after(response.action);
         batch.payloads.extend(recorded.payload);
-        let unchanged = Condition::ApprovalUnchanged(id, row.version);
-        batch.conditions.push(unchanged);
+        batch
+            .conditions
+            .push(Condition::ApprovalUnchanged(id, row.version));
         batch.records.push(of_run(row.resolved(state)));
         let decision = match self.commit(batch).await {
             Ok(receipt) => DecisionId(receipt.first()),

@@ -73,13 +73,13 @@ fn redaction_lifts_nothing_else() {
         assert_eq!(decision.outcome(), Outcome::Deny, "{why}");
         assert_eq!(decision.basis().redact, names(&[]), "{why}");
     }
-    // A value that is no text cannot hold the placeholder.
+    // A value that is not a text cannot hold the placeholder.
     let amount = pdp(&format!(
         "{PERMIT}{}",
         redacts_refund("amounts", "/amount", "")
     ));
     assert_eq!(amount.redacted(&sent, &names(&["/amount"])), None);
-    // An erring policy denies, whatever else redacts.
+    // An erring policy denies, also if another redacts.
     let errs = policy(
         "errs",
         "forbid (principal, action == Tollgate::Action::\"refund\", resource)\n\
