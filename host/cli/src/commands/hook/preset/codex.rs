@@ -24,7 +24,7 @@ and in tollgate.toml:
   $ tollgate --config FILE hook codex --agent coder < event.json
 
 Works like `tollgate hook claude-code`, whose help has the details. A hook without a matcher runs for every tool.
-Codex blocks a call only if standard error has a reason. Not all of its versions can be given other arguments:
+Codex blocks a call only if standard error has a reason. Not all of its versions can be given other arguments. So
 where policy removes some, the call is denied. --allow has no effect; Codex asks for its own permissions elsewhere.";
 
 pub(in crate::commands::hook) const PRESET: Preset = Preset {
