@@ -207,7 +207,7 @@ fn gate() -> (World, String) {
     let entries: serde_json::Map<String, Value> = entries.collect();
     world.write("client.json", json!({ "mcpServers": entries }).to_string());
     let made = world
-        .run(&["wrap", "--from", "client.json", "--dir", "gate"])
+        .run(&["wrap", "--from", "client.json", "--dir", "gate", "--yes"])
         .exits(0);
     assert!(!made.err.contains("is left out"), "{made:?}");
     for server in SERVERS {
