@@ -58,14 +58,16 @@ async fn token_made_by(
     (token, text)
 }
 
-fn refund() -> Value {
-    json!({ "order": "A-1", "amount": 6000, "currency": "EUR", "reason": "broken" })
+/// The arguments of a refund. Each surface makes another one: an approval that was given to one call would let the
+/// identical call of another surface run.
+fn refund(amount: u64) -> Value {
+    json!({ "order": "A-1", "amount": amount, "currency": "EUR", "reason": "broken" })
 }
 
 async fn by_mcp(served: &HttpGate, token: &str) -> Value {
     let name = "payments__refund";
     let message = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
-    "name": name, "arguments": refund(), "_meta": {
+    "name": name, "arguments": refund(7000), "_meta": {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientCapabilities": {}
     }}});
@@ -93,7 +95,7 @@ impl Surface {
         match self {
             Self::Rest => drop(
                 served
-                    .call(token, "payments__refund", refund())
+                    .call(token, "payments__refund", refund(6000))
                     .await
                     .is(202),
             ),
@@ -179,7 +181,7 @@ async fn a_call_that_waits_is_not_made_once_its_token_is_revoked() {
         let held = async {
             match by_rest {
                 true => {
-                    let body = json!({ "tool": "payments__refund", "arguments": refund(), "wait_ms": 60_000 });
+                    let body = json!({ "tool": "payments__refund", "arguments": refund(6000), "wait_ms": 60_000 });
                     served.post(&text, "/v1/calls", body).await.body
                 }
                 false => by_mcp(&served, &text).await,

@@ -128,6 +128,11 @@ async fn the_document_has_every_method_that_is_served() {
     let router = socket::router(&served.server);
     let token = served.user("alice").await;
     for (path, operations) in document(&served).await {
+        let is_answer = |operation: &Value| operation["tags"] == json!(["answers"]);
+        if operations.values().any(is_answer) {
+            // Not at the socket, and only where it is configured.
+            continue;
+        }
         for method in ["GET", "POST", "PUT", "DELETE", "PATCH"] {
             let is_described = operations.contains_key(&method.to_lowercase());
             let method: Method = method.parse().unwrap();
