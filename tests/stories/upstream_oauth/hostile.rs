@@ -34,7 +34,7 @@ async fn refused(issuer: &Stub) -> String {
 async fn no_login(server: &Stub) -> String {
     let world = world(&format!("{}/mcp", server.origin), &personal(""));
     let gate = Gate::open(world.config(), options(&world)).await.unwrap();
-    let redirect = "http://127.0.0.1/callback".parse().unwrap();
+    let redirect = "http://127.0.0.1:1/callback".parse().unwrap();
     let begun = gate.begin_login(&user("alice"), "wiki", &redirect).await;
     gate.close().await;
     begun.unwrap_err().to_string()
@@ -181,7 +181,7 @@ async fn a_login_where_the_upstream_server_names_the_issuer_needs_its_name_in_th
     let issuer = format!("issuer = \"{}\"", silent.origin);
     let world = world(&format!("{}/mcp", server.origin), &personal(&issuer));
     let gate = Gate::open(world.config(), options(&world)).await.unwrap();
-    let redirect = "http://127.0.0.1/callback".parse().unwrap();
+    let redirect = "http://127.0.0.1:1/callback".parse().unwrap();
     let begun = gate.begin_login(&user("alice"), "wiki", &redirect).await;
     assert_eq!(begun.unwrap().issuer, silent.origin);
     gate.close().await;

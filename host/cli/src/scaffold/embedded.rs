@@ -19,7 +19,7 @@ pub(super) const MANIFEST: &str = file!("guest/template/Cargo.toml");
 pub(super) const TOOL: &str = file!("guest/template/src/lib.rs");
 
 /// The SDK, by path in its folder. `wit/` is a link in the repository, and a folder in a new project.
-pub(super) const SDK: [(&str, &str); 37] = [
+pub(super) const SDK: [(&str, &str); 44] = [
     ("Cargo.toml", file!("guest/sdk/Cargo.toml")),
     ("macros/Cargo.toml", file!("guest/sdk/macros/Cargo.toml")),
     ("macros/src/data.rs", file!("guest/sdk/macros/src/data.rs")),
