@@ -117,7 +117,7 @@ async fn nothing_else_is_served() {
     let own = Some(PeerCredentials::own().uid);
     let mut absent = 0;
     for path in document["paths"].as_object().unwrap().keys() {
-        let path = path.replace('{', "").replace('}', "");
+        let path = path.replace(['{', '}'], "");
         for method in ["GET", "POST", "PUT", "DELETE", "PATCH"] {
             let method: Method = method.parse().unwrap();
             let asked = request(&method, &path, own, &json!({}));

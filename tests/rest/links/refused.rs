@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// Names and values of a form.
+type Fields<'a> = &'a [(&'a str, &'a str)];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn programs_that_follow_links_change_nothing() {
     let mut links = Links::new("", USERS).await;
@@ -155,7 +158,7 @@ async fn only_the_form_of_the_page_answers() {
     let yes = ("answer", "approve");
     let step = ("step", "answer");
     let later = proof.replacen(&proof[..4], "9999", 1);
-    let cases: [(&[(&str, &str)], u16, &str); 9] = [
+    let cases: [(Fields, u16, &str); 9] = [
         (&[step, yes], 400, "malformed"),
         (&[step, yes, ("form", "")], 403, "unknown form"),
         (&[step, yes, ("form", &of_frank)], 403, "unknown form"),

@@ -1,6 +1,6 @@
 //! Buttons: what pressing one means, proved to be made by this gate.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tollgate::gate::Gate;
 use tollgate_model::ids::ApprovalId;
 
@@ -95,26 +95,35 @@ impl Button {
 
     /// The button as an element of a block.
     fn element(&self, gate: &Gate, audience: Audience<'_>) -> Value {
-        let mut element = json!({
-            "type": "button",
-            "action_id": format!("tollgate_{}", self.verb.name()),
-            "text": { "type": "plain_text", "text": self.verb.label() },
-            "value": self.value(gate, audience),
-        });
+        let mut element = Map::from_iter([
+            ("type".to_owned(), json!("button")),
+            (
+                "action_id".to_owned(),
+                json!(format!("tollgate_{}", self.verb.name())),
+            ),
+            (
+                "text".to_owned(),
+                json!({ "type": "plain_text", "text": self.verb.label() }),
+            ),
+            ("value".to_owned(), json!(self.value(gate, audience))),
+        ]);
         match self.verb {
             Verb::Approve => {
-                element["style"] = "primary".into();
-                element["confirm"] = json!({
+                element.insert("style".to_owned(), json!("primary"));
+                let confirm = json!({
                     "title": { "type": "plain_text", "text": "Approve" },
                     "text": { "type": "plain_text", "text": "Let exactly this happen, once?" },
                     "confirm": { "type": "plain_text", "text": "Approve" },
                     "deny": { "type": "plain_text", "text": "Cancel" },
                 });
+                element.insert("confirm".to_owned(), confirm);
             }
-            Verb::Reject => element["style"] = "danger".into(),
+            Verb::Reject => {
+                element.insert("style".to_owned(), json!("danger"));
+            }
             Verb::Show => {}
         }
-        element
+        Value::Object(element)
     }
 }
 

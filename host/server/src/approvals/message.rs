@@ -59,8 +59,8 @@ pub(super) fn body(
     let value = match format {
         WebhookFormat::Json => {
             let mut data = json!(view);
-            if !means.links.is_empty() {
-                data["links"] = json!(means.links);
+            if let (false, Some(members)) = (means.links.is_empty(), data.as_object_mut()) {
+                members.insert("links".to_owned(), json!(means.links));
             }
             json!({ "type": what.name(), "timestamp": at.to_string(), "data": data })
         }

@@ -193,7 +193,7 @@ fn an_unknown_event_that_runs_a_tool_is_decided() {
         let ran = (fields.response, json!("done"));
         for other in [
             about(&[]),
-            about(&[tool.clone()]),
+            about(std::slice::from_ref(&tool)),
             about(&[tool.clone(), input.clone(), ran]),
         ] {
             assert!(event::decides_nothing(preset, &other));
