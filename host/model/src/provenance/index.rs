@@ -259,6 +259,10 @@ impl ReadIndex {
     /// The origin of a value in a call of a run; `None` for a value without a letter or a digit that no one
     /// named.
     pub(super) fn find(&self, run: RunId, value: &str) -> Option<Attribution> {
+        if self.is_blank() {
+            let names = value.chars().any(char::is_alphanumeric);
+            return names.then(|| Attribution::one(Origin::Model, None));
+        }
         let lookup = Lookup { index: self, run };
         let words = words(value);
         if words.is_empty() {
@@ -268,6 +272,15 @@ impl ReadIndex {
             true => Some(lookup.words(value, &words)),
             false => lookup.vouched(&words),
         }
+    }
+
+    /// Whether no one has named a value, and everything was seen: then every value is the model's.
+    fn is_blank(&self) -> bool {
+        let has_named = !self.requests.is_empty()
+            || !self.operator.is_empty()
+            || !self.endings.is_empty()
+            || !self.trusted.is_empty();
+        !has_named && self.texts.is_empty() && !self.has_unread()
     }
 
     /// Whether the user, the operator or a trusted field vouches for a value in a call of a run.

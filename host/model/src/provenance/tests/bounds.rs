@@ -1,9 +1,13 @@
 //! Size and time are bounded, and what is too much is untrusted.
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{RUN, empty, facts, origin, read, source, trust};
-use crate::provenance::{Origin, Role};
+use crate::{
+    ids::RunId,
+    provenance::{Origin, Role},
+};
 
 const MIB: usize = 1 << 20;
 /// The most bytes of an index.
@@ -57,7 +61,7 @@ fn long_requests_are_bounded() {
     let mut next = noise(9);
     let long: String = (0..6_000).map(|_| format!("{:x} ", next())).collect();
     for run in 0..12_u8 {
-        index.read_request(crate::ids::RunId::from_bytes([run; 16]), &long);
+        index.read_request(RunId::from_bytes([run; 16]), &long);
     }
     index.read_request(RUN, &long);
     assert!(index.bytes() <= MAX_INDEX);
@@ -117,4 +121,14 @@ fn a_quiet_run_takes_little() {
         &"A mail of the usual length, with some sentences. ".repeat(20),
     );
     assert!(index.bytes() <= 64 * 1024, "{}", index.bytes());
+}
+
+proptest! {
+    /// An index in which nothing is named answers without a look; it must answer like one with a look.
+    #[test]
+    fn a_blank_index_answers_like_one_that_has_another_runs_request(value in ".{0,40}|[a-z0-9@./:-]{0,40}") {
+        let mut other = empty();
+        other.read_request(RunId::from_bytes([9; 16]), "qqqqqqqqqqqq");
+        prop_assert_eq!(empty().find(RUN, &value), other.find(RUN, &value));
+    }
 }
