@@ -110,9 +110,14 @@ impl EncodedRecord {
 fn anchors(event: &Event) -> bool {
     match event {
         Event::Start(start) => start.approval.is_some(),
-        Event::Decision(decision) => decision.approval.is_some(),
+        Event::Decision(decision) => {
+            decision.approval.is_some() || !decision.standing.is_empty()
+        }
         Event::RunEnded(ended) => ended.outcome == RunOutcome::Cancelled,
-        Event::ApprovalResolved(_) | Event::Halted(_) | Event::Administered(_) => true,
+        Event::ApprovalResolved(_)
+        | Event::StandingEnded(_)
+        | Event::Halted(_)
+        | Event::Administered(_) => true,
         // An old copy without the end of a halt only halts more. The bundle comes from the configuration.
         Event::Resumed(_) | Event::BundleActivated(_) => false,
         Event::RunStarted(_)
@@ -123,7 +128,8 @@ fn anchors(event: &Event) -> bool {
         | Event::LabelsJoined(_)
         | Event::ApprovalRequested(_)
         | Event::ApprovalAnswered(_)
-        | Event::ApprovalEscalated(_) => false,
+        | Event::ApprovalEscalated(_)
+        | Event::StandingGranted(_) => false,
     }
 }
 

@@ -7,9 +7,12 @@ use tollgate_model::{
     canonical::Sha256Digest,
     decision::{Requirement, Severity},
     entity::Uid,
-    ids::{ApprovalId, RunId, SpanId, TokenId},
-    life::ApprovalState,
-    record::{ApprovalResolved, Event, KeyedDigest, RunOutcome, Speaker, WaitingCall},
+    ids::{ApprovalId, DecisionId, RunId, SpanId, TokenId},
+    life::{ApprovalState, StandingState},
+    record::{
+        ApprovalResolved, Event, KeyedDigest, RunOutcome, Speaker, StandingEnded, StandingGranted,
+        WaitingCall,
+    },
     run::RunState,
     span::SpanKind,
     time::Timestamp,
@@ -293,4 +296,44 @@ pub struct Binding {
     pub arguments: KeyedDigest,
     /// Components through which the call is made, outermost first.
     pub via: Vec<String>,
+}
+
+/// A standing approval.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StandingRow {
+    /// What was granted.
+    pub granted: StandingGranted,
+    /// The record that granted it; it locates the pattern.
+    pub opened: u64,
+    /// Its tenant.
+    pub tenant: String,
+    /// The run in which it was granted.
+    pub run: RunId,
+    /// When it was granted.
+    pub since: Timestamp,
+    /// Its state.
+    pub state: StandingState,
+    /// The decisions that it allowed, in order.
+    pub uses: Vec<DecisionId>,
+    /// How it ended, if it was ended before all uses.
+    pub ended: Option<StandingEnded>,
+}
+
+impl StandingRow {
+    /// How many more calls it may allow.
+    #[must_use]
+    pub fn uses_left(&self) -> u64 {
+        self.granted.max_uses.saturating_sub(self.uses.len() as u64)
+    }
+
+    /// The event that ends it in `state`.
+    #[must_use]
+    pub fn ended_by(&self, state: StandingState, by: Option<&Uid>, note: Option<String>) -> Event {
+        Event::StandingEnded(StandingEnded {
+            by: by.cloned(),
+            id: self.granted.id,
+            note,
+            state,
+        })
+    }
 }

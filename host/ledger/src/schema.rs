@@ -14,6 +14,7 @@ pub(crate) const FORMAT: Format = Format {
         include_str!("migrations/0006_durable_names.sql"),
         include_str!("migrations/0007_upstream_logins.sql"),
         include_str!("migrations/0008_makers.sql"),
+        include_str!("migrations/0009_standing_approvals.sql"),
     ],
 };
 
@@ -28,6 +29,8 @@ pub(crate) const READ_MODELS: &[&str] = &[
     "approval_answers",
     "suspended_calls",
     "approval_escalations",
+    "standing_approvals",
+    "standing_uses",
     "halts",
     "principal_labels",
     "principal_calls",

@@ -24,6 +24,7 @@ pub mod request;
 pub mod run;
 pub mod settings;
 pub mod span;
+pub mod standing;
 pub mod text;
 pub mod time;
 pub mod tool;

@@ -9,6 +9,7 @@ use crate::{
     decision::PolicyRef,
     entity::{Entity, Uid},
     provenance::ProvenanceFacts,
+    standing::StandingScope,
     time::{LocalTime, Timestamp},
 };
 
@@ -61,6 +62,10 @@ pub enum Action {
     Approve,
     /// A person rejects a call that waits.
     Reject,
+    /// A person approves the calls like one that waits.
+    ApproveStanding,
+    /// A person approves a call that waits, with other arguments.
+    ApproveEdited,
     /// A person reads a run.
     ViewRun,
     /// A person reads arguments or results.
@@ -101,6 +106,8 @@ impl Action {
         Self::UseSecret,
         Self::Approve,
         Self::Reject,
+        Self::ApproveStanding,
+        Self::ApproveEdited,
         Self::ViewRun,
         Self::ViewPayload,
         Self::AnnotateRun,
@@ -272,6 +279,9 @@ pub enum ActionContext {
         /// The user who made the call in the agent's name; absent if the agent made it itself.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         speaker: Option<Uid>,
+        /// For a standing approval: its terms.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        standing: Option<StandingTerms>,
     },
     /// A token of an agent or a user, which is the resource.
     Token {
@@ -284,6 +294,18 @@ pub enum ActionContext {
     },
     /// An action of an operator or reader.
     Operator,
+}
+
+/// How long a standing approval counts, and how often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StandingTerms {
+    /// Microseconds between its beginning and its end.
+    pub lifetime: u64,
+    /// The calls in which it counts.
+    pub scope: StandingScope,
+    /// How many calls it may allow.
+    pub uses: u64,
 }
 
 /// The call in which a component requests an effect.

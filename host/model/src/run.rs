@@ -82,6 +82,8 @@ impl RunDelta {
             | Event::ApprovalAnswered(_)
             | Event::ApprovalResolved(_)
             | Event::ApprovalEscalated(_)
+            | Event::StandingGranted(_)
+            | Event::StandingEnded(_)
             | Event::Halted(_)
             | Event::Resumed(_)
             | Event::Administered(_) => Self::default(),

@@ -290,6 +290,8 @@ impl Projection<'_> {
             | Event::ApprovalRequested(_)
             | Event::ApprovalAnswered(_)
             | Event::ApprovalEscalated(_)
+            | Event::StandingGranted(_)
+            | Event::StandingEnded(_)
             | Event::Halted(_)
             | Event::Resumed(_)
             | Event::Administered(_) => SpanKind::ExecuteTool,
@@ -348,6 +350,8 @@ fn facets(record: &Record, attributes: &Attributes) -> Vec<(Facet, String)> {
         | Event::ApprovalAnswered(_)
         | Event::ApprovalResolved(_)
         | Event::ApprovalEscalated(_)
+        | Event::StandingGranted(_)
+        | Event::StandingEnded(_)
         | Event::Halted(_)
         | Event::Resumed(_)
         | Event::Administered(_) => {}

@@ -125,6 +125,8 @@ impl List {
                 | Event::ApprovalAnswered(_)
                 | Event::ApprovalResolved(_)
                 | Event::ApprovalEscalated(_)
+                | Event::StandingGranted(_)
+                | Event::StandingEnded(_)
                 | Event::Administered(_) => false,
             });
         let answered = matches!(record.event, Event::ApprovalAnswered(_));

@@ -70,6 +70,8 @@ fn described(index: u64, record: &Record) -> Option<(&'static str, Tone, String)
         | Event::ApprovalAnswered(_)
         | Event::ApprovalResolved(_)
         | Event::ApprovalEscalated(_)
+        | Event::StandingGranted(_)
+        | Event::StandingEnded(_)
         | Event::Halted(_)
         | Event::Resumed(_)
         | Event::Administered(_) => {

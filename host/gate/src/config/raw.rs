@@ -236,7 +236,15 @@ pub(super) struct Approvals {
     pub(super) max_pending: Option<u64>,
     pub(super) escalate_after: Option<String>,
     pub(super) escalate_to: Vec<String>,
+    pub(super) standing: Option<Standing>,
     pub(super) webhook: Option<Webhook>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Standing {
+    pub(super) max_lifetime: String,
+    pub(super) max_uses: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]

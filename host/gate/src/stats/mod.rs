@@ -201,6 +201,8 @@ impl Watcher {
             | Event::LabelsJoined(_)
             | Event::ApprovalAnswered(_)
             | Event::ApprovalEscalated(_)
+            | Event::StandingGranted(_)
+            | Event::StandingEnded(_)
             | Event::Halted(_)
             | Event::Resumed(_)
             | Event::Administered(_) => {}

@@ -68,6 +68,8 @@ impl LedgerReader {
                 | Event::ApprovalAnswered(_)
                 | Event::ApprovalResolved(_)
                 | Event::ApprovalEscalated(_)
+                | Event::StandingGranted(_)
+                | Event::StandingEnded(_)
                 | Event::Halted(_)
                 | Event::Resumed(_)
                 | Event::Administered(_) => None,

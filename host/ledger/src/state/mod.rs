@@ -8,6 +8,7 @@ mod calls;
 mod halts;
 mod labels;
 mod runs;
+mod standing;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -222,7 +223,10 @@ impl PendingState {
                 };
                 new_call(conn, change)
             }
-            Event::Decision(decision) => self.decide(conn, run, decision, record.time),
+            Event::Decision(decision) => {
+                standing::count_uses(conn, index, record, decision)?;
+                self.decide(conn, run, decision, record.time)
+            }
             Event::Start(start) => self.start(conn, index, of_run(run)?, start, record.time),
             Event::Outcome(outcome) => calls::close(conn, of_run(run)?, outcome),
             Event::ApprovalRequested(request) => {
@@ -231,6 +235,8 @@ impl PendingState {
             Event::ApprovalAnswered(answer) => approvals::answer(conn, index, answer),
             Event::ApprovalResolved(resolved) => approvals::resolve(conn, resolved),
             Event::ApprovalEscalated(escalated) => approvals::escalate(conn, index, escalated.id),
+            Event::StandingGranted(granted) => standing::grant(conn, index, record, granted),
+            Event::StandingEnded(ended) => standing::end(conn, index, record, ended),
             Event::Halted(halt) => self.halt(conn, index, halt),
             Event::Resumed(halt) => self.resume(conn, halt),
             Event::BundleActivated(_) => {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     AdministrativeAct, ApprovalAnswered, ApprovalEscalated, ApprovalRequested, ApprovalResolved,
     Arrival, BundleActivated, CallInvalid, ComponentLog, DecisionRecord, Effect, Halt,
-    LabelsJoined, OutcomeRecord, RunEnded, RunStarted, Start,
+    LabelsJoined, OutcomeRecord, RunEnded, RunStarted, StandingEnded, StandingGranted, Start,
 };
 use crate::ids::SpanId;
 
@@ -41,6 +41,10 @@ pub enum Event {
     ApprovalResolved(ApprovalResolved),
     /// An approval was not answered in time, so more roles may answer it.
     ApprovalEscalated(ApprovalEscalated),
+    /// An approver approved the calls like one that waits.
+    StandingGranted(Box<StandingGranted>),
+    /// A standing approval no longer counts.
+    StandingEnded(StandingEnded),
     /// Something was halted.
     Halted(Halt),
     /// A halt was lifted.
@@ -76,6 +80,8 @@ impl Event {
             | Self::ApprovalAnswered(_)
             | Self::ApprovalResolved(_)
             | Self::ApprovalEscalated(_)
+            | Self::StandingGranted(_)
+            | Self::StandingEnded(_)
             | Self::Halted(_)
             | Self::Resumed(_)
             | Self::Administered(_) => None,

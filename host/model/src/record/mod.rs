@@ -13,6 +13,7 @@ mod format_1;
 mod keyed_digest;
 mod operator;
 mod run;
+mod standing;
 
 use serde::{Deserialize, Serialize, de::Error as _};
 use sha2::{Digest as _, Sha256};
@@ -28,6 +29,7 @@ pub use event::{CallArrival, Event};
 pub use keyed_digest::KeyedDigest;
 pub use operator::{AdminAction, AdministrativeAct, BundleActivated, Halt, HaltScope};
 pub use run::{Arrival, LabelsJoined, Origin, RunEnded, RunOutcome, RunStarted, TraceLink};
+pub use standing::{StandingEnded, StandingGranted};
 
 use crate::{canonical, ids::RunId, leaf, time::Timestamp};
 

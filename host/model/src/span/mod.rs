@@ -145,6 +145,8 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
         | Event::LabelsJoined(_)
         | Event::ApprovalAnswered(_)
         | Event::ApprovalEscalated(_)
+        | Event::StandingGranted(_)
+        | Event::StandingEnded(_)
         | Event::Halted(_)
         | Event::Resumed(_)
         | Event::Administered(_) => Vec::new(),

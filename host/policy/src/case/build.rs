@@ -4,7 +4,10 @@ use serde_json::Value;
 use tollgate_model::{
     entity::{Entity, Kind, Uid},
     provenance::ProvenanceFacts,
-    request::{Action, ActionContext, Facts, GuestCaller, Request, RunFacts},
+    request::{
+        Action, ActionContext, Facts, GuestCaller, Request, RunFacts, StandingTerms,
+    },
+    standing::StandingScope,
     time::{LocalTime, Timestamp},
 };
 
@@ -92,6 +95,13 @@ impl Case {
 }
 
 /// What depends on the action: the context, the resource, and the entities that go with it.
+/// One call of one run within an hour.
+const ONE_CALL: StandingTerms = StandingTerms {
+    lifetime: 3_600_000_000,
+    scope: StandingScope::Run,
+    uses: 1,
+};
+
 struct RequestParts {
     context: ActionContext,
     resource: Uid,
@@ -115,7 +125,11 @@ impl CaseRequest<'_> {
             Action::HttpRequest => self.ask_for_http(),
             Action::UseSecret => self.ask_for_secret(),
             action if action.is_capability() => self.ask_for_capability(),
-            Action::Approve | Action::Reject => self.ask_to_answer(),
+            Action::Approve | Action::Reject | Action::ApproveEdited => self.ask_to_answer(None),
+            Action::ApproveStanding => {
+                let terms = self.case.standing.unwrap_or(ONE_CALL);
+                self.ask_to_answer(Some(terms))
+            }
             Action::ViewRun | Action::ViewPayload | Action::AnnotateRun | Action::ExportRuns => {
                 self.ask_for_run()
             }
@@ -271,7 +285,7 @@ impl CaseRequest<'_> {
     }
 
     /// To approve or reject what waits.
-    fn ask_to_answer(&self) -> Result<RequestParts, String> {
+    fn ask_to_answer(&self, standing: Option<StandingTerms>) -> Result<RequestParts, String> {
         let (case, defaults) = (self.case, self.defaults);
         let on_behalf_of = said(&case.on_behalf_of, &defaults.on_behalf_of, "on_behalf_of")?;
         let operator = said(&case.operator, &defaults.operator, "operator")?;
@@ -283,6 +297,7 @@ impl CaseRequest<'_> {
             roles: case.asks.clone(),
             escalated_to: case.escalated_to.clone(),
             speaker: case.speaker.as_ref().map(|user| Uid::new(Kind::User, user)),
+            standing,
         };
         let approval = self.named_or(Kind::Approval, "apr-0707070707070707")?;
         let entities = vec![Entity::new(approval.clone(), [tool])];

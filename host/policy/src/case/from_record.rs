@@ -65,6 +65,7 @@ impl Case {
             scheme: None,
             size: 0,
             speaker: None,
+            standing: None,
             tenant: None,
             tool: None,
             via: BTreeSet::new(),
@@ -150,7 +151,9 @@ impl Case {
                 roles,
                 escalated_to,
                 speaker,
+                standing,
             } => {
+                self.standing = *standing;
                 self.on_behalf_of = name(on_behalf_of);
                 self.speaker = speaker.as_ref().map(|speaker| speaker.id.clone());
                 (self.tool, self.operator) = (name(tool), name(operator));

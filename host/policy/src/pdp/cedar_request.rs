@@ -20,7 +20,10 @@ use crate::{cedar_value, tool_input::TypedArguments};
 use serde_json::Value as Json;
 use tollgate_model::{
     entity::{Kind, Uid},
-    request::{Action, ActionContext, Facts, PriorApproval, Request, RunFacts, SelfReport},
+    request::{
+        Action, ActionContext, Facts, PriorApproval, Request, RunFacts, SelfReport, StandingTerms,
+    },
+    standing::StandingScope,
 };
 
 /// Milliseconds from 1970 to the year 10000.
@@ -226,6 +229,7 @@ impl Pdp {
                 roles,
                 escalated_to,
                 speaker,
+                standing,
             } => {
                 context.insert("tool", self.entity(tool)?);
                 context.insert("on_behalf_of", self.entity(on_behalf_of)?);
@@ -235,6 +239,9 @@ impl Pdp {
                 if self.names.speaker {
                     let speaker = speaker.as_ref().unwrap_or(operator);
                     context.insert("speaker", self.entity(speaker)?);
+                }
+                if let Some(terms) = standing {
+                    insert_terms(context, *terms)?;
                 }
             }
             ActionContext::Token {
@@ -361,6 +368,16 @@ impl Pdp {
         }
         Ok(plain.with_context(Context::Value(Arc::new(context))))
     }
+}
+
+/// The terms of a standing approval.
+fn insert_terms(context: &mut Attributes, terms: StandingTerms) -> Result<(), RequestError> {
+    let lifetime = cedar_value::duration(terms.lifetime / 1000);
+    let lifetime = lifetime.ok_or_else(|| request_error("the lifetime is out of range"))?;
+    context.insert("lifetime", lifetime);
+    context.insert("run_only", (terms.scope == StandingScope::Run).into());
+    context.insert("uses", count(terms.uses)?);
+    Ok(())
 }
 
 /// What every request has.

@@ -107,6 +107,7 @@ impl Pdp {
                 roles,
                 escalated_to,
                 speaker,
+                standing: _,
             } => {
                 [tool, on_behalf_of, operator]
                     .into_iter()

@@ -93,6 +93,8 @@ impl<'a> Trace<'a> {
                 | Event::LabelsJoined(_)
                 | Event::ApprovalRequested(_)
                 | Event::ApprovalEscalated(_)
+                | Event::StandingGranted(_)
+                | Event::StandingEnded(_)
                 | Event::Halted(_)
                 | Event::Resumed(_)
                 | Event::Administered(_) => {}

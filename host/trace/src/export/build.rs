@@ -282,6 +282,8 @@ fn apply(
         | Event::ApprovalAnswered(_)
         | Event::ApprovalResolved(_)
         | Event::ApprovalEscalated(_)
+        | Event::StandingGranted(_)
+        | Event::StandingEnded(_)
         | Event::Halted(_)
         | Event::Resumed(_)
         | Event::Administered(_) => None,

@@ -89,6 +89,8 @@ impl StepBuilder {
             Event::BundleActivated(_)
             | Event::LabelsJoined(_)
             | Event::ApprovalEscalated(_)
+            | Event::StandingGranted(_)
+            | Event::StandingEnded(_)
             | Event::Halted(_)
             | Event::Resumed(_)
             | Event::Administered(_) => {}

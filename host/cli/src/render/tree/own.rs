@@ -73,6 +73,8 @@ impl<'a> Drawing<'a> {
             | Event::ApprovalAnswered(_)
             | Event::ApprovalResolved(_)
             | Event::ApprovalEscalated(_)
+            | Event::StandingGranted(_)
+            | Event::StandingEnded(_)
             | Event::Halted(_)
             | Event::Resumed(_)
             | Event::Administered(_) => Row::new(Mark::Unknown, line(&span.name, MAX_NAME), ""),

@@ -59,6 +59,8 @@ impl RunSpans {
             | Event::Effect(_)
             | Event::LabelsJoined(_)
             | Event::ApprovalEscalated(_)
+            | Event::StandingGranted(_)
+            | Event::StandingEnded(_)
             | Event::Halted(_)
             | Event::Resumed(_)
             | Event::Administered(_) => {}
