@@ -278,6 +278,7 @@ fn decision(call: SpanId, text: &str) -> DecisionRecord {
         resumption: false,
         shadow: None,
         span: span(),
+        standing: Default::default(),
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod approval;
+pub(crate) mod standing;
 pub(crate) mod case;
 pub(crate) mod decision;
 pub(crate) mod diagnostics;

@@ -9,6 +9,8 @@ mod acts;
 mod answer;
 mod approval;
 mod context;
+mod draft;
+mod judge;
 mod memory;
 mod pep;
 mod permit;
@@ -30,12 +32,15 @@ pub use answer::{
     UserRequest, Verdict,
 };
 pub use approval::{
-    ApprovalError, ApprovalResponse, ApprovalResult, ApprovalView, PendingCall, Vote,
+    ApprovalError, ApprovalResponse, ApprovalResult, ApprovalView, PendingCall, StandingRequest,
+    StandingView, Vote,
 };
-pub(crate) use approval::{grant_from_row, pending_refusal};
+pub(crate) use approval::{StandingCover, grant_from_row, pending_refusal};
 pub use context::{CallContext, EnclosingCall, RecentUsage};
 pub(crate) use memory::LabelMemory;
-pub(crate) use pep::{Draft, Pep};
+pub(crate) use draft::Draft;
+pub(crate) use judge::UnrecordedDecision;
+pub(crate) use pep::Pep;
 pub use permit::Permitted;
 pub(crate) use reads::ReadIndexes;
 pub use refusal::Refusal;

@@ -8,12 +8,11 @@ use std::{
 
 use arc_swap::ArcSwap;
 use tollgate_model::{
-    canonical::Sha256Digest,
-    decision::{Decision, Outcome},
+    decision::Decision,
     entity::{Entity, Kind, Uid},
-    ids::{ApprovalId, DecisionId, RunId, SpanId},
+    ids::{RunId, SpanId},
     provenance::ProvenanceFacts,
-    record::{Arrival, DecisionRecord, Event, KeyedDigest, PayloadRef, Record},
+    record::{Arrival, DecisionRecord, Event, KeyedDigest, Record},
     request::{Facts, Request, RunFacts, WindowFacts},
     run::{RunDelta, RunState},
     time::Timestamp,
@@ -21,7 +20,7 @@ use tollgate_model::{
 
 use super::memory::RunScope;
 use super::{
-    CallContext, InFlightCalls, LabelMemory, ReadIndexes, RecentUsage, Refusal, Ruleset, ToolCall,
+    CallContext, Draft, InFlightCalls, LabelMemory, ReadIndexes, RecentUsage, Refusal, Ruleset,
 };
 use crate::{
     capture::{Capture, CaptureSession},
@@ -51,84 +50,8 @@ pub(crate) struct Pep {
     pub(crate) reads: Arc<ReadIndexes>,
     /// Tokens and cost that agents report.
     pub(crate) usage: Arc<Usage>,
-    /// Users to whom the arguments of an approval were shown, as recorded.
-    pub(crate) shown: Arc<Mutex<TwoGenerationCache<ApprovalId, BTreeSet<Uid>>>>,
-}
-
-/// A decision to be recorded.
-#[derive(Debug)]
-pub(crate) struct Draft(DecisionRecord);
-
-impl Draft {
-    /// A decision about an effect of a component.
-    pub(crate) fn for_capability(
-        mut self,
-        cx: &CallContext,
-        parent: SpanId,
-        component: Sha256Digest,
-        marks: BTreeSet<String>,
-    ) -> Self {
-        self.0.call = Some(cx.call);
-        self.0.parent = Some(parent);
-        self.0.component = Some(component);
-        self.0.propagated_labels = marks;
-        self
-    }
-
-    /// The canonical id that takes on the labels, if it differs from the resource's id.
-    pub(crate) fn marked(mut self, place: Option<String>) -> Self {
-        self.0.label_target = place.filter(|_| !self.0.propagated_labels.is_empty());
-        self
-    }
-
-    pub(crate) fn for_call(mut self, cx: &CallContext, call: &ToolCall, resumption: bool) -> Self {
-        self.0.call = Some(cx.call);
-        self.0.caller_span = cx.caller.filter(|_| cx.enclosing.is_empty());
-        if cx.enclosing.is_empty() {
-            self.0.arrival = cx.arrival.clone();
-        }
-        self.0.parent = Some(cx.parent_span());
-        self.0.component = Some(call.tool().source.digest);
-        self.0.arguments = Some(call.digest().clone());
-        self.0.arguments_size = Some(call.canonical().len() as u64);
-        self.0.resumption = resumption;
-        self
-    }
-
-    /// Marks it as secondary: another decision in the same batch determines the call.
-    pub(crate) fn secondary(mut self) -> Self {
-        self.0.is_secondary = true;
-        self
-    }
-
-    /// Adds what is kept of its arguments.
-    pub(crate) fn captured(mut self, kept: PayloadRef) -> Self {
-        self.0.capture = Some(kept);
-        self
-    }
-
-    pub(crate) fn approval(mut self, approval: Option<ApprovalId>) -> Self {
-        self.0.approval = approval;
-        self
-    }
-
-    pub(crate) fn outcome(mut self, outcome: Outcome) -> Self {
-        self.0.outcome = outcome;
-        self
-    }
-
-    /// A decision about the release of a result.
-    pub(crate) fn for_result(mut self, cx: &CallContext) -> Self {
-        self.0.call = Some(cx.call);
-        self.0.parent = Some(cx.call);
-        self
-    }
-}
-
-impl From<Draft> for Event {
-    fn from(draft: Draft) -> Self {
-        Self::Decision(Box::new(draft.0))
-    }
+    /// Users to whom the arguments of an approval, or the pattern of a standing one, were shown, as recorded.
+    pub(crate) shown: Arc<Mutex<TwoGenerationCache<String, BTreeSet<Uid>>>>,
 }
 
 impl Pep {
@@ -336,6 +259,7 @@ impl Pep {
             resumption: false,
             shadow: basis.shadow,
             span,
+            standing: BTreeSet::new(),
         });
         Ok((draft, payload))
     }
@@ -379,86 +303,6 @@ impl Pep {
             event,
         )
     }
-
-    /// Decides a person's request outside a call, without recording it.
-    pub(crate) fn judge(
-        &self,
-        ruleset: &Arc<Ruleset>,
-        request: Request,
-        entities: Vec<Entity>,
-    ) -> UnrecordedDecision {
-        let begun = Instant::now();
-        let now = self.now();
-        let facts = Self::facts(ruleset, now, RunFacts::default(), entities);
-        let decision = ruleset.pdp.decide(&request, &facts);
-        UnrecordedDecision {
-            request,
-            facts,
-            decision,
-            begun,
-        }
-    }
-
-    /// The record of a decision of [`Pep::judge`].
-    pub(crate) fn judged_record(
-        &self,
-        ruleset: &Ruleset,
-        judged: &UnrecordedDecision,
-        run: Option<RunId>,
-        approval: Option<ApprovalId>,
-    ) -> Result<(Record, Payload), Refusal> {
-        let UnrecordedDecision {
-            request,
-            facts,
-            decision,
-            begun,
-        } = judged;
-        let (draft, payload) =
-            self.decision_record(ruleset, request, facts, decision, self.span_id(), *begun)?;
-        let event = Event::from(draft.approval(approval));
-        let tenant = ruleset.config.gate.tenant.clone();
-        Ok((Record::new(tenant, run, facts.now, event), payload))
-    }
-
-    /// Decides and records a person's request outside a call.
-    ///
-    /// # Errors
-    /// [`Refusal`], recorded if it can be.
-    pub(crate) async fn authorize(
-        &self,
-        ruleset: &Arc<Ruleset>,
-        request: Request,
-        entities: Vec<Entity>,
-        run: Option<RunId>,
-    ) -> Result<DecisionId, Refusal> {
-        let judged = self.judge(ruleset, request, entities);
-        let (record, payload) = self.judged_record(ruleset, &judged, run, None)?;
-        let batch = Batch {
-            records: vec![record],
-            payloads: vec![payload],
-            conditions: Vec::new(),
-        };
-        let decision = DecisionId(self.commit(batch).await?.first());
-        match judged.decision {
-            Decision::Allow(_) => Ok(decision),
-            Decision::Deny(basis) | Decision::Escalate(basis, _) => {
-                let basis = Box::new(basis);
-                Err(Refusal::Denied { decision, basis })
-            }
-            Decision::Error(basis) => {
-                let basis = Box::new(basis);
-                Err(Refusal::Undecidable { decision, basis })
-            }
-        }
-    }
-}
-
-/// A decision outside a call, not recorded yet.
-pub(crate) struct UnrecordedDecision {
-    pub(crate) request: Request,
-    pub(crate) facts: Facts,
-    pub(crate) decision: Decision,
-    begun: Instant,
 }
 
 /// Labels that a batch adds to runs.

@@ -15,6 +15,7 @@ mod reload;
 mod resources;
 mod retention;
 mod reveal;
+mod standing;
 mod tokens;
 mod upstream_logins;
 

@@ -8,7 +8,7 @@ mod record;
 
 use tollgate_ledger::{ApprovalRow, CommitError};
 use tollgate_model::{
-    admission::{ApprovalStanding, MAX_ROUNDS, Phase, Situation, Step, next_step},
+    admission::{ApprovalStatus, MAX_ROUNDS, Phase, Situation, Step, next_step},
     decision::{Decision, Outcome},
     ids::{DecisionId, SpanId},
     life::ApprovalState,
@@ -17,7 +17,8 @@ use tollgate_model::{
 use self::evaluate::Evaluation;
 use super::{release::Invocation, validate::InvalidCall};
 use crate::enforce::{
-    Answer, AnswerSubscription, CallContext, InFlightGuard, Pep, Permitted, Refusal, ToolCall,
+    Answer, AnswerSubscription, CallContext, InFlightGuard, Pep, Permitted, Refusal, StandingCover,
+    ToolCall,
 };
 
 /// How often a call is decided again because its run changed meanwhile, before it is refused.
@@ -153,18 +154,30 @@ struct Attempt<'a> {
     in_flight: Option<InFlightGuard>,
 }
 
+/// The approvals with which a call starts.
+#[derive(Default)]
+struct StartBasis<'a> {
+    /// The one that the call has requested.
+    approval: Option<&'a ApprovalRow>,
+    standing: Option<StandingCover>,
+}
+
 /// The phase of a call, with the approval that belongs to it.
 struct Position {
     phase: Phase,
     approval: Option<ApprovalRow>,
+    /// Whether the call resumes an earlier one, which is counted once.
+    is_resumption: bool,
+    /// The standing approvals that meet what the call needs.
+    standing: Option<StandingCover>,
 }
 
 impl Position {
-    fn standing(&self, now: tollgate_model::time::Timestamp) -> ApprovalStanding {
+    fn status(&self, now: tollgate_model::time::Timestamp) -> ApprovalStatus {
         self.approval
             .as_ref()
-            .map_or(ApprovalStanding::Absent, |row| {
-                ApprovalStanding::of(row.state, row.expires <= now)
+            .map_or(ApprovalStatus::Absent, |row| {
+                ApprovalStatus::of(row.state, row.expires <= now)
             })
     }
 }
@@ -200,21 +213,33 @@ impl Attempt<'_> {
             {
                 position.approval = self.own_approval()?;
             }
-            match next_step(self.situation(&evaluation, &position)) {
+            let situation = self.situation(&evaluation, &position);
+            if situation.asks() {
+                position.standing = self.standing_cover(&evaluation)?;
+            }
+            let has_standing = position.standing.is_some();
+            match next_step(Situation {
+                has_standing,
+                ..situation
+            }) {
+                Step::EvaluateStanding => position.phase = Phase::Standing,
                 Step::EvaluateAsked => {
                     // The original call continues: same span, counted once.
                     if let Some(row) = &position.approval {
                         self.cx.call = row.call;
                     }
                     position.phase = Phase::Asked;
+                    position.is_resumption = true;
                 }
                 Step::EvaluateSuspendedAndAsked => {
                     position = Position {
                         phase: Phase::SuspendedAndAsked,
                         approval: self.own_approval()?,
+                        is_resumption: true,
+                        standing: None,
                     };
                 }
-                step => return self.perform(step, evaluation, position.approval).await,
+                step => return self.perform(step, evaluation, position).await,
             }
         }
     }
@@ -225,6 +250,8 @@ impl Attempt<'_> {
             return Ok(Position {
                 phase: Phase::New,
                 approval: None,
+                is_resumption: false,
+                standing: None,
             });
         };
         if row.state != ApprovalState::Rejected {
@@ -232,9 +259,12 @@ impl Attempt<'_> {
             self.cx.attempt = before.map_or(1, |waiting| waiting.attempt.saturating_add(1));
             self.cx.call = span;
         }
+        let status = ApprovalStatus::of(row.state, row.expires <= self.pep.now());
         Ok(Position {
             phase: Phase::Suspended,
             approval: Some(row),
+            is_resumption: status != ApprovalStatus::Rejected,
+            standing: None,
         })
     }
 
@@ -269,25 +299,50 @@ impl Attempt<'_> {
         Situation {
             phase: position.phase,
             outcome: evaluation.decision.outcome(),
-            approval: position.standing(self.pep.now()),
+            approval: position.status(self.pep.now()),
             covered,
             may_ask_again: row.is_none_or(|row| row.round < MAX_ROUNDS),
+            has_standing: false,
         }
     }
 
-    /// Takes a step that ends the attempt. `row` is the approval that belongs to the phase.
+    /// The standing approvals that meet what the call needs.
+    fn standing_cover(&self, evaluation: &Evaluation) -> Result<Option<StandingCover>, Refusal> {
+        let Decision::Escalate(_, requirement) = &evaluation.decision else {
+            return Ok(None);
+        };
+        let declared = self.declared()?;
+        let declared = declared.as_ref().unwrap_or(self.call.digest());
+        self.pep
+            .standing_cover(self.cx, self.call, declared, requirement)
+    }
+
+    /// Takes a step that ends the attempt.
     async fn perform(
         &mut self,
         step: Step,
         evaluation: Evaluation,
-        row: Option<ApprovalRow>,
+        position: Position,
     ) -> Result<StartedCall, AttemptError> {
-        let refusal = match (step, row) {
+        let Position {
+            approval, standing, ..
+        } = position;
+        let refusal = match (step, approval) {
             (Step::Start, _) => {
                 self.ensure_not_in_flight()?;
-                return self.record_start(evaluation, None).await;
+                return self.record_start(evaluation, StartBasis::default()).await;
             }
-            (Step::Resume, row) => return self.resume(evaluation, row).await,
+            (Step::StartStanding, None) => {
+                self.ensure_not_in_flight()?;
+                let basis = StartBasis {
+                    standing,
+                    ..StartBasis::default()
+                };
+                return self.record_start(evaluation, basis).await;
+            }
+            (Step::StartStanding | Step::Resume, row) => {
+                return self.resume(evaluation, row, standing).await;
+            }
             (Step::Ask, row) => self.record_request(evaluation, row.as_ref()).await?,
             (Step::Wait, Some(row)) => self.record_still_pending(evaluation, &row).await?,
             (Step::Expire, Some(row)) => {
@@ -320,6 +375,7 @@ impl Attempt<'_> {
         &mut self,
         evaluation: Evaluation,
         row: Option<ApprovalRow>,
+        standing: Option<StandingCover>,
     ) -> Result<StartedCall, AttemptError> {
         if let (Some(row), true) = (&row, self.cx.enclosing.is_empty()) {
             let binding = self.cx.binding(self.call);
@@ -329,7 +385,11 @@ impl Attempt<'_> {
         }
         // The approval of an effect is consumed by the effect.
         let own = row.filter(|_| evaluation.phase != Phase::Suspended);
-        self.record_start(evaluation, own.as_ref()).await
+        let basis = StartBasis {
+            approval: own.as_ref(),
+            standing: standing.filter(|_| evaluation.phase == Phase::Standing),
+        };
+        self.record_start(evaluation, basis).await
     }
 
     /// Requires that the same call is not already running with an approval. Everything that this call has

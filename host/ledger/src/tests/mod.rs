@@ -175,6 +175,7 @@ impl Script {
             resumption: false,
             shadow: None,
             span: self.span(),
+            standing: Default::default(),
         }
     }
 

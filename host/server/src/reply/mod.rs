@@ -4,6 +4,7 @@
 mod entry;
 mod login;
 mod operation;
+mod standing;
 mod trace;
 
 use std::collections::BTreeSet;
@@ -16,7 +17,7 @@ use tollgate_ledger::{ApprovalAnswer, ApprovalRow, EarlierRejection, Token};
 use tollgate_model::{
     decision::{DeterminingPolicy, Severity},
     entity::Uid,
-    ids::{ApprovalId, DecisionId, RunId, SpanId, TokenId},
+    ids::{ApprovalId, DecisionId, RunId, SpanId, StandingId, TokenId},
     life::ApprovalState,
     record::Speaker,
     time::Timestamp,
@@ -29,6 +30,7 @@ pub use operation::{
     BackupReply, DecisionArguments, DecisionFacts, EntityHash, ForgetReply, HaltReply,
     NewTokenReply, PromotionReply,
 };
+pub use standing::{StandingApprovalView, StandingRevoked};
 pub use tollgate::{
     enforce::CallOutcome, enforce::PendingView, enforce::PolicyView, gate::FactsView,
 };
@@ -381,6 +383,10 @@ pub struct AnswerOutcome {
     pub needs: Option<String>,
     /// Who answered.
     pub by: String,
+    /// The standing approval that was given with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub standing: Option<StandingId>,
 }
 
 /// A token without its text.

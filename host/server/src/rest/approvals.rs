@@ -11,7 +11,7 @@ use axum::{
     routing::{MethodRouter, get, post},
 };
 use serde::Deserialize;
-use tollgate::enforce::{ApprovalResponse, Vote};
+use tollgate::enforce::{ApprovalResponse, StandingRequest, Vote};
 use tollgate::gate::Gate;
 use tollgate_ledger::{ApprovalFilter, ApprovalRow};
 use tollgate_model::ids::ApprovalId;
@@ -20,6 +20,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     Rest,
     body::{Body, QueryParameters, Requester},
+    standing::StandingTerms,
 };
 use crate::{
     problem::Problem,
@@ -134,6 +135,9 @@ pub(super) struct ApprovalGrant {
     /// A note to record.
     #[serde(default)]
     note: Option<String>,
+    /// Approve the calls like this one as well.
+    #[serde(default)]
+    standing: Option<StandingTerms>,
 }
 
 /// A rejection by a user.
@@ -156,6 +160,7 @@ pub(super) struct Rejection {
     (status = 403, description = "Policy does not let this person, or the caller is not a person", body = Problem),
     (status = 404, description = "None that the caller may know of", body = Problem),
     (status = 409, description = "Resolved or answered before, or another call than was shown", body = Problem),
+    (status = 422, description = "It cannot be approved with these terms; nothing was answered", body = Problem),
 ))]
 pub(super) async fn approve(
     State(rest): State<Rest>,
@@ -163,7 +168,14 @@ pub(super) async fn approve(
     Path(id): Path<String>,
     Body(body): Body<ApprovalGrant>,
 ) -> Result<Json<AnswerOutcome>, Problem> {
-    answer(&rest, &who, &id, true, Some(body.digest), body.note).await
+    let standing = body.standing.map(StandingRequest::from);
+    let response = Response {
+        vote: Vote::Approve,
+        seen: Some(body.digest),
+        note: body.note,
+        standing,
+    };
+    answer(&rest, &who, &id, response).await
 }
 
 /// Reject this call.
@@ -181,16 +193,28 @@ pub(super) async fn reject(
     Path(id): Path<String>,
     Body(body): Body<Rejection>,
 ) -> Result<Json<AnswerOutcome>, Problem> {
-    answer(&rest, &who, &id, false, body.digest, body.note).await
+    let response = Response {
+        vote: Vote::Reject,
+        seen: body.digest,
+        note: body.note,
+        standing: None,
+    };
+    answer(&rest, &who, &id, response).await
+}
+
+/// What a user answers.
+struct Response {
+    vote: Vote,
+    seen: Option<String>,
+    note: Option<String>,
+    standing: Option<StandingRequest>,
 }
 
 async fn answer(
     rest: &Rest,
     who: &Requester,
     id: &str,
-    approve: bool,
-    seen: Option<String>,
-    note: Option<String>,
+    response: Response,
 ) -> Result<Json<AnswerOutcome>, Problem> {
     let user = who.user()?;
     who.admit()?;
@@ -202,9 +226,10 @@ async fn answer(
             &user,
             id,
             ApprovalResponse {
-                vote: if approve { Vote::Approve } else { Vote::Reject },
-                seen: seen.as_deref(),
-                note: note.as_deref(),
+                vote: response.vote,
+                seen: response.seen.as_deref(),
+                note: response.note.as_deref(),
+                standing: response.standing.as_ref(),
                 channel: who.channel(),
                 token_makers: &who.authenticated.token_makers,
             },
@@ -216,5 +241,6 @@ async fn answer(
         decision: answered.decision,
         needs: answered.needs,
         by: user.id,
+        standing: answered.standing,
     }))
 }

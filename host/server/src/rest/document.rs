@@ -16,7 +16,7 @@ use utoipa::{
 
 use super::{
     Rest, approvals, calls, decisions, external, health, operate, payloads, requests, review, runs,
-    sets, stdio, store, tokens, upstream_logins, upstreams,
+    sets, standing, stdio, store, tokens, upstream_logins, upstreams,
 };
 
 /// The media type of errors (RFC 9457).
@@ -41,6 +41,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
         calls::call, calls::tools,
         external::authorize, external::outcomes, requests::request,
         approvals::list, approvals::show, approvals::approve, approvals::reject,
+        standing::list, standing::show, standing::revoke,
         runs::list, runs::show, runs::end, runs::cancel,
         review::self_report, review::annotate, review::remove_note, review::feedback, review::case,
         review::compare,

@@ -19,6 +19,7 @@ mod requests;
 mod review;
 mod runs;
 mod sets;
+mod standing;
 mod stdio;
 mod store;
 mod tokens;
@@ -120,6 +121,7 @@ fn protected_routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
         external::routes(),
         requests::routes(),
         approvals::routes(),
+        standing::routes(),
         runs::routes(),
         review::routes(),
         sets::routes(),

@@ -103,7 +103,7 @@ impl Pep {
     }
 
     /// The arguments, as they were sealed for the approver.
-    fn sealed_arguments(&self, row: &ApprovalRow) -> Result<String, ApprovalError> {
+    pub(super) fn sealed_arguments(&self, row: &ApprovalRow) -> Result<String, ApprovalError> {
         let unusable = |e: serde_json::Error| ApprovalError::Store(e.to_string());
         // A resolved approval no longer shows its arguments, but they are still sealed with it.
         let record = self.ledger.reader().record(row.opened)?;

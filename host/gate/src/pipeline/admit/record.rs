@@ -10,7 +10,7 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use super::{Attempt, AttemptError, StartedCall, evaluate::Evaluation};
+use super::{Attempt, AttemptError, StartBasis, StartedCall, evaluate::Evaluation};
 use crate::{
     config::PRIVATE,
     enforce::{Draft, Refusal, pending_refusal},
@@ -110,17 +110,20 @@ impl Attempt<'_> {
         Ok((draft.captured(captured.kept), payloads))
     }
 
-    /// Records an allow and the start of the execution. A granted approval is consumed. A pending one is
-    /// voided, because nothing needs it any more.
+    /// Records an allow and the start of the execution. A granted approval is consumed, and a use of each
+    /// standing approval is counted. A pending approval is voided, because nothing needs it any more.
     pub(super) async fn record_start(
         &self,
         evaluation: Evaluation,
-        approval: Option<&ApprovalRow>,
+        basis: StartBasis<'_>,
     ) -> Result<StartedCall, AttemptError> {
+        let StartBasis { approval, standing } = basis;
         let (cx, source) = (&*self.cx, &self.call.tool().source);
         let now = evaluation.facts.now;
         let span = self.pep.span_id();
-        let used = approval.filter(|row| row.state == ApprovalState::Approved);
+        let used = approval.filter(|row| {
+            standing.is_none() && row.state == ApprovalState::Approved
+        });
         let used_id = used.map(|row| row.id);
         let mut batch = Batch::default();
         if let (Some(row), None) = (approval, used) {
@@ -128,8 +131,13 @@ impl Attempt<'_> {
                 .records
                 .push(self.pep.record(cx, now, row.superseded()));
         }
-        let mut call =
-            self.batch_with_decision(batch, &evaluation, |draft| draft.approval(used_id))?;
+        if let Some(cover) = &standing {
+            cover.add_rights(self.pep, cx, &mut batch)?;
+        }
+        let standing = standing.map_or_else(Default::default, |cover| cover.ids());
+        let mut call = self.batch_with_decision(batch, &evaluation, |draft| {
+            draft.approval(used_id).standing(standing)
+        })?;
         let start = Event::Start(Start {
             approval: used_id,
             attempt: cx.attempt,
@@ -278,7 +286,7 @@ impl Attempt<'_> {
     }
 
     /// Digest of the arguments that the tool declares, if the call has others as well.
-    fn declared(&self) -> Result<Option<KeyedDigest>, Refusal> {
+    pub(super) fn declared(&self) -> Result<Option<KeyedDigest>, Refusal> {
         let (ruleset, tool) = (&self.cx.ruleset, &self.call.tool().name);
         let input = ruleset.pdp.tool(tool);
         let declared = input.and_then(|input| input.declared(self.call.arguments()));

@@ -92,6 +92,7 @@ impl Story {
             resumption: false,
             shadow: None,
             span,
+            standing: Default::default(),
         })));
         span
     }

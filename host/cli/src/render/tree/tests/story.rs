@@ -114,6 +114,7 @@ impl Story {
             resumption: false,
             shadow: None,
             span: span(own),
+            standing: Default::default(),
         }
     }
 

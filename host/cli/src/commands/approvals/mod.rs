@@ -1,5 +1,8 @@
 //! `tollgate approvals`: pending approvals, and answers.
 
+mod standing;
+mod terms;
+
 use clap::{Args, Subcommand};
 use serde_json::json;
 use tollgate::ids::Clock;
@@ -11,6 +14,7 @@ use tollgate_model::{
     record::Event,
 };
 
+pub(crate) use self::{standing::Standing, terms::Terms};
 use crate::{
     client::ApiRequest,
     context::Context,
@@ -38,7 +42,18 @@ const ANSWER: &str = "\
 Examples:
   $ tollgate approvals approve apr-0a1b2c3d4e5f6071 --note 'checked with the customer'
   $ tollgate approvals approve apr-0a1b2c3d4e5f6071 --as bob --token-file bob.token --yes
+  $ tollgate approvals approve apr-0a1b2c3d4e5f6071 --standing 8h --uses 3 --differ /amount=at-most:500
   $ tollgate approvals reject apr-0a1b2c3d4e5f6071
+
+The answer is bound to the call that was shown. If a different call waits by now, the answer is refused.
+
+With --standing, later calls of the same tool with the same arguments are approved in advance, except for
+what may --differ. Each is decided again, and counts only while you may approve it.
+
+With --json: {id, state, decision, needs, by, standing}.";
+const REJECT: &str = "\
+Examples:
+  $ tollgate approvals reject apr-0a1b2c3d4e5f6071 --note 'not this customer'
 
 The answer is bound to the call that was shown. If a different call waits by now, the answer is refused.
 
@@ -62,10 +77,22 @@ pub(crate) enum Approvals {
     },
     /// Approve exactly this call, once.
     #[command(after_help = ANSWER)]
-    Approve(Answer),
+    Approve(Approve),
     /// Reject this call.
-    #[command(after_help = ANSWER)]
+    #[command(after_help = REJECT)]
     Reject(Answer),
+    /// List, show and end what was approved in advance.
+    #[command(subcommand)]
+    Standing(Standing),
+}
+
+/// An approval.
+#[derive(Debug, Args)]
+pub(crate) struct Approve {
+    #[command(flatten)]
+    answer: Answer,
+    #[command(flatten)]
+    terms: Terms,
 }
 
 /// An answer.
@@ -100,8 +127,11 @@ pub(crate) async fn run(command: Approvals, cx: &Context<'_>) -> Result<Exit, Fa
             }
             Ok(Exit::Ok)
         }
-        Approvals::Approve(answer) => self::answer(answer, true, cx).await,
-        Approvals::Reject(answer) => self::answer(answer, false, cx).await,
+        Approvals::Approve(Approve { answer, terms }) => {
+            self::answer(answer, Some(&terms), cx).await
+        }
+        Approvals::Reject(answer) => self::answer(answer, None, cx).await,
+        Approvals::Standing(command) => standing::run(command, cx).await,
     }
 }
 
@@ -172,7 +202,12 @@ async fn show(cx: &Context<'_>, id: ApprovalId) -> Result<ApprovalView, Failure>
     cx.execute(request).await.map_err(plainly)
 }
 
-async fn answer(answer: Answer, approve: bool, cx: &Context<'_>) -> Result<Exit, Failure> {
+/// Approves on these terms, or rejects without any.
+async fn answer(
+    answer: Answer,
+    terms: Option<&Terms>,
+    cx: &Context<'_>,
+) -> Result<Exit, Failure> {
     let Answer {
         id,
         note,
@@ -186,11 +221,13 @@ async fn answer(answer: Answer, approve: bool, cx: &Context<'_>) -> Result<Exit,
             let request = ApiRequest::get(format!("/v1/approvals/{id}"));
             let view: ApprovalView = client.execute(request).await.map_err(plainly)?;
             // A user who may not answer is not asked: the gate refuses with the reason.
-            let ask = approve && !yes && view.arguments.is_some();
-            if ask && !cx.out.is_json() {
+            let terms = terms.filter(|_| !yes && view.arguments.is_some());
+            if terms.is_some() && !cx.out.is_json() {
                 cx.out.text(&approval::whole(&view, cx.out.width()))?;
             }
-            if ask && !agreed(cx)? {
+            if let Some(terms) = terms
+                && !agreed(terms, cx)?
+            {
                 client.close().await;
                 cx.out.remark("nothing was answered");
                 return Ok(Exit::Failure);
@@ -198,8 +235,16 @@ async fn answer(answer: Answer, approve: bool, cx: &Context<'_>) -> Result<Exit,
             view.digest
         }
     };
-    let vote = if approve { "approve" } else { "reject" };
-    let body = json!({ "digest": seen, "note": note });
+    let mut body = json!({ "digest": seen, "note": note });
+    let vote = match terms {
+        Some(terms) => {
+            if let Some(standing) = terms.body() {
+                body["standing"] = standing;
+            }
+            "approve"
+        }
+        None => "reject",
+    };
     let request = ApiRequest::post(format!("/v1/approvals/{id}/{vote}"), body);
     let answered = client.execute(request).await;
     client.close().await;
@@ -217,9 +262,9 @@ fn plainly(failure: Failure) -> Failure {
     }
 }
 
-fn agreed(cx: &Context<'_>) -> Result<bool, Failure> {
+fn agreed(terms: &Terms, cx: &Context<'_>) -> Result<bool, Failure> {
     cx.out
-        .confirm("Let exactly this happen, once?")?
+        .confirm(&terms.question())?
         .ok_or_else(|| {
             Failure::usage("there is no terminal to ask on whether to approve")
                 .help("add --yes, or --digest with the digest of the call that you were shown")
@@ -233,9 +278,10 @@ fn render(answered: &AnswerOutcome) -> String {
         decision,
         needs,
         by,
+        standing,
     } = answered;
     let by = format!("{by} ({decision})");
-    match (state, needs) {
+    let text = match (state, needs) {
         (ApprovalState::Pending, Some(needs)) => {
             format!(
                 "{} {id} approved by {by}; it still needs {needs}",
@@ -247,5 +293,12 @@ fn render(answered: &AnswerOutcome) -> String {
             paint("✓", Tone::Good)
         ),
         (state, _) => format!("{} {id} {} by {by}", paint("✗", Tone::Bad), state.as_str()),
+    };
+    match standing {
+        Some(standing) => format!(
+            "{text}\n{} {standing} approves the calls like it",
+            paint("✓", Tone::Good)
+        ),
+        None => text,
     }
 }

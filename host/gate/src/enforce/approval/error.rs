@@ -1,0 +1,105 @@
+//! Why an answer was not accepted.
+
+use tollgate_ledger::LedgerError;
+use tollgate_model::{
+    ids::{ApprovalId, StandingId},
+    life::{ApprovalState, StandingState},
+};
+
+use crate::enforce::Refusal;
+
+/// Why an answer was not accepted.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApprovalError {
+    /// There is no approval with this id.
+    #[error("there is no approval `{0}`; list pending ones with `tollgate approvals list`")]
+    NotFound(ApprovalId),
+    /// It was already answered, used or voided.
+    #[error("approval {id} is {} already", state.as_str())]
+    Resolved {
+        /// The approval.
+        id: ApprovalId,
+        /// Its state.
+        state: ApprovalState,
+    },
+    /// The same person has already approved, perhaps as another user whose token one of them made; others
+    /// are needed.
+    #[error(
+        "{user} has approved {id} already, or the maker of a token has; it still needs {needs}"
+    )]
+    Twice {
+        /// The approval.
+        id: ApprovalId,
+        /// The user.
+        user: String,
+        /// What is still missing.
+        needs: String,
+    },
+    /// The token of the answer was made by a person on the asking side.
+    #[error(
+        "your token was made by {maker}, for whose side this call is made, so your approval does not count: \
+         another person must make or confirm a token of {user} first"
+    )]
+    TokenOfAsker {
+        /// The approval.
+        id: ApprovalId,
+        /// The user.
+        user: String,
+        /// The person who made the token.
+        maker: String,
+    },
+    /// The digest in the answer differs from that of the call.
+    #[error(
+        "the waiting call is not the one that was shown; look again with `tollgate approvals show {0}`"
+    )]
+    OtherCall(ApprovalId),
+    /// The answer cannot be given for the calls like this one as well. Nothing was answered.
+    #[error("no standing approval was made, and nothing was answered: {0}")]
+    NotStanding(String),
+    /// There is no standing approval with this id.
+    #[error(
+        "there is no standing approval `{0}`; list them with `tollgate approvals standing list`"
+    )]
+    NoStanding(StandingId),
+    /// The standing approval does not count any more.
+    #[error("standing approval {id} is {} already", state.as_str())]
+    StandingOver {
+        /// The standing approval.
+        id: StandingId,
+        /// Its state.
+        state: StandingState,
+    },
+    /// Policy does not let this person answer.
+    #[error("{}", denied(.0))]
+    Denied(Box<Refusal>),
+    /// An error of the store.
+    #[error("{0}")]
+    Store(String),
+}
+
+fn denied(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Denied { decision, basis } | Refusal::Undecidable { decision, basis } => {
+            format!(
+                "you may not answer this approval: {} (decision {decision})",
+                basis.reason()
+            )
+        }
+        Refusal::Unrecorded { reason } => reason.clone(),
+        _ => "you may not answer this approval".into(),
+    }
+}
+
+impl From<LedgerError> for ApprovalError {
+    fn from(error: LedgerError) -> Self {
+        Self::Store(error.to_string())
+    }
+}
+
+impl From<Refusal> for ApprovalError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Denied(Box::new(refusal))
+    }
+}
+

@@ -1,0 +1,120 @@
+//! Approvals as people see them, and who may see what.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, PoisonError},
+};
+
+use serde::Serialize;
+use tollgate_ledger::{ApprovalRow, Batch};
+use tollgate_model::{
+    decision::Decision,
+    entity::Uid,
+    ids::RunId,
+    record::{AdminAction, AdministrativeAct, Event, Record},
+    request::Action,
+};
+
+use super::{ApprovalError, is_here, subject::Subject};
+use crate::{
+    enforce::{Pep, Refusal, Ruleset},
+    text::printable,
+};
+
+/// An approval as an approver sees it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ApprovalView {
+    /// The approval.
+    #[serde(flatten)]
+    pub row: ApprovalRow,
+    /// All canonical arguments, with control and bidirectional characters escaped; absent once it is
+    /// resolved, or if this person may not answer it.
+    pub arguments: Option<String>,
+    /// Reasons of the policies that denied the call.
+    pub reasons: Vec<String>,
+    /// Labels of the run.
+    pub labels: BTreeSet<String>,
+}
+
+impl Pep {
+    /// Whether `user` may answer it now.
+    pub(crate) fn can_answer(&self, ruleset: &Arc<Ruleset>, user: &Uid, row: &ApprovalRow) -> bool {
+        if !is_here(ruleset, row) {
+            return false;
+        }
+        let (request, entities) = Subject::waiting(row).request(ruleset, user, Action::Approve);
+        let decision = self.judge(ruleset, request, entities).decision;
+        matches!(decision, Decision::Allow(_))
+    }
+
+    /// An approval as `user` may see it: the arguments only if they may answer it. Showing them is recorded
+    /// first.
+    pub(crate) async fn approval_view(
+        &self,
+        ruleset: &Arc<Ruleset>,
+        user: &Uid,
+        row: ApprovalRow,
+    ) -> Result<ApprovalView, ApprovalError> {
+        let may_answer = self.can_answer(ruleset, user, &row);
+        let arguments = match row.payload {
+            Some(digest) if may_answer => {
+                let target = row.id.to_string();
+                self.note_shown(user, &row.tenant, row.run, target).await?;
+                let plain = self.ledger.unseal(row.opened, digest, "arguments")?;
+                let text: String = serde_json::from_slice(&plain)
+                    .map_err(|e| ApprovalError::Store(e.to_string()))?;
+                Some(printable(&text, usize::MAX))
+            }
+            _ => None,
+        };
+        let policies = ruleset.pdp.policies();
+        let reasons = row
+            .requirement
+            .lifts
+            .iter()
+            .filter_map(|lifted| policies.get(&lifted.id))
+            .map(|policy| policy.determining.reason.clone())
+            .collect();
+        let labels = self
+            .ledger
+            .run_state(row.run, None)?
+            .map(|state| state.labels)
+            .unwrap_or_default();
+        Ok(ApprovalView {
+            row,
+            arguments,
+            reasons,
+            labels,
+        })
+    }
+
+    /// Records that `user` is shown the arguments of an approval, or the pattern of a standing one; once per
+    /// user.
+    pub(super) async fn note_shown(
+        &self,
+        user: &Uid,
+        tenant: &str,
+        run: RunId,
+        target: String,
+    ) -> Result<(), ApprovalError> {
+        let shown = || self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if shown().get(&target).is_some_and(|to| to.contains(user)) {
+            return Ok(());
+        }
+        let event = Event::Administered(AdministrativeAct {
+            action: AdminAction::ApprovalArgumentsViewed,
+            by: user.id.clone(),
+            target: target.clone(),
+        });
+        let batch = Batch {
+            records: vec![Record::new(tenant, Some(run), self.now(), event)],
+            ..Batch::default()
+        };
+        self.commit(batch).await.map_err(Refusal::from)?;
+        let mut shown = shown();
+        let mut to = shown.get(&target).cloned().unwrap_or_default();
+        to.insert(user.clone());
+        shown.insert(target, to);
+        Ok(())
+    }
+}
