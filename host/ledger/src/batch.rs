@@ -110,9 +110,7 @@ impl EncodedRecord {
 fn anchors(event: &Event) -> bool {
     match event {
         Event::Start(start) => start.approval.is_some(),
-        Event::Decision(decision) => {
-            decision.approval.is_some() || !decision.standing.is_empty()
-        }
+        Event::Decision(decision) => decision.approval.is_some() || !decision.standing.is_empty(),
         Event::RunEnded(ended) => ended.outcome == RunOutcome::Cancelled,
         Event::ApprovalResolved(_)
         | Event::StandingEnded(_)

@@ -77,8 +77,8 @@ pub use read::{
 };
 pub use receipt::Receipt;
 pub use rows::{
-    ApprovalAnswer, ApprovalRow, Binding, EarlierRejection, Run, RunRow, Size, SpanRow, StandingRow,
-    Token,
+    ApprovalAnswer, ApprovalRow, Binding, EarlierRejection, Run, RunRow, Size, SpanRow,
+    StandingRow, Token,
 };
 pub use upstream_logins::{Login, LoginKey, LoginTerms, LoginUpdate, SealedLogin};
 pub use usage_window::{Window, WindowUsage};

@@ -171,10 +171,9 @@ fn new(outcome: Outcome, approval: ApprovalStatus) -> Step {
         (Outcome::Escalate, ApprovalStatus::Absent) => Step::Ask,
         (Outcome::Deny | Outcome::Escalate, ApprovalStatus::Rejected) => Step::DenyRejected,
         (Outcome::Deny | Outcome::Escalate, ApprovalStatus::Expired) => Step::Expire,
-        (
-            Outcome::Deny | Outcome::Escalate,
-            ApprovalStatus::Pending | ApprovalStatus::Granted,
-        ) => Step::EvaluateAsked,
+        (Outcome::Deny | Outcome::Escalate, ApprovalStatus::Pending | ApprovalStatus::Granted) => {
+            Step::EvaluateAsked
+        }
     }
 }
 

@@ -297,10 +297,9 @@ fn called(answer: &Answer) -> String {
 fn acts_of_people() -> Vec<(String, serde_json::Value)> {
     let acts = Action::FIXED.iter().filter_map(|action| {
         let asks: &[&str] = match action {
-            Action::Approve
-            | Action::Reject
-            | Action::ApproveStanding
-            | Action::ApproveEdited => &["operator"],
+            Action::Approve | Action::Reject | Action::ApproveStanding | Action::ApproveEdited => {
+                &["operator"]
+            }
             _ => &[],
         };
         let mut case = serde_json::json!({ "action": action.id(), "asks": asks });

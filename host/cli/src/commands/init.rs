@@ -40,7 +40,7 @@ pub(crate) struct Init {
 }
 
 /// The starter policies that a new gate gets.
-pub(super) const POLICIES: [(&str, &str); 15] = [
+pub(super) const POLICIES: [(&str, &str); 17] = [
     (
         "calls.cedar",
         include_str!("../../../../policies/calls.cedar"),
@@ -52,6 +52,10 @@ pub(super) const POLICIES: [(&str, &str); 15] = [
     (
         "destructive-needs-approval.cedar",
         include_str!("../../../../policies/destructive-needs-approval.cedar"),
+    ),
+    (
+        "edited-approvals.cedar",
+        include_str!("../../../../policies/edited-approvals.cedar"),
     ),
     (
         "egress.cedar",
@@ -92,6 +96,10 @@ pub(super) const POLICIES: [(&str, &str); 15] = [
     (
         "secrets.cedar",
         include_str!("../../../../policies/secrets.cedar"),
+    ),
+    (
+        "standing-approvals.cedar",
+        include_str!("../../../../policies/standing-approvals.cedar"),
     ),
     (
         "state.cedar",

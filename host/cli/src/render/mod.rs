@@ -5,7 +5,6 @@
 
 pub(crate) mod answer;
 pub(crate) mod approval;
-pub(crate) mod standing;
 pub(crate) mod case;
 pub(crate) mod decision;
 pub(crate) mod diagnostics;
@@ -13,6 +12,7 @@ pub(crate) mod diff;
 pub(crate) mod live;
 pub(crate) mod run;
 pub(crate) mod spans;
+pub(crate) mod standing;
 pub(crate) mod table;
 pub(crate) mod tool;
 pub(crate) mod tree;

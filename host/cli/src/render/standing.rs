@@ -34,7 +34,12 @@ pub(crate) fn list(views: &[StandingApprovalView], now: Timestamp) -> String {
                 Cell::new(view.state.as_str(), tone(view.state)),
                 Cell::new(left, Tone::Plain),
                 uses(view).into(),
-                format!("{} for {}", line(&view.principal.id, 64), line(&view.tool, 80)).into(),
+                format!(
+                    "{} for {}",
+                    line(&view.principal.id, 64),
+                    line(&view.tool, 80)
+                )
+                .into(),
                 scope(view).into(),
                 line(&view.by, 64).into(),
             ]
@@ -68,10 +73,14 @@ pub(crate) fn whole(view: &StandingApprovalView) -> String {
         let name = paint(&format!("{name:<16}"), Tone::Weak);
         text.push_str(&format!("  {name}{value}\n"));
     }
-    text.push_str(&format!("\n  {}\n", paint("Calls that it covers", Tone::Strong)));
+    text.push_str(&format!(
+        "\n  {}\n",
+        paint("Calls that it covers", Tone::Strong)
+    ));
     text.push_str(&format!("    {}\n", line(&view.tool, 80)));
     let pattern = view.pattern.as_deref().map(indented);
-    let hidden = "    (the arguments are shown to those who may answer for such calls)\n".to_owned();
+    let hidden =
+        "    (the arguments are shown to those who may answer for such calls)\n".to_owned();
     text.push_str(&pattern.unwrap_or(hidden));
     text
 }
@@ -103,7 +112,10 @@ fn fields(view: &StandingApprovalView) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         ("calls of", calls),
         ("counts in", format!("{} ({})", scope(view), view.run)),
-        ("given by", format!("{} ({})", line(&view.by, 64), roles.join(", "))),
+        (
+            "given by",
+            format!("{} ({})", line(&view.by, 64), roles.join(", ")),
+        ),
         ("with", view.approval.to_string()),
         ("at", moment(view.granted)),
         ("ends", moment(view.expires)),

@@ -66,7 +66,10 @@ impl Pep {
         let (draft, payload) = self.draft_of(ruleset, judged)?;
         let event = Event::from(draft.standing(BTreeSet::from([standing])));
         let tenant = ruleset.config.gate.tenant.clone();
-        Ok((Record::new(tenant, Some(run), judged.facts.now, event), payload))
+        Ok((
+            Record::new(tenant, Some(run), judged.facts.now, event),
+            payload,
+        ))
     }
 
     fn draft_of(

@@ -37,9 +37,9 @@ pub use approval::{
 };
 pub(crate) use approval::{StandingCover, grant_from_row, pending_refusal};
 pub use context::{CallContext, EnclosingCall, RecentUsage};
-pub(crate) use memory::LabelMemory;
 pub(crate) use draft::Draft;
 pub(crate) use judge::UnrecordedDecision;
+pub(crate) use memory::LabelMemory;
 pub(crate) use pep::Pep;
 pub use permit::Permitted;
 pub(crate) use reads::ReadIndexes;

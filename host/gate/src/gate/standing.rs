@@ -41,7 +41,11 @@ impl Gate {
     ///
     /// # Errors
     /// [`ApprovalError`]; also if this person may not know of it.
-    pub async fn standing(&self, user: &Uid, id: StandingId) -> Result<StandingView, ApprovalError> {
+    pub async fn standing(
+        &self,
+        user: &Uid,
+        id: StandingId,
+    ) -> Result<StandingView, ApprovalError> {
         let ruleset = self.ruleset();
         let row = self.pep().standing(&ruleset, id)?;
         if !self.sees_standing(&Caller::User(user.id.clone()), &row) {

@@ -327,6 +327,9 @@ impl Attempt<'_> {
         let Position {
             approval, standing, ..
         } = position;
+        // An earlier approval of the same call that was used or has ended stays as it is.
+        let approval = approval
+            .filter(|row| step != Step::StartStanding || row.state == ApprovalState::Pending);
         let refusal = match (step, approval) {
             (Step::Start, _) => {
                 self.ensure_not_in_flight()?;

@@ -156,11 +156,9 @@ fn key(row: &rusqlite::Row<'_>) -> rusqlite::Result<StandingKey> {
     Ok((from_sql_u64(row.get(0)?), state, ended.map(from_sql_u64)))
 }
 
-fn row(
-    conn: &Connection,
-    (opened, state, ended): StandingKey,
-) -> Result<StandingRow, ReadError> {
-    let damaged = |index: u64| ReadError::Damaged(format!("record {index} is not of a standing approval"));
+fn row(conn: &Connection, (opened, state, ended): StandingKey) -> Result<StandingRow, ReadError> {
+    let damaged =
+        |index: u64| ReadError::Damaged(format!("record {index} is not of a standing approval"));
     let record = stored(conn, opened)?;
     let (Some(run), Event::StandingGranted(granted)) = (record.run, record.event) else {
         return Err(damaged(opened));

@@ -58,11 +58,7 @@ fn nothing_starts_unless_policy_allows_it() {
 fn a_call_that_has_run_starts_again_only_after_its_effect_was_approved() {
     for situation in every_situation() {
         if situation.phase == Phase::Suspended && next_step(situation) == Step::Resume {
-            assert_eq!(
-                situation.approval,
-                ApprovalStatus::Granted,
-                "{situation:?}"
-            );
+            assert_eq!(situation.approval, ApprovalStatus::Granted, "{situation:?}");
         }
     }
 }

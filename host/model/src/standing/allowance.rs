@@ -46,9 +46,15 @@ impl Allowance {
             }
             Self::AtMost(at_most) => {
                 check_role(role, "a limit")?;
-                let own = own.as_number().ok_or("a limit needs a number in the call")?;
+                let own = own
+                    .as_number()
+                    .ok_or("a limit needs a number in the call")?;
                 let zero = Number::from(0);
-                let at_least = if is_at_most(own, &zero) { own.clone() } else { zero };
+                let at_least = if is_at_most(own, &zero) {
+                    own.clone()
+                } else {
+                    zero
+                };
                 Constraint::Range { at_least, at_most }
             }
             Self::Any => {
@@ -97,7 +103,10 @@ fn check_prefix(prefix: &str, own: &Value, role: Option<Role>) -> Result<(), Str
     }
     let is_url = role == Some(Role::Url) || own.contains("://");
     if is_url && !names_authority(prefix) {
-        return Err("the prefix of a URL contains its host and ends in `/`: https://example.com/docs/".into());
+        return Err(
+            "the prefix of a URL contains its host and ends in `/`: https://example.com/docs/"
+                .into(),
+        );
     }
     let is_path = role == Some(Role::Path) || own.starts_with('/');
     if is_path && !prefix.ends_with('/') {

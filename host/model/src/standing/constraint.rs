@@ -107,7 +107,12 @@ pub(super) fn continues(prefix: &str, text: &str) -> bool {
     let folded = rest.to_ascii_lowercase();
     // A sequence may begin in the prefix.
     let last_two: String = prefix.chars().rev().take(2).collect();
-    let seam = last_two.chars().rev().collect::<String>().to_ascii_lowercase() + &folded;
+    let seam = last_two
+        .chars()
+        .rev()
+        .collect::<String>()
+        .to_ascii_lowercase()
+        + &folded;
     !rest.contains('\\')
         && !ENCODED.iter().any(|encoded| seam.contains(encoded))
         && !text.split('/').any(|part| matches!(part, "." | ".."))

@@ -9,10 +9,7 @@ use super::{
     allowance::{Allowance, AllowanceError, MAX_ALLOWANCES},
     constraint::Constraint,
 };
-use crate::{
-    canonical::escape_segment,
-    provenance::ArgumentRoles,
-};
+use crate::{canonical::escape_segment, provenance::ArgumentRoles};
 
 /// The arguments of the calls that a standing approval covers: objects with exactly these members.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -132,7 +129,10 @@ impl Template<'_> {
             return Ok(MemberPattern::Value(constraint));
         }
         let below = format!("{pointer}/");
-        let differs = self.allowances.keys().any(|other| other.starts_with(&below));
+        let differs = self
+            .allowances
+            .keys()
+            .any(|other| other.starts_with(&below));
         match value.as_object() {
             Some(members) if differs => Ok(MemberPattern::Object(self.object(members, path)?)),
             _ => Ok(MemberPattern::Value(Constraint::Equal(value.clone()))),

@@ -151,7 +151,10 @@ fn what_decides_where_a_call_goes_is_named_value_by_value() {
 #[test]
 fn a_member_of_an_object_may_differ_and_the_object_stays_closed() {
     let call = json!({ "order": { "id": "A-1", "note": "x", "a/b": 1 } });
-    let any = [("/order/note", Allowance::Any), ("/order/a~1b", Allowance::Any)];
+    let any = [
+        ("/order/note", Allowance::Any),
+        ("/order/a~1b", Allowance::Any),
+    ];
     let alike = pattern(&call, &any).unwrap();
     assert!(alike.admits(&json!({ "order": { "id": "A-1", "note": "y", "a/b": 2 } })));
     for other in [
@@ -174,7 +177,10 @@ fn a_pattern_reads_back_as_written() {
     let most = Allowance::AtMost(9.into());
     let whole = pattern(&call, &[("/a/c", one_of), ("/e", most)]).unwrap();
     let text = serde_json::to_string(&whole).unwrap();
-    assert_eq!(serde_json::from_str::<ArgumentPattern>(&text).unwrap(), whole);
+    assert_eq!(
+        serde_json::from_str::<ArgumentPattern>(&text).unwrap(),
+        whole
+    );
 }
 
 /// Texts that differ little, in the ways that readers confuse.
@@ -289,9 +295,9 @@ fn is_allowed(allowance: &Allowance, own: &Value, other: &Value) -> bool {
             same(own) || values.iter().any(same)
         }
         Allowance::Prefix(prefix) => other.as_str().is_some_and(|text| text.starts_with(prefix)),
-        Allowance::AtMost(most) => other.as_f64().is_some_and(|n| {
-            n <= most.as_f64().unwrap() && n >= own.as_f64().unwrap().min(0.0)
-        }),
+        Allowance::AtMost(most) => other
+            .as_f64()
+            .is_some_and(|n| n <= most.as_f64().unwrap() && n >= own.as_f64().unwrap().min(0.0)),
         Allowance::Any => std::mem::discriminant(own) == std::mem::discriminant(other),
     }
 }

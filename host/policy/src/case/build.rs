@@ -4,9 +4,7 @@ use serde_json::Value;
 use tollgate_model::{
     entity::{Entity, Kind, Uid},
     provenance::ProvenanceFacts,
-    request::{
-        Action, ActionContext, Facts, GuestCaller, Request, RunFacts, StandingTerms,
-    },
+    request::{Action, ActionContext, Facts, GuestCaller, Request, RunFacts, StandingTerms},
     standing::StandingScope,
     time::{LocalTime, Timestamp},
 };

@@ -87,9 +87,9 @@ impl From<StandingRow> for StandingApprovalView {
             owner: String::new(),
             reason: String::new(),
         });
-        let (ended_by, ended_because) = row.ended.map_or((None, None), |ended| {
-            (ended.by.map(|by| by.id), ended.note)
-        });
+        let (ended_by, ended_because) = row
+            .ended
+            .map_or((None, None), |ended| (ended.by.map(|by| by.id), ended.note));
         Self {
             policies: policies.collect(),
             id: granted.id,

@@ -203,11 +203,7 @@ async fn show(cx: &Context<'_>, id: ApprovalId) -> Result<ApprovalView, Failure>
 }
 
 /// Approves on these terms, or rejects without any.
-async fn answer(
-    answer: Answer,
-    terms: Option<&Terms>,
-    cx: &Context<'_>,
-) -> Result<Exit, Failure> {
+async fn answer(answer: Answer, terms: Option<&Terms>, cx: &Context<'_>) -> Result<Exit, Failure> {
     let Answer {
         id,
         note,
@@ -263,12 +259,10 @@ fn plainly(failure: Failure) -> Failure {
 }
 
 fn agreed(terms: &Terms, cx: &Context<'_>) -> Result<bool, Failure> {
-    cx.out
-        .confirm(&terms.question())?
-        .ok_or_else(|| {
-            Failure::usage("there is no terminal to ask on whether to approve")
-                .help("add --yes, or --digest with the digest of the call that you were shown")
-        })
+    cx.out.confirm(&terms.question())?.ok_or_else(|| {
+        Failure::usage("there is no terminal to ask on whether to approve")
+            .help("add --yes, or --digest with the digest of the call that you were shown")
+    })
 }
 
 fn render(answered: &AnswerOutcome) -> String {

@@ -233,10 +233,7 @@ impl<'a> Drawing<'a> {
         !self.full
             && matches!(
                 decision.action,
-                Action::Approve
-                    | Action::Reject
-                    | Action::ApproveStanding
-                    | Action::ApproveEdited
+                Action::Approve | Action::Reject | Action::ApproveStanding | Action::ApproveEdited
             )
             && (decision.approval.is_some() || !decision.standing.is_empty())
     }

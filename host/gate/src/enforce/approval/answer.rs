@@ -14,8 +14,8 @@ use tollgate_model::{
 };
 
 use super::{
-    ApprovalError, ApprovalResponse, ApprovalResult, MAX_ATTEMPTS, Vote,
-    is_here, standing::StandingDraft, subject::Subject,
+    ApprovalError, ApprovalResponse, ApprovalResult, MAX_ATTEMPTS, Vote, is_here,
+    standing::StandingDraft, subject::Subject,
 };
 use crate::{
     enforce::{Pep, Refusal, Ruleset},
@@ -79,7 +79,9 @@ impl Pep {
             let basis = Box::new(judged.decision.basis().clone());
             return Err(Refusal::Denied { decision, basis }.into());
         }
-        let standing = self.standing_of(ruleset, user, row, &response, &mut batch).await?;
+        let standing = self
+            .standing_of(ruleset, user, row, &response, &mut batch)
+            .await?;
         let configured = ruleset.config.users.get(&user.id);
         let roles = configured.map_or_else(BTreeSet::new, |user| user.roles.clone());
         let now = judged.facts.now;
@@ -231,4 +233,3 @@ fn effect(
 fn missing(row: &ApprovalRow, approved: u64) -> String {
     format!("{}; {approved} approved so far", row.requirement)
 }
-

@@ -102,4 +102,3 @@ impl From<Refusal> for ApprovalError {
         Self::Denied(Box::new(refusal))
     }
 }
-

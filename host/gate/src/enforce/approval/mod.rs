@@ -24,8 +24,8 @@ use tollgate_model::{
 
 pub use error::ApprovalError;
 pub use pending_call::PendingCall;
-pub use standing::{StandingRequest, StandingView};
 pub(crate) use standing::StandingCover;
+pub use standing::{StandingRequest, StandingView};
 pub use view::ApprovalView;
 
 use super::{Refusal, Ruleset};

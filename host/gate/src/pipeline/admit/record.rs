@@ -121,9 +121,8 @@ impl Attempt<'_> {
         let (cx, source) = (&*self.cx, &self.call.tool().source);
         let now = evaluation.facts.now;
         let span = self.pep.span_id();
-        let used = approval.filter(|row| {
-            standing.is_none() && row.state == ApprovalState::Approved
-        });
+        let used =
+            approval.filter(|row| standing.is_none() && row.state == ApprovalState::Approved);
         let used_id = used.map(|row| row.id);
         let mut batch = Batch::default();
         if let (Some(row), None) = (approval, used) {

@@ -14,9 +14,7 @@ use tollgate_model::{
 };
 
 use super::{super::subject::Subject, terms};
-use crate::enforce::{
-    CallContext, Pep, Refusal, Ruleset, ToolCall, UnrecordedDecision,
-};
+use crate::enforce::{CallContext, Pep, Refusal, Ruleset, ToolCall, UnrecordedDecision};
 
 /// Standing approvals that together meet what a call needs.
 pub(crate) struct StandingCover {
@@ -96,11 +94,13 @@ impl Pep {
             if !row.covers(cx, call, requirement, self.now()) {
                 continue;
             }
-            let pattern = self.ledger.unseal(row.opened, row.granted.pattern, "pattern");
+            let pattern = self
+                .ledger
+                .unseal(row.opened, row.granted.pattern, "pattern");
             // Without its key it is not known what it covers.
-            let pattern = pattern.ok().and_then(|plain| {
-                serde_json::from_slice::<ArgumentPattern>(&plain).ok()
-            });
+            let pattern = pattern
+                .ok()
+                .and_then(|plain| serde_json::from_slice::<ArgumentPattern>(&plain).ok());
             if pattern.is_some_and(|pattern| pattern.admits(call.arguments())) {
                 members.extend(self.member(cx, row, requirement));
             }
@@ -125,7 +125,11 @@ impl Pep {
         let user = ruleset.config.users.get(&granted.by.id)?;
         let subject = Subject::covered(cx, &row, requirement);
         let config = &ruleset.config;
-        if subject.side.maker_among(config, &granted.token_makers).is_some() {
+        if subject
+            .side
+            .maker_among(config, &granted.token_makers)
+            .is_some()
+        {
             return None;
         }
         let approve = self.right(ruleset, &granted.by, &subject, Action::Approve)?;

@@ -104,7 +104,9 @@ impl Pep {
         if !self.can_answer_for(ruleset, user, &row) {
             return Ok(StandingView { row, pattern: None });
         }
-        let plain = self.ledger.unseal(row.opened, row.granted.pattern, "pattern");
+        let plain = self
+            .ledger
+            .unseal(row.opened, row.granted.pattern, "pattern");
         let pattern = plain
             .ok()
             .and_then(|plain| serde_json::from_slice::<ArgumentPattern>(&plain).ok());

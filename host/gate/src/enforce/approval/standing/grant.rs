@@ -106,8 +106,8 @@ impl Pep {
             canonical::parse(&arguments).map_err(|e| ApprovalError::Store(e.to_string()))?;
         let roles = &tool.provenance.roles;
         let pattern = ArgumentPattern::of(&arguments, request.arguments.clone(), roles);
-        let pattern =
-            pattern.map_err(|error| ApprovalError::NotStanding(printable(&error.to_string(), 500)))?;
+        let pattern = pattern
+            .map_err(|error| ApprovalError::NotStanding(printable(&error.to_string(), 500)))?;
         if pattern.admits(&arguments) {
             Ok(pattern)
         } else {
