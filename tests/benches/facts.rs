@@ -102,6 +102,7 @@ fn call(index: &ReadIndex) -> f64 {
     let call = CallArguments {
         arguments: &arguments,
         asked_by: &asked_by,
+        edited: &Default::default(),
         roles: &roles,
         run: RUN,
     };

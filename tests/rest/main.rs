@@ -25,4 +25,6 @@ mod runs;
 #[cfg(test)]
 mod socket;
 #[cfg(test)]
+mod standing;
+#[cfg(test)]
 mod tls;

@@ -31,6 +31,8 @@ mod nested;
 #[cfg(test)]
 mod operating;
 #[cfg(test)]
+mod questions;
+#[cfg(test)]
 mod standing;
 #[cfg(test)]
 mod state;

@@ -77,7 +77,7 @@ pub use read::{
 };
 pub use receipt::Receipt;
 pub use rows::{
-    ApprovalAnswer, ApprovalRow, Binding, EarlierRejection, Run, RunRow, Size, SpanRow,
+    ApprovalAnswer, ApprovalRow, Binding, EarlierRejection, EditedCall, Run, RunRow, Size, SpanRow,
     StandingRow, Token,
 };
 pub use upstream_logins::{Login, LoginKey, LoginTerms, LoginUpdate, SealedLogin};

@@ -10,8 +10,8 @@ use tollgate_model::{
     ids::{ApprovalId, DecisionId, RunId, SpanId, TokenId},
     life::{ApprovalState, StandingState},
     record::{
-        ApprovalResolved, Event, KeyedDigest, RunOutcome, Speaker, StandingEnded, StandingGranted,
-        WaitingCall,
+        ApprovalResolved, EditedArguments, Event, KeyedDigest, RunOutcome, Speaker, StandingEnded,
+        StandingGranted, WaitingCall,
     },
     run::RunState,
     span::SpanKind,
@@ -164,6 +164,11 @@ pub struct ApprovalRow {
     pub arguments: KeyedDigest,
     /// The sealed canonical arguments, until it is resolved.
     pub payload: Option<Sha256Digest>,
+    /// The arguments with which an approver approved it instead.
+    pub edited: Option<EditedCall>,
+    /// The first approval of its question: calls of the run that wait for the same reason. Its own id if it
+    /// is the first.
+    pub question: ApprovalId,
     /// The approvals that would lift it.
     pub requirement: Requirement,
     /// The highest severity of the policies that ask for it.
@@ -176,7 +181,8 @@ pub struct ApprovalRow {
     pub requested: Timestamp,
     /// When it expires.
     pub expires: Timestamp,
-    /// Users whose approval counts, with the roles that they had when they answered.
+    /// Users whose approval counts, with the roles that they had when they answered. Approvals from before the
+    /// arguments were edited do not.
     pub approvers: Vec<(Uid, BTreeSet<String>)>,
     /// Rejections of the same call of the same principal, in any run, that still held when this was
     /// requested; latest first.
@@ -195,6 +201,17 @@ pub struct ApprovalRow {
     pub waiting: Vec<WaitingCall>,
 }
 
+/// Arguments that an approver set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EditedCall {
+    /// The arguments.
+    pub arguments: EditedArguments,
+    /// The record of the answer; it locates the payload.
+    pub answered: u64,
+    /// The approver.
+    pub by: Uid,
+}
+
 /// An answer to an approval.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ApprovalAnswer {
@@ -206,6 +223,8 @@ pub struct ApprovalAnswer {
     pub by: Uid,
     /// The channel, such as `cli`.
     pub channel: String,
+    /// The arguments with which the user approved it.
+    pub edited: Option<EditedCall>,
     /// The user's note.
     pub note: Option<String>,
     /// Roles of the user at that time.
@@ -239,6 +258,24 @@ pub struct EarlierRejection {
 }
 
 impl ApprovalRow {
+    /// Digest of the call that happens if it is approved: what an answer is bound to.
+    #[must_use]
+    pub fn shown_digest(&self) -> &KeyedDigest {
+        self.edited
+            .as_ref()
+            .map_or(&self.arguments, |edited| &edited.arguments.digest)
+    }
+
+    /// The approvals that count so far: since the arguments were last edited.
+    pub fn counted(&self) -> impl Iterator<Item = &ApprovalAnswer> {
+        let since = self
+            .answers
+            .iter()
+            .rposition(|answer| answer.edited.is_some());
+        let answers = self.answers.iter().skip(since.unwrap_or_default());
+        answers.filter(|answer| answer.approve && answer.took_effect)
+    }
+
     /// The event that ends it in `state`.
     #[must_use]
     pub fn resolved(&self, state: ApprovalState) -> Event {

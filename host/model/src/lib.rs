@@ -12,6 +12,7 @@ pub mod backoff;
 pub mod canonical;
 pub mod capture;
 pub mod decision;
+pub mod edit;
 pub mod entity;
 pub mod ids;
 pub mod latency_ewma;

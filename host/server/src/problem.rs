@@ -254,6 +254,11 @@ impl From<ApprovalError> for Problem {
                 "not_standing",
                 error.to_string(),
             ),
+            ApprovalError::NotEdited(_) => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "not_edited",
+                error.to_string(),
+            ),
             ApprovalError::StandingOver { .. } => conflict("already_ended"),
             ApprovalError::Resolved { .. } => conflict("already_resolved"),
             ApprovalError::Twice { .. } => conflict("already_answered"),

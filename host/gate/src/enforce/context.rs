@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use serde::{Deserialize, Serialize};
 use tollgate_ledger::{Binding, Condition, HaltKeys, PendingApprovals};
 use tollgate_model::{
     canonical::Sha256Digest,
@@ -47,12 +48,25 @@ pub struct CallContext {
     pub inherited_labels: BTreeSet<String>,
     /// Keyed digest of the call's arguments, once they are known.
     pub arguments: Option<KeyedDigest>,
+    /// What an approver changed of the call.
+    pub edit: Option<Edit>,
     /// What is called, as policies see it, once it is known.
     pub resource: Option<Entity>,
     /// How often the call has been started, this time included.
     pub attempt: u32,
     /// The principal's recent usage at the time of the decision.
     pub recent_usage: RecentUsage,
+}
+
+/// What an approver changed of a call before approving it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edit {
+    /// The approver.
+    pub by: String,
+    /// JSON pointers of the arguments that differ from the caller's.
+    pub pointers: BTreeSet<String>,
+    /// The canonical arguments that were executed.
+    pub arguments: String,
 }
 
 /// A principal's usage, in this run and within the window of its budgets.

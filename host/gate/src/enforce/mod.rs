@@ -32,11 +32,11 @@ pub use answer::{
     UserRequest, Verdict,
 };
 pub use approval::{
-    ApprovalError, ApprovalResponse, ApprovalResult, ApprovalView, PendingCall, StandingRequest,
-    StandingView, Vote,
+    ApprovalError, ApprovalResponse, ApprovalResult, ApprovalView, PendingCall, QuestionCall,
+    StandingRequest, StandingView, Vote,
 };
-pub(crate) use approval::{StandingCover, grant_from_row, pending_refusal};
-pub use context::{CallContext, EnclosingCall, RecentUsage};
+pub(crate) use approval::{Responder, StandingCover, grant_from_row, pending_refusal};
+pub use context::{CallContext, Edit, EnclosingCall, RecentUsage};
 pub(crate) use draft::Draft;
 pub(crate) use judge::UnrecordedDecision;
 pub(crate) use memory::LabelMemory;

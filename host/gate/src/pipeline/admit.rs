@@ -15,10 +15,13 @@ use tollgate_model::{
 };
 
 use self::evaluate::Evaluation;
-use super::{release::Invocation, validate::InvalidCall};
+use super::{
+    release::Invocation,
+    validate::{InvalidCall, parse_call},
+};
 use crate::enforce::{
-    Answer, AnswerSubscription, CallContext, InFlightGuard, Pep, Permitted, Refusal, StandingCover,
-    ToolCall,
+    Answer, AnswerSubscription, CallContext, CallRequest, Edit, InFlightGuard, Pep, Permitted,
+    Refusal, StandingCover, ToolCall,
 };
 
 /// How often a call is decided again because its run changed meanwhile, before it is refused.
@@ -59,11 +62,14 @@ pub(super) async fn admit(
         pep,
         cx: &mut *cx,
         call: &call,
+        edited: None,
         in_flight: None,
     };
     let ended = match attempt.until_recorded().await {
         Ok(started) => {
-            let in_flight = attempt.in_flight;
+            let in_flight = attempt.in_flight.take();
+            let edited = attempt.edited.take();
+            let call = edited.unwrap_or(call);
             let StartedCall {
                 authorize,
                 span,
@@ -149,7 +155,10 @@ struct StartedCall {
 struct Attempt<'a> {
     pep: &'a Pep,
     cx: &'a mut CallContext,
+    /// The call as its caller makes it: by it, its approval is found.
     call: &'a ToolCall,
+    /// The call with the arguments that an approver set: it is decided and executed instead.
+    edited: Option<ToolCall>,
     /// Dropped with the attempt unless the call starts.
     in_flight: Option<InFlightGuard>,
 }
@@ -200,6 +209,7 @@ impl Attempt<'_> {
     async fn once(&mut self) -> Result<StartedCall, AttemptError> {
         self.cx.call = self.cx.arrival_span;
         self.cx.attempt = 1;
+        self.restore();
         self.cx.recent_usage = self.pep.recent_usage(self.cx)?;
         let state = self.pep.run_state(self.cx.run, Some(self.call.digest()))?;
         let mut position = self.position()?;
@@ -214,6 +224,11 @@ impl Attempt<'_> {
                 position.approval = self.own_approval()?;
             }
             let situation = self.situation(&evaluation, &position);
+            if self.edited.is_some() && situation.outcome != Outcome::Allow {
+                // The approver approved no other call than this one.
+                let step = Step::DenyAndCancel;
+                return self.perform(step, evaluation, position).await;
+            }
             if situation.asks() {
                 position.standing = self.standing_cover(&evaluation)?;
             }
@@ -230,6 +245,7 @@ impl Attempt<'_> {
                     }
                     position.phase = Phase::Asked;
                     position.is_resumption = true;
+                    self.edit(position.approval.as_ref())?;
                 }
                 Step::EvaluateSuspendedAndAsked => {
                     position = Position {
@@ -242,6 +258,49 @@ impl Attempt<'_> {
                 step => return self.perform(step, evaluation, position).await,
             }
         }
+    }
+
+    /// The call that is decided and executed.
+    fn call(&self) -> &ToolCall {
+        self.edited.as_ref().unwrap_or(self.call)
+    }
+
+    /// Takes the call as its caller makes it.
+    fn restore(&mut self) {
+        self.edited = None;
+        self.cx.edit = None;
+        self.cx.arguments = Some(self.call.digest().clone());
+    }
+
+    /// Takes the arguments that an approver set, if the approval was granted with others than the caller's.
+    fn edit(&mut self, approval: Option<&ApprovalRow>) -> Result<(), Refusal> {
+        let granted = approval.filter(|row| row.state == ApprovalState::Approved);
+        let Some((row, edited)) = granted.and_then(|row| Some((row, row.edited.as_ref()?))) else {
+            return Ok(());
+        };
+        let unusable = |reason: String| Refusal::Unrecorded {
+            reason: format!("the arguments that an approver set cannot be used: {reason}"),
+        };
+        let arguments = self.pep.edited_arguments(row);
+        let arguments = arguments.map_err(|e| unusable(e.to_string()))?;
+        let (arguments, pointers) = arguments.ok_or_else(|| unusable("they are gone".into()))?;
+        let request = CallRequest {
+            tool: row.tool.clone(),
+            arguments,
+        };
+        let call = parse_call(self.pep, &self.cx.ruleset, &request);
+        let call = call.map_err(|invalid| invalid.refusal())?;
+        if *call.digest() != edited.arguments.digest {
+            return Err(unusable("they are others than were approved".into()));
+        }
+        self.cx.arguments = Some(call.digest().clone());
+        self.cx.edit = Some(Edit {
+            by: edited.by.id.clone(),
+            pointers,
+            arguments: call.canonical().to_owned(),
+        });
+        self.edited = Some(call);
+        Ok(())
     }
 
     /// The phase of the call before it is evaluated.

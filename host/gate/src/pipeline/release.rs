@@ -46,6 +46,7 @@ pub(crate) async fn release(
         run: Some(cx.run),
         call: cx.call,
         decision: Some(invocation.decision),
+        edit: cx.edit.clone(),
         verdict: ended.record().await,
     }
 }

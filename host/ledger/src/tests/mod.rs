@@ -246,6 +246,7 @@ impl Script {
     fn ask(&self, run: RunId, call: SpanId, args: &str) -> (ApprovalId, Record) {
         let id = ApprovalId::from_bytes(bytes(self.id()));
         let asked = ApprovalRequested {
+            question: None,
             capability: None,
             declared: None,
             speaker: None,
@@ -286,6 +287,8 @@ impl Script {
         took_effect: bool,
     ) -> Record {
         let answer = ApprovalAnswered {
+            edited: None,
+            question: None,
             approve,
             by: Uid::new(Kind::User, by),
             channel: "cli".into(),

@@ -72,6 +72,8 @@ pub struct CallArguments<'a> {
     pub arguments: &'a Value,
     /// The words that ask for the tool.
     pub asked_by: &'a [String],
+    /// Pointers of values that an approver set: they are the operator's.
+    pub edited: &'a BTreeSet<String>,
     /// The roles of its arguments.
     pub roles: &'a ArgumentRoles,
     /// The run.
@@ -86,6 +88,7 @@ impl CallArguments<'_> {
         let mut survey = Survey {
             index,
             roles: self.roles,
+            edited: self.edited,
             path: Vec::new(),
             count: 0,
             facts: ProvenanceFacts {
@@ -101,6 +104,7 @@ impl CallArguments<'_> {
 
 struct Survey<'a> {
     index: &'a ReadIndex,
+    edited: &'a BTreeSet<String>,
     roles: &'a ArgumentRoles,
     path: Vec<String>,
     count: usize,
@@ -136,6 +140,15 @@ impl Survey<'_> {
         }
     }
 
+    /// Whether an approver set the value here, or one above it.
+    fn is_edited(&self) -> bool {
+        if self.edited.is_empty() {
+            return false;
+        }
+        let paths = (1..=self.path.len()).filter_map(|depth| self.path.get(..depth));
+        paths.map(pointer).any(|above| self.edited.contains(&above))
+    }
+
     /// There is more than is looked up: nothing of it is safe.
     fn give_up(&mut self) {
         self.facts.known = false;
@@ -148,10 +161,12 @@ impl Survey<'_> {
             return self.give_up();
         }
         let role = self.roles.of(&self.path);
-        if role.is_none() {
+        let is_edited = self.is_edited();
+        if role.is_none() && !is_edited {
             self.links(text);
         }
         let found = match self.index.is_empty() {
+            _ if is_edited => Some((Origin::Operator, Vec::new())),
             true if !text.chars().any(char::is_alphanumeric) => None,
             true => Some((Origin::Model, Vec::new())),
             false if text.len() > MAX_TEXT => Some((Origin::Untrusted, Vec::new())),

@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize, de::Error as _};
 use sha2::{Digest as _, Sha256};
 
 pub use approval::{
-    ApprovalAnswered, ApprovalEscalated, ApprovalRequested, ApprovalResolved, Speaker, WaitingCall,
+    ApprovalAnswered, ApprovalEscalated, ApprovalRequested, ApprovalResolved, EditedArguments,
+    Speaker, WaitingCall,
 };
 pub use call::{CallInvalid, OutcomeRecord, Release, Start, Status};
 pub use capture::{Class, PayloadRef};

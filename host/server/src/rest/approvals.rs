@@ -11,6 +11,7 @@ use axum::{
     routing::{MethodRouter, get, post},
 };
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use tollgate::enforce::{ApprovalResponse, StandingRequest, Vote};
 use tollgate::gate::Gate;
 use tollgate_ledger::{ApprovalFilter, ApprovalRow};
@@ -24,7 +25,7 @@ use super::{
 };
 use crate::{
     problem::Problem,
-    reply::{self, AnswerOutcome, ApprovalView},
+    reply::{self, AnswerOutcome, AnsweredCall, ApprovalView},
 };
 
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
@@ -135,6 +136,13 @@ pub(super) struct ApprovalGrant {
     /// A note to record.
     #[serde(default)]
     note: Option<String>,
+    /// Approve the call with these arguments instead of the agent's.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    edit: Option<Box<RawValue>>,
+    /// Answer all calls of the question at once; `digest` is its `question_digest`.
+    #[serde(default)]
+    question: bool,
     /// Approve the calls like this one as well.
     #[serde(default)]
     standing: Option<StandingTerms>,
@@ -150,6 +158,9 @@ pub(super) struct Rejection {
     /// A note to record.
     #[serde(default)]
     note: Option<String>,
+    /// Answer all calls of the question at once; `digest` is its `question_digest`.
+    #[serde(default)]
+    question: bool,
 }
 
 /// Approve exactly this call, once.
@@ -160,7 +171,7 @@ pub(super) struct Rejection {
     (status = 403, description = "Policy does not let this person, or the caller is not a person", body = Problem),
     (status = 404, description = "None that the caller may know of", body = Problem),
     (status = 409, description = "Resolved or answered before, or another call than was shown", body = Problem),
-    (status = 422, description = "It cannot be approved with these terms; nothing was answered", body = Problem),
+    (status = 422, description = "It cannot be approved with these terms or arguments; nothing was answered", body = Problem),
 ))]
 pub(super) async fn approve(
     State(rest): State<Rest>,
@@ -173,6 +184,8 @@ pub(super) async fn approve(
         vote: Vote::Approve,
         seen: Some(body.digest),
         note: body.note,
+        edit: body.edit.map(|edit| edit.get().to_owned()),
+        question: body.question,
         standing,
     };
     answer(&rest, &who, &id, response).await
@@ -197,6 +210,8 @@ pub(super) async fn reject(
         vote: Vote::Reject,
         seen: body.digest,
         note: body.note,
+        edit: None,
+        question: body.question,
         standing: None,
     };
     answer(&rest, &who, &id, response).await
@@ -207,6 +222,8 @@ struct Response {
     vote: Vote,
     seen: Option<String>,
     note: Option<String>,
+    edit: Option<String>,
+    question: bool,
     standing: Option<StandingRequest>,
 }
 
@@ -220,27 +237,28 @@ async fn answer(
     who.admit()?;
     // A user who may not answer gets a recorded denial, even for an approval that they cannot see.
     let id = parse(id)?;
-    let gate = &rest.gate;
-    let answered = gate
-        .answer(
-            &user,
-            id,
-            ApprovalResponse {
-                vote: response.vote,
-                seen: response.seen.as_deref(),
-                note: response.note.as_deref(),
-                standing: response.standing.as_ref(),
-                channel: who.channel(),
-                token_makers: &who.authenticated.token_makers,
-            },
-        )
-        .await?;
+    let given = ApprovalResponse {
+        vote: response.vote,
+        seen: response.seen.as_deref(),
+        note: response.note.as_deref(),
+        edit: response.edit.as_deref(),
+        standing: response.standing.as_ref(),
+        channel: who.channel(),
+        token_makers: &who.authenticated.token_makers,
+    };
+    let mut answered = match response.question {
+        true => rest.gate.answer_question(&user, id, given).await?,
+        false => vec![rest.gate.answer(&user, id, given).await?],
+    };
+    let at = answered.iter().position(|result| result.id == id);
+    let own = answered.remove(at.unwrap_or_default());
     Ok(Json(AnswerOutcome {
-        id,
-        state: answered.state,
-        decision: answered.decision,
-        needs: answered.needs,
+        id: own.id,
+        state: own.state,
+        decision: own.decision,
+        needs: own.needs,
         by: user.id,
-        standing: answered.standing,
+        others: answered.into_iter().map(AnsweredCall::from).collect(),
+        standing: own.standing,
     }))
 }

@@ -37,7 +37,7 @@ impl Terms {
     }
 
     /// What is agreed to, for the question.
-    pub(super) fn question(&self) -> String {
+    pub(super) fn prompt(&self) -> String {
         match (self.standing, self.uses) {
             (Some(lifetime), Some(uses)) => format!(
                 "Let this happen once, and up to {uses} calls like it within {}?",

@@ -12,7 +12,7 @@ use tollgate_model::{
     record::{Arrival, Origin, Status},
 };
 
-use super::Refusal;
+use super::{Edit, Refusal};
 use crate::{
     config::RequestChannel,
     tool::{Content, ToolFailure},
@@ -73,6 +73,8 @@ pub struct Answer {
     pub call: SpanId,
     /// The decision about the call; absent if it was not decided.
     pub decision: Option<DecisionId>,
+    /// What an approver changed of the call before approving it.
+    pub edit: Option<Edit>,
     /// How the call ended.
     pub verdict: Verdict,
 }
@@ -132,6 +134,7 @@ impl Answer {
             run,
             call,
             decision: None,
+            edit: None,
             verdict: Verdict::unknown(),
         }
     }
@@ -154,6 +157,7 @@ impl Answer {
             run,
             call,
             decision,
+            edit: None,
             verdict: Verdict::Refused(refusal),
         }
     }

@@ -9,7 +9,7 @@ use tollgate_model::{
 };
 
 use super::{Answer, Verdict};
-use crate::enforce::Refusal;
+use crate::enforce::{Edit, Refusal};
 
 /// The outcome of a call in one word.
 #[derive(
@@ -99,6 +99,9 @@ pub struct AnswerView {
     pub policies: Vec<PolicyView>,
     /// The approval that it waits for.
     pub approval: Option<PendingView>,
+    /// What an approver changed of the call before approving it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edit: Option<Edit>,
 }
 
 fn policies(basis: &Basis) -> Vec<PolicyView> {
@@ -137,6 +140,7 @@ impl Answer {
             decision: self.decision,
             policies: Vec::new(),
             approval: None,
+            edit: self.edit.clone(),
         };
         match &self.verdict {
             Verdict::Withheld { decision, basis } => {

@@ -57,6 +57,9 @@ pub enum ApprovalError {
     /// The answer cannot be given for the calls like this one as well. Nothing was answered.
     #[error("no standing approval was made, and nothing was answered: {0}")]
     NotStanding(String),
+    /// The arguments cannot be changed like this. Nothing was answered.
+    #[error("the arguments were not changed, and nothing was answered: {0}")]
+    NotEdited(String),
     /// There is no standing approval with this id.
     #[error(
         "there is no standing approval `{0}`; list them with `tollgate approvals standing list`"

@@ -5,8 +5,10 @@
 
 mod answer;
 mod asking_side;
+mod edit;
 mod error;
 mod pending_call;
+mod question;
 mod standing;
 mod subject;
 mod view;
@@ -22,11 +24,12 @@ use tollgate_model::{
     request::PriorApproval,
 };
 
+pub(crate) use answer::Responder;
 pub use error::ApprovalError;
 pub use pending_call::PendingCall;
 pub(crate) use standing::StandingCover;
 pub use standing::{StandingRequest, StandingView};
-pub use view::ApprovalView;
+pub use view::{ApprovalView, QuestionCall};
 
 use super::{Refusal, Ruleset};
 use crate::config::Config;
@@ -43,6 +46,8 @@ pub struct ApprovalResponse<'a> {
     pub seen: Option<&'a str>,
     /// A note for the record.
     pub note: Option<&'a str>,
+    /// Arguments with which the call is approved, instead of the agent's: a JSON object as text.
+    pub edit: Option<&'a str>,
     /// What is approved besides this call.
     pub standing: Option<&'a StandingRequest>,
     /// The channel, such as `cli` or `rest`.
@@ -62,6 +67,7 @@ impl<'a> ApprovalResponse<'a> {
             vote,
             seen: None,
             note: None,
+            edit: None,
             standing: None,
             channel,
             token_makers: &NO_MAKERS,

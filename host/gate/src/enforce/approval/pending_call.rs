@@ -123,7 +123,8 @@ impl Pep {
             ))
         };
         let records = self.ledger.reader().records_of_run(row.run)?;
-        let found = records.into_iter().find_map(|(index, record)| {
+        // The last one: an approver may have changed the arguments with which the call was first decided.
+        let found = records.into_iter().rev().find_map(|(index, record)| {
             let Event::Decision(decided) = record.event else {
                 return None;
             };

@@ -8,14 +8,16 @@ use std::{
 use serde::Serialize;
 use tollgate_ledger::{ApprovalRow, Batch};
 use tollgate_model::{
+    canonical::Sha256Digest,
     decision::Decision,
     entity::Uid,
     ids::RunId,
+    life::ApprovalState,
     record::{AdminAction, AdministrativeAct, Event, Record},
     request::Action,
 };
 
-use super::{ApprovalError, is_here, subject::Subject};
+use super::{ApprovalError, is_here, question::question_digest, subject::Subject};
 use crate::{
     enforce::{Pep, Refusal, Ruleset},
     text::printable,
@@ -30,10 +32,25 @@ pub struct ApprovalView {
     /// All canonical arguments, with control and bidirectional characters escaped; absent once it is
     /// resolved, or if this person may not answer it.
     pub arguments: Option<String>,
+    /// The arguments of the agent's own call, if an approver has changed them; likewise escaped.
+    pub original_arguments: Option<String>,
+    /// The other calls of the run that wait for the same reason: they can be answered with it.
+    pub others: Vec<QuestionCall>,
+    /// Digest of the question with all its calls, by which it is answered as a whole.
+    pub question_digest: Option<Sha256Digest>,
     /// Reasons of the policies that denied the call.
     pub reasons: Vec<String>,
     /// Labels of the run.
     pub labels: BTreeSet<String>,
+}
+
+/// Another call of a question.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct QuestionCall {
+    /// Its approval.
+    pub row: ApprovalRow,
+    /// Its arguments, as for [`ApprovalView::arguments`].
+    pub arguments: Option<String>,
 }
 
 impl Pep {
@@ -55,18 +72,20 @@ impl Pep {
         user: &Uid,
         row: ApprovalRow,
     ) -> Result<ApprovalView, ApprovalError> {
-        let may_answer = self.can_answer(ruleset, user, &row);
-        let arguments = match row.payload {
-            Some(digest) if may_answer => {
-                let target = row.id.to_string();
-                self.note_shown(user, &row.tenant, row.run, target).await?;
-                let plain = self.ledger.unseal(row.opened, digest, "arguments")?;
-                let text: String = serde_json::from_slice(&plain)
-                    .map_err(|e| ApprovalError::Store(e.to_string()))?;
-                Some(printable(&text, usize::MAX))
-            }
-            _ => None,
+        let (arguments, original_arguments) = self.shown_arguments(ruleset, user, &row).await?;
+        let calls = match row.state {
+            ApprovalState::Pending => self.question(ruleset, row.id)?,
+            _ => Vec::new(),
         };
+        let question_digest = (calls.len() > 1).then(|| question_digest(&calls));
+        let mut others = Vec::new();
+        for other in calls.into_iter().filter(|other| other.id != row.id) {
+            let (arguments, _) = self.shown_arguments(ruleset, user, &other).await?;
+            others.push(QuestionCall {
+                row: other,
+                arguments,
+            });
+        }
         let policies = ruleset.pdp.policies();
         let reasons = row
             .requirement
@@ -83,8 +102,30 @@ impl Pep {
         Ok(ApprovalView {
             row,
             arguments,
+            original_arguments,
+            others,
+            question_digest,
             reasons,
             labels,
+        })
+    }
+
+    /// The arguments that will be executed, and the agent's own if they differ, for a person who may answer.
+    async fn shown_arguments(
+        &self,
+        ruleset: &Arc<Ruleset>,
+        user: &Uid,
+        row: &ApprovalRow,
+    ) -> Result<(Option<String>, Option<String>), ApprovalError> {
+        if row.payload.is_none() || !self.can_answer(ruleset, user, row) {
+            return Ok((None, None));
+        }
+        let target = row.id.to_string();
+        self.note_shown(user, &row.tenant, row.run, target).await?;
+        let own = printable(&self.sealed_arguments(row)?, usize::MAX);
+        Ok(match self.edited_arguments(row)? {
+            Some((edited, _)) => (Some(printable(&edited, usize::MAX)), Some(own)),
+            None => (Some(own), None),
         })
     }
 

@@ -38,7 +38,7 @@ pub(super) struct Evaluation {
 impl Attempt<'_> {
     pub(super) fn evaluate(&self, state: &RunState, position: &Position) -> Evaluation {
         let begun = Instant::now();
-        let (pep, cx, call) = (self.pep, &*self.cx, self.call);
+        let (pep, cx, call) = (self.pep, &*self.cx, self.call());
         let now = pep.now();
         let is_resumption = position.is_resumption;
         let grant = match (position.phase, position.status(now), &position.approval) {

@@ -26,6 +26,16 @@ struct CallBatch {
     authorize: SpanId,
 }
 
+/// An approval that is requested.
+struct ApprovalTerms<'a> {
+    id: ApprovalId,
+    expires: Timestamp,
+    /// The question that it joins.
+    question: Option<ApprovalId>,
+    requirement: &'a Requirement,
+    round: u32,
+}
+
 impl Attempt<'_> {
     async fn commit(&self, call: CallBatch) -> Result<(DecisionId, Receipt), CommitError> {
         let receipt = self.pep.commit(call.batch).await?;
@@ -74,7 +84,7 @@ impl Attempt<'_> {
             evaluation.begun,
         )?;
         let draft = draft
-            .for_call(self.cx, self.call, evaluation.is_resumption)
+            .for_call(self.cx, self.call(), evaluation.is_resumption)
             .secondary();
         let now = evaluation.facts.now;
         batch
@@ -97,13 +107,13 @@ impl Attempt<'_> {
             authorize,
             evaluation.begun,
         )?;
-        let draft = draft.for_call(self.cx, self.call, evaluation.is_resumption);
-        if evaluation.is_resumption {
+        let draft = draft.for_call(self.cx, self.call(), evaluation.is_resumption);
+        if evaluation.is_resumption && self.edited.is_none() {
             // The arguments are kept with the decision that requested the approval.
             return Ok((draft, vec![payload]));
         }
         let private = evaluation.facts.run.labels.contains(PRIVATE);
-        let (call, capturing) = (self.call, self.pep.capturing(self.cx));
+        let (call, capturing) = (self.call(), self.pep.capturing(self.cx));
         let tool = &call.tool().name;
         let captured = capturing.arguments(tool, call.arguments(), call.canonical(), private);
         let payloads = [payload].into_iter().chain(captured.payload).collect();
@@ -224,7 +234,18 @@ impl Attempt<'_> {
             u64::try_from(self.cx.ruleset.config.approval_expires.as_micros()).unwrap_or(u64::MAX),
         );
         let round = previous.map_or(1, |row| row.round + 1);
-        let (request, payload) = self.request_event(now, expires, approval, &requirement, round)?;
+        let question = match previous {
+            Some(row) => Some(row.question).filter(|question| *question != row.id),
+            None => self.pep.open_question(self.cx, &requirement)?,
+        };
+        let terms = ApprovalTerms {
+            id: approval,
+            expires,
+            question,
+            requirement: &requirement,
+            round,
+        };
+        let (request, payload) = self.request_event(now, terms)?;
         let batch = &mut call.batch;
         batch.records.push(self.pep.record(self.cx, now, request));
         batch.payloads.push(payload);
@@ -253,10 +274,7 @@ impl Attempt<'_> {
     fn request_event(
         &self,
         now: Timestamp,
-        expires: Timestamp,
-        id: ApprovalId,
-        requirement: &Requirement,
-        round: u32,
+        terms: ApprovalTerms<'_>,
     ) -> Result<(Event, Payload), Refusal> {
         let (cx, call) = (&*self.cx, self.call);
         let payload = self
@@ -268,13 +286,14 @@ impl Attempt<'_> {
             capability: None,
             component: call.tool().source.digest,
             declared: self.declared()?,
-            expires,
-            id,
+            expires: terms.expires,
+            id: terms.id,
             on_behalf_of: cx.on_behalf_of.clone(),
             payload: payload.digest,
             principal: cx.principal.clone(),
-            requirement: requirement.clone(),
-            round,
+            question: terms.question,
+            requirement: terms.requirement.clone(),
+            round: terms.round,
             span: self.pep.span_id(),
             speaker: cx.speaker.clone(),
             tool: call.tool().name.clone(),

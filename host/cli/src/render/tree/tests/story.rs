@@ -301,6 +301,7 @@ impl Story {
         self.add(
             0,
             Event::ApprovalRequested(Box::new(ApprovalRequested {
+                question: None,
                 declared: None,
                 speaker: None,
                 capability: None,
@@ -337,6 +338,8 @@ impl Story {
         self.add(
             95_000_000,
             Event::ApprovalAnswered(ApprovalAnswered {
+                edited: None,
+                question: None,
                 approve,
                 by: Uid::new(Kind::User, "bob"),
                 channel: "cli".into(),

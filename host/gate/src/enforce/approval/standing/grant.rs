@@ -1,11 +1,8 @@
 //! An approver answers for the calls like one that waits.
 
-use std::sync::Arc;
-
 use tollgate_ledger::{ApprovalRow, Payload};
 use tollgate_model::{
     canonical,
-    entity::Uid,
     ids::StandingId,
     record::{Event, StandingGranted},
     request::Action,
@@ -13,7 +10,7 @@ use tollgate_model::{
 };
 
 use super::{
-    super::{ApprovalError, ApprovalResponse, subject::Subject},
+    super::{ApprovalError, answer::Responder, subject::Subject},
     StandingRequest,
 };
 use crate::{
@@ -24,13 +21,21 @@ use crate::{
 
 /// A standing approval that is decided and not recorded yet.
 pub(in super::super) struct StandingDraft {
-    pub(in super::super) id: StandingId,
-    pub(in super::super) judged: UnrecordedDecision,
+    judged: UnrecordedDecision,
     granted: StandingGranted,
     payload: Payload,
 }
 
 impl StandingDraft {
+    pub(in super::super) fn id(&self) -> StandingId {
+        self.granted.id
+    }
+
+    /// Whether its approver may give it.
+    pub(in super::super) fn judged(&self) -> &UnrecordedDecision {
+        &self.judged
+    }
+
     pub(in super::super) fn into_parts(self) -> (Event, Payload) {
         (Event::StandingGranted(Box::new(self.granted)), self.payload)
     }
@@ -41,20 +46,27 @@ fn refused<T>(problem: impl Into<String>) -> Result<T, ApprovalError> {
 }
 
 impl Pep {
-    /// A standing approval by `user`, who may approve the waiting call itself.
-    pub(in super::super) fn draft_standing(
+    /// A standing approval by a person who may approve the waiting call itself.
+    pub(in super::super) fn standing_draft(
         &self,
-        ruleset: &Arc<Ruleset>,
-        user: &Uid,
+        by: Responder<'_>,
         row: &ApprovalRow,
-        response: &ApprovalResponse<'_>,
         request: &StandingRequest,
     ) -> Result<StandingDraft, ApprovalError> {
+        let Responder {
+            ruleset,
+            user,
+            response,
+            ..
+        } = by;
         check_limits(ruleset, request)?;
         if row.capability.is_some() || !row.waiting.is_empty() {
             return refused(
                 "an effect inside a call is approved once; a standing approval is for calls",
             );
+        }
+        if row.edited.is_some() {
+            return refused("its arguments were edited, so the agent's calls are not like it");
         }
         let Some(tool) = ruleset.callable(&row.tool) else {
             return refused(format!("{} is not loaded any more", row.tool));
@@ -88,7 +100,6 @@ impl Pep {
             via: row.via.clone(),
         };
         Ok(StandingDraft {
-            id,
             judged,
             granted,
             payload,
