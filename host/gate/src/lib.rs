@@ -66,6 +66,7 @@ pub mod coverage;
 pub mod enforce;
 pub mod executors;
 pub mod gate;
+pub mod history;
 pub mod identity;
 pub mod ids;
 pub mod load;

@@ -14,7 +14,8 @@ pub(crate) const FORMAT: Format = Format {
         include_str!("migrations/0006_durable_names.sql"),
         include_str!("migrations/0007_upstream_logins.sql"),
         include_str!("migrations/0008_makers.sql"),
-        include_str!("migrations/0009_standing_approvals.sql"),
+        include_str!("migrations/0009_history.sql"),
+        include_str!("migrations/0010_standing_approvals.sql"),
     ],
 };
 
@@ -36,4 +37,5 @@ pub(crate) const READ_MODELS: &[&str] = &[
     "principal_calls",
     "file_labels",
     "activations",
+    "fact_entries",
 ];

@@ -14,6 +14,7 @@ pub mod capture;
 pub mod decision;
 pub mod edit;
 pub mod entity;
+pub mod history;
 pub mod ids;
 pub mod latency_ewma;
 mod leaf;

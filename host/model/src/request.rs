@@ -1,6 +1,6 @@
 //! The request for a decision, and the facts about it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::{
     decision::PolicyRef,
     entity::{Entity, Uid},
+    history::FactValue,
     provenance::ProvenanceFacts,
     standing::StandingScope,
     time::{LocalTime, Timestamp},
@@ -360,6 +361,9 @@ pub struct Facts {
     pub entities: Vec<Entity>,
     /// The configured environment, such as `production`.
     pub environment: String,
+    /// History facts of a call that are known, by name. Empty for every other request.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub history: BTreeMap<String, FactValue>,
     /// The time in the configured zone.
     pub local: LocalTime,
     /// The current time.

@@ -10,6 +10,7 @@ mod component_config;
 mod error;
 mod export;
 mod external;
+mod facts;
 mod identity;
 mod network;
 mod policy_files;
@@ -58,6 +59,7 @@ pub use tollgate_model::settings::{
     PricedTokens, PricesConfig,
 };
 
+use crate::history::HistoryFact;
 use crate::tool::{Limits, Size};
 pub use crate::{
     capture::{CaptureConfig, TenantCapture, ToolCapture},
@@ -143,6 +145,8 @@ pub struct Config {
     pub capture: CaptureConfig,
     /// Budgets of runs and agents.
     pub budgets: BudgetConfig,
+    /// History facts, by name.
+    pub facts: BTreeMap<String, HistoryFact>,
 }
 
 /// The gate itself.

@@ -30,6 +30,7 @@ pub(super) struct File {
     pub(super) export: BTreeMap<String, Export>,
     pub(super) capture: Capture,
     pub(super) budgets: Budgets,
+    pub(super) facts: BTreeMap<String, Fact>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -118,6 +119,24 @@ pub(super) struct Budget {
     pub(super) elapsed: Option<String>,
     pub(super) tokens: Option<u64>,
     pub(super) cost: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Fact {
+    pub(super) kind: Option<String>,
+    pub(super) of: Vec<String>,
+    pub(super) labels: Vec<String>,
+    pub(super) outcome: Option<String>,
+    pub(super) argument: Option<String>,
+    pub(super) number: Option<String>,
+    pub(super) by: Vec<String>,
+    pub(super) within: Option<String>,
+    pub(super) since: Option<String>,
+    pub(super) with_call: bool,
+    #[serde(rename = "where")]
+    pub(super) conditions: BTreeMap<String, toml::Value>,
+    pub(super) places: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

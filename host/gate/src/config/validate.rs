@@ -99,6 +99,7 @@ impl Validation<'_> {
         let agents = each(raw.agents, |name, agent| self.agent(name, agent, &users))?;
         let capture = self.capture(raw.capture)?;
         let budgets = self.budgets(raw.budgets, &agents)?;
+        let facts = self.facts(raw.facts)?;
         let approvals = self.approvals(&raw.approvals, &secrets)?;
         let serve = self.serve(raw.serve, &agents, &users)?;
         let (approval_wait_timeout, approval_wait_timeout_with_progress) =
@@ -132,6 +133,7 @@ impl Validation<'_> {
             exports,
             capture,
             budgets,
+            facts,
         })
     }
 

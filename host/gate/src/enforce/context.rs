@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use serde::{Deserialize, Serialize};
 use tollgate_ledger::{Binding, Condition, HaltKeys, PendingApprovals};
 use tollgate_model::{
     canonical::Sha256Digest,
@@ -13,7 +12,7 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use super::{Ruleset, ToolCall};
+use super::{CountedCall, Edit, Ruleset, ToolCall};
 
 /// Caller, run and configuration: fixed for the whole call.
 #[derive(Debug, Clone)]
@@ -56,17 +55,8 @@ pub struct CallContext {
     pub attempt: u32,
     /// The principal's recent usage at the time of the decision.
     pub recent_usage: RecentUsage,
-}
-
-/// What an approver changed of a call before approving it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Edit {
-    /// The approver.
-    pub by: String,
-    /// JSON pointers of the arguments that differ from the caller's.
-    pub pointers: BTreeSet<String>,
-    /// The canonical arguments that were executed.
-    pub arguments: String,
+    /// What history facts need of the call once it has ended, if any counts it by its outcome.
+    pub counted: Option<Arc<CountedCall>>,
 }
 
 /// A principal's usage, in this run and within the window of its budgets.

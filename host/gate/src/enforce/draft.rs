@@ -6,7 +6,7 @@ use tollgate_model::{
     canonical::Sha256Digest,
     decision::Outcome,
     ids::{ApprovalId, SpanId, StandingId},
-    record::{DecisionRecord, Event, PayloadRef},
+    record::{DecisionRecord, Event, FactEntry, PayloadRef},
 };
 
 use super::{CallContext, ToolCall};
@@ -76,6 +76,17 @@ impl Draft {
 
     pub(crate) fn outcome(mut self, outcome: Outcome) -> Self {
         self.0.outcome = outcome;
+        self
+    }
+
+    /// The decision as it is recorded.
+    pub(crate) fn decision(&self) -> &DecisionRecord {
+        &self.0
+    }
+
+    /// Adds what the call adds to history facts.
+    pub(crate) fn history(mut self, entries: Vec<FactEntry>) -> Self {
+        self.0.history = entries;
         self
     }
 

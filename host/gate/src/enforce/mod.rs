@@ -10,6 +10,8 @@ mod answer;
 mod approval;
 mod context;
 mod draft;
+mod edit;
+mod history;
 mod judge;
 mod memory;
 mod pep;
@@ -22,6 +24,7 @@ mod ruleset;
 mod runs;
 mod single_flight;
 mod tool_call;
+mod turns;
 
 use tollgate_model::{canonical::Sha256Digest, request::Action};
 
@@ -36,8 +39,11 @@ pub use approval::{
     StandingRequest, StandingView, Vote,
 };
 pub(crate) use approval::{Responder, StandingCover, grant_from_row, pending_refusal};
-pub use context::{CallContext, Edit, EnclosingCall, RecentUsage};
+pub use context::{CallContext, EnclosingCall, RecentUsage};
 pub(crate) use draft::Draft;
+pub use edit::Edit;
+pub use history::CountedCall;
+pub(crate) use history::{CallHistory, DecidedCall};
 pub(crate) use judge::UnrecordedDecision;
 pub(crate) use memory::LabelMemory;
 pub(crate) use pep::Pep;
@@ -49,6 +55,7 @@ pub use ruleset::Ruleset;
 pub use single_flight::ApprovalWaiter;
 pub(crate) use single_flight::{AnswerSubscription, InFlightCalls, InFlightGuard};
 pub use tool_call::ToolCall;
+pub(crate) use turns::Turns;
 
 /// The public part of a component: its name and the digest of its file.
 #[derive(Debug, Clone, PartialEq, Eq)]

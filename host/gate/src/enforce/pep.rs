@@ -21,6 +21,7 @@ use tollgate_model::{
 use super::memory::RunScope;
 use super::{
     CallContext, Draft, InFlightCalls, LabelMemory, ReadIndexes, RecentUsage, Refusal, Ruleset,
+    Turns,
 };
 use crate::{
     capture::{Capture, CaptureSession},
@@ -50,6 +51,8 @@ pub(crate) struct Pep {
     pub(crate) reads: Arc<ReadIndexes>,
     /// Tokens and cost that agents report.
     pub(crate) usage: Arc<Usage>,
+    /// Who decides again first, after others came first.
+    pub(crate) turns: Arc<Turns>,
     /// Users to whom the arguments of an approval, or the pattern of a standing one, were shown, as recorded.
     pub(crate) shown: Arc<Mutex<TwoGenerationCache<String, BTreeSet<Uid>>>>,
 }
@@ -208,6 +211,7 @@ impl Pep {
             approval: None,
             entities,
             environment: config.gate.environment.clone(),
+            history: BTreeMap::new(),
             local: config.local_time(now),
             now,
             provenance: ProvenanceFacts::default(),
@@ -247,6 +251,7 @@ impl Pep {
             determining: basis.determining,
             errors: basis.errors,
             facts_digest: Some(payload.digest),
+            history: Vec::new(),
             label_target: None,
             propagated_labels: BTreeSet::new(),
             decide_micros: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),

@@ -139,6 +139,11 @@ impl Pep {
             name,
         );
         match used.map_err(unread)? {
+            // Another call has begun it since the first look.
+            Some(run) if run.ended.is_none() => Ok(Some(OpenRun {
+                id: run.id,
+                root: run.root,
+            })),
             Some(run) if run.outcome != Some(RunOutcome::Abandoned) => Err(Refusal::RunEnded),
             _ => Ok(None),
         }

@@ -168,6 +168,7 @@ impl Gate {
             in_flight: InFlightCalls::default(),
             memory: Arc::default(),
             reads: Arc::default(),
+            turns: Arc::default(),
             usage: Arc::default(),
             shown: Arc::new(Mutex::new(TwoGenerationCache::new(REMEMBERED_VIEWS))),
             capture: Arc::new(ArcSwap::new(Arc::clone(&snapshot.ruleset.capture))),

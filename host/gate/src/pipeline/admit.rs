@@ -10,7 +10,7 @@ use tollgate_ledger::{ApprovalRow, CommitError};
 use tollgate_model::{
     admission::{ApprovalStatus, MAX_ROUNDS, Phase, Situation, Step, next_step},
     decision::{Decision, Outcome},
-    ids::{DecisionId, SpanId},
+    ids::{DecisionId, SeriesId, SpanId},
     life::ApprovalState,
 };
 
@@ -113,8 +113,8 @@ enum NotAdmitted {
 
 /// Why an attempt did not start the call.
 enum AttemptError {
-    /// Something changed between reading and writing: decide again.
-    Changed,
+    /// Something changed between reading and writing: decide again. The series is that of a fact, if one changed.
+    Changed(Option<SeriesId>),
     Refused(Refusal),
     Joined(AnswerSubscription),
 }
@@ -134,9 +134,10 @@ impl From<Refusal> for AttemptError {
 impl From<CommitError> for AttemptError {
     fn from(error: CommitError) -> Self {
         match error {
+            CommitError::SeriesChanged(series) => Self::Changed(Some(series)),
             CommitError::RunChanged
             | CommitError::ApprovalChanged
-            | CommitError::ApprovalPending => Self::Changed,
+            | CommitError::ApprovalPending => Self::Changed(None),
             other => Self::Refused(other.into()),
         }
     }
@@ -193,10 +194,19 @@ impl Position {
 
 impl Attempt<'_> {
     async fn until_recorded(&mut self) -> Result<StartedCall, NotAdmitted> {
+        // Calls that depend on the same counts take turns, so that each is decided again once or twice, however many
+        // there are.
+        let mut turn = None;
         for _ in 0..MAX_ATTEMPTS {
             match self.once().await {
                 Ok(started) => return Ok(started),
-                Err(AttemptError::Changed) => {}
+                Err(AttemptError::Changed(_)) if turn.is_some() => {}
+                Err(AttemptError::Changed(series)) => {
+                    turn = Some(match series {
+                        Some(series) => self.pep.turns.take(series.as_bytes()).await,
+                        None => self.pep.turns.take(self.cx.run.as_bytes()).await,
+                    });
+                }
                 Err(AttemptError::Refused(refusal)) => return Err(NotAdmitted::Refused(refusal)),
                 Err(AttemptError::Joined(joined)) => return Err(NotAdmitted::Joined(joined)),
             }
@@ -211,10 +221,11 @@ impl Attempt<'_> {
         self.cx.attempt = 1;
         self.restore();
         self.cx.recent_usage = self.pep.recent_usage(self.cx)?;
+        self.cx.counted = self.pep.counted(self.cx, self.call);
         let state = self.pep.run_state(self.cx.run, Some(self.call.digest()))?;
         let mut position = self.position()?;
         loop {
-            let evaluation = self.evaluate(&state, &position);
+            let evaluation = self.evaluate(&state, &position)?;
             if position.phase == Phase::New
                 && matches!(
                     evaluation.decision.outcome(),
@@ -294,6 +305,8 @@ impl Attempt<'_> {
             return Err(unusable("they are others than were approved".into()));
         }
         self.cx.arguments = Some(call.digest().clone());
+        // What is executed is what counts.
+        self.cx.counted = self.pep.counted(self.cx, &call);
         self.cx.edit = Some(Edit {
             by: edited.by.id.clone(),
             pointers,
@@ -409,7 +422,7 @@ impl Attempt<'_> {
             (Step::Wait, Some(row)) => self.record_still_pending(evaluation, &row).await?,
             (Step::Expire, Some(row)) => {
                 self.resolve(&row, ApprovalState::Expired).await?;
-                return Err(AttemptError::Changed);
+                return Err(AttemptError::Changed(None));
             }
             (Step::DenyRejected, Some(row)) => {
                 self.record_denial(evaluation, Some(row.id)).await?;

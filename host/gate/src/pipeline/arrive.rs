@@ -60,5 +60,6 @@ pub(crate) async fn arrive(
         resource: None,
         attempt: 1,
         recent_usage: RecentUsage::default(),
+        counted: None,
     })
 }

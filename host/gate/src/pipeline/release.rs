@@ -96,6 +96,7 @@ impl<'a> EndedCall<'a> {
             capture: content.as_ref().map(|_| captured.kept),
             effects: unrecorded.effects + execution.effects,
             fuel: execution.fuel,
+            history: Vec::new(),
             labels,
             peak_memory: execution.peak_memory,
             redacted: 0,
@@ -131,13 +132,16 @@ impl<'a> EndedCall<'a> {
                 _ => self.outcome.status,
             };
             batch.payloads.extend(self.captured.payload.clone());
-            let outcome = Event::Outcome(OutcomeRecord {
+            let mut outcome = OutcomeRecord {
                 redacted,
                 release,
                 status,
                 ..self.outcome.clone()
-            });
-            let record = self.pep.record(self.cx, self.pep.now(), outcome);
+            };
+            let now = self.pep.now();
+            let content = self.execution.content.as_deref().unwrap_or_default();
+            outcome.history = self.pep.outcome_entries(self.cx, &outcome, content, now);
+            let record = self.pep.record(self.cx, now, Event::Outcome(outcome));
             batch.records.push(record);
             match self.pep.commit(batch).await {
                 Ok(receipt) => {

@@ -5,6 +5,7 @@ mod backup;
 mod commit;
 mod faults;
 mod formats;
+mod history;
 mod keys;
 mod memory;
 mod opening;
@@ -163,6 +164,7 @@ impl Script {
             determining: Vec::new(),
             errors: Vec::new(),
             facts_digest: None,
+            history: Vec::new(),
             label_target: None,
             propagated_labels: BTreeSet::new(),
             decide_micros: 7,
@@ -220,6 +222,7 @@ impl Script {
             call: start.call,
             effects: 0,
             fuel: 1,
+            history: Vec::new(),
             labels: labels(joins),
             peak_memory: 1,
             redacted: 0,

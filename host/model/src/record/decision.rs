@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Arrival, KeyedDigest, PayloadRef};
+use super::{Arrival, FactEntry, KeyedDigest, PayloadRef};
 use crate::{
     canonical::Sha256Digest,
     decision::{DecisionError, DeterminingPolicy, Outcome, Requirement, ShadowFlip},
@@ -56,6 +56,9 @@ pub struct DecisionRecord {
     /// SHA-256 of the sealed payload with the Cedar request and the facts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts_digest: Option<Sha256Digest>,
+    /// What the call adds to history facts from this decision on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<FactEntry>,
     /// Time that deciding took, in microseconds.
     pub decide_micros: u64,
     /// The user the principal acts for.

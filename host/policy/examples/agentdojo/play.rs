@@ -1,6 +1,6 @@
 //! Plays a run: each of its calls is decided, and its result read as recorded.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use tollgate_model::{
@@ -145,6 +145,7 @@ impl Suite {
             approval: None,
             entities: Vec::new(),
             environment: "evaluation".into(),
+            history: BTreeMap::new(),
             local: LocalTime {
                 minute: 600,
                 weekday: 2,

@@ -1,8 +1,11 @@
 //! The request and the facts that a case describes.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use tollgate_model::{
     entity::{Entity, Kind, Uid},
+    history::{FactShape, FactType, FactValue},
     provenance::ProvenanceFacts,
     request::{Action, ActionContext, Facts, GuestCaller, Request, RunFacts, StandingTerms},
     standing::StandingScope,
@@ -50,6 +53,7 @@ impl Case {
             approval: None,
             entities: asked.entities,
             environment: self.environment.clone().unwrap_or_else(|| "test".into()),
+            history: self.history_facts(pdp)?,
             local: self.local.unwrap_or(LocalTime {
                 minute: 600,
                 weekday: 2,
@@ -59,6 +63,30 @@ impl Case {
             run: self.run_facts()?,
         };
         Ok((request, facts))
+    }
+
+    /// The facts that the case names; numbers that it leaves out and that are always known are 0.
+    fn history_facts(&self, pdp: &Pdp) -> Result<BTreeMap<String, FactValue>, String> {
+        let shapes = pdp.facts();
+        let zero = |(name, shape): (&String, &FactShape)| match (shape.absent, shape.ty) {
+            (None, FactType::Long) => Some((name.clone(), FactValue::Long(0))),
+            (None, FactType::Decimal) => Some((name.clone(), FactValue::Decimal(0))),
+            _ => None,
+        };
+        let mut facts: BTreeMap<String, FactValue> = shapes.iter().filter_map(zero).collect();
+        for (name, written) in self.facts.as_object().into_iter().flatten() {
+            let Some(shape) = shapes.get(name) else {
+                let near = crate::policy::nearest(name, shapes.keys().map(String::as_str));
+                return Err(match near {
+                    Some(near) => format!("there is no fact `{name}`; did you mean `{near}`?"),
+                    None => format!("there is no fact `{name}`; [facts] configures them"),
+                });
+            };
+            let value = FactValue::parse(written, shape.ty, NOW);
+            let value = value.map_err(|expected| format!("`facts.{name}`: {expected}"))?;
+            facts.insert(name.clone(), value);
+        }
+        Ok(facts)
     }
 
     fn provenance_facts(&self) -> Result<ProvenanceFacts, String> {

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::case::{Case, ShadowAnswer};
 use tollgate_model::{
     entity::{Kind, Uid},
+    history::FactValue,
     provenance::ProvenanceFacts,
     record::DecisionRecord,
     request::{Action, ActionContext, Facts, GuestCaller, Request, RunFacts},
@@ -44,6 +45,7 @@ impl Case {
             directory_labels: labels(facts, |kind| kind != Kind::Host),
             environment: Some(facts.environment.clone()),
             error: false,
+            facts: written_facts(facts),
             first: false,
             host: None,
             host_labels: labels(facts, |kind| kind == Kind::Host),
@@ -196,6 +198,26 @@ fn labels(facts: &Facts, which: impl Fn(Kind) -> bool) -> Vec<String> {
         .map(|label| label.id.as_str())
         .collect();
     labels.into_iter().map(str::to_owned).collect()
+}
+
+/// History facts as a case writes them.
+fn written_facts(facts: &Facts) -> Value {
+    let write = |(name, value): (&String, &FactValue)| {
+        let written = match value {
+            FactValue::Long(n) => Value::from(*n),
+            FactValue::Decimal(_) => value.to_string().into(),
+            FactValue::Datetime(time) => {
+                // A case has a time of its own, so only the distance counts.
+                format!("{}ms ago", facts.now.since(*time) / 1000).into()
+            }
+        };
+        (name.clone(), written)
+    };
+    let written: Map<String, Value> = facts.history.iter().map(write).collect();
+    match written.is_empty() {
+        true => Value::Null,
+        false => Value::Object(written),
+    }
 }
 
 /// The run's facts that differ from a case's defaults.

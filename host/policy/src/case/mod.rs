@@ -67,6 +67,9 @@ pub struct Case {
     /// Whether the tool answered with an error.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub error: bool,
+    /// History facts of a call, by name: integers, decimals such as `"12.50"`, and times such as `"10m ago"`.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub facts: Value,
     /// Whether the user whose token is made has no other way to sign in.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub first: bool,

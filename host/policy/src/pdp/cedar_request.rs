@@ -290,6 +290,7 @@ impl Pdp {
             }
         }
         context.extend(self.provenance(&facts.provenance)?);
+        context.extend(self.history(&facts.history)?);
         Ok(untyped)
     }
 

@@ -10,6 +10,7 @@ mod entities;
 mod error;
 mod evaluate;
 mod explain;
+mod history;
 mod index;
 mod lint;
 mod load;
@@ -30,6 +31,7 @@ use tollgate_model::{
     canonical::Sha256Digest,
     decision::{Basis, Decision, DecisionError, DeterminingPolicy, ShadowFlip},
     entity::{NAMESPACE, Uid},
+    history::FactShape,
     request::{Action, Facts, Request},
 };
 
@@ -42,12 +44,15 @@ use crate::{
     tool_input::ToolInput,
 };
 use evaluate::PolicyEvaluation;
+use history::FactReads;
 use index::Index;
 
 /// A policy decision point for one bundle.
 #[derive(Debug)]
 pub struct Pdp {
     digest: Sha256Digest,
+    facts: BTreeMap<String, FactShape>,
+    facts_read: FactReads,
     schema: Schema,
     names: FixedNames,
     policies: BTreeMap<String, Arc<LoadedPolicy>>,
@@ -73,6 +78,8 @@ struct FixedNames {
     window: bool,
     /// Whether calls have facts about where their values come from.
     provenance: bool,
+    /// Whether calls have history facts.
+    history: bool,
     /// Whether `use_secret` has the method, port and path of its request.
     secret_request: bool,
     /// Whether an approver's context has the user who spoke for the agent.
@@ -88,6 +95,7 @@ impl FixedNames {
             },
             window: schema.contains("WindowFacts"),
             provenance: crate::schema::has_provenance(schema),
+            history: crate::schema::has_history(schema),
             secret_request: declares(schema, "type SecretContext", "port:"),
             speaker: schema.contains("speaker:"),
         }
@@ -192,6 +200,12 @@ impl Pdp {
     #[must_use]
     pub fn prompt(&self, name: &str) -> Option<&ToolInput> {
         self.prompts.get(name)
+    }
+
+    /// The history facts, by name.
+    #[must_use]
+    pub fn facts(&self) -> &BTreeMap<String, FactShape> {
+        &self.facts
     }
 
     /// Decides. Deterministic: the same arguments always give the same answer.

@@ -1,7 +1,7 @@
 //! Answers: each is decided and recorded with its effect. A question of several calls is answered as a whole, or
 //! not at all.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use tollgate_ledger::{ApprovalRow, Batch, CommitError, Condition};
 use tollgate_model::{
@@ -15,23 +15,13 @@ use tollgate_model::{
 };
 
 use super::{
-    ApprovalError, ApprovalResponse, ApprovalResult, MAX_ATTEMPTS, Vote, edit::EditDraft, is_here,
+    ApprovalError, ApprovalResult, MAX_ATTEMPTS, Responder, Vote, edit::EditDraft, is_here,
     question::question_digest, standing::StandingDraft, subject::Subject,
 };
 use crate::{
-    enforce::{Pep, Refusal, Ruleset, ToolCall},
+    enforce::{Pep, Refusal},
     text::printable,
 };
-
-/// What a person answers, and how.
-#[derive(Clone, Copy)]
-pub(crate) struct Responder<'a> {
-    pub(crate) ruleset: &'a Arc<Ruleset>,
-    pub(crate) user: &'a Uid,
-    pub(crate) response: ApprovalResponse<'a>,
-    /// The call with the arguments of [`ApprovalResponse::edit`].
-    pub(crate) edited: Option<&'a ToolCall>,
-}
 
 /// An answer that is not recorded yet.
 enum AnswerDraft {

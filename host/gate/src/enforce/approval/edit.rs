@@ -12,7 +12,7 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use super::{ApprovalError, answer::Responder};
+use super::{ApprovalError, responder::Responder};
 use crate::{
     enforce::{Pep, ToolCall},
     text::printable,

@@ -9,6 +9,7 @@ mod edit;
 mod error;
 mod pending_call;
 mod question;
+mod responder;
 mod standing;
 mod subject;
 mod view;
@@ -24,9 +25,9 @@ use tollgate_model::{
     request::PriorApproval,
 };
 
-pub(crate) use answer::Responder;
 pub use error::ApprovalError;
 pub use pending_call::PendingCall;
+pub(crate) use responder::Responder;
 pub(crate) use standing::StandingCover;
 pub use standing::{StandingRequest, StandingView};
 pub use view::{ApprovalView, QuestionCall};

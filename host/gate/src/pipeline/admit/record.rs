@@ -13,7 +13,7 @@ use tollgate_model::{
 use super::{Attempt, AttemptError, StartBasis, StartedCall, evaluate::Evaluation};
 use crate::{
     config::PRIVATE,
-    enforce::{Draft, Refusal, pending_refusal},
+    enforce::{DecidedCall, Draft, Refusal, pending_refusal},
     tool::SourceKind,
 };
 
@@ -54,11 +54,21 @@ impl Attempt<'_> {
         let authorize = self.pep.span_id();
         let (draft, payloads) = self.decision_draft(evaluation, authorize)?;
         let now = evaluation.facts.now;
-        let record = self.pep.record(self.cx, now, refine(draft).into());
+        let draft = refine(draft);
+        let decided = DecidedCall {
+            outcome: draft.decision().outcome,
+            is_approved: draft.decision().approval.is_some()
+                || !draft.decision().standing.is_empty(),
+            is_resumption: evaluation.is_resumption,
+            time: now,
+        };
+        let entries = self.pep.decision_entries(self.cx, self.call(), &decided)?;
+        let record = self.pep.record(self.cx, now, draft.history(entries).into());
         batch.records.push(record);
         batch.payloads.extend(payloads);
         let version = Condition::RunVersion(self.cx.run, evaluation.version);
         batch.conditions.push(version);
+        batch.conditions.extend(evaluation.history.unchanged());
         Ok(CallBatch {
             batch,
             decided_at,

@@ -5,6 +5,7 @@ mod escalate;
 mod explanations;
 mod features;
 mod generators;
+mod history;
 mod load;
 mod properties;
 mod request_errors;
@@ -194,6 +195,7 @@ fn facts() -> Facts {
         approval: None,
         entities: Vec::new(),
         environment: "test".into(),
+        history: BTreeMap::new(),
         local: LocalTime {
             minute: 600,
             weekday: 2,

@@ -10,7 +10,7 @@ use tollgate_model::{
 };
 
 use super::{
-    super::{ApprovalError, answer::Responder, subject::Subject},
+    super::{ApprovalError, responder::Responder, subject::Subject},
     StandingRequest,
 };
 use crate::{

@@ -1,4 +1,4 @@
--- The ledger, version 9: approvals of the calls like one that was asked about (read models).
+-- The ledger, version 10: approvals of the calls like one that was asked about (read models).
 
 CREATE TABLE standing_approvals (
     id             BLOB PRIMARY KEY CHECK (length(id) = 8),
