@@ -46,7 +46,7 @@ pub(crate) async fn release(
         run: Some(cx.run),
         call: cx.call,
         decision: Some(invocation.decision),
-        edit: cx.edit.clone(),
+        edit: cx.edit.clone().map(Box::new),
         verdict: ended.record().await,
     }
 }

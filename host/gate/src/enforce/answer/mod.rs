@@ -74,7 +74,7 @@ pub struct Answer {
     /// The decision about the call; absent if it was not decided.
     pub decision: Option<DecisionId>,
     /// What an approver changed of the call before approving it.
-    pub edit: Option<Edit>,
+    pub edit: Option<Box<Edit>>,
     /// How the call ended.
     pub verdict: Verdict,
 }

@@ -140,7 +140,7 @@ impl Answer {
             decision: self.decision,
             policies: Vec::new(),
             approval: None,
-            edit: self.edit.clone(),
+            edit: self.edit.as_deref().cloned(),
         };
         match &self.verdict {
             Verdict::Withheld { decision, basis } => {
