@@ -19,7 +19,7 @@ use std::{
 use tollgate_ledger::{Batch, Condition, HaltKeys, Ledger, LedgerOptions, Sync};
 use tollgate_model::{
     canonical::Sha256Digest,
-    decision::{DeterminingPolicy, Outcome, PolicyRef},
+    decision::{DeterminingPolicy, Outcome, PolicyRef, Redaction},
     entity::{Kind, Uid},
     ids::{RunId, SpanId},
     record::{
@@ -274,6 +274,7 @@ fn decision(call: SpanId, text: &str) -> DecisionRecord {
         outcome: Outcome::Allow,
         parent: None,
         principal: agent(),
+        redaction: Redaction::default(),
         requirement: None,
         resource: Uid::new(Kind::Tool, TOOL),
         resumption: false,

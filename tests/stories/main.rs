@@ -31,7 +31,11 @@ mod nested;
 #[cfg(test)]
 mod operating;
 #[cfg(test)]
+mod provenance;
+#[cfg(test)]
 mod questions;
+#[cfg(test)]
+mod redacted;
 #[cfg(test)]
 mod standing;
 #[cfg(test)]

@@ -33,7 +33,7 @@ async fn answer_all(
         seen: Some(seen),
         ..ApprovalResponse::new(vote, "cli")
     };
-    gate.answer_question(&user(name), id, response).await
+    gate.answer_all(&user(name), id, response).await
 }
 
 async fn edit(

@@ -63,6 +63,7 @@ pub mod capability;
 pub mod capture;
 pub mod config;
 pub mod coverage;
+pub mod elicitation;
 pub mod enforce;
 pub mod executors;
 pub mod gate;

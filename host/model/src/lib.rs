@@ -22,6 +22,7 @@ pub mod life;
 pub mod merkle;
 pub mod provenance;
 pub mod record;
+pub mod redaction;
 pub mod request;
 pub mod run;
 pub mod settings;

@@ -59,6 +59,10 @@ pub enum Action {
     HttpRequest,
     /// A component has a secret attached to a request.
     UseSecret,
+    /// An upstream server asks a person for input during a call.
+    ElicitInput,
+    /// A person answers what an upstream server asks.
+    AnswerInput,
     /// A person approves a call that waits.
     Approve,
     /// A person rejects a call that waits.
@@ -105,6 +109,8 @@ impl Action {
         Self::ReadConfig,
         Self::HttpRequest,
         Self::UseSecret,
+        Self::ElicitInput,
+        Self::AnswerInput,
         Self::Approve,
         Self::Reject,
         Self::ApproveStanding,
@@ -136,7 +142,8 @@ impl Action {
         matches!(self, Self::Call(_) | Self::GetPrompt | Self::ReadResource)
     }
 
-    /// Whether it is an effect that a component requests from its host.
+    /// Whether it is an effect inside a call, which a component requests from its host or an upstream server from its
+    /// client.
     #[must_use]
     pub fn is_capability(&self) -> bool {
         matches!(
@@ -151,6 +158,7 @@ impl Action {
                 | Self::ReadConfig
                 | Self::HttpRequest
                 | Self::UseSecret
+                | Self::ElicitInput
         )
     }
 
@@ -263,7 +271,27 @@ pub enum ActionContext {
         #[serde(default)]
         path: String,
     },
-    /// An answer to an approval.
+    /// A question of an upstream server to a person.
+    Elicitation {
+        /// The call in which the server asks.
+        #[serde(flatten)]
+        guest: GuestCaller,
+        /// `form` or `url`.
+        mode: String,
+        /// What the person reads: written by the server.
+        message: String,
+        /// Names of the form's fields; empty for a page.
+        fields: BTreeSet<String>,
+        /// The form's canonical schema; empty for a page.
+        schema: String,
+        /// The page to open; empty for a form.
+        url: String,
+        /// The page's host, in lower case and in ASCII; empty for a form.
+        host: String,
+        /// Bytes of message and schema, or of message and URL.
+        size: u64,
+    },
+    /// An answer to an approval, or to a question of an upstream server.
     Approver {
         /// The tool of the waiting call.
         tool: Uid,
@@ -283,6 +311,9 @@ pub enum ActionContext {
         /// For a standing approval: its terms.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         standing: Option<StandingTerms>,
+        /// Users who made the token by which the call was made.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        makers: BTreeSet<String>,
     },
     /// A token of an agent or a user, which is the resource.
     Token {
@@ -327,7 +358,8 @@ impl ActionContext {
         match self {
             Self::Capability { guest, .. }
             | Self::Http { guest, .. }
-            | Self::Secret { guest, .. } => Some(guest),
+            | Self::Secret { guest, .. }
+            | Self::Elicitation { guest, .. } => Some(guest),
             Self::Call { .. }
             | Self::Result { .. }
             | Self::Approver { .. }
@@ -343,9 +375,10 @@ impl ActionContext {
             Self::Call { on_behalf_of, .. } | Self::Result { on_behalf_of, .. } => {
                 Some(on_behalf_of)
             }
-            Self::Capability { .. } | Self::Http { .. } | Self::Secret { .. } => {
-                self.guest().map(|guest| &guest.on_behalf_of)
-            }
+            Self::Capability { .. }
+            | Self::Http { .. }
+            | Self::Secret { .. }
+            | Self::Elicitation { .. } => self.guest().map(|guest| &guest.on_behalf_of),
             Self::Approver { .. } | Self::Token { .. } | Self::Operator => None,
         }
     }

@@ -73,7 +73,8 @@ fn check(world: &World, pdp: &Pdp, files: &[PathBuf], covers: &[PolicyFile]) {
             assert!(case.by.is_some(), "{}: says not by whom", case.name);
             let played = case.play(pdp, &world.defaults);
             let shadow = played.answer.shadow.iter().flat_map(|s| &s.by);
-            seen.extend(played.answer.by.iter().chain(shadow).cloned());
+            let by = played.answer.by.iter().chain(&played.answer.redacted_by);
+            seen.extend(by.chain(shadow).cloned());
             let place = file.file_name().unwrap().display().to_string();
             let name = &played.name;
             wrong.extend(played.wrong.iter().map(|e| format!("{place}: {name}: {e}")));

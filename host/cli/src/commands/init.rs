@@ -40,7 +40,7 @@ pub(crate) struct Init {
 }
 
 /// The starter policies that a new gate gets.
-pub(super) const POLICIES: [(&str, &str); 17] = [
+pub(super) const POLICIES: [(&str, &str); 18] = [
     (
         "calls.cedar",
         include_str!("../../../../policies/calls.cedar"),
@@ -60,6 +60,10 @@ pub(super) const POLICIES: [(&str, &str); 17] = [
     (
         "egress.cedar",
         include_str!("../../../../policies/egress.cedar"),
+    ),
+    (
+        "elicitation.cedar",
+        include_str!("../../../../policies/elicitation.cedar"),
     ),
     (
         "four-eyes.cedar",

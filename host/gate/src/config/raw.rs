@@ -31,6 +31,7 @@ pub(super) struct File {
     pub(super) capture: Capture,
     pub(super) budgets: Budgets,
     pub(super) facts: BTreeMap<String, Fact>,
+    pub(super) hook: Hook,
 }
 
 #[derive(Debug, Deserialize)]
@@ -95,6 +96,7 @@ pub(super) struct Capture {
 pub(super) struct CaptureTool {
     pub(super) arguments: BTreeMap<String, String>,
     pub(super) result: BTreeMap<String, String>,
+    pub(super) answers: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -164,6 +166,7 @@ pub(super) struct Upstream {
     pub(super) roots: Vec<String>,
     pub(super) meta: Vec<String>,
     pub(super) tools: Option<Vec<String>>,
+    pub(super) elicitation: bool,
     pub(super) instructions: bool,
     pub(super) prompts: Selection,
     pub(super) resources: Selection,
@@ -250,6 +253,7 @@ pub(super) struct Policies {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Approvals {
     pub(super) expires: Option<String>,
+    pub(super) elicitation_expires: Option<String>,
     pub(super) wait_timeout: Option<String>,
     pub(super) wait_timeout_with_progress: Option<String>,
     pub(super) max_pending: Option<u64>,
@@ -411,8 +415,17 @@ pub(super) struct Agent {
     pub(super) memory: super::AgentMemory,
     pub(super) request_from: Vec<String>,
     pub(super) values: Vec<String>,
+    pub(super) login: Option<String>,
     pub(super) operator: Option<String>,
     pub(super) roles: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Hook {
+    pub(super) socket: Option<String>,
+    pub(super) mode: Option<String>,
+    pub(super) group: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -102,6 +102,7 @@ impl Validation<'_> {
         let facts = self.facts(raw.facts)?;
         let approvals = self.approvals(&raw.approvals, &secrets)?;
         let serve = self.serve(raw.serve, &agents, &users)?;
+        let hook = self.hook(raw.hook, &agents)?;
         let (approval_wait_timeout, approval_wait_timeout_with_progress) =
             self.holds(&raw.approvals)?;
         Ok(Config {
@@ -134,6 +135,7 @@ impl Validation<'_> {
             capture,
             budgets,
             facts,
+            hook,
         })
     }
 
@@ -345,6 +347,7 @@ impl Validation<'_> {
             memory: agent.memory,
             request_from: self.request_channels(agent.request_from)?,
             values: agent.values,
+            login: agent.login,
         })
     }
 

@@ -29,6 +29,8 @@ pub struct CallContext {
     pub operator: Uid,
     /// The user who made the call in the agent's name; absent if the agent made it itself.
     pub speaker: Option<Speaker>,
+    /// Users other than its own who made the token by which the caller is known.
+    pub makers: BTreeSet<String>,
     /// The run.
     pub run: RunId,
     /// The run's root span.

@@ -47,6 +47,7 @@ impl Draft {
         self.0.component = Some(call.tool().source.digest);
         self.0.arguments = Some(call.digest().clone());
         self.0.arguments_size = Some(call.canonical().len() as u64);
+        self.0.redaction.extend(call.redaction().clone());
         self.0.resumption = resumption;
         self
     }

@@ -8,6 +8,7 @@ mod act;
 mod acts;
 mod answer;
 mod approval;
+mod caller_token;
 mod context;
 mod draft;
 mod edit;
@@ -35,8 +36,8 @@ pub use answer::{
     UserRequest, Verdict,
 };
 pub use approval::{
-    ApprovalError, ApprovalResponse, ApprovalResult, ApprovalView, PendingCall, QuestionCall,
-    StandingRequest, StandingView, Vote,
+    ApprovalError, ApprovalResponse, ApprovalResult, ApprovalView, ElicitationResponse, GivenInput,
+    PendingCall, QuestionCall, StandingRequest, StandingView, Vote,
 };
 pub(crate) use approval::{Responder, StandingCover, grant_from_row, pending_refusal};
 pub use context::{CallContext, EnclosingCall, RecentUsage};
@@ -48,7 +49,7 @@ pub(crate) use judge::UnrecordedDecision;
 pub(crate) use memory::LabelMemory;
 pub(crate) use pep::Pep;
 pub use permit::Permitted;
-pub(crate) use reads::ReadIndexes;
+pub(crate) use reads::{ReadIndexes, StartedReading};
 pub use refusal::Refusal;
 pub(crate) use release::{ReleaseDecision, apply_release_decision, content_with_truncation_note};
 pub use ruleset::Ruleset;

@@ -7,6 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 use tollgate_model::{
     decision::Decision,
     entity::{Entity, Kind, Uid},
@@ -15,7 +16,7 @@ use tollgate_model::{
     record::{Arrival, DecisionRecord, Event, KeyedDigest, Record},
     request::{Facts, Request, RunFacts, WindowFacts},
     run::{RunDelta, RunState},
-    time::Timestamp,
+    time::{Timestamp, micros},
 };
 
 use super::memory::RunScope;
@@ -25,6 +26,7 @@ use super::{
 };
 use crate::{
     capture::{Capture, CaptureSession},
+    elicitation::OpenElicitations,
     ids::{Clock, Ids},
     usage::Usage,
 };
@@ -43,6 +45,10 @@ pub(crate) struct Pep {
     pub(crate) new_runs: Arc<tokio::sync::Mutex<()>>,
     /// Running calls that an approval allowed.
     pub(crate) in_flight: InFlightCalls,
+    /// Questions of upstream servers that wait for a person.
+    pub(crate) elicitations: OpenElicitations,
+    /// Changes whenever an approval does.
+    pub(crate) approval_changes: Arc<watch::Sender<u64>>,
     /// Keeps payloads, and removes secrets from free text.
     pub(crate) capture: Arc<ArcSwap<Capture>>,
     /// Labels that principals remember from run to run.
@@ -65,6 +71,12 @@ impl Pep {
 
     pub(crate) fn span_id(&self) -> SpanId {
         self.ids.span()
+    }
+
+    /// Wakes those who wait for a change of an approval.
+    pub(crate) fn approvals_changed(&self) {
+        self.approval_changes
+            .send_modify(|n| *n = n.wrapping_add(1));
     }
 
     pub(crate) async fn commit(&self, batch: Batch) -> Result<Receipt, CommitError> {
@@ -167,11 +179,10 @@ impl Pep {
     /// The window in which a principal's calls are counted together.
     fn window(&self, cx: &CallContext) -> Window {
         let config = &cx.ruleset.config;
-        let long = i64::try_from(config.budgets.window.as_micros()).unwrap_or(i64::MAX);
         Window {
             tenant: config.gate.tenant.clone(),
             principal: cx.principal.clone(),
-            since: Timestamp(self.now().0.saturating_sub(long)),
+            since: self.now().before(config.budgets.window),
         }
     }
 
@@ -254,11 +265,12 @@ impl Pep {
             history: Vec::new(),
             label_target: None,
             propagated_labels: BTreeSet::new(),
-            decide_micros: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
+            decide_micros: micros(begun.elapsed()),
             on_behalf_of,
             outcome: decision.outcome(),
             parent: None,
             principal: request.principal.clone(),
+            redaction: basis.redacted,
             requirement,
             resource: request.resource.clone(),
             resumption: false,

@@ -7,7 +7,7 @@ use super::{Gate, OperateError};
 use crate::{
     enforce::{
         ApprovalError, ApprovalResponse, ApprovalResult, ApprovalView, ApprovalWaiter, CallRequest,
-        PendingCall, Refusal, Responder, Ruleset, ToolCall,
+        ElicitationResponse, PendingCall, Refusal, Responder, Ruleset, ToolCall,
     },
     identity::Caller,
     pipeline::parse_call,
@@ -45,7 +45,7 @@ impl Gate {
     ///
     /// # Errors
     /// [`ApprovalError`].
-    pub async fn answer_question(
+    pub async fn answer_all(
         &self,
         user: &Uid,
         id: ApprovalId,
@@ -62,7 +62,7 @@ impl Gate {
             response,
             edited: None,
         };
-        let answered = self.pep().answer_question(responder, id).await;
+        let answered = self.pep().answer_all(responder, id).await;
         self.approvals_changed();
         answered
     }
@@ -89,8 +89,27 @@ impl Gate {
         Ok(Some(call))
     }
 
+    /// Answer a question of an upstream server as `user`.
+    ///
+    /// # Errors
+    /// [`ApprovalError`].
+    pub async fn answer_elicitation(
+        &self,
+        user: &Uid,
+        id: ApprovalId,
+        response: ElicitationResponse<'_>,
+    ) -> Result<ApprovalResult, ApprovalError> {
+        let ruleset = self.ruleset();
+        let answered = self
+            .pep()
+            .answer_elicitation(&ruleset, user, id, response)
+            .await;
+        self.approvals_changed();
+        answered
+    }
+
     pub(crate) fn approvals_changed(&self) {
-        self.0.approvals.send_modify(|n| *n = n.wrapping_add(1));
+        self.pep().approvals_changed();
     }
 
     /// An approval as `user` may see it. Showing its arguments is recorded.
@@ -120,7 +139,7 @@ impl Gate {
         id: ApprovalId,
         timeout: std::time::Duration,
     ) -> Result<ApprovalState, ApprovalError> {
-        let mut changes = self.0.approvals.subscribe();
+        let mut changes = self.pep().approval_changes.subscribe();
         let deadline = tokio::time::Instant::now() + timeout;
         loop {
             changes.borrow_and_update();

@@ -2,6 +2,10 @@
 //!
 //! The table is [`tollgate_model::admission`]. The commit that records an allow also records the start.
 //! Nothing is executed here.
+//!
+//! If policies deny a call only because something in its arguments is not redacted, it is decided again
+//! without that. From then on the call is the redacted one: what is decided, digested, approved, recorded and
+//! executed is the same. What was removed is not kept.
 
 mod evaluate;
 mod record;
@@ -9,7 +13,7 @@ mod record;
 use tollgate_ledger::{ApprovalRow, CommitError};
 use tollgate_model::{
     admission::{ApprovalStatus, MAX_ROUNDS, Phase, Situation, Step, next_step},
-    decision::{Decision, Outcome},
+    decision::{Basis, Decision, Outcome},
     ids::{DecisionId, SeriesId, SpanId},
     life::ApprovalState,
 };
@@ -17,11 +21,11 @@ use tollgate_model::{
 use self::evaluate::Evaluation;
 use super::{
     release::Invocation,
-    validate::{InvalidCall, parse_call},
+    validate::{InvalidCall, parse_call, redacted_call},
 };
 use crate::enforce::{
     Answer, AnswerSubscription, CallContext, CallRequest, Edit, InFlightGuard, Pep, Permitted,
-    Refusal, StandingCover, ToolCall,
+    Refusal, StandingCover, StartedReading, ToolCall,
 };
 
 /// How often a call is decided again because its run changed meanwhile, before it is refused.
@@ -32,15 +36,19 @@ const MAX_ATTEMPTS: u32 = 32;
 pub(crate) struct Admission {
     pub(crate) permitted: Permitted<ToolCall>,
     pub(crate) decision: DecisionId,
+    pub(crate) reading: StartedReading,
     /// For an approved call: gives its answer to those who repeat it meanwhile.
     pub(crate) in_flight: Option<InFlightGuard>,
 }
 
 impl Admission {
     pub(crate) fn invocation(&self) -> Invocation {
+        let call = self.permitted.act();
         Invocation {
-            tool: std::sync::Arc::clone(self.permitted.act().tool()),
+            redacted: call.redacted_pointers(),
+            tool: std::sync::Arc::clone(call.tool()),
             decision: self.decision,
+            reading: self.reading.clone(),
             span: self.permitted.span(),
         }
     }
@@ -56,19 +64,15 @@ pub(super) async fn admit(
     cx: &mut CallContext,
     call: ToolCall,
 ) -> Result<Admission, Answer> {
-    cx.arguments = Some(call.digest().clone());
-    cx.resource = Some(call.entity());
-    let mut attempt = Attempt {
-        pep,
-        cx: &mut *cx,
-        call: &call,
-        edited: None,
-        in_flight: None,
-    };
+    let mut attempt = Attempt::new(pep, cx, call);
     let ended = match attempt.until_recorded().await {
         Ok(started) => {
-            let in_flight = attempt.in_flight.take();
-            let edited = attempt.edited.take();
+            let Attempt {
+                call,
+                edited,
+                in_flight,
+                ..
+            } = attempt;
             let call = edited.unwrap_or(call);
             let StartedCall {
                 authorize,
@@ -76,10 +80,12 @@ pub(super) async fn admit(
                 decision,
                 receipt,
             } = started;
+            let reading = pep.reads.begin(cx, &call);
             return match Permitted::new(call, authorize, span, &receipt) {
                 Ok(permitted) => Ok(Admission {
                     permitted,
                     decision,
+                    reading,
                     in_flight,
                 }),
                 Err(refusal) => Err(Answer::refused(Some(cx.run), cx.call, refusal)),
@@ -87,7 +93,10 @@ pub(super) async fn admit(
         }
         Err(ended) => ended,
     };
-    drop(attempt.in_flight);
+    let Attempt {
+        call, in_flight, ..
+    } = attempt;
+    drop(in_flight);
     Err(match ended {
         NotAdmitted::Joined(other) => other
             .answer()
@@ -156,8 +165,8 @@ struct StartedCall {
 struct Attempt<'a> {
     pep: &'a Pep,
     cx: &'a mut CallContext,
-    /// The call as its caller makes it: by it, its approval is found.
-    call: &'a ToolCall,
+    /// The call as its caller makes it, redacted: by it, its approval is found.
+    call: ToolCall,
     /// The call with the arguments that an approver set: it is decided and executed instead.
     edited: Option<ToolCall>,
     /// Dropped with the attempt unless the call starts.
@@ -192,6 +201,20 @@ impl Position {
     }
 }
 
+impl<'a> Attempt<'a> {
+    fn new(pep: &'a Pep, cx: &'a mut CallContext, call: ToolCall) -> Self {
+        cx.arguments = Some(call.digest().clone());
+        cx.resource = Some(call.entity());
+        Self {
+            pep,
+            cx,
+            call,
+            edited: None,
+            in_flight: None,
+        }
+    }
+}
+
 impl Attempt<'_> {
     async fn until_recorded(&mut self) -> Result<StartedCall, NotAdmitted> {
         // Calls that depend on the same counts take turns, so that each is decided again once or twice, however many
@@ -221,11 +244,14 @@ impl Attempt<'_> {
         self.cx.attempt = 1;
         self.restore();
         self.cx.recent_usage = self.pep.recent_usage(self.cx)?;
-        self.cx.counted = self.pep.counted(self.cx, self.call);
+        self.cx.counted = self.pep.counted(self.cx, &self.call);
         let state = self.pep.run_state(self.cx.run, Some(self.call.digest()))?;
         let mut position = self.position()?;
         loop {
             let evaluation = self.evaluate(&state, &position)?;
+            if self.redact(evaluation.decision.basis()).await {
+                return Err(AttemptError::Changed(None));
+            }
             if position.phase == Phase::New
                 && matches!(
                     evaluation.decision.outcome(),
@@ -273,7 +299,7 @@ impl Attempt<'_> {
 
     /// The call that is decided and executed.
     fn call(&self) -> &ToolCall {
-        self.edited.as_ref().unwrap_or(self.call)
+        self.edited.as_ref().unwrap_or(&self.call)
     }
 
     /// Takes the call as its caller makes it.
@@ -316,6 +342,22 @@ impl Attempt<'_> {
         Ok(())
     }
 
+    /// Redacts the call if that is all that policies ask for. Returns whether it is another call now.
+    async fn redact(&mut self, basis: &Basis) -> bool {
+        // An approver has approved exactly the edited arguments.
+        if basis.redact.is_empty() || self.edited.is_some() {
+            return false;
+        }
+        let redacted = redacted_call(self.pep, &self.cx.ruleset, &self.call, basis).await;
+        let Some(call) = redacted.filter(|call| call.digest() != self.call.digest()) else {
+            return false;
+        };
+        self.cx.arguments = Some(call.digest().clone());
+        self.cx.resource = Some(call.entity());
+        self.call = call;
+        true
+    }
+
     /// The phase of the call before it is evaluated.
     fn position(&mut self) -> Result<Position, Refusal> {
         let Some((row, span)) = self.suspended()? else {
@@ -343,7 +385,7 @@ impl Attempt<'_> {
     /// The approval that exactly this call waits for, if it ran and was stopped for that, and the call's
     /// span. A rejection holds until the approval would have expired.
     fn suspended(&self) -> Result<Option<(ApprovalRow, SpanId)>, Refusal> {
-        let waits = self.pep.ledger.suspended_call(&self.cx.binding(self.call));
+        let waits = self.pep.ledger.suspended_call(&self.cx.binding(&self.call));
         let waits = waits.map_err(|e| Refusal::Unrecorded {
             reason: e.to_string(),
         })?;
@@ -353,7 +395,7 @@ impl Attempt<'_> {
     }
 
     fn own_approval(&self) -> Result<Option<ApprovalRow>, Refusal> {
-        let binding = self.cx.binding(self.call);
+        let binding = self.cx.binding(&self.call);
         let row = self.pep.ledger.reader().approval_for(&binding);
         row.map_err(|e| Refusal::Unrecorded {
             reason: e.to_string(),
@@ -371,7 +413,7 @@ impl Attempt<'_> {
         Situation {
             phase: position.phase,
             outcome: evaluation.decision.outcome(),
-            approval: position.status(self.pep.now()),
+            approval: position.status(evaluation.facts.now),
             covered,
             may_ask_again: row.is_none_or(|row| row.round < MAX_ROUNDS),
             has_standing: false,
@@ -386,7 +428,7 @@ impl Attempt<'_> {
         let declared = self.declared()?;
         let declared = declared.as_ref().unwrap_or(self.call.digest());
         self.pep
-            .standing_cover(self.cx, self.call, declared, requirement)
+            .standing_cover(self.cx, &self.call, declared, requirement)
     }
 
     /// Takes a step that ends the attempt.
@@ -418,7 +460,11 @@ impl Attempt<'_> {
             (Step::StartStanding | Step::Resume, row) => {
                 return self.resume(evaluation, row, standing).await;
             }
-            (Step::Ask, row) => self.record_request(evaluation, row.as_ref()).await?,
+            (Step::Ask, row) if let Decision::Escalate(_, requirement) = &evaluation.decision => {
+                let requirement = requirement.clone();
+                let row = row.as_ref();
+                self.record_request(evaluation, requirement, row).await?
+            }
             (Step::Wait, Some(row)) => self.record_still_pending(evaluation, &row).await?,
             (Step::Expire, Some(row)) => {
                 self.resolve(&row, ApprovalState::Expired).await?;
@@ -453,7 +499,7 @@ impl Attempt<'_> {
         standing: Option<StandingCover>,
     ) -> Result<StartedCall, AttemptError> {
         if let (Some(row), true) = (&row, self.cx.enclosing.is_empty()) {
-            let binding = self.cx.binding(self.call);
+            let binding = self.cx.binding(&self.call);
             let span = self.cx.arrival_span;
             let calls = &self.pep.in_flight;
             calls.begin(row.id, binding, span, &mut self.in_flight)?;
@@ -473,7 +519,7 @@ impl Attempt<'_> {
         if !self.cx.enclosing.is_empty() {
             return Ok(());
         }
-        let binding = || self.cx.binding(self.call);
+        let binding = || self.cx.binding(&self.call);
         match self.pep.in_flight.of(self.cx.arrival_span, binding) {
             Some(other) => Err(other),
             None => Ok(()),

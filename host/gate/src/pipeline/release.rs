@@ -14,8 +14,8 @@ use crate::{
     capture::CapturedPayload,
     config::PRIVATE,
     enforce::{
-        Answer, CallContext, Pep, Refusal, ReleaseDecision, Verdict, apply_release_decision,
-        content_with_truncation_note,
+        Answer, CallContext, Pep, Refusal, ReleaseDecision, StartedReading, Verdict,
+        apply_release_decision, content_with_truncation_note,
     },
     tool::{Content, Execution, Tool},
 };
@@ -26,11 +26,16 @@ pub(crate) struct Invocation {
     pub(crate) tool: Arc<Tool>,
     /// The decision that allowed it.
     pub(crate) decision: DecisionId,
+    /// Where its result is read.
+    pub(crate) reading: StartedReading,
     /// Its `invoke_component` span.
     pub(crate) span: SpanId,
+    /// Pointers into the arguments at which policy has removed something.
+    pub(crate) redacted: BTreeSet<String>,
 }
 
-/// Records how a call ended, in one commit with the decision whether its result is released.
+/// Records how a call ended, in one commit with the decision whether its result is released. Returns the labels
+/// of the result with the answer.
 ///
 /// If the run takes on other labels meanwhile, the result is decided again.
 pub(crate) async fn release(
@@ -39,16 +44,18 @@ pub(crate) async fn release(
     invocation: &Invocation,
     execution: Execution,
     effects: &Capabilities,
-) -> Answer {
+) -> (Answer, BTreeSet<String>) {
     let unrecorded = effects.finish();
     let ended = EndedCall::new(pep, cx, invocation, execution, unrecorded);
-    Answer {
+    let answer = Answer {
         run: Some(cx.run),
         call: cx.call,
         decision: Some(invocation.decision),
         edit: cx.edit.clone().map(Box::new),
+        redacted_arguments: Box::new(invocation.redacted.clone()),
         verdict: ended.record().await,
-    }
+    };
+    (answer, ended.outcome.labels)
 }
 
 /// An ended call with the data to record.
@@ -56,6 +63,7 @@ struct EndedCall<'a> {
     pep: &'a Pep,
     cx: &'a CallContext,
     tool: &'a Arc<Tool>,
+    reading: &'a StartedReading,
     execution: Execution,
     unrecorded: UnrecordedEffects,
     captured: CapturedPayload,
@@ -110,6 +118,7 @@ impl<'a> EndedCall<'a> {
             pep,
             cx,
             tool,
+            reading: &invocation.reading,
             execution,
             unrecorded,
             captured,
@@ -147,15 +156,26 @@ impl<'a> EndedCall<'a> {
                 Ok(receipt) => {
                     let decided_at = receipt.first() + self.unrecorded.records.len() as u64;
                     let verdict = verdict.decided_at(DecisionId(decided_at));
-                    self.pep.reads.read(self.cx, self.tool, &verdict).await;
+                    self.read(&verdict).await;
                     return verdict;
                 }
                 // Labels are few and a run never loses one, so this loop ends.
                 Err(CommitError::RunChanged) => {}
                 // It ran, and its outcome could not be recorded.
-                Err(_) => return Verdict::unknown(),
+                Err(_) => {
+                    let unknown = Verdict::unknown();
+                    self.read(&unknown).await;
+                    return unknown;
+                }
             }
         }
+    }
+
+    /// Reads what the caller is about to get, so that its values are found again.
+    async fn read(&self, verdict: &Verdict) {
+        let labels = &self.unrecorded.labels;
+        let reads = &self.pep.reads;
+        reads.read(self.cx, self.reading, labels, verdict).await;
     }
 
     fn batch(&self) -> Batch {

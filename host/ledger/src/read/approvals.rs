@@ -350,6 +350,7 @@ fn row(conn: &Connection, (opened, state, version): ApprovalKey) -> Result<Appro
         principal: asked.principal,
         on_behalf_of: asked.on_behalf_of,
         speaker: asked.speaker,
+        makers: asked.makers,
         tool: asked.tool,
         component: asked.component,
         arguments: asked.arguments,
@@ -363,6 +364,7 @@ fn row(conn: &Connection, (opened, state, version): ApprovalKey) -> Result<Appro
         round: asked.round,
         via: asked.via,
         capability: asked.capability,
+        elicitation: asked.elicitation,
         waiting: asked.waiting,
     };
     let counted = row.counted();
@@ -440,6 +442,7 @@ fn answers(conn: &Connection, id: ApprovalId) -> Result<Vec<ApprovalAnswer>, Rea
             let edited = answer.edited.filter(|_| answer.took_effect);
             answers.push(ApprovalAnswer {
                 approve: answer.approve,
+                elicitation: answer.elicitation,
                 at: record.time,
                 by: answer.by.clone(),
                 channel: answer.channel,

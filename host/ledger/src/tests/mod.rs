@@ -26,7 +26,9 @@ use std::{
 use tempfile::TempDir;
 use tollgate_model::{
     canonical::Sha256Digest,
-    decision::{Approvers, DeterminingPolicy, Outcome, PolicyRef, Requirement, Severity},
+    decision::{
+        Approvers, DeterminingPolicy, Outcome, PolicyRef, Redaction, Requirement, Severity,
+    },
     entity::{Kind, Uid},
     ids::{ApprovalId, RunId, SpanId},
     life::ApprovalState,
@@ -172,6 +174,7 @@ impl Script {
             outcome,
             parent: None,
             principal: agent(),
+            redaction: Redaction::default(),
             requirement: None,
             resource: Uid::new(Kind::Tool, "tickets__read"),
             resumption: false,
@@ -252,7 +255,9 @@ impl Script {
             question: None,
             capability: None,
             declared: None,
+            elicitation: None,
             speaker: None,
+            makers: BTreeSet::new(),
             waiting: Vec::new(),
             via: Vec::new(),
             arguments: arguments(args),
@@ -295,6 +300,7 @@ impl Script {
             approve,
             by: Uid::new(Kind::User, by),
             channel: "cli".into(),
+            elicitation: None,
             id,
             roles: BTreeSet::from(["security".into()]),
             took_effect,

@@ -145,24 +145,69 @@ pub fn proposed_words(tool: &str) -> Vec<String> {
     asking.iter().map(|word| (*word).to_owned()).collect()
 }
 
-/// Whether a request has one of these words or phrases, in any of their forms (`deleted`, `deleting`).
+/// Words that ask for something and also name things: as in "email Ann", not as in "read my email".
+const NAMES: [&str; 12] = [
+    "answer", "book", "charge", "contact", "email", "end", "mail", "message", "order", "plan",
+    "post", "share",
+];
+
+/// Words after which such a word is a verb.
+const BEFORE_VERBS: [&str; 20] = [
+    "also", "and", "can", "could", "finally", "just", "kindly", "must", "next", "now", "or",
+    "please", "shall", "should", "then", "to", "we", "will", "would", "you",
+];
+
+/// Forms of words that no ending makes.
+const IRREGULAR: [(&str, &[&str]); 9] = [
+    ("buy", &["bought"]),
+    ("get", &["got"]),
+    ("give", &["gave", "given"]),
+    ("make", &["made"]),
+    ("pay", &["paid"]),
+    ("revoke", &["revocation"]),
+    ("send", &["sent"]),
+    ("tell", &["told"]),
+    ("write", &["wrote", "written"]),
+];
+
+/// Whether a request has one of these words or phrases, in any of their forms (`deleted`, `deletion`).
 pub(super) fn is_asked(key: &IndexKey, request: &RequestIndex, asked_by: &[String]) -> bool {
     asked_by.iter().any(|phrase| {
         let words = words(phrase);
         match words.as_slice() {
             [] => false,
-            [word] => request.has_stem(key, stem(&word.text)),
+            [word] if NAMES.contains(&word.text.as_str()) => {
+                request.has_word_after(key, &word.text, &BEFORE_VERBS)
+            }
+            [word] => forms(&word.text)
+                .iter()
+                .any(|form| request.has_word(key, form)),
             several => request.has(key, several),
         }
     })
 }
 
-/// A word without the ending that its other forms change.
-fn stem(word: &str) -> &str {
-    match word.strip_suffix('e') {
-        Some(stem) if stem.len() > 3 => stem,
-        _ => word,
+/// The forms of a word: those of a verb, and the nouns for its act.
+fn forms(word: &str) -> Vec<String> {
+    let mut forms = vec![word.to_owned(), format!("{word}s"), format!("{word}es")];
+    // `drop` and `cancel` have `dropped` and `cancellation`, `close` has `closing`, `modify` has `modified`.
+    let doubled = word.chars().last().map(|last| format!("{word}{last}"));
+    let stems = [
+        Some(word.to_owned()),
+        doubled,
+        word.strip_suffix('e').map(str::to_owned),
+    ];
+    for stem in stems.into_iter().flatten() {
+        let endings = ["ed", "ing", "ion", "ation", "al"];
+        forms.extend(endings.map(|ending| format!("{stem}{ending}")));
     }
+    if let Some(stem) = word.strip_suffix('y') {
+        forms.extend(["ied", "ies", "ication"].map(|ending| format!("{stem}{ending}")));
+    }
+    let irregular = IRREGULAR.iter().find(|(base, _)| *base == word);
+    let irregular = irregular.into_iter().flat_map(|(_, forms)| forms.iter());
+    forms.extend(irregular.map(|form| (*form).to_owned()));
+    forms
 }
 
 #[cfg(test)]

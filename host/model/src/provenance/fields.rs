@@ -12,6 +12,8 @@ use crate::canonical::{escape_segment, unescape_segment};
     PartialEq,
     Eq,
     Hash,
+    PartialOrd,
+    Ord,
     strum::IntoStaticStr,
     strum::EnumString,
     strum::VariantNames,
@@ -20,6 +22,8 @@ use crate::canonical::{escape_segment, unescape_segment};
 pub enum Trust {
     /// Strangers cannot write it: an id, an address, an amount that the system itself vouches for.
     Trusted,
+    /// The system vouches for it, and it names a stranger who chose to stand there: who wrote, paid or invited.
+    Counterparty,
     /// Strangers can write it.
     Untrusted,
 }
@@ -126,7 +130,16 @@ impl FieldTrust {
         self.default == Trust::Untrusted && all.all(|trust| trust == Trust::Untrusted)
     }
 
-    /// The trust in a field: of the pattern that covers it most exactly. Untrusted if two are as exact.
+    /// The same for a result of which strangers may have written anything: only patterns of fields count.
+    pub(super) fn of_fields(&self) -> Self {
+        let is_field = |(pattern, _): &&(PointerPattern, Trust)| !pattern.parts.is_empty();
+        Self {
+            default: Trust::Untrusted,
+            fields: self.fields.iter().filter(is_field).cloned().collect(),
+        }
+    }
+
+    /// The trust in a field: of the pattern that covers it most exactly. The least of two that are as exact.
     pub(super) fn of<S: AsRef<str>>(&self, path: &[S]) -> Trust {
         let mut best: Option<((usize, usize), Trust)> = None;
         for (pattern, trust) in &self.fields {
@@ -135,9 +148,7 @@ impl FieldTrust {
             };
             best = match best {
                 Some((better, held)) if better > rank => Some((better, held)),
-                Some((equal, held)) if equal == rank && held != *trust => {
-                    Some((rank, Trust::Untrusted))
-                }
+                Some((equal, held)) if equal == rank => Some((rank, held.max(*trust))),
                 _ => Some((rank, *trust)),
             };
         }

@@ -1,11 +1,11 @@
 //! Reading a result into an index, field by field.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::Value;
 
 use super::{
-    Place, ReadIndex, ResultSource, Trust,
+    FieldTrust, Place, ReadIndex, ResultSource, Trust,
     key::Kind,
     structure::structured,
     words::{self, words},
@@ -34,11 +34,12 @@ const MAX_UNTRUSTED_FIELDS: usize = 64 * 1024;
 impl ReadIndex {
     /// Adds a text of a result: as fields if it is JSON, YAML or a table, else as one.
     pub fn read_text(&mut self, source: &ResultSource<'_>, text: &str) {
+        let mut reader = ResultReader::new(self, source);
         // The fields of a long text that are all untrusted tell nothing that the text does not.
-        let is_plain = text.len() > MAX_UNTRUSTED_FIELDS && source.trust.is_untrusted();
+        let is_plain = text.len() > MAX_UNTRUSTED_FIELDS && reader.trust.is_untrusted();
         match (!is_plain).then(|| structured(text)).flatten() {
-            Some(value) => self.read_value(source, &value),
-            None => ResultReader::new(self, source).leaf(text),
+            Some(value) => reader.value(&value),
+            None => reader.leaf(text),
         }
     }
 
@@ -52,6 +53,7 @@ impl ReadIndex {
 struct ResultReader<'a> {
     index: &'a mut ReadIndex,
     source: &'a ResultSource<'a>,
+    trust: Cow<'a, FieldTrust>,
     /// The path to the value that is being read.
     path: Vec<String>,
     /// Places of this result, by pointer.
@@ -61,9 +63,15 @@ struct ResultReader<'a> {
 impl<'a> ResultReader<'a> {
     fn new(index: &'a mut ReadIndex, source: &'a ResultSource<'a>) -> Self {
         index.steps = index.steps.saturating_add(1);
+        // What a tool makes of a stranger's words is a stranger's, too.
+        let trust = match source.is_tainted || source.values.is_strangers() {
+            true => Cow::Owned(source.trust.of_fields()),
+            false => Cow::Borrowed(source.trust),
+        };
         Self {
             index,
             source,
+            trust,
             path: Vec::new(),
             known: BTreeMap::new(),
         }
@@ -96,9 +104,26 @@ impl<'a> ResultReader<'a> {
     }
 
     fn leaf(&mut self, text: &str) {
-        match self.source.trust.of(&self.path) {
+        match self.trust.of(&self.path) {
             Trust::Trusted => self.trusted(text),
+            Trust::Counterparty => self.counterparty(text),
             Trust::Untrusted => self.text(text),
+        }
+    }
+
+    /// Who wrote, paid or invited: the address counts, and is a stranger's text, too. Names beside it are only
+    /// that.
+    fn counterparty(&mut self, text: &str) {
+        self.text(text);
+        let address = match text.rsplit_once('<') {
+            Some((_, address)) => address.trim_end().strip_suffix('>'),
+            None => Some(text),
+        };
+        let Some(address) = address.filter(|address| !address.contains(char::is_whitespace)) else {
+            return;
+        };
+        for digest in self.trusted_value(address) {
+            self.index.counterparties.insert(digest);
         }
     }
 
@@ -123,33 +148,38 @@ impl<'a> ResultReader<'a> {
             for part in [line, name, value] {
                 self.trusted_value(part);
             }
-            value
-                .split(separators)
-                .for_each(|part| self.trusted_value(part));
+            for part in value.split(separators) {
+                self.trusted_value(part);
+            }
         }
     }
 
-    fn trusted_value(&mut self, text: &str) {
+    /// Enters a value, unless this call or an earlier one passed it on. Returns its digests.
+    fn trusted_value(&mut self, text: &str) -> Vec<u64> {
         let words = words(text);
-        if words.is_empty() {
-            return;
+        let key = &self.index.key;
+        if words.is_empty()
+            || self.source.values.repeats(key, text, &words)
+            || self.index.arguments.repeats(key, text, &words)
+        {
+            return Vec::new();
         }
-        let place = self.place();
-        let ReadIndex { key, trusted, .. } = &mut *self.index;
-        let mut insert = |digest: u64| {
-            if trusted.len() < MAX_TRUSTED {
-                trusted.entry(digest).or_insert(place);
-            }
-        };
-        insert(key.field(&words));
+        let mut digests = vec![key.field(&words)];
         if let Some(compact) = words::compact(&words) {
             // The groups of digits of an account number are not values by themselves.
-            return insert(key.digest(Kind::Compact, [compact.as_str()]));
-        }
-        if words.len() > 1 && words.len() <= MAX_WORDS {
+            digests.push(key.digest(Kind::Compact, [compact.as_str()]));
+        } else if words.len() > 1 && words.len() <= MAX_WORDS {
             let long = words.iter().filter(|w| w.text.chars().count() >= MIN_WORD);
-            long.for_each(|w| insert(key.digest(Kind::Field, [w.text.as_str()])));
+            digests.extend(long.map(|w| key.digest(Kind::Field, [w.text.as_str()])));
         }
+        let place = self.place();
+        let trusted = &mut self.index.trusted;
+        for digest in &digests {
+            if trusted.len() < MAX_TRUSTED {
+                trusted.entry(*digest).or_insert(place);
+            }
+        }
+        digests
     }
 
     /// The number of the place that is being read.

@@ -50,14 +50,19 @@ pub(super) struct TextIndex {
 
 impl Default for TextIndex {
     fn default() -> Self {
-        Self {
-            table: DigestTable::new(MAX_SLOTS),
-            is_full: false,
-        }
+        Self::new(MAX_SLOTS)
     }
 }
 
 impl TextIndex {
+    /// An index of at most this many slots of 8 bytes, a power of two.
+    pub(super) fn new(max_slots: usize) -> Self {
+        Self {
+            table: DigestTable::new(max_slots),
+            is_full: false,
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.table.is_empty() && !self.is_full
     }

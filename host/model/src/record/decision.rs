@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Arrival, FactEntry, KeyedDigest, PayloadRef};
 use crate::{
     canonical::Sha256Digest,
-    decision::{DecisionError, DeterminingPolicy, Outcome, Requirement, ShadowFlip},
+    decision::{DecisionError, DeterminingPolicy, Outcome, Redaction, Requirement, ShadowFlip},
     entity::Uid,
     ids::{ApprovalId, SpanId, StandingId},
     request::{self, Action},
@@ -78,6 +78,10 @@ pub struct DecisionRecord {
     pub parent: Option<SpanId>,
     /// The agent, user or component that acts.
     pub principal: Uid,
+    /// What policy has removed from the arguments: `arguments`, `capture` and the facts are those of the call
+    /// without it. Absent for other actions.
+    #[serde(default, skip_serializing_if = "Redaction::is_empty")]
+    pub redaction: Redaction,
     /// The approvals that would lift the escalation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requirement: Option<Requirement>,

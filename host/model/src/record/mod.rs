@@ -21,7 +21,8 @@ use sha2::{Digest as _, Sha256};
 
 pub use approval::{
     ApprovalAnswered, ApprovalEscalated, ApprovalRequested, ApprovalResolved, EditedArguments,
-    Speaker, WaitingCall,
+    ElicitationAction, ElicitationAnswered, ElicitationMode, ElicitationSummary, Speaker,
+    WaitingCall,
 };
 pub use call::{CallInvalid, OutcomeRecord, Release, Start, Status};
 pub use capture::{Class, PayloadRef};

@@ -102,11 +102,14 @@ impl Suite {
                 wanted: self.is_wanted(tool, call, run),
                 why,
             });
+            let values = index.begin_call(id, &call.args);
             let source = ResultSource {
                 call: SpanId::from_bytes([2; 8]),
                 run: id,
                 tool: &call.function,
                 trust: &tool.trust,
+                values: &values,
+                is_tainted: false,
             };
             index.read_text(&source, &call.content());
             facts.calls += 1;

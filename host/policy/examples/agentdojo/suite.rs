@@ -9,7 +9,7 @@ use std::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tollgate_model::provenance::{
-    ArgumentRoles, FieldTrust, PointerPattern, Role, Trust, proposed_roles, proposed_words,
+    ArgumentRoles, FieldTrust, PointerPattern, Role, Trust, acts, proposed_roles, proposed_words,
 };
 use tollgate_policy::{case::World, pdp::Pdp, policy::PolicyFile};
 
@@ -154,7 +154,7 @@ fn load(tool: &RecordedTool, said: OperatorsTool) -> Result<Tool, String> {
     let mut fields = Vec::new();
     for (pointer, trust) in &said.results {
         let trust = Trust::from_name(trust)
-            .ok_or_else(|| format!("`{trust}` is neither `trusted` nor `untrusted`"))?;
+            .ok_or_else(|| format!("`{trust}` is not `trusted`, `counterparty` or `untrusted`"))?;
         fields.push((pattern(pointer)?, trust));
     }
     let mut given = Vec::new();
@@ -167,12 +167,18 @@ fn load(tool: &RecordedTool, said: OperatorsTool) -> Result<Tool, String> {
         };
         given.push((pattern(pointer)?, role));
     }
+    let labels = said.labels.unwrap_or(proposed);
+    let roles = ArgumentRoles::new(given, proposed_roles(&tool.parameters));
+    let roles = match acts(&labels) {
+        true => roles.or_identifiers(&tool.parameters),
+        false => roles,
+    };
     Ok(Tool {
         mutates: tool.mutates,
-        labels: said.labels.unwrap_or(proposed),
+        labels,
         taints,
         asked_by: said.asked_by.unwrap_or_else(|| proposed_words(&tool.name)),
-        roles: ArgumentRoles::new(given, proposed_roles(&tool.parameters)),
+        roles,
         trust: FieldTrust::new(default, fields),
         schema: tool.parameters.clone(),
     })

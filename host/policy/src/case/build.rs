@@ -90,7 +90,9 @@ impl Case {
     }
 
     fn provenance_facts(&self) -> Result<ProvenanceFacts, String> {
-        const NAMES: [&str; 6] = ["asked", "echoed", "known", "links", "sinks", "values"];
+        const NAMES: [&str; 7] = [
+            "asked", "echoed", "known", "links", "request", "sinks", "values",
+        ];
         let given = self.provenance.as_object().into_iter().flatten();
         for (name, _) in given {
             if !NAMES.contains(&name.as_str()) {
@@ -150,8 +152,11 @@ impl CaseRequest<'_> {
             Action::ReturnResult => self.ask_to_return(pdp),
             Action::HttpRequest => self.ask_for_http(),
             Action::UseSecret => self.ask_for_secret(),
+            Action::ElicitInput => self.ask_for_input(),
             action if action.is_capability() => self.ask_for_capability(),
-            Action::Approve | Action::Reject | Action::ApproveEdited => self.ask_to_answer(None),
+            Action::Approve | Action::Reject | Action::ApproveEdited | Action::AnswerInput => {
+                self.ask_to_answer(None)
+            }
             Action::ApproveStanding => {
                 let terms = self.case.standing.unwrap_or(ONE_CALL);
                 self.ask_to_answer(Some(terms))
@@ -291,6 +296,43 @@ impl CaseRequest<'_> {
         })
     }
 
+    /// To have a person asked by a server.
+    fn ask_for_input(&self) -> Result<RequestParts, String> {
+        let case = self.case;
+        let fields = case.schema.get("properties").and_then(Value::as_object);
+        let fields = fields.into_iter().flat_map(|fields| fields.keys().cloned());
+        let context = ActionContext::Elicitation {
+            guest: self.guest()?,
+            mode: case.mode.clone().unwrap_or_else(|| "form".into()),
+            message: case.message.clone().unwrap_or_default(),
+            fields: fields.collect(),
+            schema: match &case.schema {
+                Value::Null => String::new(),
+                schema => schema.to_string(),
+            },
+            url: case.url.clone().unwrap_or_default(),
+            host: case.host.clone().unwrap_or_default(),
+            size: case.size,
+        };
+        let resource = self.tool()?;
+        Ok(RequestParts {
+            context,
+            entities: self.asking_feature(&resource),
+            resource,
+        })
+    }
+
+    /// The entity of a prompt or of resources in whose call a server asks. The configuration names tools.
+    fn asking_feature(&self, resource: &Uid) -> Vec<Entity> {
+        if !resource.id.contains(':') {
+            return Vec::new();
+        }
+        let labels = self.case.directory_labels.iter();
+        let labels = labels.map(|label| Uid::new(Kind::Label, label));
+        let parents = labels.chain([self.principal.clone()]);
+        vec![Entity::new(resource.clone(), parents)]
+    }
+
     fn ask_for_capability(&self) -> Result<RequestParts, String> {
         let labels = &self.case.directory_labels;
         let resource = self.resource()?;
@@ -324,6 +366,7 @@ impl CaseRequest<'_> {
             escalated_to: case.escalated_to.clone(),
             speaker: case.speaker.as_ref().map(|user| Uid::new(Kind::User, user)),
             standing,
+            makers: case.makers.clone(),
         };
         let approval = self.named_or(Kind::Approval, "apr-0707070707070707")?;
         let entities = vec![Entity::new(approval.clone(), [tool])];

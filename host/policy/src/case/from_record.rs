@@ -50,6 +50,10 @@ impl Case {
             host: None,
             host_labels: labels(facts, |kind| kind == Kind::Host),
             input: Value::Null,
+            message: None,
+            mode: None,
+            schema: Value::Null,
+            url: None,
             local: Some(facts.local),
             method: None,
             on_behalf_of: None,
@@ -68,6 +72,7 @@ impl Case {
             size: 0,
             speaker: None,
             standing: None,
+            makers: BTreeSet::new(),
             tenant: None,
             tool: None,
             via: BTreeSet::new(),
@@ -80,6 +85,8 @@ impl Case {
                     .collect(),
             ),
             needs,
+            redact: (!decided.redaction.is_empty())
+                .then(|| decided.redaction.pointers.iter().cloned().collect()),
             shadow: decided.shadow.clone().map(|shadow| ShadowAnswer {
                 outcome: shadow.outcome,
                 by: shadow.policies,
@@ -146,6 +153,23 @@ impl Case {
                 (self.method, self.port) = (Some(method.clone()), Some(*port));
                 self.path = Some(path.clone());
             }
+            ActionContext::Elicitation {
+                guest,
+                mode,
+                message,
+                fields: _,
+                schema,
+                url,
+                host,
+                size,
+            } => {
+                self.add_guest(guest);
+                (self.mode, self.message) = (Some(mode.clone()), Some(message.clone()));
+                self.schema = serde_json::from_str(schema).unwrap_or_default();
+                self.url = Some(url.clone()).filter(|url| !url.is_empty());
+                self.host = Some(host.clone()).filter(|host| !host.is_empty());
+                self.size = *size;
+            }
             ActionContext::Approver {
                 tool,
                 on_behalf_of,
@@ -154,10 +178,12 @@ impl Case {
                 escalated_to,
                 speaker,
                 standing,
+                makers,
             } => {
                 self.standing = *standing;
                 self.on_behalf_of = name(on_behalf_of);
                 self.speaker = speaker.as_ref().map(|speaker| speaker.id.clone());
+                self.makers.clone_from(makers);
                 (self.tool, self.operator) = (name(tool), name(operator));
                 (self.asks, self.escalated_to) = (roles.clone(), escalated_to.clone());
             }

@@ -15,6 +15,7 @@ mod index;
 mod lint;
 mod load;
 mod provenance;
+mod redaction;
 mod validate;
 
 use std::{
@@ -29,7 +30,7 @@ use cedar_policy_core::{
 };
 use tollgate_model::{
     canonical::Sha256Digest,
-    decision::{Basis, Decision, DecisionError, DeterminingPolicy, ShadowFlip},
+    decision::{Basis, Decision, DecisionError, DeterminingPolicy, Redaction, ShadowFlip},
     entity::{NAMESPACE, Uid},
     history::FactShape,
     request::{Action, Facts, Request},
@@ -80,10 +81,14 @@ struct FixedNames {
     provenance: bool,
     /// Whether calls have history facts.
     history: bool,
+    /// Whether those say apart that the user's request is known.
+    request: bool,
     /// Whether `use_secret` has the method, port and path of its request.
     secret_request: bool,
     /// Whether an approver's context has the user who spoke for the agent.
     speaker: bool,
+    /// Whether an approver's context has the makers of the caller's token.
+    makers: bool,
 }
 
 impl FixedNames {
@@ -96,8 +101,10 @@ impl FixedNames {
             window: schema.contains("WindowFacts"),
             provenance: crate::schema::has_provenance(schema),
             history: crate::schema::has_history(schema),
+            request: declares(schema, "type ProvenanceFacts", "request:"),
             secret_request: declares(schema, "type SecretContext", "port:"),
             speaker: schema.contains("speaker:"),
+            makers: declares(schema, "type ApproverContext", "makers:"),
         }
     }
 }
@@ -177,6 +184,14 @@ impl Pdp {
         &self.warnings
     }
 
+    /// Whether any policy redacts results or arguments.
+    #[must_use]
+    pub fn redacts(&self) -> bool {
+        self.policies
+            .values()
+            .any(|policy| !policy.redact.is_empty())
+    }
+
     /// Whether the configuration has this entity.
     #[must_use]
     pub fn knows(&self, uid: &Uid) -> bool {
@@ -221,7 +236,8 @@ impl Pdp {
         };
         let slice = self.set.slice(&plain.cedar, &entities);
         let enforced = in_force(&slice);
-        let trial = PolicyEvaluation::new(self, &enforced, facts, &entities, &plain);
+        let trial = PolicyEvaluation::new(self, &enforced, facts, &entities, &plain)
+            .with_arguments(self.arguments(request));
         let mut decision = trial.decide();
         // A shadow set is complete: if there is one, it alone is evaluated in shadow, not single policies.
         let flip = match &self.candidate {
@@ -234,11 +250,7 @@ impl Pdp {
             }
             None => None,
         };
-        let (Decision::Allow(basis)
-        | Decision::Deny(basis)
-        | Decision::Escalate(basis, _)
-        | Decision::Error(basis)) = &mut decision;
-        basis.shadow = flip;
+        decision.basis_mut().shadow = flip;
         decision
     }
 
@@ -249,6 +261,7 @@ impl Pdp {
             errors,
             no_policies: self.policies.is_empty(),
             redact: BTreeSet::new(),
+            redacted: Redaction::default(),
             shadow: None,
         }
     }

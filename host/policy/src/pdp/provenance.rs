@@ -22,19 +22,23 @@ impl Pdp {
         facts: &ProvenanceFacts,
     ) -> Result<Vec<(&'static str, Value)>, RequestError> {
         match self.names.provenance {
-            true => attributes(facts).map(Vec::from),
+            true => attributes(facts, self.names.request).map(Vec::from),
             false => Ok(Vec::new()),
         }
     }
 }
 
-/// Both attributes of the context of a call.
-fn attributes(facts: &ProvenanceFacts) -> Result<[(&'static str, Value); 2], RequestError> {
+/// Both attributes of the context of a call. `has_request` is whether the schema has that attribute.
+fn attributes(
+    facts: &ProvenanceFacts,
+    has_request: bool,
+) -> Result<[(&'static str, Value); 2], RequestError> {
     let pointers = |origin| -> Value {
         let pointers = facts.pointers(origin);
         cedar_value::set(pointers.map(|pointer| Literal::String(pointer.into())))
     };
-    let provenance = cedar_value::record([
+    let request = has_request.then(|| ("request", (facts.request || facts.known).into()));
+    let others = [
         ("user", pointers(Origin::User)),
         ("operator", pointers(Origin::Operator)),
         ("trusted", pointers(Origin::Trusted)),
@@ -45,7 +49,8 @@ fn attributes(facts: &ProvenanceFacts) -> Result<[(&'static str, Value); 2], Req
         ("asked", facts.asked.into()),
         ("echoed", facts.echoed.into()),
         ("known", facts.known.into()),
-    ]);
+    ];
+    let provenance = cedar_value::record(others.into_iter().chain(request));
     Ok([
         ("provenance", provenance),
         ("sinks", origins(&facts.sinks)?),

@@ -8,7 +8,7 @@ use rmcp::model::{ErrorData, RequestMetaObject};
 use serde_json::{Map, Value};
 use tollgate::identity::RunKey;
 use tollgate_model::{
-    ids::{RunId, SpanId},
+    ids::{RunId, SpanId, TokenId},
     record::{Arrival, Origin, TraceLink},
 };
 
@@ -28,9 +28,11 @@ const MAX_STATE: usize = 512;
 /// Bytes of `baggage` that must be passed on (W3C Baggage, section 3.3.2).
 const MAX_BAGGAGE: usize = 8192;
 
-/// Where a call belongs.
+/// Where a call belongs, and by which token it comes.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
+    /// The token of the gate by which the caller is known; the one who authenticates sets it.
+    pub(super) token: Option<TokenId>,
     pub(crate) run: RunKey,
     /// Whether the request named no run, so that it belongs to the session's.
     pub(super) is_session: bool,
@@ -98,6 +100,7 @@ pub(crate) fn place(
     let user_request = meta.get(REQUEST_META).and_then(Value::as_str);
     let is_session = context.is_none() && named.is_none();
     Ok(Place {
+        token: None,
         run,
         is_session,
         origin: Origin {

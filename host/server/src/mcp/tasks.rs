@@ -92,6 +92,7 @@ impl End {
                     call: outermost.map_or(row.call, |outermost| outermost.call),
                     edit: None,
                     decision: None,
+                    redacted_arguments: Box::default(),
                     verdict: Verdict::Refused(Refusal::Rejected {
                         approval: id,
                         until: row.expires,

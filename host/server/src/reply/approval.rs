@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use tollgate::enforce;
+use tollgate::{elicitation::ElicitationView, enforce};
 use tollgate_ledger::{ApprovalAnswer, ApprovalRow, EarlierRejection};
 use tollgate_model::{
     decision::Severity,
     entity::Uid,
     ids::{ApprovalId, DecisionId, RunId, SpanId, StandingId},
     life::ApprovalState,
-    record::Speaker,
+    record::{ElicitationMode, ElicitationSummary, Speaker},
     time::Timestamp,
 };
 use utoipa::ToSchema;
@@ -31,7 +31,10 @@ pub struct ApprovalView {
     pub severity: Severity,
     /// The tool.
     pub tool: String,
-    /// A summary of the effect that needs the approval; absent if the call itself needs it.
+    /// What an upstream server asks a person for; absent if it is an approval of a call or an effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elicitation: Option<ElicitationReply>,
+    /// A summary of the effect that needs the approval, or of what a server asks; absent if the call itself needs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capability: Option<String>,
     /// Components through which the call is made, outermost first.
@@ -68,6 +71,9 @@ pub struct ApprovalView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub speaker: Option<Speaker>,
+    /// Users other than its own who made the token by which the call was made.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub makers: BTreeSet<String>,
     /// The run of the call.
     #[schema(value_type = String)]
     pub run: RunId,
@@ -102,6 +108,41 @@ pub struct ApprovalView {
     pub expires: Timestamp,
     /// The number of approvals that this call has requested so far.
     pub round: u32,
+}
+
+/// What an upstream server asks a person for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ElicitationReply {
+    /// The server's name in the configuration.
+    pub upstream: String,
+    /// `form`: the fields are given with the answer. `url`: a page is opened.
+    #[schema(value_type = String)]
+    pub mode: ElicitationMode,
+    /// The page's host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The server's words and fields, or its page, escaped: `message`, `fields` (`name`, `kind`, `title`,
+    /// `description`, `required`, `default`, `options`, `limits`), `url`. Absent once it is resolved, in lists, and for
+    /// readers who may not answer it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub question: Option<ElicitationView>,
+}
+
+impl From<ElicitationSummary> for ElicitationReply {
+    fn from(summary: ElicitationSummary) -> Self {
+        let ElicitationSummary {
+            upstream,
+            mode,
+            host,
+        } = summary;
+        Self {
+            upstream,
+            mode,
+            host,
+            question: None,
+        }
+    }
 }
 
 /// Another call of a question.
@@ -142,7 +183,7 @@ pub struct ApproverView {
 /// An answer to an approval.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AnswerRow {
-    /// `approve` or `reject`.
+    /// `approve` or `reject`; `accept`, `decline` or `cancel` of what an upstream server asks.
     pub answer: String,
     /// When it was given.
     #[schema(value_type = i64)]
@@ -190,7 +231,12 @@ impl From<EarlierRejection> for EarlierRejectionView {
 impl From<&ApprovalAnswer> for AnswerRow {
     fn from(answer: &ApprovalAnswer) -> Self {
         Self {
-            answer: if answer.approve { "approve" } else { "reject" }.to_owned(),
+            answer: match (&answer.elicitation, answer.approve) {
+                (Some(elicitation), _) => elicitation.action.as_str(),
+                (None, true) => "approve",
+                (None, false) => "reject",
+            }
+            .to_owned(),
             at: answer.at,
             by: answer.by.id.clone(),
             channel: answer.channel.clone(),
@@ -215,6 +261,11 @@ impl From<ApprovalRow> for ApprovalView {
             id: row.id,
             state: row.state,
             severity: row.severity,
+            needs: match &row.elicitation {
+                Some(_) => answer_needed(&row.requirement.roles()),
+                None => row.requirement.to_string(),
+            },
+            elicitation: row.elicitation.map(Into::into),
             capability: row.capability,
             via: row.via,
             tool: row.tool,
@@ -232,7 +283,7 @@ impl From<ApprovalRow> for ApprovalView {
             call: row.call,
             labels: BTreeSet::new(),
             policies: lifts.map(|p| named(&p.id)).collect(),
-            needs: row.requirement.to_string(),
+            makers: row.makers,
             approvers: row
                 .approvers
                 .into_iter()
@@ -251,18 +302,31 @@ impl From<ApprovalRow> for ApprovalView {
     }
 }
 
+/// What a question of an upstream server needs, as text.
+fn answer_needed(roles: &BTreeSet<String>) -> String {
+    let roles: Vec<&str> = roles.iter().map(String::as_str).collect();
+    match roles.is_empty() {
+        true => "a person's answer".into(),
+        false => format!("an answer by {}", roles.join(" or ")),
+    }
+}
+
 impl From<enforce::ApprovalView> for ApprovalView {
     fn from(view: enforce::ApprovalView) -> Self {
         let (arguments, labels) = (view.arguments, view.labels);
         let question_digest = view.question_digest;
-        Self {
+        let mut reply = Self {
             arguments,
             labels,
             original_arguments: view.original_arguments,
             others: view.others.into_iter().map(Into::into).collect(),
             question_digest: question_digest.map(|digest| digest.to_string()),
             ..view.row.into()
+        };
+        if let Some(elicitation) = &mut reply.elicitation {
+            elicitation.question = view.question;
         }
+        reply
     }
 }
 

@@ -26,7 +26,7 @@ use utoipa::ToSchema;
 
 pub use approval::{
     AnswerOutcome, AnswerRow, AnsweredCall, ApprovalView, ApproverView, EarlierRejectionView,
-    QuestionCallView,
+    ElicitationReply, QuestionCallView,
 };
 pub use entry::Entry;
 pub use login::{LoginRequestReply, LoginView};
@@ -67,6 +67,10 @@ pub struct CallReply {
     pub content: Vec<Content>,
     /// Whether policy redacted a part of the result.
     pub redacted: bool,
+    /// JSON pointers into the arguments at which policy had something removed before the call was decided and
+    /// executed.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub redacted_arguments: BTreeSet<String>,
     /// The approval that it waits for.
     #[schema(value_type = Option<Object>)]
     pub approval: Option<PendingView>,
@@ -98,6 +102,7 @@ impl CallReply {
             message,
             content,
             redacted,
+            redacted_arguments: view.redacted_arguments,
             approval: view.approval,
             edit: view.edit,
             micros,
@@ -128,6 +133,9 @@ pub struct AuthorizeReply {
     pub decision: Option<DecisionId>,
     /// The canonical arguments that were decided; absent if it is not allowed.
     pub arguments: Option<String>,
+    /// JSON pointers into them at which policy had something removed.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub redacted_arguments: BTreeSet<String>,
     /// Policies that determined the decision, if it is not allowed.
     #[schema(value_type = Vec<Object>)]
     pub policies: Vec<PolicyView>,
@@ -151,6 +159,7 @@ impl AuthorizeReply {
             call: SpanId::from_bytes([0; 8]),
             decision: None,
             arguments: None,
+            redacted_arguments: BTreeSet::new(),
             policies: Vec::new(),
             message: None,
             approval: None,
@@ -162,6 +171,7 @@ impl AuthorizeReply {
                 reply.call = authorized.call;
                 reply.decision = Some(authorized.decision);
                 reply.arguments = Some(authorized.arguments);
+                reply.redacted_arguments = authorized.redacted_arguments;
             }
             Err(answer) => {
                 let view = answer.view();

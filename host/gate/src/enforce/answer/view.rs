@@ -1,5 +1,7 @@
 //! Answers as data: the same for every surface.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use tollgate_model::{
     decision::{Basis, DeterminingPolicy},
@@ -102,6 +104,10 @@ pub struct AnswerView {
     /// What an approver changed of the call before approving it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edit: Option<Edit>,
+    /// JSON pointers into the arguments at which policy had something removed before the call was decided and
+    /// executed.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub redacted_arguments: BTreeSet<String>,
 }
 
 fn policies(basis: &Basis) -> Vec<PolicyView> {
@@ -141,6 +147,7 @@ impl Answer {
             policies: Vec::new(),
             approval: None,
             edit: self.edit.as_deref().cloned(),
+            redacted_arguments: BTreeSet::clone(&self.redacted_arguments),
         };
         match &self.verdict {
             Verdict::Withheld { decision, basis } => {

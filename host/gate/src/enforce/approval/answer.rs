@@ -63,6 +63,9 @@ impl Pep {
             let row = row
                 .filter(|row| is_here(by.ruleset, row))
                 .ok_or(ApprovalError::NotFound(id))?;
+            if row.elicitation.is_some() {
+                return Err(ApprovalError::Question(id));
+            }
             last_state = row.state;
             let seen = by.response.seen;
             if seen.is_some_and(|seen| seen != row.shown_digest().as_str()) {
@@ -81,7 +84,7 @@ impl Pep {
 
     /// Answers all pending calls of the question of an approval at once. The digest that was seen is that of
     /// the question.
-    pub(crate) async fn answer_question(
+    pub(crate) async fn answer_all(
         &self,
         by: Responder<'_>,
         id: ApprovalId,
@@ -189,6 +192,7 @@ impl Pep {
             by: user.clone(),
             channel: response.channel.into(),
             edited: edit.as_ref().map(|edit| edit.arguments.clone()),
+            elicitation: None,
             id: row.id,
             question,
             roles,

@@ -15,6 +15,8 @@ pub(super) struct AskingSide<'a> {
     pub(super) on_behalf_of: &'a Uid,
     /// The user who made the call in the agent's name.
     pub(super) speaker: Option<&'a Uid>,
+    /// Users who made the token by which the call was made.
+    pub(super) makers: &'a BTreeSet<String>,
 }
 
 impl AskingSide<'_> {
@@ -30,7 +32,7 @@ impl AskingSide<'_> {
     }
 
     /// A person on this side who is among the makers of a token: the agent's operator, the user for whom it
-    /// acts, or the user who made the call in its name.
+    /// acts, the user who made the call in its name, or a maker of the token by which the call was made.
     pub(super) fn maker_among(
         &self,
         config: &Config,
@@ -39,8 +41,9 @@ impl AskingSide<'_> {
         let operator = self.operator(config);
         let mut side = [&operator, self.on_behalf_of]
             .into_iter()
-            .chain(self.speaker);
-        let maker = side.find(|user| token_makers.contains(&user.id));
-        maker.map(|user| user.id.clone())
+            .chain(self.speaker)
+            .map(|user| &user.id)
+            .chain(self.makers);
+        side.find(|user| token_makers.contains(*user)).cloned()
     }
 }

@@ -6,7 +6,7 @@ use tollgate_model::{
     life::{ApprovalState, StandingState},
 };
 
-use crate::enforce::Refusal;
+use crate::{elicitation::InputError, enforce::Refusal};
 
 /// Why an answer was not accepted.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -39,7 +39,7 @@ pub enum ApprovalError {
     /// The token of the answer was made by a person on the asking side.
     #[error(
         "your token was made by {maker}, for whose side this call is made, so your approval does not count: \
-         another person must make or confirm a token of {user} first"
+         sign in by other means, or with a token of {user} that another person made"
     )]
     TokenOfAsker {
         /// The approval.
@@ -54,6 +54,33 @@ pub enum ApprovalError {
         "the waiting call is not the one that was shown; look again with `tollgate approvals show {0}`"
     )]
     OtherCall(ApprovalId),
+    /// It asks for input, not for an approval.
+    #[error(
+        "`{0}` asks for input, not for an approval; answer it with `tollgate approvals answer {0}`"
+    )]
+    Question(ApprovalId),
+    /// It asks for an approval, not for input.
+    #[error("`{0}` asks for an approval, not for input; use `tollgate approvals approve {0}`")]
+    NoQuestion(ApprovalId),
+    /// The values do not fit the form.
+    #[error("{0}; look again with `tollgate approvals show`")]
+    Input(InputError),
+    /// The user who would answer makes the calls of the run.
+    #[error(
+        "{user} makes the calls of this run, so an answer of {user} could be its agent's: another person must answer"
+    )]
+    OwnQuestion {
+        /// The user.
+        user: String,
+    },
+    /// The policies ask for a person with another role.
+    #[error("{user} lacks a role that the policies ask for: {needs}")]
+    RoleMissing {
+        /// The user.
+        user: String,
+        /// What they ask for.
+        needs: String,
+    },
     /// The answer cannot be given for the calls like this one as well. Nothing was answered.
     #[error("no standing approval was made, and nothing was answered: {0}")]
     NotStanding(String),

@@ -6,6 +6,7 @@
 mod answer;
 mod asking_side;
 mod edit;
+mod elicitation;
 mod error;
 mod pending_call;
 mod question;
@@ -25,6 +26,7 @@ use tollgate_model::{
     request::PriorApproval,
 };
 
+pub use elicitation::{ElicitationResponse, GivenInput};
 pub use error::ApprovalError;
 pub use pending_call::PendingCall;
 pub(crate) use responder::Responder;

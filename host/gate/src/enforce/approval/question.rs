@@ -30,6 +30,9 @@ impl Pep {
         let row = row
             .filter(|row| is_here(ruleset, row))
             .ok_or(ApprovalError::NotFound(id))?;
+        if row.elicitation.is_some() {
+            return Err(ApprovalError::Question(id));
+        }
         let now = self.now();
         let pending = reader.pending_of_run(row.run)?.into_iter();
         let same = pending.filter(|other| other.question == row.question && other.expires > now);
@@ -50,6 +53,7 @@ impl Pep {
         let joined = pending.into_iter().find(|row| {
             row.expires > now
                 && row.capability.is_none()
+                && row.elicitation.is_none()
                 && row.edited.is_none()
                 && row.requirement == *requirement
         });

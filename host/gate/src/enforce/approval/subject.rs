@@ -24,8 +24,8 @@ pub(super) struct Subject<'a> {
     standing: Option<StandingTerms>,
 }
 
-/// Of what was not escalated to other roles.
-static NO_ROLES: BTreeSet<String> = BTreeSet::new();
+/// No roles, or no users.
+static NONE: BTreeSet<String> = BTreeSet::new();
 
 impl<'a> Subject<'a> {
     /// The call or the effect that waits for an approval.
@@ -37,6 +37,7 @@ impl<'a> Subject<'a> {
                 principal: &row.principal,
                 on_behalf_of: &row.on_behalf_of,
                 speaker: row.speaker.as_ref().map(|speaker| &speaker.by),
+                makers: &row.makers,
             },
             roles: row.requirement.roles(),
             escalated_to: &row.escalated_to,
@@ -54,9 +55,10 @@ impl<'a> Subject<'a> {
                 principal: &granted.principal,
                 on_behalf_of: &granted.on_behalf_of,
                 speaker: None,
+                makers: &NONE,
             },
             roles: granted.requirement.roles(),
-            escalated_to: &NO_ROLES,
+            escalated_to: &NONE,
             standing: None,
         }
     }
@@ -72,6 +74,7 @@ impl<'a> Subject<'a> {
                 principal: &cx.principal,
                 on_behalf_of: &cx.on_behalf_of,
                 speaker: cx.speaker.as_ref().map(|speaker| &speaker.by),
+                makers: &cx.makers,
             },
             roles: requirement.roles(),
             ..Self::standing(row)
@@ -107,11 +110,15 @@ impl<'a> Subject<'a> {
                 escalated_to: self.escalated_to.clone(),
                 speaker: self.side.speaker.cloned(),
                 standing: self.standing,
+                makers: self.side.makers.clone(),
             },
         };
-        // Roles of an earlier configuration stay known.
+        // Roles and users of an earlier configuration stay known.
         let roles = self.roles.iter().chain(self.escalated_to);
         let roles = roles.map(|role| Entity::new(Uid::new(Kind::Role, role), []));
+        let gone = |user: &&String| !ruleset.config.users.contains_key(*user);
+        let makers = self.side.makers.iter().filter(gone);
+        let makers = makers.map(|user| Entity::new(Uid::new(Kind::User, user), []));
         // For who may answer, a prompt or a resource is a tool: in the same component, with the same labels.
         let other = ruleset.others.get(self.tool);
         let other = other.map(|other| Entity {
@@ -119,7 +126,11 @@ impl<'a> Subject<'a> {
             ..other.entity(&Value::Null)
         });
         let approval = Entity::new(resource, [tool]);
-        let entities = other.into_iter().chain([approval]).chain(roles);
+        let entities = other
+            .into_iter()
+            .chain([approval])
+            .chain(roles)
+            .chain(makers);
         (request, entities.collect())
     }
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde::Serialize;
+use serde_json::Value;
 use tollgate_ledger::{ApprovalRow, Batch};
 use tollgate_model::{
     canonical::Sha256Digest,
@@ -19,6 +20,7 @@ use tollgate_model::{
 
 use super::{ApprovalError, is_here, question::question_digest, subject::Subject};
 use crate::{
+    elicitation::{Elicitation, ElicitationView},
     enforce::{Pep, Refusal, Ruleset},
     text::printable,
 };
@@ -34,6 +36,8 @@ pub struct ApprovalView {
     pub arguments: Option<String>,
     /// The arguments of the agent's own call, if an approver has changed them; likewise escaped.
     pub original_arguments: Option<String>,
+    /// The question of an upstream server; absent where the arguments are.
+    pub question: Option<ElicitationView>,
     /// The other calls of the run that wait for the same reason: they can be answered with it.
     pub others: Vec<QuestionCall>,
     /// Digest of the question with all its calls, by which it is answered as a whole.
@@ -59,7 +63,12 @@ impl Pep {
         if !is_here(ruleset, row) {
             return false;
         }
-        let (request, entities) = Subject::waiting(row).request(ruleset, user, Action::Approve);
+        let action = match row.elicitation {
+            Some(_) if *user == row.principal => return false,
+            Some(_) => Action::AnswerInput,
+            None => Action::Approve,
+        };
+        let (request, entities) = Subject::waiting(row).request(ruleset, user, action);
         let decision = self.judge(ruleset, request, entities).decision;
         matches!(decision, Decision::Allow(_))
     }
@@ -73,10 +82,11 @@ impl Pep {
         row: ApprovalRow,
     ) -> Result<ApprovalView, ApprovalError> {
         let (arguments, original_arguments) = self.shown_arguments(ruleset, user, &row).await?;
-        let calls = match row.state {
-            ApprovalState::Pending => self.question(ruleset, row.id)?,
+        let calls = match (row.state, &row.elicitation) {
+            (ApprovalState::Pending, None) => self.question(ruleset, row.id)?,
             _ => Vec::new(),
         };
+        let question = self.shown_question(&row, arguments.is_some())?;
         let question_digest = (calls.len() > 1).then(|| question_digest(&calls));
         let mut others = Vec::new();
         for other in calls.into_iter().filter(|other| other.id != row.id) {
@@ -103,11 +113,28 @@ impl Pep {
             row,
             arguments,
             original_arguments,
+            question,
             others,
             question_digest,
             reasons,
             labels,
         })
+    }
+
+    /// What an upstream server asks, for a person who may answer.
+    fn shown_question(
+        &self,
+        row: &ApprovalRow,
+        may_answer: bool,
+    ) -> Result<Option<ElicitationView>, ApprovalError> {
+        if row.elicitation.is_none() || !may_answer {
+            return Ok(None);
+        }
+        let params = serde_json::from_str::<Value>(&self.sealed_arguments(row)?);
+        let elicitation = params
+            .ok()
+            .and_then(|params| Elicitation::parse(&params).ok());
+        Ok(elicitation.map(|elicitation| elicitation.view()))
     }
 
     /// The arguments that will be executed, and the agent's own if they differ, for a person who may answer.

@@ -141,11 +141,11 @@ impl Attempt<'_> {
         let (cx, source) = (&*self.cx, &self.call.tool().source);
         let now = evaluation.facts.now;
         let span = self.pep.span_id();
-        let used =
-            approval.filter(|row| standing.is_none() && row.state == ApprovalState::Approved);
+        let is = |state: ApprovalState| approval.filter(|row| row.state == state);
+        let used = is(ApprovalState::Approved).filter(|_| standing.is_none());
         let used_id = used.map(|row| row.id);
         let mut batch = Batch::default();
-        if let (Some(row), None) = (approval, used) {
+        if let Some(row) = is(ApprovalState::Pending) {
             batch
                 .records
                 .push(self.pep.record(cx, now, row.superseded()));
@@ -212,24 +212,22 @@ impl Attempt<'_> {
         })
     }
 
-    /// Records an escalation, and requests an approval. `previous` is an approval of the same call that is
-    /// no longer enough.
+    /// Records an escalation, and requests an approval that meets `requirement`. `previous` is an approval of the same
+    /// call that is no longer enough.
     pub(super) async fn record_request(
         &self,
         evaluation: Evaluation,
+        requirement: Requirement,
         previous: Option<&ApprovalRow>,
     ) -> Result<Refusal, AttemptError> {
+        let now = evaluation.facts.now;
         let previous = previous.filter(|row| {
             matches!(row.state, ApprovalState::Pending | ApprovalState::Approved)
-                && row.expires > self.pep.now()
+                && row.expires > now
         });
-        let Decision::Escalate(basis, requirement) = &evaluation.decision else {
-            return self.record_denial(evaluation, None).await;
-        };
-        let basis = Box::new(basis.clone());
-        let requirement = Box::new(requirement.clone());
+        let basis = Box::new(evaluation.decision.basis().clone());
+        let requirement = Box::new(requirement);
         self.ensure_not_in_flight()?;
-        let now = evaluation.facts.now;
         let approval = self.pep.ids.approval();
         let mut batch = Batch::default();
         if let Some(row) = previous {
@@ -240,9 +238,7 @@ impl Attempt<'_> {
         }
         let mut call =
             self.batch_with_decision(batch, &evaluation, |draft| draft.approval(Some(approval)))?;
-        let expires = now.plus(
-            u64::try_from(self.cx.ruleset.config.approval_expires.as_micros()).unwrap_or(u64::MAX),
-        );
+        let expires = now.after(self.cx.ruleset.config.approval_expires);
         let round = previous.map_or(1, |row| row.round + 1);
         let question = match previous {
             Some(row) => Some(row.question).filter(|question| *question != row.id),
@@ -286,7 +282,7 @@ impl Attempt<'_> {
         now: Timestamp,
         terms: ApprovalTerms<'_>,
     ) -> Result<(Event, Payload), Refusal> {
-        let (cx, call) = (&*self.cx, self.call);
+        let (cx, call) = (&*self.cx, &self.call);
         let payload = self
             .pep
             .seal(&cx.ruleset, now, &call.canonical(), "arguments")?;
@@ -296,8 +292,10 @@ impl Attempt<'_> {
             capability: None,
             component: call.tool().source.digest,
             declared: self.declared()?,
+            elicitation: None,
             expires: terms.expires,
             id: terms.id,
+            makers: cx.makers.clone(),
             on_behalf_of: cx.on_behalf_of.clone(),
             payload: payload.digest,
             principal: cx.principal.clone(),

@@ -1,5 +1,6 @@
 //! Calls that are counted: facts compared with a list of all calls, limits under many callers, restarts.
 
+mod examples;
 mod limits;
 mod oracle;
 
@@ -117,7 +118,7 @@ async fn call(
     arguments: &Value,
 ) -> Result<AuthorizedCall, Answer> {
     let request = CallRequest {
-        tool: format!("desk__{tool}"),
+        tool: tool.to_owned(),
         arguments: arguments.to_string(),
     };
     let (run, options) = (RunKey::Named(run.into()), CallOptions::default());

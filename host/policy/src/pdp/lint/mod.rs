@@ -1,5 +1,6 @@
 //! Policies that make no difference: those that nothing that is loaded can satisfy, and those that another
-//! one covers. And rules that do not hold where a history fact is unknown.
+//! one covers. And redactions that no call can satisfy, and rules that do not hold where a history fact is
+//! unknown.
 //!
 //! To find the first kind, each policy is evaluated for every principal, action and resource of the
 //! configuration, with an unknown context. A configuration does not name files, hosts, runs and the like:
@@ -7,6 +8,7 @@
 
 mod covered;
 mod dead;
+mod redaction;
 mod unknown_fact;
 
 use std::{
@@ -75,6 +77,7 @@ impl Pdp {
         let coverage = Coverage::new(self);
         let mut diagnostics = self.unknown_facts();
         for policy in &self.set.ordered {
+            diagnostics.extend(space.useless_pointers(policy));
             match space.satisfiability(policy, &space.entities) {
                 Satisfiability::Satisfiable(scope) => {
                     diagnostics.extend(space.covered(&coverage, policy, &scope))

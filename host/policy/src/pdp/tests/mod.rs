@@ -8,6 +8,7 @@ mod generators;
 mod history;
 mod load;
 mod properties;
+mod redact;
 mod request_errors;
 
 use serde_json::{Value, json};

@@ -120,6 +120,7 @@ fn an_unknown_role_of_an_approver_is_an_error() {
             escalated_to: BTreeSet::new(),
             speaker: None,
             standing: None,
+            makers: BTreeSet::new(),
         },
         principal: uid(Kind::User, "carol"),
         resource: uid(Kind::Approval, "apr"),

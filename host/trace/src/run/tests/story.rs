@@ -1,5 +1,7 @@
 //! Records of a run, made one by one.
 
+use tollgate_model::decision::Redaction;
+
 use super::*;
 
 /// Records of a run, each a millisecond after the one before.
@@ -88,6 +90,7 @@ impl Story {
             outcome,
             parent: None,
             principal: Uid::new(Kind::Agent, "support"),
+            redaction: Redaction::default(),
             requirement: None,
             resource,
             resumption: false,
@@ -161,7 +164,9 @@ impl Story {
             arguments: digest(tool),
             call,
             declared: None,
+            elicitation: None,
             speaker: None,
+            makers: BTreeSet::new(),
             capability: None,
             component: Sha256Digest::of(b"crm.wasm"),
             expires: Timestamp(1_795_249_900_000_000),
@@ -189,6 +194,7 @@ impl Story {
             approve,
             by: Uid::new(Kind::User, "dana"),
             channel: "cli".into(),
+            elicitation: None,
             id,
             roles: BTreeSet::new(),
             token_makers: BTreeSet::new(),

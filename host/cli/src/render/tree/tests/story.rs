@@ -1,5 +1,7 @@
 //! Records of a run, made one by one.
 
+use tollgate_model::decision::Redaction;
+
 use super::*;
 
 pub(super) const AGENT: &str = "Tollgate::Agent::\"support\"";
@@ -110,6 +112,7 @@ impl Story {
             decide_micros: 70,
             on_behalf_of: None,
             outcome,
+            redaction: Redaction::default(),
             requirement: None,
             resource,
             resumption: false,
@@ -305,7 +308,9 @@ impl Story {
             Event::ApprovalRequested(Box::new(ApprovalRequested {
                 question: None,
                 declared: None,
+                elicitation: None,
                 speaker: None,
+                makers: BTreeSet::new(),
                 capability: None,
                 waiting: Vec::new(),
                 via: Vec::new(),
@@ -345,6 +350,7 @@ impl Story {
                 approve,
                 by: Uid::new(Kind::User, "bob"),
                 channel: "cli".into(),
+                elicitation: None,
                 id,
                 roles: set(&["finance"]),
                 token_makers: BTreeSet::new(),

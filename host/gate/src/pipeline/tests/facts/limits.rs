@@ -51,7 +51,7 @@ const CALLERS: usize = 64;
 /// Sixty-four callers in so many runs, which have begun, call at once. Returns the amounts that were admitted.
 async fn crowd(gate: &Gate, runs: usize, amount: fn(i64) -> i64) -> Vec<i64> {
     for n in 0..runs {
-        assert!(may(gate, &format!("run{n}"), "login", &json!({})).await);
+        assert!(may(gate, &format!("run{n}"), "desk__login", &json!({})).await);
     }
     let start = Arc::new(Barrier::new(CALLERS));
     let callers: Vec<_> = (0..CALLERS)
@@ -60,7 +60,7 @@ async fn crowd(gate: &Gate, runs: usize, amount: fn(i64) -> i64) -> Vec<i64> {
             let (run, amount) = (format!("run{}", n % runs), amount(n.try_into().unwrap()));
             tokio::spawn(async move {
                 start.wait().await;
-                let admitted = may(&gate, &run, "pay", &pay(amount)).await;
+                let admitted = may(&gate, &run, "desk__pay", &pay(amount)).await;
                 admitted.then_some(amount)
             })
         })
@@ -115,7 +115,7 @@ unless { context.facts has spent && context.facts.spent <= 100 };
     // Another seven would not fit.
     assert!((94..=100).contains(&spent), "{spent}");
     assert!(
-        !may(&gate, "more", "pay", &json!({ "customer": "c1" })).await,
+        !may(&gate, "more", "desk__pay", &json!({ "customer": "c1" })).await,
         "not a number"
     );
     gate.close().await;
@@ -126,18 +126,18 @@ async fn a_call_leaves_the_window_on_the_microsecond() {
     let desk = Desk::new(LIMIT.0, LIMIT.1);
     let gate = desk.open().await;
     for n in 0..10 {
-        assert!(may(&gate, "r", "pay", &pay(n)).await);
+        assert!(may(&gate, "r", "desk__pay", &pay(n)).await);
         desk.pass(1);
     }
-    assert!(!may(&gate, "r", "pay", &pay(0)).await);
+    assert!(!may(&gate, "r", "desk__pay", &pay(0)).await);
     // The first was ten microseconds ago.
     desk.pass(24 * HOUR - 11);
-    assert!(!may(&gate, "r", "pay", &pay(0)).await);
+    assert!(!may(&gate, "r", "desk__pay", &pay(0)).await);
     desk.pass(1);
-    assert!(may(&gate, "r", "pay", &pay(0)).await);
-    assert!(!may(&gate, "r", "pay", &pay(0)).await);
+    assert!(may(&gate, "r", "desk__pay", &pay(0)).await);
+    assert!(!may(&gate, "r", "desk__pay", &pay(0)).await);
     desk.pass(1);
-    assert!(may(&gate, "r", "pay", &pay(0)).await);
+    assert!(may(&gate, "r", "desk__pay", &pay(0)).await);
     gate.close().await;
 }
 
@@ -146,14 +146,14 @@ async fn a_limit_holds_over_a_restart_and_a_rebuild() {
     let desk = Desk::new(LIMIT.0, LIMIT.1);
     let gate = desk.open().await;
     for n in 0..9 {
-        assert!(may(&gate, "r", "pay", &pay(n)).await);
+        assert!(may(&gate, "r", "desk__pay", &pay(n)).await);
     }
     gate.close().await;
     let gate = desk.open().await;
-    assert!(may(&gate, "r", "pay", &pay(0)).await);
-    assert!(!may(&gate, "s", "pay", &pay(0)).await);
+    assert!(may(&gate, "r", "desk__pay", &pay(0)).await);
+    assert!(!may(&gate, "s", "desk__pay", &pay(0)).await);
     gate.ledger().rebuild().await.unwrap();
-    assert!(!may(&gate, "s", "pay", &pay(0)).await);
+    assert!(!may(&gate, "s", "desk__pay", &pay(0)).await);
     gate.ledger().reader().verify(None, |_| {}).unwrap();
     gate.close().await;
 }
@@ -173,17 +173,21 @@ forbid (principal, action == Tollgate::Action::"desk__pay", resource) when { con
     );
     let gate = desk.open().await;
     for _ in 0..20 {
-        assert!(!may(&gate, "r", "pay", &json!({ "deny": true })).await);
+        assert!(!may(&gate, "r", "desk__pay", &json!({ "deny": true })).await);
     }
     let alice = gate.user("alice").unwrap();
     gate.halt(&alice, HaltScope::Tool, "desk__pay", "stop")
         .await
         .unwrap();
-    assert!(call(&gate, "alice", "r", "pay", &pay(0)).await.is_err());
+    assert!(
+        call(&gate, "alice", "r", "desk__pay", &pay(0))
+            .await
+            .is_err()
+    );
     gate.resume(&alice, HaltScope::Tool, "desk__pay")
         .await
         .unwrap();
-    assert!(may(&gate, "r", "pay", &pay(0)).await);
+    assert!(may(&gate, "r", "desk__pay", &pay(0)).await);
     assert_eq!(latest(&gate).1.history["pays"], FactValue::Long(0));
     gate.close().await;
 }
@@ -214,27 +218,29 @@ forbid (principal, action == Tollgate::Action::"desk__pay", resource) when { con
     let desk = Desk::new(facts, policies);
     let gate = desk.open().await;
     let asked = json!({ "customer": "c1", "ask": true });
-    let Err(answer) = call(&gate, "alice", "r", "pay", &asked).await else {
+    let Err(answer) = call(&gate, "alice", "r", "desk__pay", &asked).await else {
         panic!("it asks");
     };
     let Verdict::Refused(Refusal::Pending { approval, .. }) = answer.verdict else {
         panic!("{answer:?}");
     };
     // It has not started, so it does not count: another may start meanwhile.
-    assert!(may(&gate, "r", "pay", &pay(1)).await);
+    assert!(may(&gate, "r", "desk__pay", &pay(1)).await);
     let (bob, response) = (
         gate.user("bob").unwrap(),
         ApprovalResponse::new(Vote::Approve, "cli"),
     );
     gate.answer(&bob, approval, response).await.unwrap();
-    let started = call(&gate, "alice", "r", "pay", &asked).await.unwrap();
+    let started = call(&gate, "alice", "r", "desk__pay", &asked)
+        .await
+        .unwrap();
     let (decision, facts) = latest(&gate);
     assert_eq!(decision.outcome, Outcome::Allow);
     let seen = ["pays", "approved", "decided"].map(|name| facts.history[name]);
     // Its own first decision is not among them.
     assert_eq!(seen, [1, 0, 1].map(FactValue::Long));
     finish(&gate, "alice", &started, false, "done").await;
-    assert!(!may(&gate, "r", "pay", &pay(2)).await);
+    assert!(!may(&gate, "r", "desk__pay", &pay(2)).await);
     let facts = latest(&gate).1.history;
     let seen = ["pays", "approved", "decided"].map(|name| facts[name]);
     assert_eq!(seen, [2, 1, 2].map(FactValue::Long));
@@ -262,7 +268,7 @@ async fn replaying_uses_the_facts_as_they_were() {
     let desk = Desk::new(LIMIT.0, LIMIT.1);
     let gate = desk.open().await;
     for n in 0..14 {
-        may(&gate, "r", "pay", &pay(n)).await;
+        may(&gate, "r", "desk__pay", &pay(n)).await;
     }
     desk.pass(48 * HOUR);
     let same = replay(&gate, LIMIT.1);
@@ -281,8 +287,10 @@ async fn replaying_uses_the_facts_as_they_were() {
 async fn a_fact_of_a_run_ends_with_it() {
     let desk = Desk::new("\n[facts.calls]\nby = [\"run\"]\n", "");
     let gate = desk.open().await;
-    let first = call(&gate, "alice", "r", "pay", &pay(1)).await.unwrap();
-    assert!(may(&gate, "r", "pay", &pay(2)).await);
+    let first = call(&gate, "alice", "r", "desk__pay", &pay(1))
+        .await
+        .unwrap();
+    assert!(may(&gate, "r", "desk__pay", &pay(2)).await);
     assert_eq!(latest(&gate).1.history["calls"], FactValue::Long(1));
     let id = run_of(&gate, "r").unwrap();
     let row = gate.ledger().reader().run(&id.to_string()).unwrap();
@@ -297,7 +305,7 @@ async fn a_fact_of_a_run_ends_with_it() {
     gate.report_outcome(&for_user("alice"), &CallRef::Call(first.call), outcome)
         .await
         .unwrap();
-    assert!(may(&gate, "s", "pay", &pay(1)).await);
+    assert!(may(&gate, "s", "desk__pay", &pay(1)).await);
     assert_eq!(latest(&gate).1.history["calls"], FactValue::Long(0));
     gate.ledger().reader().verify(None, |_| {}).unwrap();
     gate.close().await;
@@ -321,9 +329,9 @@ by = ["run"]
     let desk = Desk::new(facts, "");
     let gate = desk.open().await;
     let arguments = json!({ "customer": "customer-4711", "amount": 123_456 });
-    assert!(may(&gate, "r", "pay", &arguments).await);
+    assert!(may(&gate, "r", "desk__pay", &arguments).await);
     let decision = serde_json::to_string(&latest(&gate).0).unwrap();
-    assert!(may(&gate, "r", "send", &json!({ "to": ["mallory"] })).await);
+    assert!(may(&gate, "r", "desk__send", &json!({ "to": ["mallory"] })).await);
     let sent = serde_json::to_string(&latest(&gate).0).unwrap();
     assert!(decision.contains("\"history\"") && sent.contains("\"history\""));
     for value in ["customer-4711", "123456", "mallory"] {

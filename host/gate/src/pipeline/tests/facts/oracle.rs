@@ -384,7 +384,8 @@ async fn play(steps: Vec<Step>) {
                     decided: at,
                     ended: None,
                 };
-                let authorized = call(&gate, user, &run, tool, &arguments).await;
+                let name = format!("desk__{tool}");
+                let authorized = call(&gate, user, &run, &name, &arguments).await;
                 let oracle = Oracle {
                     made: &made,
                     own: &own,
