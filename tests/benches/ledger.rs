@@ -273,6 +273,7 @@ fn decision(call: SpanId, text: &str) -> DecisionRecord {
         outcome: Outcome::Allow,
         parent: None,
         principal: agent(),
+        provenance: None,
         requirement: None,
         resource: Uid::new(Kind::Tool, TOOL),
         resumption: false,

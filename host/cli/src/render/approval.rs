@@ -3,7 +3,10 @@
 use tollgate_model::{decision::Severity, life::ApprovalState, time::Timestamp};
 
 use crate::{
-    render::table::{Cell, table},
+    render::{
+        decision::values,
+        table::{Cell, table},
+    },
     reply::{AnswerRow, ApprovalView},
     style::{Tone, line, paint, wrap},
     units::{duration, moment},
@@ -118,6 +121,9 @@ pub(crate) fn whole(view: &ApprovalView, columns: usize) -> String {
     text.push_str(&what_will_happen(view));
     text.push_str(&heading("What stopped it"));
     text.push_str(&what_stopped_it(view, columns));
+    if let Some(provenance) = &view.provenance {
+        text.push_str(&values(&provenance.sentences(), columns));
+    }
     text.push_str(&format!(
         "\n  {} {}\n",
         paint("digest", Tone::Weak),

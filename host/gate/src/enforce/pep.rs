@@ -95,6 +95,17 @@ impl Draft {
         self
     }
 
+    /// Adds where the call's values came from.
+    pub(crate) fn provenance(mut self, cx: &CallContext, call: &ToolCall, facts: &Facts) -> Self {
+        let results = |tool: &str| {
+            let tool = cx.ruleset.callable(tool)?;
+            Some(&tool.provenance.result_names)
+        };
+        let own = &call.tool().provenance.argument_names;
+        self.0.provenance = facts.provenance.summary(own, results).map(Box::new);
+        self
+    }
+
     /// Marks it as secondary: another decision in the same batch determines the call.
     pub(crate) fn secondary(mut self) -> Self {
         self.0.is_secondary = true;
@@ -331,6 +342,7 @@ impl Pep {
             outcome: decision.outcome(),
             parent: None,
             principal: request.principal.clone(),
+            provenance: None,
             requirement,
             resource: request.resource.clone(),
             resumption: false,

@@ -16,7 +16,9 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use super::{CallOptions, Pep, Refusal, Ruleset, memory::RunScope, reads::ReadScope};
+use super::{
+    CallOptions, Pep, Refusal, Ruleset, UserRequest, memory::RunScope, reads::ReadScope,
+};
 use crate::{
     config::AgentMemory,
     identity::{Caller, Identity, RunKey},
@@ -324,9 +326,10 @@ impl Pep {
         let values = agent.map_or(&[][..], |agent| &agent.values);
         let has_read = !self.run_state(run, None)?.labels.is_empty();
         self.reads.enter(&self.ids, run, scope, values, has_read);
-        if let Some(request) = &options.user_request
-            && agent.is_some_and(|agent| agent.request_from.contains(&request.channel))
-        {
+        let is_trusted = |request: &&UserRequest| {
+            agent.is_some_and(|agent| agent.request_from.contains(&request.channel))
+        };
+        for request in options.user_requests.iter().filter(is_trusted) {
             self.reads.read_request(run, &request.text);
         }
         Ok(())

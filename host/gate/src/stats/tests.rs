@@ -55,6 +55,7 @@ fn decided(call: u8, arguments: &str, outcome: Outcome) -> Event {
         outcome,
         parent: None,
         principal: Uid::new(Kind::Agent, "support"),
+        provenance: None,
         requirement: None,
         resource: Uid::new(Kind::Tool, "look"),
         resumption: false,

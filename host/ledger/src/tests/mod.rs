@@ -170,6 +170,7 @@ impl Script {
             outcome,
             parent: None,
             principal: agent(),
+            provenance: None,
             requirement: None,
             resource: Uid::new(Kind::Tool, "tickets__read"),
             resumption: false,

@@ -2,15 +2,26 @@
 
 use serde_json::Value;
 
-use super::{PointerPattern, Role};
+use super::{Authority, PointerPattern, Role};
 use crate::canonical::escape_segment;
 
 /// The most levels of a schema that are read.
 const MAX_DEPTH: usize = 6;
 
+/// The role of some of a tool's arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleRule {
+    /// Which arguments.
+    pub pattern: PointerPattern,
+    /// Their role; `None` if they have none, whatever is proposed.
+    pub role: Option<Role>,
+    /// Who says it.
+    pub by: Authority,
+}
+
 /// The roles of a tool's arguments, by pointer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ArgumentRoles(Vec<(PointerPattern, Option<Role>)>);
+pub struct ArgumentRoles(Vec<RoleRule>);
 
 impl ArgumentRoles {
     /// The roles that the operator gives, before those that are proposed. `None` takes a proposal away.
@@ -19,10 +30,19 @@ impl ArgumentRoles {
         given: Vec<(PointerPattern, Option<Role>)>,
         proposed: Vec<(PointerPattern, Role)>,
     ) -> Self {
-        let mut roles = given;
+        let given = given.into_iter().map(|(pattern, role)| RoleRule {
+            pattern,
+            role,
+            by: Authority::Operator,
+        });
+        let mut roles: Vec<RoleRule> = given.collect();
         for (pattern, role) in proposed {
-            if !roles.iter().any(|(known, _)| *known == pattern) {
-                roles.push((pattern, Some(role)));
+            if !roles.iter().any(|known| known.pattern == pattern) {
+                roles.push(RoleRule {
+                    pattern,
+                    role: Some(role),
+                    by: Authority::Definition,
+                });
             }
         }
         Self(roles)
@@ -30,24 +50,28 @@ impl ArgumentRoles {
 
     /// The role of an argument: of the pattern that covers it most exactly.
     pub(super) fn of<S: AsRef<str>>(&self, path: &[S]) -> Option<Role> {
-        let ranked = self.0.iter().filter_map(|(pattern, role)| {
-            let rank = pattern.covers(path)?;
-            Some((rank, *role))
-        });
         // Of equally exact ones the first: what the operator gives.
         let mut best: Option<((usize, usize), Option<Role>)> = None;
-        for (rank, role) in ranked {
-            if best.is_none_or(|(better, _)| rank > better) {
-                best = Some((rank, role));
+        for rule in &self.0 {
+            if let Some(rank) = rule.pattern.covers(path)
+                && best.is_none_or(|(better, _)| rank > better)
+            {
+                best = Some((rank, rule.role));
             }
         }
         best.and_then(|(_, role)| role)
     }
 
+    /// What is said about arguments.
+    #[must_use]
+    pub fn rules(&self) -> &[RoleRule] {
+        &self.0
+    }
+
     /// The pointers with their roles.
     pub fn iter(&self) -> impl Iterator<Item = (&PointerPattern, Role)> {
         let all = self.0.iter();
-        all.filter_map(|(pattern, role)| Some((pattern, (*role)?)))
+        all.filter_map(|rule| Some((&rule.pattern, rule.role?)))
     }
 }
 
@@ -268,7 +292,7 @@ const TEXTS: &[&str] = &[
     "comment",
 ];
 
-fn by_name(name: &str) -> Option<Role> {
+pub(super) fn by_name(name: &str) -> Option<Role> {
     let words = super::asked::name_words(name);
     if words
         .last()

@@ -16,6 +16,8 @@ const MAX_LINKS: usize = 64;
 const MAX_SOURCES: usize = 8;
 /// The most bytes of a value that are looked up; a longer one is untrusted.
 const MAX_TEXT: usize = 64 * 1024;
+/// The most bytes of all values of a call that are looked up.
+const MAX_BYTES: usize = 1 << 20;
 /// The most levels of arguments.
 const MAX_DEPTH: usize = 64;
 
@@ -88,6 +90,7 @@ impl CallArguments<'_> {
             roles: self.roles,
             path: Vec::new(),
             count: 0,
+            bytes: 0,
             facts: ProvenanceFacts {
                 asked: request.is_some_and(|request| is_asked(&index.key, request, self.asked_by)),
                 known: index.is_complete(self.run),
@@ -104,6 +107,7 @@ struct Survey<'a> {
     roles: &'a ArgumentRoles,
     path: Vec<String>,
     count: usize,
+    bytes: usize,
     facts: ProvenanceFacts,
 }
 
@@ -144,7 +148,8 @@ impl Survey<'_> {
 
     fn leaf(&mut self, text: &str) {
         self.count += 1;
-        if self.count > MAX_VALUES {
+        self.bytes = self.bytes.saturating_add(text.len());
+        if self.count > MAX_VALUES || self.bytes > MAX_BYTES {
             return self.give_up();
         }
         let role = self.roles.of(&self.path);

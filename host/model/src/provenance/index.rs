@@ -122,10 +122,11 @@ impl ReadIndex {
         }
     }
 
-    /// Adds a value of the operator's configuration. `*@example.com` stands for every value that ends so.
+    /// Adds a value of the operator's configuration. `*@example.com` stands for every value that ends so, after
+    /// letters, digits and `. _ + -`.
     pub fn read_operator(&mut self, value: &str) {
         match value.strip_prefix('*') {
-            Some(ending) if ending.len() > 1 => self.endings.push(ending.to_lowercase()),
+            Some(ending) if ending.len() > 1 => self.endings.push(words::lower(ending)),
             _ => {
                 self.operator.insert(self.key.field(&words(value)));
             }
@@ -264,12 +265,13 @@ impl ReadIndex {
         }
         let joined = words::joined(words);
         let digest = self.key.digest(Kind::Field, [joined.as_str()]);
-        self.operator.contains(&digest)
-            || (words.len() == 1
-                && self
-                    .endings
-                    .iter()
-                    .any(|end| joined.ends_with(end.as_str())))
+        // What stands before the ending must not be a host or a path of its own.
+        let is_name = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '+' | '-');
+        let ends = |ending: &String| {
+            let name = joined.strip_suffix(ending.as_str());
+            name.is_some_and(|name| !name.is_empty() && name.chars().all(is_name))
+        };
+        self.operator.contains(&digest) || (words.len() == 1 && self.endings.iter().any(ends))
     }
 
     fn trusted_place(&self, words: &[Word]) -> Option<u32> {

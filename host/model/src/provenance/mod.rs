@@ -16,11 +16,14 @@ mod fields;
 mod form;
 mod index;
 mod key;
+mod marks;
+mod names;
 mod parts;
 mod reading;
 mod request;
 mod skeleton;
 mod structure;
+mod summary;
 mod table;
 mod texts;
 mod words;
@@ -28,13 +31,16 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use arguments::{ArgumentRoles, proposed_roles};
+pub use arguments::{ArgumentRoles, RoleRule, proposed_roles};
 pub use asked::proposed_words;
 pub use facts::{CallArguments, ProvenanceFacts, ValueOrigin};
-pub use fields::{FieldTrust, PatternError, PointerPattern, Trust};
+pub use fields::{Authority, FieldTrust, PatternError, PointerPattern, Trust, TrustRule};
 pub use index::{Place, ReadIndex, ResultSource, Source};
 pub use key::IndexKey;
+pub use marks::{MARK, TrustProposal, marked_trust, proposed_trust};
+pub use names::DeclaredNames;
 pub use structure::structured;
+pub use summary::{MAX_RECORDED, ProvenanceSummary};
 
 /// Where a value comes from, the safest first.
 #[derive(

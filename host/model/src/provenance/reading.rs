@@ -28,6 +28,8 @@ const MIN_WORD: usize = 4;
 const MAX_TRUSTED_TEXT: usize = 64 * 1024;
 /// The most lines of a trusted text whose parts are values.
 const MAX_LINES: usize = 4096;
+/// The most bytes of a result that are read. What follows may be any value.
+const MAX_RESULT: usize = 16 << 20;
 /// The most bytes of a text that is read as fields though all of them are untrusted.
 const MAX_UNTRUSTED_FIELDS: usize = 64 * 1024;
 
@@ -56,6 +58,8 @@ struct ResultReader<'a> {
     path: Vec<String>,
     /// Places of this result, by pointer.
     known: BTreeMap<String, u32>,
+    /// Bytes that may still be read.
+    left: usize,
 }
 
 impl<'a> ResultReader<'a> {
@@ -66,6 +70,7 @@ impl<'a> ResultReader<'a> {
             source,
             path: Vec::new(),
             known: BTreeMap::new(),
+            left: MAX_RESULT,
         }
     }
 
@@ -77,7 +82,7 @@ impl<'a> ResultReader<'a> {
             Value::Object(members) => {
                 for (name, member) in members {
                     self.path.push(name.clone());
-                    self.leaf(name);
+                    self.name(name);
                     self.value(member);
                     self.path.pop();
                 }
@@ -95,8 +100,21 @@ impl<'a> ResultReader<'a> {
         }
     }
 
+    fn name(&mut self, text: &str) {
+        self.read(text, self.source.trust.of(&self.path));
+    }
+
     fn leaf(&mut self, text: &str) {
-        match self.source.trust.of(&self.path) {
+        self.read(text, self.source.trust.of_text(&self.path));
+    }
+
+    fn read(&mut self, text: &str, trust: Trust) {
+        let Some(left) = self.left.checked_sub(text.len()) else {
+            self.left = 0;
+            return self.index.texts.mark_full();
+        };
+        self.left = left;
+        match trust {
             Trust::Trusted => self.trusted(text),
             Trust::Untrusted => self.text(text),
         }

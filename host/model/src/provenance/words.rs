@@ -27,10 +27,27 @@ pub(super) struct Word {
 
 /// The words of a text, in their order.
 pub(super) fn words(text: &str) -> Vec<Word> {
-    let lower = text.to_lowercase();
+    let lower = lower(text);
     let mut out: Vec<Word> = Vec::new();
     for chunk in lower.split_whitespace() {
         push_chunk(chunk, &mut out);
+    }
+    out
+}
+
+/// The text in lower case. A character that only looks like a capital letter, such as the Kelvin sign, stays: its
+/// capital is another one.
+pub(super) fn lower(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        let is_capital = c.to_lowercase().flat_map(char::to_uppercase).eq([c]);
+        match is_capital {
+            true => out.extend(c.to_lowercase()),
+            false => out.push(c),
+        }
     }
     out
 }

@@ -15,6 +15,7 @@ use tollgate_model::{
     entity::{Entity, Kind, Uid},
     ids::{ApprovalId, DecisionId},
     life::{ApprovalEvent, ApprovalState},
+    provenance::ProvenanceSummary,
     record::{AdminAction, AdministrativeAct, ApprovalAnswered, Event, Record},
     request::{Action, ActionContext, PriorApproval, Request},
     time::Timestamp,
@@ -179,6 +180,8 @@ pub struct ApprovalView {
     pub reasons: Vec<String>,
     /// Labels of the run.
     pub labels: BTreeSet<String>,
+    /// Where the values of the call come from; absent where nothing of it is known.
+    pub provenance: Option<Box<ProvenanceSummary>>,
 }
 
 fn request(
@@ -372,11 +375,13 @@ impl Pep {
             .run_state(row.run, None)?
             .map(|state| state.labels)
             .unwrap_or_default();
+        let decision = self.ledger.reader().requesting_decision(&row)?;
         Ok(ApprovalView {
             row,
             arguments,
             reasons,
             labels,
+            provenance: decision.and_then(|decision| decision.provenance),
         })
     }
 

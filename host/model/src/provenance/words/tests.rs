@@ -61,3 +61,19 @@ fn hosts_are_those_of_urls() {
     assert_eq!(host("user@example.com"), Some("example.com"));
     assert_eq!(host("plain"), None);
 }
+
+/// Every character that is not ASCII stays another one, whatever its lower case is.
+#[test]
+fn no_other_character_becomes_ascii() {
+    for c in (128..=u32::from(char::MAX)).filter_map(char::from_u32) {
+        let found = texts(&format!("x{c}y"));
+        let is_plain = |text: &String| text.bytes().all(|b| b.is_ascii_alphanumeric());
+        let joined = found.len() == 1 && found.iter().all(is_plain);
+        assert!(!joined, "U+{:04X} became {found:?}", u32::from(c));
+    }
+    // The signs for kelvin, ångström and ohm have letters as lower case.
+    for (sign, letter) in [("\u{212a}", "k"), ("\u{212b}", "å"), ("\u{2126}", "ω"), ("İ", "i")] {
+        assert_ne!(texts(sign), texts(letter));
+    }
+    assert_eq!(texts("ÄÖÜ ΣΑ ЖЯ"), texts("äöü σα жя"));
+}

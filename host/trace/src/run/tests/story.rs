@@ -87,6 +87,7 @@ impl Story {
             outcome,
             parent: None,
             principal: Uid::new(Kind::Agent, "support"),
+            provenance: None,
             requirement: None,
             resource,
             resumption: false,

@@ -109,6 +109,7 @@ impl Story {
             decide_micros: 70,
             on_behalf_of: None,
             outcome,
+            provenance: None,
             requirement: None,
             resource,
             resumption: false,
