@@ -30,6 +30,8 @@ const MAX_TRUSTED_TEXT: usize = 64 * 1024;
 const MAX_LINES: usize = 4096;
 /// The most bytes of a result that are read. What follows may be any value.
 const MAX_RESULT: usize = 16 << 20;
+/// How often the bytes of a text count that is not all ASCII: what its characters look like takes time.
+const FOLDED_WEIGHT: usize = 4;
 /// The most bytes of a text that is read as fields though all of them are untrusted.
 const MAX_UNTRUSTED_FIELDS: usize = 64 * 1024;
 
@@ -109,7 +111,8 @@ impl<'a> ResultReader<'a> {
     }
 
     fn read(&mut self, text: &str, trust: Trust) {
-        let Some(left) = self.left.checked_sub(text.len()) else {
+        let weight = if text.is_ascii() { 1 } else { FOLDED_WEIGHT };
+        let Some(left) = self.left.checked_sub(text.len().saturating_mul(weight)) else {
             self.left = 0;
             return self.index.texts.mark_full();
         };

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{DeclaredNames, Origin, Place, ProvenanceFacts, Role, Source, ValueOrigin};
+use super::{DeclaredNames, Origin, Place, ProvenanceFacts, Source, ValueOrigin};
 use crate::text::printable;
 
 /// The most values that a record has: those with a role, and the least safe, come first.

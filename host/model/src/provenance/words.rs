@@ -16,6 +16,9 @@ const TRAILING: [char; 6] = ['.', ',', ';', ':', '!', '?'];
 /// Words after which a short value is one on its own, such as `id 13`.
 const NAMING: [&str; 7] = ["id", "ids", "no", "nr", "num", "number", "#"];
 
+/// The longest number, date or time, in bytes.
+const MAX_FORM: usize = 64;
+
 /// A word of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Word {
@@ -52,36 +55,37 @@ pub(super) fn lower(text: &str) -> String {
     out
 }
 
+/// A chunk may have thousands of separators: its parts wait in a list, and only short ones are numbers or dates.
 fn push_chunk(chunk: &str, out: &mut Vec<Word>) {
-    let (bare, quoted) = unquoted(chunk);
-    if bare.is_empty() {
-        if chunk == "#" {
-            push("#", false, out);
+    let mut left = vec![chunk];
+    while let Some(chunk) = left.pop() {
+        let (bare, quoted) = unquoted(chunk);
+        if bare.is_empty() {
+            if chunk == "#" {
+                push("#", false, out);
+            }
+            continue;
         }
-        return;
-    }
-    let (bare, hash) = match bare.strip_prefix('#') {
-        Some(rest) if !rest.is_empty() => (rest, true),
-        _ => (bare, false),
-    };
-    let marked = quoted || hash;
-    if let Some(number) = form::number(bare) {
-        return push(&number, marked, out);
-    }
-    if let Some((date, time)) = moment(bare) {
-        push(date, marked, out);
-        return push_chunk(time, out);
-    }
-    if let Some(time) = form::time(bare) {
-        return push(&time, marked, out);
-    }
-    match separator(bare) {
-        Some((at, length)) => {
+        let (bare, hash) = match bare.strip_prefix('#') {
+            Some(rest) if !rest.is_empty() => (rest, true),
+            _ => (bare, false),
+        };
+        let marked = quoted || hash;
+        let short = Some(bare).filter(|bare| bare.len() <= MAX_FORM);
+        if let Some(number) = short.and_then(form::number) {
+            push(&number, marked, out);
+        } else if let Some((date, time)) = short.and_then(moment) {
+            push(date, marked, out);
+            left.push(time);
+        } else if let Some(time) = short.and_then(form::time) {
+            push(&time, marked, out);
+        } else if let Some((at, length)) = separator(bare) {
             let (before, after) = bare.split_at(at);
-            push_chunk(before, out);
-            push_chunk(after.get(length..).unwrap_or_default(), out);
+            left.push(after.get(length..).unwrap_or_default());
+            left.push(before);
+        } else {
+            push(plain_url(bare), marked, out);
         }
-        None => push(plain_url(bare), marked, out),
     }
 }
 

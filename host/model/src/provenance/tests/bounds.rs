@@ -128,18 +128,18 @@ fn a_huge_result_is_bounded_and_nothing_is_the_models_after_it() {
 #[test]
 fn pathological_texts_take_little_time_and_space() {
     let texts = [
-        "a".repeat(MIB),
-        "\"".repeat(MIB),
-        ",".repeat(MIB),
-        "#id ".repeat(MIB / 4),
-        "[".repeat(MIB),
-        "- ".repeat(MIB / 2),
-        "a: ".repeat(MIB / 3),
-        "|".repeat(MIB),
-        "|a|\n|-|\n".to_owned() + &"|a\\|".repeat(MIB / 4),
-        "\u{301}".repeat(MIB / 2),
-        "\u{fdfa}".repeat(MIB / 8),
-        "\u{202e}x".repeat(MIB / 4),
+        "a".repeat(MIB / 2),
+        "\"".repeat(MIB / 2),
+        ",".repeat(MIB / 2),
+        "#id ".repeat(MIB / 8),
+        "[".repeat(MIB / 2),
+        "- ".repeat(MIB / 4),
+        "a: ".repeat(MIB / 6),
+        "|".repeat(MIB / 2),
+        "|a|\n|-|\n".to_owned() + &"|a\\|".repeat(MIB / 8),
+        "\u{301}".repeat(MIB / 8),
+        "\u{fdfa}".repeat(MIB / 64),
+        "\u{202e}x".repeat(MIB / 16),
     ];
     for text in texts {
         let start: String = text.chars().take(12).collect();
