@@ -75,13 +75,37 @@ impl ArgumentRoles {
     }
 }
 
-/// The roles that a tool's input schema suggests, by the formats and the names of its properties.
+/// The roles that a tool's input schema suggests, by the formats and the names of its properties. If it suggests
+/// none, the required texts and numbers are identifiers, unless they describe or count something: a call without any
+/// target would look as if nothing of it came from strangers.
 #[must_use]
 pub fn proposed_roles(schema: &Value) -> Vec<(PointerPattern, Role)> {
     let mut found = Vec::new();
     let mut path = Vec::new();
     properties(schema, &mut path, &mut found);
+    if found.is_empty() {
+        targets(schema, &mut found);
+    }
     found
+}
+
+fn targets(schema: &Value, found: &mut Vec<(PointerPattern, Role)>) {
+    let required = schema.get("required").and_then(Value::as_array);
+    let properties = schema.get("properties").and_then(Value::as_object);
+    for (name, property) in properties.into_iter().flatten() {
+        let mut required = required.into_iter().flatten();
+        let words = super::asked::name_words(name);
+        let describes = |word: &String| {
+            TEXTS.contains(&word.as_str()) || DESCRIPTIONS.contains(&word.as_str())
+        };
+        if required.any(|required| required == name)
+            && may_hold_text(property, 0)
+            && !words.iter().any(describes)
+            && let Ok(pattern) = PointerPattern::parse(&format!("/{}", escape_segment(name)))
+        {
+            found.push((pattern, Role::Identifier));
+        }
+    }
 }
 
 fn properties(schema: &Value, path: &mut Vec<String>, found: &mut Vec<(PointerPattern, Role)>) {
@@ -121,6 +145,16 @@ fn branches(schema: &Value) -> impl Iterator<Item = &Value> {
         .filter_map(|name| schema.get(name).and_then(Value::as_array))
         .flatten()
 }
+
+/// Words of names of what only describes, counts or limits something.
+const DESCRIPTIONS: &[&str] = &[
+    "date", "day", "time", "start", "starts", "end", "ends", "since", "until", "month", "year", "duration",
+    "timeout", "amount", "price", "cost", "quantity", "count", "total", "limit", "max", "min", "page", "size",
+    "offset", "length", "depth", "query", "q", "search", "keyword", "keywords", "term", "terms", "filter", "language",
+    "lang", "locale", "format", "unit", "currency", "reason", "priority", "severity", "mode", "state", "status",
+    "kind", "type", "category", "sort", "content", "data", "value", "values", "question", "prompt", "input", "json",
+    "expression", "seconds", "milliseconds", "ms", "x", "y", "a", "b", "city", "country", "location",
+];
 
 fn by_format(schema: &Value, depth: usize) -> Option<Role> {
     if depth > MAX_DEPTH {

@@ -1,6 +1,8 @@
 //! Whether the user's request asks for a tool.
 
-use super::{IndexKey, request::RequestIndex, words::words};
+use std::{collections::HashSet, sync::OnceLock};
+
+use super::{IndexKey, request::RequestIndex, skeleton::folded, words::words};
 
 /// Words for acts, with the words that ask for each of them.
 const ACTS: &[(&[&str], &[&str])] = &[
@@ -70,6 +72,8 @@ const ACTS: &[(&[&str], &[&str])] = &[
             "reimburse",
             "wire",
             "give",
+            "paid",
+            "sent",
         ],
     ),
     (
@@ -79,7 +83,7 @@ const ACTS: &[(&[&str], &[&str])] = &[
         &[
             "send", "email", "e-mail", "mail", "message", "reply", "respond", "answer", "forward",
             "notify", "invite", "write", "tell", "inform", "contact", "ask", "pay", "transfer",
-            "refund", "share", "post",
+            "refund", "share", "post", "sent", "paid",
         ],
     ),
     (
@@ -101,6 +105,14 @@ const ACTS: &[(&[&str], &[&str])] = &[
         ],
     ),
     (
+        &["run", "execute", "exec", "launch", "invoke", "start", "restart", "install"],
+        &["run", "execute", "launch", "invoke", "start", "restart", "install", "apply"],
+    ),
+    (
+        &["grant", "assign", "allow", "enable", "approve", "permit"],
+        &["grant", "assign", "allow", "enable", "approve", "permit", "give", "add", "let"],
+    ),
+    (
         &["reserve", "book", "order", "buy", "purchase"],
         &[
             "reserve",
@@ -114,6 +126,14 @@ const ACTS: &[(&[&str], &[&str])] = &[
             "make",
         ],
     ),
+];
+
+/// Words of the lists below that are seldom verbs.
+const NOUNS: [&str; 7] = ["new", "end", "clear", "order", "correct", "rent", "plan"];
+/// Words after which a verb is an order.
+const LEADS: [&str; 20] = [
+    "please", "kindly", "must", "should", "shall", "to", "and", "then", "now", "also", "always", "first", "next",
+    "just", "immediately", "not", "you", "can", "will", "or",
 ];
 
 /// The words of a tool's or argument's name: `deleteFile` and `delete_file` have two.
@@ -145,24 +165,111 @@ pub fn proposed_words(tool: &str) -> Vec<String> {
     asking.iter().map(|word| (*word).to_owned()).collect()
 }
 
-/// Whether a request has one of these words or phrases, in any of their forms (`deleted`, `deleting`).
+/// Endings of the forms of a word, after its last `e` if it has one.
+const ENDINGS: [&str; 13] = [
+    "", "e", "s", "es", "d", "ed", "ing", "ion", "ation", "ment", "al", "er", "ies",
+];
+
+/// The forms of a word in which it may be used: `deletes`, `deleted`, `deleting`, `deletion`; `planned`.
+fn forms(word: &str) -> impl Iterator<Item = String> {
+    let (stem, is_short) = match word.strip_suffix('e') {
+        Some(stem) if stem.len() > 2 => (stem, true),
+        _ => (word, false),
+    };
+    let last = stem.chars().next_back().filter(|c| c.is_ascii_alphabetic());
+    let doubled = last.map(|last| format!("{stem}{last}"));
+    let without_y = stem.strip_suffix('y').map(str::to_owned);
+    let stems = [
+        (Some(stem.to_owned()), &ENDINGS[..]),
+        (doubled, &["ed", "ing", "ation", "er"]),
+        (without_y, &["ied", "ies"]),
+    ];
+    let forms = stems.into_iter().flat_map(|(stem, endings)| {
+        let stem = stem.unwrap_or_default();
+        let with = move |ending: &&str| (!stem.is_empty()).then(|| format!("{stem}{ending}"));
+        endings.iter().filter_map(with)
+    });
+    let all: Vec<String> = forms.collect();
+    // `giv` is no form of `give`.
+    let bare = is_short.then(|| stem.to_owned());
+    all.into_iter().filter(move |form| Some(form) != bare.as_ref())
+}
+
+/// Whether a request has one of these words or phrases, in any of their forms.
 pub(super) fn is_asked(key: &IndexKey, request: &RequestIndex, asked_by: &[String]) -> bool {
     asked_by.iter().any(|phrase| {
         let words = words(phrase);
         match words.as_slice() {
             [] => false,
-            [word] => request.has_stem(key, stem(&word.text)),
+            [word] => forms(&word.text).any(|form| request.has_word(key, &form)),
             several => request.has(key, several),
         }
     })
 }
 
-/// A word without the ending that its other forms change.
-fn stem(word: &str) -> &str {
-    match word.strip_suffix('e') {
-        Some(stem) if stem.len() > 3 => stem,
-        _ => word,
+/// The parts of a text that ask for an act, as a stranger would who wants it done: each sentence with a word for an
+/// act, together with its neighbours.
+pub(super) fn urging_parts(text: &str) -> Vec<&str> {
+    let mut sentences: Vec<(usize, usize, bool)> = Vec::new();
+    let mut begin = 0;
+    for end in sentence_ends(text) {
+        let sentence = text.get(begin..end).unwrap_or_default();
+        match sentences.last_mut() {
+            Some((_, last, _)) if sentence.trim().is_empty() => *last = end,
+            _ => sentences.push((begin, end, orders(sentence))),
+        }
+        begin = end;
     }
+    let mut parts = Vec::new();
+    for (at, (begin, end, _)) in sentences.iter().enumerate().filter(|(_, (_, _, orders))| *orders) {
+        let before = at.checked_sub(1).and_then(|at| sentences.get(at));
+        let begin = before.map_or(*begin, |(begin, _, _)| *begin);
+        let end = sentences.get(at + 1).map_or(*end, |(_, end, _)| *end);
+        parts.extend(text.get(begin..end));
+    }
+    parts
+}
+
+/// Where the sentences and lines of a text end.
+fn sentence_ends(text: &str) -> impl Iterator<Item = usize> {
+    let mut characters = text.char_indices().peekable();
+    let inner = std::iter::from_fn(move || {
+        loop {
+            let (at, c) = characters.next()?;
+            let next = characters.peek().map(|(_, next)| *next);
+            let ends = c == '\n'
+                || (matches!(c, '.' | '!' | '?' | ';')
+                    && next.is_some_and(char::is_whitespace));
+            if ends {
+                return Some(at + c.len_utf8());
+            }
+        }
+    });
+    inner.chain([text.len()])
+}
+
+/// Whether a text orders an act: a verb for one begins a clause, or follows a word such as `please`.
+pub(super) fn orders(text: &str) -> bool {
+    static VERBS: OnceLock<HashSet<Vec<u8>>> = OnceLock::new();
+    let verbs = VERBS.get_or_init(|| {
+        let acts = ACTS.iter().flat_map(|(names, asking)| names.iter().chain(*asking));
+        let words = acts.filter(|word| !word.contains(' ') && !NOUNS.contains(word));
+        words.map(|word| folded(word)).collect()
+    });
+    let leads: [Vec<u8>; LEADS.len()] = LEADS.map(folded);
+    let mut begins = true;
+    for chunk in text.split_inclusive(char::is_whitespace) {
+        let word = folded(chunk);
+        if !word.is_empty() {
+            if begins && verbs.contains(&word) {
+                return true;
+            }
+            begins = leads.contains(&word);
+        }
+        let bare = chunk.trim_end();
+        begins |= bare.ends_with(|c: char| !c.is_alphanumeric()) || chunk.ends_with('\n');
+    }
+    false
 }
 
 #[cfg(test)]

@@ -28,7 +28,8 @@ const MAX_DEPTH: usize = 64;
 pub struct ProvenanceFacts {
     /// Whether the user's request has a word that asks for the tool. False if no words are configured.
     pub asked: bool,
-    /// Whether a text of strangers names the trusted value of an argument with a role, too.
+    /// Whether a text of strangers names the trusted value of an argument with a role, too; or asks for an act right
+    /// beside it, and the user's request does not ask for the tool.
     pub echoed: bool,
     /// Whether the user's request and every result of the scope were seen, and every value looked up.
     pub known: bool,
@@ -38,6 +39,9 @@ pub struct ProvenanceFacts {
     /// The least safe origin of each argument with a role.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub sinks: BTreeSet<Origin>,
+    /// Whether strangers, where they ask for an act, name the trusted value of an argument with a role that the user
+    /// did not name.
+    pub urged: bool,
     /// Each value, by its pointer in the arguments.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub values: BTreeMap<String, ValueOrigin>,
@@ -168,6 +172,10 @@ impl Survey<'_> {
         if role.is_some() {
             let names = |source: &Source| source.origin == Origin::Untrusted;
             self.facts.echoed |= origin < Origin::Model && sources.iter().any(names);
+            if origin == Origin::Trusted {
+                self.facts.urged |= self.index.is_urged(text);
+                self.facts.echoed |= !self.facts.asked && self.index.is_beside(text);
+            }
             self.facts.sinks.insert(origin);
         }
         sources.retain(|source| source.place.is_some() || source.origin != Origin::Model);
@@ -205,18 +213,41 @@ fn pointer(path: &[String]) -> String {
     pointer
 }
 
-/// The links in a text: what begins with a scheme or with `www.`.
+/// Last parts of names of hosts that are links without a path. Any other one is a link with a path or a port.
+const DOMAINS: [&str; 18] = [
+    "com", "net", "org", "info", "biz", "io", "app", "dev", "xyz", "site", "online", "shop", "top", "club",
+    "live", "link", "page", "cloud",
+];
+
+/// The links in a text: what begins with a scheme or with `www.`, and names of hosts.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     let ends = |c: char| {
-        c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '`' | ')' | ']' | '}' | '|')
+        c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '`' | '(' | ')' | '[' | ']' | '{' | '}' | '|' | ',')
     };
     text.split(ends).filter_map(|word| {
         let lower = word.to_ascii_lowercase();
         let begins = ["https://", "http://", "ftp://", "www."];
-        let at = begins.iter().filter_map(|begin| lower.find(begin)).min()?;
+        let marked = begins.iter().filter_map(|begin| lower.find(begin)).min();
+        let at = marked.or_else(|| is_host(&lower).then_some(0))?;
         let link = word
             .get(at..)?
             .trim_end_matches(['.', ',', ';', ':', '!', '?']);
         (link.len() > 4).then_some(link)
     })
+}
+
+/// Whether a word is the name of a host, such as `example.com` or `example.org:8080/a`.
+fn is_host(word: &str) -> bool {
+    let word = word.trim_end_matches(['.', ',', ';', ':', '!', '?']);
+    let end = word.find(['/', ':', '?', '#']).unwrap_or(word.len());
+    let (host, rest) = word.split_at(end);
+    let labels: Vec<&str> = host.split('.').collect();
+    let is_label = |label: &&str| {
+        !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    let Some(last) = labels.last().filter(|_| labels.len() > 1 && labels.iter().all(is_label)) else {
+        return false;
+    };
+    let is_domain = last.len() > 1 && last.bytes().all(|b| b.is_ascii_alphabetic());
+    is_domain && (rest.len() > 1 || DOMAINS.contains(last))
 }

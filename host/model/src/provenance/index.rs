@@ -19,6 +19,11 @@ const MAX_REQUESTS: usize = 64;
 /// The most bytes that requests take; the oldest go first.
 const MAX_REQUEST_BYTES: usize = 6 << 20;
 
+/// The most slots for what strangers write: 16 MiB, for about four million bytes of text.
+const MAX_TEXT_SLOTS: usize = 1 << 21;
+/// The most for what they ask for: 4 MiB.
+const MAX_URGING_SLOTS: usize = 1 << 19;
+
 /// Where something was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
@@ -68,6 +73,10 @@ pub struct ReadIndex {
     endings: Vec<String>,
     pub(super) trusted: HashMap<u64, u32>,
     pub(super) texts: TextIndex,
+    /// What strangers wrote around words for acts.
+    pub(super) urging: TextIndex,
+    /// Trusted values of objects in which strangers ask for an act.
+    pub(super) beside: HashSet<u64>,
     pub(super) places: Vec<Place>,
     pub(super) steps: u32,
     /// Whether something was read that is not in the index.
@@ -100,7 +109,9 @@ impl ReadIndex {
             operator: HashSet::new(),
             endings: Vec::new(),
             trusted: HashMap::new(),
-            texts: TextIndex::default(),
+            texts: TextIndex::new(MAX_TEXT_SLOTS),
+            urging: TextIndex::new(MAX_URGING_SLOTS),
+            beside: HashSet::new(),
             places: Vec::new(),
             steps: 0,
             has_gap: false,
@@ -158,7 +169,8 @@ impl ReadIndex {
         let places = self.places.iter();
         let texts: usize = places.map(|p| p.pointer.len() + p.tool.len()).sum();
         self.texts.bytes()
-            + (self.trusted.capacity() + self.operator.capacity()) * ENTRY
+            + self.urging.bytes()
+            + (self.trusted.capacity() + self.operator.capacity() + self.beside.capacity()) * ENTRY
             + self.places.capacity() * size_of::<Place>()
             + texts
             + self.request_bytes()
@@ -184,6 +196,28 @@ impl ReadIndex {
 
     fn place(&self, place: u32) -> Option<Place> {
         self.places.get(usize::try_from(place).ok()?).cloned()
+    }
+
+    /// Whether strangers name a value, or a part of it, where they ask for an act. They do if it is not known.
+    pub(super) fn is_urged(&self, value: &str) -> bool {
+        let is_named = |value: &str| {
+            let found = self.urging.find(&self.key, value);
+            matches!(found, Some(Containment::Whole(_) | Containment::Field(_)))
+        };
+        self.urging.is_full() || is_named(value) || parts(value).iter().flatten().any(|part| is_named(part))
+    }
+
+    /// Whether strangers ask for an act in an object that has a trusted value, or a part of it.
+    pub(super) fn is_beside(&self, value: &str) -> bool {
+        let is_there = |value: &str| {
+            let words = words(value);
+            let compact = words::compact(&words);
+            let compact = compact.map(|compact| self.key.digest(Kind::Compact, [compact.as_str()]));
+            self.beside.contains(&self.key.field(&words))
+                || compact.is_some_and(|digest| self.beside.contains(&digest))
+        };
+        !self.beside.is_empty()
+            && (is_there(value) || parts(value).iter().flatten().any(|part| is_there(part)))
     }
 
     /// The origin of a value; `None` for a value without a letter or a digit.

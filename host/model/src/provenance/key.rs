@@ -94,8 +94,6 @@ pub(super) enum Kind {
     Compact,
     /// A date of the user's request.
     Date,
-    /// The beginning of a word.
-    Stem,
     /// A value that is a whole field.
     Field,
     /// A word or two of a text that strangers can write, folded.

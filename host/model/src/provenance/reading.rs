@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     Place, ReadIndex, ResultSource, Trust,
+    asked::{orders, urging_parts},
     key::Kind,
     structure::structured,
     words::{self, words},
@@ -42,7 +43,9 @@ impl ReadIndex {
         let is_plain = text.len() > MAX_UNTRUSTED_FIELDS && source.trust.is_untrusted();
         match (!is_plain).then(|| structured(text)).flatten() {
             Some(value) => self.read_value(source, &value),
-            None => ResultReader::new(self, source).leaf(text),
+            None => {
+                ResultReader::new(self, source).leaf(text);
+            }
         }
     }
 
@@ -76,57 +79,110 @@ impl<'a> ResultReader<'a> {
         }
     }
 
-    fn value(&mut self, value: &Value) {
+    /// Reads a value. Whether strangers order an act in it.
+    fn value(&mut self, value: &Value) -> bool {
         if self.path.len() > MAX_DEPTH {
             return self.text(&value.to_string());
         }
         match value {
             Value::Object(members) => {
+                let mut orders = false;
                 for (name, member) in members {
                     self.path.push(name.clone());
-                    self.name(name);
-                    self.value(member);
+                    orders |= self.name(name);
+                    orders |= self.value(member);
                     self.path.pop();
                 }
+                if orders {
+                    self.mark_beside(members);
+                }
+                orders
             }
             Value::Array(items) => {
+                let mut orders = false;
                 for item in items {
                     self.path.push("*".to_owned());
-                    self.value(item);
+                    orders |= self.value(item);
                     self.path.pop();
                 }
+                orders
             }
             Value::String(text) => self.leaf(text),
             Value::Number(number) => self.leaf(&number.to_string()),
-            Value::Bool(_) | Value::Null => {}
+            Value::Bool(_) | Value::Null => false,
         }
     }
 
-    fn name(&mut self, text: &str) {
-        self.read(text, self.source.trust.of(&self.path));
+    /// Notes the trusted values of an object in which strangers order an act: its own, and those of its lists.
+    fn mark_beside(&mut self, members: &Map<String, Value>) {
+        for (name, member) in members {
+            self.path.push(name.clone());
+            match member {
+                Value::Array(items) => {
+                    self.path.push("*".to_owned());
+                    items.iter().for_each(|item| self.mark_leaf(item));
+                    self.path.pop();
+                }
+                member => self.mark_leaf(member),
+            }
+            self.path.pop();
+        }
     }
 
-    fn leaf(&mut self, text: &str) {
-        self.read(text, self.source.trust.of_text(&self.path));
+    fn mark_leaf(&mut self, leaf: &Value) {
+        let text = match leaf {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            Value::Bool(_) | Value::Null | Value::Array(_) | Value::Object(_) => return,
+        };
+        if text.len() > MAX_TRUSTED_TEXT
+            || self.source.trust.of_text(&self.path) == Trust::Untrusted
+            || self.index.beside.len() >= MAX_TRUSTED
+        {
+            return;
+        }
+        for digest in self.digests(&text) {
+            self.index.beside.insert(digest);
+        }
     }
 
-    fn read(&mut self, text: &str, trust: Trust) {
+    fn name(&mut self, text: &str) -> bool {
+        self.read(text, self.source.trust.of(&self.path))
+    }
+
+    fn leaf(&mut self, text: &str) -> bool {
+        self.read(text, self.source.trust.of_text(&self.path))
+    }
+
+    /// Reads a text. Whether strangers order an act in it.
+    fn read(&mut self, text: &str, trust: Trust) -> bool {
         let weight = if text.is_ascii() { 1 } else { FOLDED_WEIGHT };
         let Some(left) = self.left.checked_sub(text.len().saturating_mul(weight)) else {
             self.left = 0;
-            return self.index.texts.mark_full();
+            self.index.urging.mark_full();
+            self.index.texts.mark_full();
+            return true;
         };
         self.left = left;
         match trust {
-            Trust::Trusted => self.trusted(text),
+            Trust::Trusted => {
+                self.trusted(text);
+                false
+            }
             Trust::Untrusted => self.text(text),
         }
     }
 
-    fn text(&mut self, text: &str) {
+    fn text(&mut self, text: &str) -> bool {
         let place = self.place();
-        let ReadIndex { key, texts, .. } = &mut *self.index;
+        let ReadIndex {
+            key, texts, urging, ..
+        } = &mut *self.index;
         texts.read(key, text, place);
+        for part in urging_parts(text) {
+            urging.read(key, part, place);
+        }
+        orders(text)
     }
 
     /// A trusted text: a value as a whole, and what stands in each of its lines, lists and assignments.
@@ -151,26 +207,34 @@ impl<'a> ResultReader<'a> {
     }
 
     fn trusted_value(&mut self, text: &str) {
-        let words = words(text);
-        if words.is_empty() {
+        let digests = self.digests(text);
+        if digests.is_empty() {
             return;
         }
         let place = self.place();
-        let ReadIndex { key, trusted, .. } = &mut *self.index;
-        let mut insert = |digest: u64| {
+        let trusted = &mut self.index.trusted;
+        for digest in digests {
             if trusted.len() < MAX_TRUSTED {
                 trusted.entry(digest).or_insert(place);
             }
-        };
-        insert(key.field(&words));
+        }
+    }
+
+    /// The digests by which a trusted value is found.
+    fn digests(&self, text: &str) -> Vec<u64> {
+        let (words, key) = (words(text), &self.index.key);
+        if words.is_empty() {
+            return Vec::new();
+        }
+        let mut digests = vec![key.field(&words)];
         if let Some(compact) = words::compact(&words) {
             // The groups of digits of an account number are not values by themselves.
-            return insert(key.digest(Kind::Compact, [compact.as_str()]));
-        }
-        if words.len() > 1 && words.len() <= MAX_WORDS {
+            digests.push(key.digest(Kind::Compact, [compact.as_str()]));
+        } else if words.len() > 1 && words.len() <= MAX_WORDS {
             let long = words.iter().filter(|w| w.text.chars().count() >= MIN_WORD);
-            long.for_each(|w| insert(key.digest(Kind::Field, [w.text.as_str()])));
+            digests.extend(long.map(|w| key.digest(Kind::Field, [w.text.as_str()])));
         }
+        digests
     }
 
     /// The number of the place that is being read.

@@ -16,10 +16,6 @@ const MIN_LENGTH: usize = 3;
 const MIN_DIGITS: usize = 4;
 /// The most words of a value that is written in groups.
 const MAX_GROUPS: usize = 10;
-/// The fewest characters of a beginning of a word.
-const MIN_STEM: usize = 3;
-/// The most.
-const MAX_STEM: usize = 10;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct RequestIndex {
@@ -27,8 +23,6 @@ pub(super) struct RequestIndex {
     positions: HashMap<u64, Vec<u32>>,
     /// Short values that are marked as such, whole requests, hosts, dates, and values without white space.
     values: HashSet<u64>,
-    /// Beginnings of words.
-    stems: HashSet<u64>,
     next: u32,
     bytes: usize,
 }
@@ -75,13 +69,6 @@ impl RequestIndex {
         }
         if let Some(host) = words::host(text) {
             self.values.insert(key.digest(Kind::Field, [host]));
-        }
-        let lengths = text.char_indices().skip(MIN_STEM).take(MAX_STEM);
-        let ends = lengths.map(|(at, _)| at).chain([text.len()]);
-        for end in ends {
-            if let Some(stem) = text.get(..end) {
-                self.stems.insert(key.digest(Kind::Stem, [stem]));
-            }
         }
     }
 
@@ -156,12 +143,9 @@ impl RequestIndex {
         }
     }
 
-    /// Whether a word begins with this stem; a short one is a whole word.
-    pub(super) fn has_stem(&self, key: &IndexKey, stem: &str) -> bool {
-        if stem.chars().count() < MIN_STEM {
-            return self.positions.contains_key(&key.digest(Kind::Word, [stem]));
-        }
-        self.stems.contains(&key.digest(Kind::Stem, [stem]))
+    /// Whether this word stands in it.
+    pub(super) fn has_word(&self, key: &IndexKey, word: &str) -> bool {
+        self.positions.contains_key(&key.digest(Kind::Word, [word]))
     }
 
     /// Bytes that it takes, about.
@@ -169,6 +153,6 @@ impl RequestIndex {
         const ENTRY: usize = 17;
         const POSITIONS: usize = 48;
         self.positions.capacity() * (ENTRY + POSITIONS)
-            + (self.values.capacity() + self.stems.capacity()) * ENTRY
+            + self.values.capacity() * ENTRY
     }
 }

@@ -20,8 +20,6 @@ const WINDOW: usize = 8;
 pub(super) const GUARANTEED: usize = RUN + WINDOW - 1;
 /// The fewest folded bytes of a word that counts without being marked.
 const MIN_WORD: usize = 4;
-/// The most slots: 16 MiB, for about four million bytes of text.
-const MAX_SLOTS: usize = 1 << 21;
 
 /// How much of a value stands in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,16 +46,15 @@ pub(super) struct TextIndex {
     is_full: bool,
 }
 
-impl Default for TextIndex {
-    fn default() -> Self {
+impl TextIndex {
+    /// An index of at most `max_slots` slots of 8 bytes, a power of two.
+    pub(super) fn new(max_slots: usize) -> Self {
         Self {
-            table: DigestTable::new(MAX_SLOTS),
+            table: DigestTable::new(max_slots),
             is_full: false,
         }
     }
-}
 
-impl TextIndex {
     pub(super) fn is_empty(&self) -> bool {
         self.table.is_empty() && !self.is_full
     }

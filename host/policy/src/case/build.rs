@@ -61,7 +61,9 @@ impl Case {
     }
 
     fn provenance_facts(&self) -> Result<ProvenanceFacts, String> {
-        const NAMES: [&str; 6] = ["asked", "echoed", "known", "links", "sinks", "values"];
+        const NAMES: [&str; 7] = [
+            "asked", "echoed", "known", "links", "sinks", "urged", "values",
+        ];
         let given = self.provenance.as_object().into_iter().flatten();
         for (name, _) in given {
             if !NAMES.contains(&name.as_str()) {

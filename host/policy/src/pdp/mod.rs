@@ -73,6 +73,8 @@ struct FixedNames {
     window: bool,
     /// Whether calls have facts about where their values come from.
     provenance: bool,
+    /// Whether these have what strangers ask for.
+    urged: bool,
     /// Whether `use_secret` has the method, port and path of its request.
     secret_request: bool,
     /// Whether an approver's context has the user who spoke for the agent.
@@ -88,6 +90,7 @@ impl FixedNames {
             },
             window: schema.contains("WindowFacts"),
             provenance: crate::schema::has_provenance(schema),
+            urged: declares(schema, "type ProvenanceFacts", "urged:"),
             secret_request: declares(schema, "type SecretContext", "port:"),
             speaker: schema.contains("speaker:"),
         }

@@ -22,19 +22,22 @@ impl Pdp {
         facts: &ProvenanceFacts,
     ) -> Result<Vec<(&'static str, Value)>, RequestError> {
         match self.names.provenance {
-            true => attributes(facts).map(Vec::from),
+            true => attributes(facts, self.names.urged).map(Vec::from),
             false => Ok(Vec::new()),
         }
     }
 }
 
-/// Both attributes of the context of a call.
-fn attributes(facts: &ProvenanceFacts) -> Result<[(&'static str, Value); 2], RequestError> {
+/// Both attributes of the context of a call. `with_urged`: the schema has the facts about what strangers ask for.
+fn attributes(
+    facts: &ProvenanceFacts,
+    with_urged: bool,
+) -> Result<[(&'static str, Value); 2], RequestError> {
     let pointers = |origin| -> Value {
         let pointers = facts.pointers(origin);
         cedar_value::set(pointers.map(|pointer| Literal::String(pointer.into())))
     };
-    let provenance = cedar_value::record([
+    let mut provenance = vec![
         ("user", pointers(Origin::User)),
         ("operator", pointers(Origin::Operator)),
         ("trusted", pointers(Origin::Trusted)),
@@ -45,9 +48,12 @@ fn attributes(facts: &ProvenanceFacts) -> Result<[(&'static str, Value); 2], Req
         ("asked", facts.asked.into()),
         ("echoed", facts.echoed.into()),
         ("known", facts.known.into()),
-    ]);
+    ];
+    if with_urged {
+        provenance.push(("urged", facts.urged.into()));
+    }
     Ok([
-        ("provenance", provenance),
+        ("provenance", cedar_value::record(provenance)),
         ("sinks", origins(&facts.sinks)?),
     ])
 }

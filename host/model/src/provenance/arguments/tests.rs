@@ -60,3 +60,27 @@ fn the_operator_decides_before_the_proposals() {
     assert_eq!(roles.of(&["to", "0"]), Some(Role::Recipient));
     assert_eq!(roles.of(&["body"]), None);
 }
+
+fn roles(schema: &Value) -> Vec<String> {
+    let roles = proposed_roles(schema).into_iter();
+    let mut roles: Vec<String> = roles.map(|(p, role)| format!("{p} {role}")).collect();
+    roles.sort();
+    roles
+}
+
+#[test]
+fn without_a_known_name_the_required_texts_are_identifiers() {
+    let schema = json!({ "required": ["hotel", "guests", "start_day", "note"], "properties": {
+        "hotel": { "type": "string" },
+        "guests": { "type": "boolean" },
+        "start_day": { "type": "string" },
+        "note": { "type": "string" },
+        "remark": { "type": "string" },
+    }});
+    assert_eq!(roles(&schema), ["/hotel identifier"]);
+    let search = json!({ "required": ["query"], "properties": { "query": { "type": "string" } } });
+    assert_eq!(roles(&search), Vec::<String>::new());
+    let named = json!({ "required": ["hotel", "to"], "properties": {
+        "hotel": { "type": "string" }, "to": { "type": "string" } } });
+    assert_eq!(roles(&named), ["/to recipient"]);
+}
