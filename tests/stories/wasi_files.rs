@@ -93,7 +93,10 @@ async fn files_are_read_where_policy_permits_and_each_open_is_recorded() {
     ] {
         assert!(said.contains(line), "{line} in\n{said}");
     }
-    assert!(said.contains("[redacted: iban]"), "what the agent gets is redacted: {said}");
+    assert!(
+        said.contains("[redacted: iban]"),
+        "what the agent gets is redacted: {said}"
+    );
     assert_eq!(done(&gate, &answer, "read_file", "/a.txt")[0], (5, false));
     assert_eq!(done(&gate, &answer, "read_file", "/sealed"), []);
     let denials = records(&gate, answer.run.unwrap())

@@ -10,8 +10,8 @@ use std::{
 
 use tokio::sync::watch;
 
-/// The first of these events.
-pub(crate) enum Ending<T> {
+/// The first of: the work returned, its time was up, its run was halted, it panicked.
+pub(crate) enum DeadlineOutcome<T> {
     Returned(T),
     Timeout,
     Halted,
@@ -24,19 +24,19 @@ pub(crate) async fn with_deadline<T>(
     work: impl Future<Output = T>,
     wall: Duration,
     halted: watch::Receiver<bool>,
-) -> Ending<T> {
+) -> DeadlineOutcome<T> {
     let mut work = pin!(work);
     let caught = poll_fn(
         |cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
-            Ok(Poll::Ready(output)) => Poll::Ready(Ending::Returned(output)),
+            Ok(Poll::Ready(output)) => Poll::Ready(DeadlineOutcome::Returned(output)),
             Ok(Poll::Pending) => Poll::Pending,
-            Err(_) => Poll::Ready(Ending::Panicked),
+            Err(_) => Poll::Ready(DeadlineOutcome::Panicked),
         },
     );
     tokio::select! {
         biased;
-        () = halt(halted) => Ending::Halted,
-        ended = tokio::time::timeout(wall, caught) => ended.unwrap_or(Ending::Timeout),
+        () = halt(halted) => DeadlineOutcome::Halted,
+        ended = tokio::time::timeout(wall, caught) => ended.unwrap_or(DeadlineOutcome::Timeout),
     }
 }
 

@@ -14,7 +14,7 @@ use tollgate_model::tool::Size;
 
 use crate::{
     MAX_CALL_DEPTH, SandboxError,
-    meter::{Room, room},
+    meter::{Resources, resources},
     ticker::Ticker,
 };
 
@@ -100,24 +100,24 @@ impl Drop for PoolSlot {
 }
 
 fn config(size: Size, calls: usize, cache: Cache) -> Config {
-    let room: Room = room(size);
+    let resources: Resources = resources(size);
     let slots = u32::try_from(calls * (1 + MAX_CALL_DEPTH) + RESERVED).unwrap_or(u32::MAX);
     let times = |n: usize| slots.saturating_mul(u32::try_from(n).unwrap_or(u32::MAX));
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let known = PoolingAllocationConfig::is_pagemap_scan_available();
-    let resident = if known { room.resident } else { 0 };
+    let resident = if known { resources.resident } else { 0 };
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)
-        .total_core_instances(times(room.instances))
-        .total_memories(times(room.memories))
-        .total_tables(times(room.tables))
+        .total_core_instances(times(resources.instances))
+        .total_memories(times(resources.memories))
+        .total_tables(times(resources.tables))
         .total_stacks(slots)
-        .max_core_instances_per_component(count(room.instances))
-        .max_memories_per_component(count(room.memories))
-        .max_tables_per_component(count(room.tables))
-        .max_memory_size(usize::try_from(room.memory).unwrap_or(usize::MAX))
-        .table_elements(room.table_elements)
-        .max_core_instance_size(room.core_instance)
+        .max_core_instances_per_component(count(resources.instances))
+        .max_memories_per_component(count(resources.memories))
+        .max_tables_per_component(count(resources.tables))
+        .max_memory_size(usize::try_from(resources.memory).unwrap_or(usize::MAX))
+        .table_elements(resources.table_elements)
+        .max_core_instance_size(resources.core_instance)
         // Pages that a call wrote to are cleaned by overwriting them, which is cheaper than unmapping and
         // faulting them in again, if the kernel can report those pages (Linux 6.7).
         .linear_memory_keep_resident(resident)
@@ -127,7 +127,7 @@ fn config(size: Size, calls: usize, cache: Cache) -> Config {
     let mut config = Config::new();
     config
         // A copy-on-write image of a whole interpreter is dense, and created once.
-        .memory_guaranteed_dense_image_size(room.memory)
+        .memory_guaranteed_dense_image_size(resources.memory)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
         .cache(Some(cache))
         .concurrency_support(false)

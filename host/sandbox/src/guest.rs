@@ -23,10 +23,10 @@ use crate::{
     capability::HostPolicy,
     component::Exports,
     content,
-    deadline::{Ending, with_deadline},
+    deadline::{DeadlineOutcome, with_deadline},
     engine::PoolSlot,
     low_priority_pool::CpuProfile,
-    meter::{LimitExceeded, Stopwatch, room},
+    meter::{LimitExceeded, Stopwatch, resources},
     store::State,
 };
 
@@ -64,7 +64,7 @@ impl Guest {
         host: Option<Host<dyn HostPolicy>>,
         slot: PoolSlot,
     ) -> Self {
-        let state = State::new(&limits, room(component.size()), host);
+        let state = State::new(&limits, resources(component.size()), host);
         let stopwatch = Arc::clone(state.call().stopwatch());
         let mut store = Store::new(&component.0.pool.engine, state);
         store.set_hostcall_fuel(usize::try_from(max_transfer).unwrap_or(usize::MAX));
@@ -150,14 +150,16 @@ impl Guest {
             }
         };
         match with_deadline(listing, wall, halted).await {
-            Ending::Returned(Ok(tools)) => Ok(tools),
-            Ending::Returned(Err(error)) => {
+            DeadlineOutcome::Returned(Ok(tools)) => Ok(tools),
+            DeadlineOutcome::Returned(Err(error)) => {
                 let (status, cause) = status_of(&error);
                 let first = cause.lines().next().unwrap_or_default();
                 Err(format!("{} ({first})", end_message(status)))
             }
-            Ending::Timeout | Ending::Halted => Err(end_message(Status::Timeout).into()),
-            Ending::Panicked => Err("The host failed.".into()),
+            DeadlineOutcome::Timeout | DeadlineOutcome::Halted => {
+                Err(end_message(Status::Timeout).into())
+            }
+            DeadlineOutcome::Panicked => Err("The host failed.".into()),
         }
     }
 
@@ -197,7 +199,7 @@ impl Guest {
             })
         };
         match with_deadline(call, wall, halted).await {
-            Ending::Returned(Ok(Ok(parts))) => {
+            DeadlineOutcome::Returned(Ok(Ok(parts))) => {
                 let bounded = BoundedContent::of_parts(content::raw(parts), self.limits.output);
                 let usable = bounded.content.is_ok();
                 let status = if usable {
@@ -207,10 +209,10 @@ impl Guest {
                 };
                 self.execution(status, bounded, None)
             }
-            Ending::Returned(Ok(Err(error))) => {
+            DeadlineOutcome::Returned(Ok(Err(error))) => {
                 self.execution(Status::ToolError, failure(error, self.limits.output), None)
             }
-            Ending::Returned(Err(error)) => match error.downcast_ref::<I32Exit>() {
+            DeadlineOutcome::Returned(Err(error)) => match error.downcast_ref::<I32Exit>() {
                 Some(I32Exit(code)) => {
                     let message = format!("The tool ended itself with exit code {code}.");
                     let bounded =
@@ -222,9 +224,9 @@ impl Guest {
                     self.ended(status, Some(cause))
                 }
             },
-            Ending::Timeout => self.ended(Status::Timeout, Some("its time was up".into())),
-            Ending::Halted => self.ended(Status::Halted, None),
-            Ending::Panicked => self.ended(Status::Trap, Some("the host failed".into())),
+            DeadlineOutcome::Timeout => self.ended(Status::Timeout, Some("its time was up".into())),
+            DeadlineOutcome::Halted => self.ended(Status::Halted, None),
+            DeadlineOutcome::Panicked => self.ended(Status::Trap, Some("the host failed".into())),
         }
     }
 

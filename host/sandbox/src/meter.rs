@@ -17,9 +17,9 @@ use tollgate_model::tool::{Limits, Size};
 use wasmtime::ResourceLimiter;
 
 /// The resources that the engine for components of this size has for one component.
-pub(crate) const fn room(size: Size) -> Room {
+pub(crate) const fn resources(size: Size) -> Resources {
     match size {
-        Size::Standard => Room {
+        Size::Standard => Resources {
             memory: size.max_memory(),
             table_elements: 10_000,
             instances: 16,
@@ -28,7 +28,7 @@ pub(crate) const fn room(size: Size) -> Room {
             core_instance: 1 << 20,
             resident: 256 << 10,
         },
-        Size::Large => Room {
+        Size::Large => Resources {
             memory: size.max_memory(),
             table_elements: 100_000,
             instances: 64,
@@ -42,7 +42,7 @@ pub(crate) const fn room(size: Size) -> Room {
 
 /// An engine's resources for one component.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Room {
+pub(crate) struct Resources {
     /// Bytes of all memories in total.
     pub(crate) memory: u64,
     /// Elements of all tables in total.
@@ -74,7 +74,7 @@ pub(crate) enum LimitExceeded {
 /// sensibly.
 #[derive(Debug)]
 pub(crate) struct Meter {
-    room: Room,
+    resources: Resources,
     max_memory: u64,
     memory: u64,
     peak: u64,
@@ -82,10 +82,10 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    pub(crate) fn new(limits: &Limits, room: Room) -> Self {
+    pub(crate) fn new(limits: &Limits, resources: Resources) -> Self {
         Self {
-            room,
-            max_memory: limits.memory.min(room.memory),
+            resources,
+            max_memory: limits.memory.min(resources.memory),
             memory: 0,
             peak: 0,
             elements: 0,
@@ -129,7 +129,7 @@ impl ResourceLimiter for Meter {
         let total = self
             .elements
             .saturating_add(desired.saturating_sub(current));
-        if total > self.room.table_elements || maximum.is_some_and(|max| desired > max) {
+        if total > self.resources.table_elements || maximum.is_some_and(|max| desired > max) {
             return Err(LimitExceeded::Memory.into());
         }
         self.elements = total;
@@ -141,15 +141,15 @@ impl ResourceLimiter for Meter {
     }
 
     fn instances(&self) -> usize {
-        self.room.instances
+        self.resources.instances
     }
 
     fn tables(&self) -> usize {
-        self.room.tables
+        self.resources.tables
     }
 
     fn memories(&self) -> usize {
-        self.room.memories
+        self.resources.memories
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
         self, HostPolicy,
         files::wasi::{Filesystem, FilesystemState},
     },
-    meter::{Meter, Room},
+    meter::{Meter, Resources},
     wasi::{self, Wasi},
 };
 
@@ -25,9 +25,13 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(limits: &Limits, room: Room, host: Option<Host<dyn HostPolicy>>) -> Self {
+    pub(crate) fn new(
+        limits: &Limits,
+        resources: Resources,
+        host: Option<Host<dyn HostPolicy>>,
+    ) -> Self {
         Self {
-            meter: Meter::new(limits, room),
+            meter: Meter::new(limits, resources),
             call: Call::new(limits, host),
             wasi: None,
         }

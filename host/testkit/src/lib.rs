@@ -9,6 +9,7 @@
 //! | [`mcp`] | an MCP client of the binary |
 //! | [`collector`] | an OTLP collector that takes, refuses or hangs |
 //! | [`web`] | a scripted web server |
+//! | [`wire`] | HTTP requests as bytes, for servers whose answers a test writes byte by byte |
 //! | [`certificate`] | certificates for loopback |
 //! | [`process`] | child processes that end with the test |
 //! | [`measure`] | what benches measure against, and their output |
@@ -34,6 +35,7 @@ pub mod process;
 pub mod rest;
 pub mod serve;
 pub mod web;
+pub mod wire;
 pub mod world;
 
 use std::{

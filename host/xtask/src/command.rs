@@ -13,10 +13,19 @@ pub(crate) fn root() -> PathBuf {
     here.ancestors().nth(2).unwrap_or(here).to_path_buf()
 }
 
-/// The cargo that runs this task.
+/// The cargo that runs this task, without the variables that `cargo run` set for the task: build scripts watch some
+/// of them, so crates would be built again for each change between a task and a plain cargo.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).args(arguments);
+    for (name, _) in std::env::vars_os() {
+        let of_package = ["CARGO_MANIFEST_", "CARGO_PKG_"]
+            .iter()
+            .any(|prefix| name.to_string_lossy().starts_with(prefix));
+        if of_package {
+            command.env_remove(name);
+        }
+    }
     command
 }
 

@@ -2,13 +2,14 @@
 
 use std::{
     collections::HashMap,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
     sync::{Arc, Mutex, mpsc},
     thread,
 };
 
 use serde_json::{Value, json};
+use tollgate_testkit::wire::WireRequest;
 
 /// A request that the server received.
 #[derive(Debug, Clone)]
@@ -21,29 +22,12 @@ pub(super) struct Request {
 
 impl Request {
     fn read(stream: &TcpStream) -> Option<Self> {
-        let mut reader = BufReader::new(stream);
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        let mut words = line.split_whitespace();
-        let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
-        let mut headers = HashMap::new();
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line).ok()?;
-            let Some((name, value)) = line.trim_end().split_once(": ") else {
-                break;
-            };
-            headers.insert(name.to_lowercase(), value.to_owned());
-        }
-        let length = headers.get("content-length").and_then(|n| n.parse().ok());
-        let mut body = vec![0; length.unwrap_or(0)];
-        reader.read_exact(&mut body).ok()?;
-        let body = serde_json::from_slice(&body).unwrap_or_default();
+        let request = WireRequest::read(stream)?;
         Some(Self {
-            method,
-            path,
-            headers,
-            body,
+            method: request.method,
+            path: request.path,
+            headers: request.headers,
+            body: serde_json::from_slice(&request.body).unwrap_or_default(),
         })
     }
 

@@ -85,10 +85,10 @@ impl PendingEffects {
         span: SpanId,
         record: Record,
         payload: Payload,
-    ) -> Queued<A> {
+    ) -> QueuedAct<A> {
         self.records.push(record);
         self.payloads.push(payload);
-        Queued { act, span }
+        QueuedAct { act, span }
     }
 
     /// Whether so much waits that it is to be committed at once.
@@ -106,12 +106,12 @@ impl PendingEffects {
 /// An allowed act whose decision waits in the call's queue: a read. It is recorded before any later effect of
 /// the call, and before the call's result leaves. Only [`PendingEffects::queue`] makes one.
 #[derive(Debug)]
-pub(super) struct Queued<A> {
+pub(super) struct QueuedAct<A> {
     act: A,
     span: SpanId,
 }
 
-impl<A> Queued<A> {
+impl<A> QueuedAct<A> {
     /// The same for the sandbox.
     pub(super) fn for_guest(self, label_epoch: u64) -> Permit<A> {
         Permit::issue(self.act, self.span, label_epoch)

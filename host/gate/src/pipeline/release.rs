@@ -41,17 +41,17 @@ pub(crate) async fn release(
     effects: &Capabilities,
 ) -> Answer {
     let unrecorded = effects.finish();
-    let ending = Ending::new(pep, cx, invocation, execution, unrecorded);
+    let ended = EndedCall::new(pep, cx, invocation, execution, unrecorded);
     Answer {
         run: Some(cx.run),
         call: cx.call,
         decision: Some(invocation.decision),
-        verdict: ending.record().await,
+        verdict: ended.record().await,
     }
 }
 
 /// An ended call with the data to record.
-struct Ending<'a> {
+struct EndedCall<'a> {
     pep: &'a Pep,
     cx: &'a CallContext,
     tool: &'a Arc<Tool>,
@@ -71,7 +71,7 @@ struct CallClosure {
     verdict: Verdict,
 }
 
-impl<'a> Ending<'a> {
+impl<'a> EndedCall<'a> {
     fn new(
         pep: &'a Pep,
         cx: &'a CallContext,

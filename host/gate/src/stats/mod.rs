@@ -23,14 +23,14 @@ use tollgate_model::{
 use tollgate_model::two_generation_cache::TwoGenerationCache;
 
 pub use summary::{Approvals, Quantiles, Summary, ToolSummary};
-pub use totals::{Bars, DecidedAs, OTHER, Totals};
+pub use totals::{DecidedAs, Histogram, OTHER, Totals};
 
 /// The most runs, calls and approvals that are remembered; further ones are counted without context.
 const MOST: usize = 100_000;
 
 /// The contribution of one record.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Fact<'a> {
+pub enum StatEvent<'a> {
     /// A request was decided.
     Decided {
         /// The outcome.
@@ -86,7 +86,7 @@ pub enum Fact<'a> {
 
 /// The context of a fact.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct FactScope<'a> {
+pub struct StatScope<'a> {
     /// The tenant.
     pub tenant: &'a str,
     /// The run.
@@ -108,7 +108,7 @@ struct Call {
 }
 
 #[derive(Default)]
-struct RunState {
+struct WatchedRun {
     calls: HashSet<KeyedDigest>,
     failed: BTreeSet<String>,
     principal: Option<Uid>,
@@ -118,7 +118,7 @@ struct RunState {
 pub struct Watcher {
     calls: HashMap<SpanId, Call>,
     /// Recently active runs: runs that never end are dropped.
-    runs: TwoGenerationCache<RunId, RunState>,
+    runs: TwoGenerationCache<RunId, WatchedRun>,
     approvals: HashMap<ApprovalId, Timestamp>,
 }
 
@@ -139,9 +139,13 @@ impl std::fmt::Debug for Watcher {
 }
 
 impl Watcher {
-    /// Calls `hear` with the contributions of a record.
-    pub fn watch(&mut self, record: &Record, mut hear: impl FnMut(FactScope<'_>, Fact<'_>)) {
-        let at = FactScope {
+    /// Calls `observe` with the contributions of a record.
+    pub fn watch(
+        &mut self,
+        record: &Record,
+        mut observe: impl FnMut(StatScope<'_>, StatEvent<'_>),
+    ) {
+        let at = StatScope {
             tenant: &record.tenant,
             run: record.run,
             tool: "",
@@ -151,13 +155,13 @@ impl Watcher {
         match &record.event {
             Event::RunStarted(run) => {
                 self.begin_run(record.run, &run.principal);
-                hear(at, Fact::Began);
+                observe(at, StatEvent::Began);
             }
             Event::RunEnded(ended) => {
                 if let Some(run) = record.run {
                     self.runs.remove(&run);
                 }
-                hear(at, Fact::Finished(ended.outcome));
+                observe(at, StatEvent::Finished(ended.outcome));
             }
             Event::CallInvalid(call) => {
                 // The name of an unknown tool could be any text.
@@ -165,37 +169,37 @@ impl Watcher {
                     "unknown_tool" => "",
                     _ => call.tool.as_str(),
                 };
-                hear(
-                    FactScope { tool, ..at },
-                    Fact::Ended {
+                observe(
+                    StatScope { tool, ..at },
+                    StatEvent::Ended {
                         how: &call.problem,
                         failed: true,
                         micros: None,
                     },
                 );
             }
-            Event::Decision(decided) => self.decided(at, decided, &mut hear),
-            Event::Start(start) => self.started(at, start, &mut hear),
-            Event::Outcome(outcome) => self.ended(at, outcome, &mut hear),
+            Event::Decision(decided) => self.decided(at, decided, &mut observe),
+            Event::Start(start) => self.started(at, start, &mut observe),
+            Event::Outcome(outcome) => self.ended(at, outcome, &mut observe),
             Event::Effect(effect) => {
                 let call = self.calls.get(&effect.call);
-                let fact = Fact::Effect {
+                let fact = StatEvent::Effect {
                     operation: &effect.operation,
                     failed: effect.error.is_some(),
                 };
-                hear(within(at, call), fact);
+                observe(within(at, call), fact);
             }
             Event::ApprovalRequested(asked) => {
                 if self.approvals.len() < MOST {
                     self.approvals.insert(asked.id, record.time);
                 }
-                let at = FactScope {
+                let at = StatScope {
                     tool: &asked.tool,
                     ..at
                 };
-                hear(at, Fact::Asked);
+                observe(at, StatEvent::Asked);
             }
-            Event::ApprovalResolved(resolved) => self.resolved(at, resolved, &mut hear),
+            Event::ApprovalResolved(resolved) => self.resolved(at, resolved, &mut observe),
             Event::BundleActivated(_)
             | Event::ComponentLog(_)
             | Event::LabelsJoined(_)
@@ -219,9 +223,9 @@ impl Watcher {
         match self.runs.get(&run) {
             Some(known) => known.principal = principal,
             None => {
-                let state = RunState {
+                let state = WatchedRun {
                     principal,
-                    ..RunState::default()
+                    ..WatchedRun::default()
                 };
                 self.runs.insert(run, state);
             }
@@ -230,17 +234,17 @@ impl Watcher {
 
     fn resolved(
         &mut self,
-        at: FactScope<'_>,
+        at: StatScope<'_>,
         resolved: &ApprovalResolved,
-        hear: &mut impl FnMut(FactScope<'_>, Fact<'_>),
+        observe: &mut impl FnMut(StatScope<'_>, StatEvent<'_>),
     ) {
         let asked = self.approvals.remove(&resolved.id);
         let call = self.calls.get(&resolved.call);
-        let fact = Fact::Answered {
+        let fact = StatEvent::Answered {
             state: resolved.state,
             wait: asked.map(|asked| at.time.since(asked)),
         };
-        hear(within(at, call), fact);
+        observe(within(at, call), fact);
         let refused = !matches!(resolved.state, S::Pending | S::Approved | S::Consumed);
         if refused && call.is_some_and(|call| call.begun.is_none() || call.suspended) {
             self.calls.remove(&resolved.call);
@@ -249,23 +253,23 @@ impl Watcher {
 
     fn decided(
         &mut self,
-        at: FactScope<'_>,
+        at: StatScope<'_>,
         decided: &DecisionRecord,
-        hear: &mut impl FnMut(FactScope<'_>, Fact<'_>),
+        observe: &mut impl FnMut(StatScope<'_>, StatEvent<'_>),
     ) {
         let is_repeated = self.is_repeated(at.run, decided);
         self.remember(decided);
         let known = decided.call.and_then(|call| self.calls.get(&call));
         let called = decided.called();
         let at = match (&called, known) {
-            (Some(tool), None) => FactScope { tool, ..at },
+            (Some(tool), None) => StatScope { tool, ..at },
             (_, known) => within(at, known),
         };
         for fact in facts_of(decided) {
-            hear(at, fact);
+            observe(at, fact);
         }
         if is_repeated {
-            hear(at, Fact::Repeated);
+            observe(at, StatEvent::Repeated);
         }
         let over = matches!(decided.outcome, Outcome::Deny | Outcome::Error);
         if let (true, Some(call), true, false) = (
@@ -317,24 +321,24 @@ impl Watcher {
 
     fn started(
         &mut self,
-        at: FactScope<'_>,
+        at: StatScope<'_>,
         start: &Start,
-        hear: &mut impl FnMut(FactScope<'_>, Fact<'_>),
+        observe: &mut impl FnMut(StatScope<'_>, StatEvent<'_>),
     ) {
         let Some(call) = self.calls.get_mut(&start.call) else {
             return;
         };
         call.begun = Some(at.time);
         if start.attempt > 1 && !start.resumption {
-            hear(within(at, Some(call)), Fact::Retried);
+            observe(within(at, Some(call)), StatEvent::Retried);
         }
     }
 
     fn ended(
         &mut self,
-        at: FactScope<'_>,
+        at: StatScope<'_>,
         outcome: &OutcomeRecord,
-        hear: &mut impl FnMut(FactScope<'_>, Fact<'_>),
+        observe: &mut impl FnMut(StatScope<'_>, StatEvent<'_>),
     ) {
         if outcome.status == Status::Pending {
             if let Some(call) = self.calls.get_mut(&outcome.call) {
@@ -346,9 +350,9 @@ impl Watcher {
         let here = within(at, call.as_ref());
         let begun = call.as_ref().and_then(|call| call.begun);
         let failed = outcome.status != Status::Ok;
-        hear(
+        observe(
             here,
-            Fact::Ended {
+            StatEvent::Ended {
                 how: outcome.status.as_str(),
                 failed,
                 micros: begun.map(|begun| at.time.since(begun)),
@@ -360,14 +364,14 @@ impl Watcher {
         if failed {
             seen.failed.insert(here.tool.to_owned());
         } else if seen.failed.remove(here.tool) {
-            hear(here, Fact::Recovered);
+            observe(here, StatEvent::Recovered);
         }
     }
 }
 
-fn within<'a>(at: FactScope<'a>, call: Option<&'a Call>) -> FactScope<'a> {
+fn within<'a>(at: StatScope<'a>, call: Option<&'a Call>) -> StatScope<'a> {
     match call {
-        Some(call) => FactScope {
+        Some(call) => StatScope {
             tool: &call.tool,
             version: &call.version,
             ..at
@@ -377,24 +381,24 @@ fn within<'a>(at: FactScope<'a>, call: Option<&'a Call>) -> FactScope<'a> {
 }
 
 /// What a decision contributes by itself.
-fn facts_of(decided: &DecisionRecord) -> impl Iterator<Item = Fact<'_>> {
+fn facts_of(decided: &DecisionRecord) -> impl Iterator<Item = StatEvent<'_>> {
     let policy = decided.determining.first();
-    let enforced = Fact::Decided {
+    let enforced = StatEvent::Decided {
         outcome: decided.outcome,
         enforced: true,
         policy: policy.map_or("", |policy| &policy.policy.id),
         micros: decided.decide_micros,
     };
-    let shadow = decided.shadow.as_ref().map(|flip| Fact::Decided {
+    let shadow = decided.shadow.as_ref().map(|flip| StatEvent::Decided {
         outcome: flip.outcome,
         enforced: false,
         policy: flip.policies.first().map_or("", String::as_str),
         micros: 0,
     });
-    let budget = decided.exhausted().map(Fact::Exhausted);
+    let budget = decided.exhausted().map(StatEvent::Exhausted);
     // A rejected call was not forbidden by a policy alone.
     let denied = decided.outcome == Outcome::Deny && policy.is_some() && decided.approval.is_none();
-    let denial = budget.or(denied.then_some(Fact::Unsafe));
+    let denial = budget.or(denied.then_some(StatEvent::Unsafe));
     [Some(enforced), shadow, denial].into_iter().flatten()
 }
 

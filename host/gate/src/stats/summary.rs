@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use tollgate_model::{ids::RunId, life::ApprovalState, record::RunOutcome, time::Timestamp};
 
-use super::{Fact, FactScope, totals::ratio};
+use super::{StatEvent, StatScope, totals::ratio};
 
 /// Durations of one kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -115,11 +115,11 @@ pub struct Summary {
 
 impl Summary {
     /// Adds a fact.
-    pub fn add(&mut self, at: FactScope<'_>, fact: &Fact<'_>) {
+    pub fn add(&mut self, at: StatScope<'_>, fact: &StatEvent<'_>) {
         self.first = Some(self.first.map_or(at.time, |first| first.min(at.time)));
         self.runs.extend(at.run);
         match fact {
-            Fact::Decided {
+            StatEvent::Decided {
                 outcome,
                 enforced: true,
                 micros,
@@ -133,29 +133,29 @@ impl Summary {
                     self.tools.entry(at.tool.to_owned()).or_default().denied += 1;
                 }
             }
-            Fact::Unsafe => self.unsafe_attempts += 1,
-            Fact::Exhausted(_) => self.exhausted += 1,
-            Fact::Repeated => self.repeated += 1,
-            Fact::Retried => self.retried += 1,
-            Fact::Recovered => self.recovered += 1,
-            Fact::Ended { failed, micros, .. } => {
+            StatEvent::Unsafe => self.unsafe_attempts += 1,
+            StatEvent::Exhausted(_) => self.exhausted += 1,
+            StatEvent::Repeated => self.repeated += 1,
+            StatEvent::Retried => self.retried += 1,
+            StatEvent::Recovered => self.recovered += 1,
+            StatEvent::Ended { failed, micros, .. } => {
                 let tool = self.tools.entry(at.tool.to_owned()).or_default();
                 tool.ended += 1;
                 tool.failed += u64::from(*failed);
                 micros.iter().for_each(|micros| tool.times.add(*micros));
             }
-            Fact::Asked => self.asked += 1,
-            Fact::Answered { state, wait } => {
+            StatEvent::Asked => self.asked += 1,
+            StatEvent::Answered { state, wait } => {
                 *self.approvals.entry(state.as_str()).or_default() += 1;
                 wait.iter().for_each(|wait| self.waits.add(*wait));
             }
-            Fact::Finished(outcome) => {
+            StatEvent::Finished(outcome) => {
                 *self.ended.entry(outcome.as_str()).or_default() += 1;
                 if *outcome == RunOutcome::Success {
                     self.succeeded.extend(at.run);
                 }
             }
-            Fact::Decided { .. } | Fact::Effect { .. } | Fact::Began => {}
+            StatEvent::Decided { .. } | StatEvent::Effect { .. } | StatEvent::Began => {}
         }
     }
 

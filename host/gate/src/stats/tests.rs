@@ -169,7 +169,7 @@ fn a_call_that_goes_on_after_an_approval_is_not_tried_again() {
 #[test]
 fn percentiles_are_of_the_nearest_rank() {
     let mut summary = Summary::default();
-    let place = FactScope {
+    let place = StatScope {
         tenant: "acme",
         run: None,
         tool: "look",
@@ -177,7 +177,7 @@ fn percentiles_are_of_the_nearest_rank() {
         time: Timestamp(0),
     };
     for micros in 1..=200 {
-        let fact = Fact::Ended {
+        let fact = StatEvent::Ended {
             how: "ok",
             failed: false,
             micros: Some(micros),
@@ -193,14 +193,14 @@ fn names_beyond_those_that_are_told_apart_are_others() {
     let mut totals = Totals::default();
     for n in 0..400 {
         let tool = format!("tool-{n}");
-        let place = FactScope {
+        let place = StatScope {
             tenant: "acme",
             run: None,
             tool: &tool,
             version: "",
             time: Timestamp(0),
         };
-        totals.add(place, Fact::Unsafe);
+        totals.add(place, StatEvent::Unsafe);
     }
     assert_eq!(totals.unsafe_attempts.len(), 301);
     assert_eq!(totals.unsafe_attempts[OTHER], 100);
@@ -258,7 +258,7 @@ fn runs_that_never_end_leave_room_for_others() {
         let event = decided(call, "a", Outcome::Deny);
         let record = Record::new("acme", Some(last), Timestamp(0), event);
         watcher.watch(&record, |_, fact| {
-            repeats += usize::from(fact == Fact::Repeated);
+            repeats += usize::from(fact == StatEvent::Repeated);
         });
     }
     assert_eq!(repeats, 1);
@@ -274,7 +274,7 @@ fn of_more_calls_than_are_remembered_none_is_a_repeat() {
     for arguments in ["new", "7"] {
         let event = decided(1, arguments, Outcome::Deny);
         watcher.watch(&at(0, event), |_, fact| {
-            repeats.extend((fact == Fact::Repeated).then_some(arguments));
+            repeats.extend((fact == StatEvent::Repeated).then_some(arguments));
         });
     }
     assert_eq!(repeats, ["7"]);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tollgate_model::{decision::Outcome, life::ApprovalState};
 
-use super::{Fact, FactScope};
+use super::{StatEvent, StatScope};
 
 /// The name for all further tools or policies.
 pub const OTHER: &str = "other";
@@ -33,7 +33,7 @@ const BOUNDS: [u64; 14] = [
 
 /// A histogram of durations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Bars {
+pub struct Histogram {
     bars: [u64; BOUNDS.len() + 1],
     /// The number of durations.
     pub count: u64,
@@ -41,7 +41,7 @@ pub struct Bars {
     pub sum: u64,
 }
 
-impl Bars {
+impl Histogram {
     fn add(&mut self, micros: u64) {
         let which = BOUNDS.iter().position(|bound| micros <= *bound);
         if let Some(bar) = self.bars.get_mut(which.unwrap_or(BOUNDS.len())) {
@@ -70,15 +70,15 @@ pub struct Totals {
     /// Decisions.
     pub decisions: BTreeMap<DecidedAs, u64>,
     /// Durations of decisions.
-    pub deciding: Bars,
+    pub deciding: Histogram,
     /// Ended calls, by tool and outcome.
     pub calls: BTreeMap<(String, String), u64>,
     /// Durations of executions, by tool and outcome.
-    pub executions: BTreeMap<(String, String), Bars>,
+    pub executions: BTreeMap<(String, String), Histogram>,
     /// Approvals, by the states that they reached.
     pub approvals: BTreeMap<&'static str, u64>,
     /// How long they were waited for.
-    pub waits: Bars,
+    pub waits: Histogram,
     /// Executions after the first one of a call.
     pub retries: u64,
     /// Repeated calls within a run.
@@ -98,7 +98,7 @@ pub struct Totals {
 }
 
 /// `name`, or the common name if there are too many.
-fn told_apart(names: &mut BTreeSet<String>, name: &str) -> String {
+fn bounded_name(names: &mut BTreeSet<String>, name: &str) -> String {
     if !names.contains(name) {
         if names.len() >= NAMES {
             return OTHER.into();
@@ -110,52 +110,52 @@ fn told_apart(names: &mut BTreeSet<String>, name: &str) -> String {
 
 impl Totals {
     /// Adds a fact.
-    pub fn add(&mut self, at: FactScope<'_>, fact: Fact<'_>) {
-        let tool = told_apart(&mut self.tools, at.tool);
+    pub fn add(&mut self, at: StatScope<'_>, fact: StatEvent<'_>) {
+        let tool = bounded_name(&mut self.tools, at.tool);
         match fact {
-            Fact::Decided {
+            StatEvent::Decided {
                 outcome,
                 enforced,
                 policy,
                 micros,
             } => {
-                let policy = told_apart(&mut self.policies, policy);
+                let policy = bounded_name(&mut self.policies, policy);
                 let key = (outcome, enforced, tool, policy);
                 *self.decisions.entry(key).or_default() += 1;
                 if enforced {
                     self.deciding.add(micros);
                 }
             }
-            Fact::Unsafe => *self.unsafe_attempts.entry(tool).or_default() += 1,
-            Fact::Exhausted(budget) => {
+            StatEvent::Unsafe => *self.unsafe_attempts.entry(tool).or_default() += 1,
+            StatEvent::Exhausted(budget) => {
                 *self.exhausted.entry(budget.to_owned()).or_default() += 1;
             }
-            Fact::Repeated => self.repeated += 1,
-            Fact::Retried => self.retries += 1,
-            Fact::Ended { how, micros, .. } => {
+            StatEvent::Repeated => self.repeated += 1,
+            StatEvent::Retried => self.retries += 1,
+            StatEvent::Ended { how, micros, .. } => {
                 let key = (tool, how.to_owned());
                 if let Some(micros) = micros {
                     self.executions.entry(key.clone()).or_default().add(micros);
                 }
                 *self.calls.entry(key).or_default() += 1;
             }
-            Fact::Recovered => self.recovered += 1,
-            Fact::Effect { operation, failed } => {
+            StatEvent::Recovered => self.recovered += 1,
+            StatEvent::Effect { operation, failed } => {
                 let key = (operation.to_owned(), failed);
                 *self.effects.entry(key).or_default() += 1;
             }
-            Fact::Asked => {
+            StatEvent::Asked => {
                 *self
                     .approvals
                     .entry(ApprovalState::Pending.as_str())
                     .or_default() += 1;
             }
-            Fact::Answered { state, wait } => {
+            StatEvent::Answered { state, wait } => {
                 *self.approvals.entry(state.as_str()).or_default() += 1;
                 wait.into_iter().for_each(|wait| self.waits.add(wait));
             }
-            Fact::Began => self.runs += 1,
-            Fact::Finished(outcome) => *self.ended.entry(outcome.as_str()).or_default() += 1,
+            StatEvent::Began => self.runs += 1,
+            StatEvent::Finished(outcome) => *self.ended.entry(outcome.as_str()).or_default() += 1,
         }
     }
 

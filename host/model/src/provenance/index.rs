@@ -85,12 +85,12 @@ pub struct ReadIndex {
 
 /// A value's origin with its sources, the deciding one first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct Attribution {
     pub(super) origin: Origin,
     pub(super) sources: Vec<Source>,
 }
 
-impl Found {
+impl Attribution {
     fn one(origin: Origin, place: Option<Place>) -> Self {
         Self {
             origin,
@@ -221,7 +221,7 @@ impl ReadIndex {
     }
 
     /// The origin of a value; `None` for a value without a letter or a digit.
-    pub(super) fn find(&self, value: &str) -> Option<Found> {
+    pub(super) fn find(&self, value: &str) -> Option<Attribution> {
         let words = words(value);
         if !value.chars().any(char::is_alphanumeric) || words.is_empty() {
             return None;
@@ -229,9 +229,9 @@ impl ReadIndex {
         Some(self.find_words(value, &words))
     }
 
-    fn find_words(&self, value: &str, words: &[Word]) -> Found {
+    fn find_words(&self, value: &str, words: &[Word]) -> Attribution {
         if self.is_users(words) {
-            return Found::one(Origin::User, None);
+            return Attribution::one(Origin::User, None);
         }
         let written = self.written(value);
         if let Some(mut found) = self.find_vouched(words) {
@@ -246,7 +246,7 @@ impl ReadIndex {
         if let Some(whole @ (Containment::Whole(_) | Containment::Field(_))) = written {
             return match self.find_parts(value, words.len()) {
                 Some(found) if found.origin < Origin::Model => found,
-                _ => Found::one(Origin::Untrusted, self.place(whole.source())),
+                _ => Attribution::one(Origin::Untrusted, self.place(whole.source())),
             };
         }
         if let Some(found) = self.find_parts(value, words.len()) {
@@ -256,20 +256,20 @@ impl ReadIndex {
     }
 
     /// Whether the operator or the system that a field belongs to vouches for a value.
-    fn find_vouched(&self, words: &[Word]) -> Option<Found> {
+    fn find_vouched(&self, words: &[Word]) -> Option<Attribution> {
         if self.is_operators(words) {
-            return Some(Found::one(Origin::Operator, None));
+            return Some(Attribution::one(Origin::Operator, None));
         }
         let place = self.trusted_place(words)?;
-        Some(Found::one(Origin::Trusted, self.place(place)))
+        Some(Attribution::one(Origin::Trusted, self.place(place)))
     }
 
     /// The origin of a value for which no one vouches: what cannot be looked up is untrusted.
-    fn unvouched(&self, written: Option<Containment>) -> Found {
+    fn unvouched(&self, written: Option<Containment>) -> Attribution {
         match written {
-            Some(part) => Found::one(Origin::Untrusted, self.place(part.source())),
-            None if self.texts.is_full() => Found::one(Origin::Untrusted, None),
-            None => Found::one(Origin::Model, None),
+            Some(part) => Attribution::one(Origin::Untrusted, self.place(part.source())),
+            None if self.texts.is_full() => Attribution::one(Origin::Untrusted, None),
+            None => Attribution::one(Origin::Model, None),
         }
     }
 
@@ -322,7 +322,7 @@ impl ReadIndex {
     }
 
     /// The origin of a value that is a list, JSON, or a name with an address: the least safe of its parts.
-    fn find_parts(&self, value: &str, count: usize) -> Option<Found> {
+    fn find_parts(&self, value: &str, count: usize) -> Option<Attribution> {
         let parts = parts(value)?;
         if parts.len() < 2 && count < 2 {
             return None;
@@ -342,12 +342,12 @@ impl ReadIndex {
         }
         sources.sort_by_key(|source| std::cmp::Reverse(source.origin));
         let origin = sources.first()?.origin;
-        Some(Found { origin, sources })
+        Some(Attribution { origin, sources })
     }
 
-    fn find_part(&self, part: &str, words: &[Word]) -> Found {
+    fn find_part(&self, part: &str, words: &[Word]) -> Attribution {
         if self.is_users(words) {
-            return Found::one(Origin::User, None);
+            return Attribution::one(Origin::User, None);
         }
         self.find_vouched(words)
             .unwrap_or_else(|| self.unvouched(self.written(part)))

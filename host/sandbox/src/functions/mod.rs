@@ -26,7 +26,7 @@ use wasmtime_wasi::I32Exit;
 
 use self::{
     docs::Docs,
-    schema::Way,
+    schema::Direction,
     shape::{Reader, Shape},
 };
 use crate::{
@@ -250,7 +250,7 @@ impl Function {
             name: name.to_owned(),
             title: None,
             description,
-            input_schema: schema::object(&self.parameters, Way::In).to_string(),
+            input_schema: schema::object(&self.parameters, Direction::In).to_string(),
             output_schema: self.success().map(|shape| output(shape).to_string()),
             annotations: crate::bindings::Annotations {
                 read_only: false,
@@ -314,7 +314,7 @@ impl Function {
 /// The schema of a structured result, which is always an object.
 fn output(shape: &Shape) -> Value {
     match shape {
-        Shape::Record(fields) => schema::object(fields, Way::Out),
-        shape => schema::object(&[(RESULT.to_owned(), shape.clone())], Way::Out),
+        Shape::Record(fields) => schema::object(fields, Direction::Out),
+        shape => schema::object(&[(RESULT.to_owned(), shape.clone())], Direction::Out),
     }
 }

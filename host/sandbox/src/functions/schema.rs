@@ -13,7 +13,7 @@ pub(crate) const MAX_SAFE: i128 = canonical::MAX_INTEGER as i128;
 
 /// The direction of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum Direction {
     /// To the component: optional members may be left out.
     In,
     /// From the component: a float may exceed the numbers that all JSON readers preserve.
@@ -21,12 +21,12 @@ pub(crate) enum Way {
 }
 
 /// An object with a member for each field.
-pub(crate) fn object(fields: &[(String, Shape)], way: Way) -> Value {
+pub(crate) fn object(fields: &[(String, Shape)], direction: Direction) -> Value {
     let mut properties = Map::new();
     let mut required = Vec::new();
     for (name, shape) in fields {
-        properties.insert(name.clone(), schema(shape, way));
-        if way == Way::Out || !matches!(shape, Shape::Option(_)) {
+        properties.insert(name.clone(), schema(shape, direction));
+        if direction == Direction::Out || !matches!(shape, Shape::Option(_)) {
             required.push(Value::from(name.as_str()));
         }
     }
@@ -50,8 +50,8 @@ fn single(name: &str, value: Value) -> Value {
 }
 
 /// The schema of a shape.
-pub(crate) fn schema(shape: &Shape, way: Way) -> Value {
-    let below = |shape: &Shape| schema(shape, way);
+pub(crate) fn schema(shape: &Shape, direction: Direction) -> Value {
+    let below = |shape: &Shape| schema(shape, direction);
     let maybe = |shape: &Option<Box<Shape>>| {
         shape
             .as_ref()
@@ -60,9 +60,9 @@ pub(crate) fn schema(shape: &Shape, way: Way) -> Value {
     match shape {
         Shape::Bool => json!({ "type": "boolean" }),
         Shape::Integer(integer) => self::integer(*integer),
-        Shape::Float32 | Shape::Float64 => match way {
-            Way::In => json!({ "type": "number" }),
-            Way::Out => json!({ "anyOf": [
+        Shape::Float32 | Shape::Float64 => match direction {
+            Direction::In => json!({ "type": "number" }),
+            Direction::Out => json!({ "anyOf": [
                 { "type": "number" },
                 { "type": "string", "pattern": "^(NaN|-?Infinity|-?[0-9](\\.[0-9]+)?e[0-9]+)$" },
             ] }),
@@ -78,7 +78,7 @@ pub(crate) fn schema(shape: &Shape, way: Way) -> Value {
             "minItems": types.len(),
             "maxItems": types.len(),
         }),
-        Shape::Record(fields) => object(fields, way),
+        Shape::Record(fields) => object(fields, direction),
         Shape::Variant(cases) => {
             let case = |(name, shape): &(String, Option<Shape>)| {
                 let tag = json!({ "type": "string", "const": name });

@@ -26,7 +26,7 @@ fn all_memories_and_tables_count_together() {
         memory: 300,
         ..Limits::default()
     };
-    let mut meter = Meter::new(&limits, room(Size::Standard));
+    let mut meter = Meter::new(&limits, resources(Size::Standard));
     assert!(meter.memory_growing(0, 100, None).is_ok_and(|may| may));
     assert!(meter.memory_growing(0, 100, Some(100)).is_ok_and(|may| may));
     assert!(

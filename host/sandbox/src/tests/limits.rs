@@ -10,7 +10,7 @@ use tollgate_model::{
 };
 
 use crate::{
-    deadline::{Ending, with_deadline},
+    deadline::{DeadlineOutcome, with_deadline},
     test_support::{built, call, calling, guest, load, sandbox, tight},
 };
 
@@ -336,8 +336,8 @@ async fn a_call_that_is_dropped_gives_its_place_back() {
 async fn a_panic_of_the_host_is_an_end_like_others() {
     let (_sender, never) = watch::channel(false);
     let broken = async { panic!("on purpose") };
-    let raced: Ending<()> = with_deadline(broken, Duration::from_secs(1), never).await;
-    assert!(matches!(raced, Ending::Panicked));
+    let raced: DeadlineOutcome<()> = with_deadline(broken, Duration::from_secs(1), never).await;
+    assert!(matches!(raced, DeadlineOutcome::Panicked));
 }
 
 #[tokio::test]

@@ -122,10 +122,10 @@ impl End {
     }
 }
 
-type Kept = HashMap<ApprovalId, Entry>;
+type TaskEntries = HashMap<ApprovalId, Entry>;
 
 impl Tasks {
-    fn with<T>(&self, f: impl FnOnce(&mut Kept) -> T) -> T {
+    fn with<T>(&self, f: impl FnOnce(&mut TaskEntries) -> T) -> T {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|_, entry| match &entry.end {
             Some((at, _)) => at.elapsed() < KEPT,
@@ -154,7 +154,7 @@ impl Tasks {
     /// many.
     fn spawn(
         &self,
-        kept: &mut Kept,
+        kept: &mut TaskEntries,
         server: &Server,
         approval: ApprovalId,
         asked: HeldCall,

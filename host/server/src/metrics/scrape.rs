@@ -7,7 +7,7 @@ use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet},
     metrics::MetricType,
 };
-use tollgate::{stats::Bars, stats::Totals};
+use tollgate::{stats::Histogram, stats::Totals};
 use tollgate_model::span::decision_action;
 
 use super::Sample;
@@ -242,7 +242,7 @@ fn histogram<L: EncodeLabelSet>(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,
-    family: &[(L, &Bars)],
+    family: &[(L, &Histogram)],
 ) -> EncodeResult {
     let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
     for (labels, times) in family {

@@ -143,10 +143,10 @@ pub(super) async fn complete(
     Ok(Json(login.into()))
 }
 
-/// Whose login is removed.
+/// The user whose login is removed.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Whose {
+pub(super) struct LoginOwner {
     /// The user; absent: the person who asks.
     #[serde(default)]
     user: Option<String>,
@@ -164,11 +164,11 @@ pub(super) async fn remove(
     State(rest): State<Rest>,
     who: Requester,
     Path(name): Path<String>,
-    QueryParameters(whose): QueryParameters<Whose>,
+    QueryParameters(owner): QueryParameters<LoginOwner>,
 ) -> Result<StatusCode, Problem> {
     let by = who.user()?;
     who.admit()?;
-    let user = whose.user.unwrap_or_else(|| by.id.clone());
+    let user = owner.user.unwrap_or_else(|| by.id.clone());
     rest.gate.remove_login(&by, &user, &name).await?;
     Ok(StatusCode::NO_CONTENT)
 }

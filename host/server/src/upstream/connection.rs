@@ -29,7 +29,7 @@ use super::{
     content,
     failure::{http_error, told},
     handler::{Handler, Reports, ServerMessages},
-    http::{Fate, Stale, is_session_error},
+    http::{Delivery, StaleFlag, is_session_error},
     lists::listings,
     wire::Reply,
 };
@@ -45,7 +45,7 @@ const OWN_KEYS: &[&str] = &["io.modelcontextprotocol/", "dev.tollgate/"];
 const MAX_META: usize = 16 << 10;
 
 /// What a server offered when it was last asked, shared with readers that do not ask the server.
-pub(super) type Known = Arc<Mutex<Option<Arc<Offer>>>>;
+pub(super) type LastOffer = Arc<Mutex<Option<Arc<Offer>>>>;
 
 /// What agents may have of a server.
 #[derive(Debug)]
@@ -59,11 +59,11 @@ pub(super) struct OfferFilter {
 pub(super) struct Connection {
     peer: Peer<RoleClient>,
     heard: Arc<ServerMessages>,
-    known: Known,
+    known: LastOffer,
     /// The list, and how often the server had said by then that it has changed.
     listed: tokio::sync::Mutex<Option<(u64, Arc<Offer>)>>,
     places: Semaphore,
-    stale: Stale,
+    stale: StaleFlag,
     wanted: OfferFilter,
     secrets: Arc<Vault>,
     running: Mutex<Option<ConnectionTasks>>,
@@ -95,8 +95,8 @@ impl Connection {
         service: RunningService<RoleClient, Handler>,
         heard: Arc<ServerMessages>,
         process: Option<Process>,
-        known: Known,
-        stale: Stale,
+        known: LastOffer,
+        stale: StaleFlag,
         wanted: OfferFilter,
         secrets: Arc<Vault>,
     ) -> Self {
@@ -106,7 +106,7 @@ impl Connection {
         // Since 2026-07-28 a server reports changes only to clients that subscribe.
         let listening = (!initialized).then(|| {
             let (heard, stale) = (Arc::clone(&heard), Arc::clone(&stale));
-            tokio::spawn(hear_of_changes(peer.clone(), heard, stale))
+            tokio::spawn(listen_for_changes(peer.clone(), heard, stale))
         });
         Self {
             peer,
@@ -258,11 +258,11 @@ impl Connection {
             },
             ServiceError::TransportSend(sending) => {
                 let why = told(&error);
-                match http_error(sending.error.as_ref()).map(|error| error.fate) {
-                    Some(Fate::NotTaken) => CallResult::NotTaken(why),
-                    Some(Fate::Unknown) => CallResult::Lost(why),
+                match http_error(sending.error.as_ref()).map(|error| error.delivery) {
+                    Some(Delivery::NotTaken) => CallResult::NotTaken(why),
+                    Some(Delivery::Unknown) => CallResult::Lost(why),
                     // Over a pipe a message is one line; a line without its end is not a complete message.
-                    Some(Fate::Unsent) | None => CallResult::NotSent(why),
+                    Some(Delivery::Unsent) | None => CallResult::NotSent(why),
                 }
             }
             ServiceError::UnexpectedResponse => {
@@ -332,7 +332,7 @@ async fn pass_on(report: ProgressNotificationParam, to: &Reporter) {
     to.report(report.progress, report.total, &message).await;
 }
 
-async fn hear_of_changes(peer: Peer<RoleClient>, heard: Arc<ServerMessages>, stale: Stale) {
+async fn listen_for_changes(peer: Peer<RoleClient>, heard: Arc<ServerMessages>, stale: StaleFlag) {
     let filter = SubscriptionFilter::builder()
         .tools_list_changed()
         .prompts_list_changed()

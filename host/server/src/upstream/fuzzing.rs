@@ -114,7 +114,7 @@ pub fn refusal(
 ) -> Option<Refusal> {
     let error = http::refusal(status, headers, body, in_session)?;
     Some(Refusal {
-        nothing_was_done: error.fate != http::UNKNOWN,
+        nothing_was_done: error.delivery != http::UNKNOWN,
         why: error.why,
         said: error.said,
         session_lost: error.session_lost,

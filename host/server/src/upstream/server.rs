@@ -24,9 +24,9 @@ use tollgate_model::backoff::Backoff;
 
 use super::{
     child::{Process, Start},
-    connection::{Connection, Known, OfferFilter},
+    connection::{Connection, LastOffer, OfferFilter},
     handler::{Handler, ServerMessages},
-    http::{EventStream, HttpClient, HttpError, HttpTransport, Stale},
+    http::{EventStream, HttpClient, HttpError, HttpTransport, StaleFlag},
     oauth::AccessTokens,
 };
 
@@ -42,7 +42,7 @@ pub(super) struct Server {
     secrets: Arc<Vault>,
     network: Network,
     tokens: Option<Arc<AccessTokens>>,
-    known: Known,
+    known: LastOffer,
     state: Mutex<State>,
     this: Weak<Self>,
 }
@@ -90,7 +90,7 @@ impl Server {
             secrets: Arc::clone(secrets),
             network: network.clone(),
             tokens,
-            known: Known::default(),
+            known: LastOffer::default(),
             state: Mutex::new(State {
                 connection: None,
                 backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
@@ -207,7 +207,7 @@ impl Server {
             roots: self.config.roots.clone(),
             secrets: Arc::clone(&self.secrets),
         };
-        let stale = Stale::default();
+        let stale = StaleFlag::default();
         let (service, process) = match &self.config.transport {
             UpstreamTransport::Command {
                 command,

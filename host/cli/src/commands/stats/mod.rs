@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tollgate::{
-    config::Config, ids::Clock, stats::Approvals, stats::Fact, stats::FactScope, stats::Quantiles,
-    stats::Summary, stats::ToolSummary, stats::Watcher,
+    config::Config, ids::Clock, stats::Approvals, stats::Quantiles, stats::StatEvent,
+    stats::StatScope, stats::Summary, stats::ToolSummary, stats::Watcher,
 };
 use tollgate_ledger::{LedgerReader, Order, RecordFilter};
 use tollgate_model::time::Timestamp;
@@ -174,13 +174,13 @@ fn count(
     };
     let mut reports = ReportReader::open(config)?;
     let mut summaries: BTreeMap<(String, String), Summary> = BTreeMap::new();
-    let mut hear = |at: FactScope<'_>, fact: Fact<'_>| {
+    let mut observe = |at: StatScope<'_>, fact: StatEvent<'_>| {
         let other = args.tool.as_deref().is_some_and(|tool| tool != at.tool);
         if !other && let Some(key) = key(args.by, at, &mut reports) {
             summaries.entry(key).or_default().add(at, &fact);
         }
     };
-    read(&reader, since, until, &mut hear)?;
+    read(&reader, since, until, &mut observe)?;
     let runs = summaries.values().flat_map(|summary| summary.runs().iter());
     reports.read(&runs.copied().collect(), since)?;
     let mut groups = Vec::new();
@@ -195,7 +195,7 @@ fn count(
 /// The group to which a fact belongs: its family and its name.
 fn key(
     by: Option<Dimension>,
-    at: FactScope<'_>,
+    at: StatScope<'_>,
     reports: &mut ReportReader,
 ) -> Option<(String, String)> {
     let alone = |name: &str| (!name.is_empty()).then(|| (String::new(), name.to_owned()));
@@ -216,7 +216,7 @@ fn read(
     reader: &LedgerReader,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
-    hear: &mut impl FnMut(FactScope<'_>, Fact<'_>),
+    observe: &mut impl FnMut(StatScope<'_>, StatEvent<'_>),
 ) -> Result<(), Failure> {
     let mut watcher = Watcher::default();
     let filter = RecordFilter {
@@ -226,7 +226,7 @@ fn read(
         ..RecordFilter::default()
     };
     reader.records(&filter, |_, record| {
-        watcher.watch(&record, &mut *hear);
+        watcher.watch(&record, &mut *observe);
         ControlFlow::Continue(())
     })?;
     Ok(())

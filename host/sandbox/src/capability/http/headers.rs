@@ -11,7 +11,7 @@ const MAX_FIELDS: usize = 64;
 const MAX_BYTES: usize = 32 << 10;
 
 /// Fields that the host sets, or that concern the connection and would allow request smuggling.
-const HOSTS_OWN: &[&str] = &[
+const HOST_ONLY_FIELDS: &[&str] = &[
     "accept-encoding",
     "baggage",
     "connection",
@@ -31,12 +31,12 @@ const HOSTS_OWN: &[&str] = &[
 ];
 
 /// Whether a guest may not set a field.
-pub(crate) fn is_hosts_own(name: &str) -> bool {
-    HOSTS_OWN.contains(&name) || name.starts_with("proxy-")
+pub(crate) fn is_host_only(name: &str) -> bool {
+    HOST_ONLY_FIELDS.contains(&name) || name.starts_with("proxy-")
 }
 
 /// The header fields of a guest's request.
-pub(crate) fn of_guest(fields: &[(String, String)]) -> Result<HeaderMap, HttpError> {
+pub(crate) fn parse_guest_headers(fields: &[(String, String)]) -> Result<HeaderMap, HttpError> {
     let invalid = |how: String| Err(HttpError::Invalid(how));
     if fields.len() > MAX_FIELDS {
         return invalid(format!("there are more than {MAX_FIELDS} header fields"));
@@ -57,7 +57,7 @@ pub(crate) fn of_guest(fields: &[(String, String)]) -> Result<HeaderMap, HttpErr
                 printable(name, 80)
             ));
         };
-        if is_hosts_own(parsed.as_str()) {
+        if is_host_only(parsed.as_str()) {
             return invalid(format!(
                 "the header field `{parsed}` is the host's own; leave it out"
             ));

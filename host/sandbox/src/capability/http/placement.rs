@@ -46,7 +46,7 @@ impl SecretPlacement {
         match self {
             Self::Bearer | Self::Header(_) => {
                 let name = self.field()?;
-                if headers::is_hosts_own(name.as_str()) {
+                if headers::is_host_only(name.as_str()) {
                     return invalid(format!("a secret cannot go into the header field `{name}`"));
                 }
                 if headers.contains_key(&name) {

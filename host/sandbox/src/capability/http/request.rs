@@ -86,7 +86,7 @@ impl RequestHop {
         {
             return invalid("the body is larger than 8 MiB");
         }
-        let headers = headers::of_guest(&request.headers)?;
+        let headers = headers::parse_guest_headers(&request.headers)?;
         for credential in &request.credentials {
             if !granted.contains(&credential.secret) {
                 return Err(HttpError::NoSuchSecret(printable(&credential.secret, 80)));

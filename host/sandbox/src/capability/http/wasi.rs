@@ -17,7 +17,7 @@ use wasmtime_wasi_http::{
 };
 
 use super::{
-    FetchRequest, FetchResponse, HttpError, HttpPolicy, MAX_BODY, fetch, headers::is_hosts_own,
+    FetchRequest, FetchResponse, HttpError, HttpPolicy, MAX_BODY, fetch, headers::is_host_only,
 };
 use crate::{
     call::{Call, Host},
@@ -29,7 +29,7 @@ const MAX_AT_ONCE: usize = 4;
 /// The most bytes that a guest may write to a body before the host reads them.
 const MAX_CHUNK: usize = 16 << 10;
 /// The most bytes of the fields of one header, including overhead.
-const MAX_FIELDS: usize = 64 << 10;
+const MAX_FIELD_BYTES: usize = 64 << 10;
 
 /// Interfaces that a component may import: outgoing requests only.
 const INTERFACES: &[&str] = &["types", "outgoing-handler"];
@@ -58,7 +58,7 @@ pub(crate) struct Http<P: ?Sized> {
 impl<P: HttpPolicy + ?Sized> Http<P> {
     pub(crate) fn new() -> Self {
         let mut ctx = WasiHttpCtx::new();
-        ctx.set_field_size_limit(MAX_FIELDS);
+        ctx.set_field_size_limit(MAX_FIELD_BYTES);
         let hooks = FetchHooks {
             origin: None,
             at_once: Arc::new(Semaphore::new(MAX_AT_ONCE)),
@@ -159,7 +159,7 @@ async fn lift_request(request: hyper::Request<WasiBody>) -> Result<FetchRequest,
     let (parts, mut incoming) = request.into_parts();
     let mut headers = Vec::with_capacity(parts.headers.len());
     for (name, value) in &parts.headers {
-        if is_hosts_own(name.as_str()) {
+        if is_host_only(name.as_str()) {
             continue;
         }
         let value = String::from_utf8(value.as_bytes().to_vec())

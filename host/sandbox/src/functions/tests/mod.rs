@@ -17,7 +17,7 @@ use tollgate_model::{
 use tollgate_policy::tool_input::ToolInput;
 
 use super::{
-    schema::{self, MAX_SAFE, Way},
+    schema::{self, Direction, MAX_SAFE},
     shape::{Integer, Shape},
     value::{to_json, to_val},
 };
@@ -165,7 +165,7 @@ fn with_values() -> impl Strategy<Value = (Shape, Value)> {
     shapes().prop_flat_map(|shape| (Just(shape.clone()), values(&shape)))
 }
 
-fn validator(shape: &Shape, way: Way) -> jsonschema::Validator {
+fn validator(shape: &Shape, way: Direction) -> jsonschema::Validator {
     jsonschema::options()
         .build(&schema::schema(shape, way))
         .unwrap()
@@ -176,20 +176,20 @@ proptest! {
     fn a_value_comes_back_as_it_was((shape, value) in with_values()) {
         let val = to_val(&shape, &value, "").unwrap();
         prop_assert_eq!(to_json(&shape, &val).unwrap(), value.clone());
-        prop_assert!(validator(&shape, Way::In).is_valid(&value), "as an argument");
-        prop_assert!(validator(&shape, Way::Out).is_valid(&value), "as a result");
+        prop_assert!(validator(&shape, Direction::In).is_valid(&value), "as an argument");
+        prop_assert!(validator(&shape, Direction::Out).is_valid(&value), "as a result");
     }
 
     #[test]
     fn what_is_converted_matches_the_schema(shape in shapes(), (_, other) in with_values()) {
         if to_val(&shape, &other, "").is_ok() {
-            prop_assert!(validator(&shape, Way::In).is_valid(&other));
+            prop_assert!(validator(&shape, Direction::In).is_valid(&other));
         }
     }
 
     #[test]
     fn policies_can_speak_of_every_type(shape in shapes()) {
-        let schema = schema::object(&[("x".into(), shape)], Way::In);
+        let schema = schema::object(&[("x".into(), shape)], Direction::In);
         let input = ToolInput::from_json_schema("t", &schema, &BTreeMap::new());
         prop_assert!(input.is_ok(), "{:?}", input);
     }
@@ -313,7 +313,7 @@ fn a_value_comes_back_through_a_component() {
             let (whole, bytes) = echo(&shape);
             let component = load(&bytes).unwrap();
             let tools = runtime.block_on(sandbox().list_tools(&component)).unwrap();
-            let expected = schema::object(&[("x".into(), whole)], Way::In);
+            let expected = schema::object(&[("x".into(), whole)], Direction::In);
             prop_assert_eq!(&tools[0].input_schema, &expected);
             let x = json!([value, vec![7; 17]]);
             let execution = runtime.block_on(call(&component, "echo", &json!({ "x": x })));
@@ -392,7 +392,7 @@ fn a_float_that_is_no_number_is_a_word() {
     ] {
         let value = to_json(&Shape::Float64, &Val::Float64(n)).unwrap();
         assert_eq!(value, json!(word));
-        assert!(validator(&Shape::Float64, Way::Out).is_valid(&value));
+        assert!(validator(&Shape::Float64, Direction::Out).is_valid(&value));
     }
     assert_eq!(
         to_json(&Shape::Float32, &Val::Float32(0.1)).unwrap(),

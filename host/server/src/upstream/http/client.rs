@@ -10,7 +10,7 @@ use tollgate::{
 };
 use url::Url;
 
-use super::error::{Fate, HttpError, Refusal};
+use super::error::{Delivery, HttpError, Refusal};
 use crate::upstream::oauth::{self, AccessToken, AccessTokens, OauthError};
 
 /// How long a connection may take.
@@ -113,8 +113,8 @@ impl HttpClient {
         let Some(tokens) = &self.tokens else {
             return self.follow(method, url, headers, body).await;
         };
-        let without = |fate| move |error: OauthError| HttpError::new(fate, error.why);
-        let token = tokens.token().await.map_err(without(Fate::Unsent))?;
+        let without = |delivery| move |error: OauthError| HttpError::new(delivery, error.why);
+        let token = tokens.token().await.map_err(without(Delivery::Unsent))?;
         let own = with_token(headers, &token);
         let response = self.follow(method, url, &own, body.clone()).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
@@ -123,7 +123,7 @@ impl HttpClient {
         // A server that refuses the credentials has done nothing (RFC 9110, section 15.5.2).
         let renewed = tokens.renew(&token).await.map_err(|error| HttpError {
             status: Some(StatusCode::UNAUTHORIZED),
-            ..without(Fate::NotTaken)(error)
+            ..without(Delivery::NotTaken)(error)
         })?;
         let own = with_token(headers, &renewed);
         self.follow(method, url, &own, body).await
@@ -148,8 +148,8 @@ impl HttpClient {
             let sent = request.send().await;
             let response = sent.map_err(|error| match HttpError::of_exchange(&error) {
                 // The server that redirects it has had it.
-                unsent if hop > 0 && unsent.fate == Fate::Unsent => HttpError {
-                    fate: Fate::NotTaken,
+                unsent if hop > 0 && unsent.delivery == Delivery::Unsent => HttpError {
+                    delivery: Delivery::NotTaken,
                     ..unsent
                 },
                 error => error,
@@ -160,7 +160,7 @@ impl HttpClient {
             url = self.redirected(method, &url, &response)?;
         }
         let why = format!("it redirects more than {MAX_REDIRECTS} times in a row");
-        Err(HttpError::new(Fate::NotTaken, why))
+        Err(HttpError::new(Delivery::NotTaken, why))
     }
 
     /// Where a redirect leads to, if it may be followed.
@@ -178,7 +178,7 @@ impl HttpClient {
         let refused = |why: String| HttpError {
             said: location.map(said),
             status: Some(response.status()),
-            ..HttpError::new(redirect_fate(method, response.status()), why)
+            ..HttpError::new(redirect_delivery(method, response.status()), why)
         };
         let Some(target) = target else {
             return Err(refused(format!("it redirects to nowhere (HTTP {code})")));
@@ -253,11 +253,11 @@ fn with_token(headers: &HeaderMap, token: &AccessToken) -> HeaderMap {
 
 /// The outcome of a request whose redirect is not followed. By 302 and its like many a server redirects
 /// after it has done what was asked.
-fn redirect_fate(method: &Method, status: StatusCode) -> Fate {
+fn redirect_delivery(method: &Method, status: StatusCode) -> Delivery {
     match status {
-        StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => Fate::NotTaken,
-        _ if method == Method::GET => Fate::NotTaken,
-        _ => Fate::Unknown,
+        StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => Delivery::NotTaken,
+        _ if method == Method::GET => Delivery::NotTaken,
+        _ => Delivery::Unknown,
     }
 }
 

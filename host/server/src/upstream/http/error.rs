@@ -36,7 +36,7 @@ pub(in super::super) struct HttpError {
     /// In the server's: untrusted, printable, without the secrets of this gate.
     pub(in super::super) said: Option<String>,
     /// Whether the request may have had an effect.
-    pub(in super::super) fate: Fate,
+    pub(in super::super) delivery: Delivery,
     /// The status, where there was an answer.
     pub(in super::super) status: Option<StatusCode>,
     /// Whether the server knows the session no more.
@@ -45,7 +45,7 @@ pub(in super::super) struct HttpError {
 
 /// Whether a request without an answer may have had an effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum Fate {
+pub(in super::super) enum Delivery {
     /// Not a byte of it was sent.
     Unsent,
     /// The server has refused to take it.
@@ -55,26 +55,26 @@ pub(in super::super) enum Fate {
 }
 
 impl HttpError {
-    pub(super) fn new(fate: Fate, why: impl Into<String>) -> Self {
+    pub(super) fn new(delivery: Delivery, why: impl Into<String>) -> Self {
         Self {
             why: why.into(),
             said: None,
-            fate,
+            delivery,
             status: None,
             session_lost: false,
         }
     }
 
     pub(super) fn unknown(why: impl Into<String>) -> Self {
-        Self::new(Fate::Unknown, why)
+        Self::new(Delivery::Unknown, why)
     }
 
     /// Of an exchange that failed.
     pub(super) fn of_exchange(error: &reqwest::Error) -> Self {
         if error.is_connect() {
-            Self::new(Fate::Unsent, "no connection to it comes about")
+            Self::new(Delivery::Unsent, "no connection to it comes about")
         } else if error.is_builder() {
-            Self::new(Fate::Unsent, "the request cannot be made")
+            Self::new(Delivery::Unsent, "the request cannot be made")
         } else {
             Self::unknown("the connection broke before the answer")
         }
@@ -100,38 +100,38 @@ impl Refusal<'_> {
     /// What it means.
     pub(super) fn error(&self) -> HttpError {
         let status = self.status;
-        let (fate, why) = self.meaning();
+        let (delivery, why) = self.meaning();
         let body = self.body.trim();
         HttpError {
             session_lost: self.is_about_session(),
             status: Some(status),
             said: (!body.is_empty()).then(|| printable(&self.secrets.scrub_text(body), MAX_WORDS)),
-            ..HttpError::new(fate, why)
+            ..HttpError::new(delivery, why)
         }
     }
 
-    fn meaning(&self) -> (Fate, String) {
+    fn meaning(&self) -> (Delivery, String) {
         let code = self.status.as_u16();
         if self.is_about_session() {
             // A server that is in trouble says so after it has done something, too.
-            let fate = match self.status.is_client_error() {
-                true => Fate::NotTaken,
-                false => Fate::Unknown,
+            let delivery = match self.status.is_client_error() {
+                true => Delivery::NotTaken,
+                false => Delivery::Unknown,
             };
             let why =
                 format!("its session has ended (HTTP {code}); the next call begins a new one");
-            return (fate, why);
+            return (delivery, why);
         }
-        let (fate, why) = match self.status {
+        let (delivery, why) = match self.status {
             StatusCode::UNAUTHORIZED => (
-                Fate::NotTaken,
+                Delivery::NotTaken,
                 format!(
                     "it does not accept the credentials (HTTP 401): {}",
                     self.credentials
                 ),
             ),
             StatusCode::FORBIDDEN => (
-                Fate::NotTaken,
+                Delivery::NotTaken,
                 format!(
                     "the credentials do not suffice (HTTP 403): {}",
                     self.credentials
@@ -140,7 +140,7 @@ impl Refusal<'_> {
             StatusCode::TOO_MANY_REQUESTS => {
                 let again = self.again().unwrap_or_else(|| "later".into());
                 (
-                    Fate::NotTaken,
+                    Delivery::NotTaken,
                     format!("it has too much to do (HTTP 429): try again {again}"),
                 )
             }
@@ -148,26 +148,28 @@ impl Refusal<'_> {
                 let again = self.again().unwrap_or_default();
                 // What stands before a server says so, too, after it has handed a request on.
                 (
-                    Fate::Unknown,
+                    Delivery::Unknown,
                     format!("it is not available (HTTP 503): try again {again}"),
                 )
             }
             StatusCode::NOT_FOUND | StatusCode::GONE => (
-                Fate::NotTaken,
+                Delivery::NotTaken,
                 format!("there is no MCP endpoint at its `url` (HTTP {code})"),
             ),
             StatusCode::METHOD_NOT_ALLOWED => (
-                Fate::NotTaken,
+                Delivery::NotTaken,
                 "its `url` takes no messages (HTTP 405)".to_owned(),
             ),
-            StatusCode::REQUEST_TIMEOUT => (Fate::Unknown, "it has given up (HTTP 408)".to_owned()),
+            StatusCode::REQUEST_TIMEOUT => {
+                (Delivery::Unknown, "it has given up (HTTP 408)".to_owned())
+            }
             status if status.is_client_error() => (
-                Fate::NotTaken,
+                Delivery::NotTaken,
                 format!("it does not take the request (HTTP {code})"),
             ),
-            _ => (Fate::Unknown, format!("it failed (HTTP {code})")),
+            _ => (Delivery::Unknown, format!("it failed (HTTP {code})")),
         };
-        (fate, why)
+        (delivery, why)
     }
 
     /// Whether it says that the session of the request is not known.

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{
-    Fate, HttpClient, HttpError, MAX_BODY, STREAM, Stale, TELLING, WAITING,
+    Delivery, HttpClient, HttpError, MAX_BODY, STREAM, StaleFlag, TELLING, WAITING,
     client::{body, has_credentials, media_type},
     in_time, lock,
 };
@@ -48,7 +48,7 @@ struct Sender {
     /// Requests whose POST is in flight. It ends with the answer on the stream.
     under_way: Mutex<HashMap<RequestId, CancellationToken>>,
     out: mpsc::WeakSender<ServerJsonRpcMessage>,
-    stale: Stale,
+    stale: StaleFlag,
     closing: CancellationToken,
 }
 
@@ -56,7 +56,7 @@ impl EventStream {
     /// Open the stream, and learn the endpoint.
     pub(in super::super) async fn open(
         client: HttpClient,
-        stale: Stale,
+        stale: StaleFlag,
     ) -> Result<Self, HttpError> {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static(STREAM));
@@ -67,7 +67,7 @@ impl EventStream {
         }
         if media_type(&response) != STREAM {
             let why = "it answers GET with no stream of events";
-            return Err(HttpError::new(Fate::NotTaken, why));
+            return Err(HttpError::new(Delivery::NotTaken, why));
         }
         let mut parser = Parser::new();
         let (endpoint, early) = endpoint(&mut response, &mut parser, client.url()).await?;
@@ -101,7 +101,7 @@ async fn endpoint(
     parser: &mut Parser,
     url: &Url,
 ) -> Result<(Url, Vec<Event>), HttpError> {
-    let failed = |why: &str| HttpError::new(Fate::Unsent, why);
+    let failed = |why: &str| HttpError::new(Delivery::Unsent, why);
     loop {
         let piece = response.chunk().await.ok().flatten();
         let piece = piece.ok_or_else(|| failed("its stream ended before it named an endpoint"))?;
@@ -201,7 +201,7 @@ impl Sender {
     }
 
     async fn post(&self, message: &ClientJsonRpcMessage) -> Result<(), HttpError> {
-        let unfit = |_| HttpError::new(Fate::Unsent, "the request cannot be written as JSON");
+        let unfit = |_| HttpError::new(Delivery::Unsent, "the request cannot be written as JSON");
         let text = serde_json::to_vec(message).map_err(unfit)?;
         let mut headers = HeaderMap::new();
         let json = HeaderValue::from_static("application/json");
@@ -269,7 +269,11 @@ impl Transport<RoleClient> for EventStream {
                     Err(error)
                 }
                 // Some servers take no notifications.
-                (Err(error), None) if error.fate == Fate::NotTaken && !error.session_lost => Ok(()),
+                (Err(error), None)
+                    if error.delivery == Delivery::NotTaken && !error.session_lost =>
+                {
+                    Ok(())
+                }
                 (posted, _) => posted,
             }
         }

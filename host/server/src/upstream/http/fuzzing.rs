@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tollgate::secrets::Vault;
 
-use super::error::{Fate, HttpError, Refusal};
+use super::error::{Delivery, HttpError, Refusal};
 
-/// The fate of a request that the server may have carried out.
-pub(in super::super) const UNKNOWN: Fate = Fate::Unknown;
+/// The delivery of a request that the server may have carried out.
+pub(in super::super) const UNKNOWN: Delivery = Delivery::Unknown;
 
 /// What an answer that refuses a request means. Nothing where `status` is not one.
 pub(in super::super) fn refusal(

@@ -44,7 +44,7 @@ use self::{
 use super::wire::{Reply, Wire};
 
 pub(super) use client::HttpClient;
-pub(super) use error::{Fate, HttpError, is_session_error};
+pub(super) use error::{Delivery, HttpError, is_session_error};
 pub(super) use event_stream::EventStream;
 
 /// The most bytes of an answer that is not a stream.
@@ -64,7 +64,7 @@ const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
 const STREAM: &str = "text/event-stream";
 
 /// Whether new calls need a new connection.
-pub(super) type Stale = Arc<AtomicBool>;
+pub(super) type StaleFlag = Arc<AtomicBool>;
 
 /// One connection, with a session or without.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ struct ConnectionState {
     wire: Wire,
     out: mpsc::Sender<ServerJsonRpcMessage>,
     session: Mutex<Session>,
-    stale: Stale,
+    stale: StaleFlag,
     closing: CancellationToken,
     under_way: Mutex<HashMap<RequestId, CancellationToken>>,
     parameters: Mutex<ParameterHeaders>,
@@ -103,7 +103,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl HttpTransport {
     /// Nothing is sent yet.
-    pub(super) fn new(client: HttpClient, stale: Stale) -> Self {
+    pub(super) fn new(client: HttpClient, stale: StaleFlag) -> Self {
         let (out, incoming) = mpsc::channel(WAITING);
         Self {
             shared: Arc::new(ConnectionState {
@@ -218,7 +218,7 @@ impl ConnectionState {
     }
 
     async fn post(&self, message: &ClientJsonRpcMessage) -> Result<(Response, bool), HttpError> {
-        let unfit = || HttpError::new(Fate::Unsent, "the request cannot be written as JSON");
+        let unfit = || HttpError::new(Delivery::Unsent, "the request cannot be written as JSON");
         let value = serde_json::to_value(message).map_err(|_| unfit())?;
         let headers = self.headers(Some(&value));
         let in_session = headers.contains_key(SESSION);
@@ -273,9 +273,9 @@ impl ConnectionState {
         }
         let (error, _) = self.client.refusal(response, in_session).await;
         self.note(&error);
-        match error.fate {
+        match error.delivery {
             // Some servers take no notifications. What depends on them fails by itself.
-            Fate::NotTaken if !error.session_lost => Ok(()),
+            Delivery::NotTaken if !error.session_lost => Ok(()),
             _ => Err(error),
         }
     }
@@ -342,7 +342,7 @@ impl ConnectionState {
         let own = match error::error_in(&body) {
             Some(own) => own,
             // A server of an earlier version, which does not know the question.
-            None if is_question && error.fate == Fate::NotTaken => {
+            None if is_question && error.delivery == Delivery::NotTaken => {
                 serde_json::json!({"code": -32600, "message": error.why})
             }
             None => return Err(error),

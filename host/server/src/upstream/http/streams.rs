@@ -38,12 +38,12 @@ struct Position {
     pause: Option<Duration>,
     attempts: u32,
     /// Whether a stream has brought a message, or has stood.
-    was_of_use: bool,
+    was_useful: bool,
 }
 
-/// What an event brought.
+/// What an event of the stream holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Brought {
+enum EventRole {
     Nothing,
     Message,
     /// The answer to the stream's own request.
@@ -61,7 +61,7 @@ impl Position {
 
     fn progress(&mut self) {
         self.attempts = 0;
-        self.was_of_use = true;
+        self.was_useful = true;
     }
 
     /// The last event id, if a header can carry it: where the stream is resumed.
@@ -163,9 +163,9 @@ impl ConnectionState {
             for event in events {
                 position.note(&event);
                 match self.take(&event, own).await {
-                    Brought::Answer => return true,
-                    Brought::Message => position.progress(),
-                    Brought::Nothing => {}
+                    EventRole::Answer => return true,
+                    EventRole::Message => position.progress(),
+                    EventRole::Nothing => {}
                 }
             }
             if over {
@@ -187,16 +187,16 @@ impl ConnectionState {
     }
 
     /// Take in an event.
-    async fn take(&self, event: &Event, own: Option<&RequestId>) -> Brought {
+    async fn take(&self, event: &Event, own: Option<&RequestId>) -> EventRole {
         let named = !event.name.is_empty() && event.name != "message";
         if event.data.is_empty() || named && !event.data.starts_with(b"{") {
-            return Brought::Nothing;
+            return EventRole::Nothing;
         }
         let messages = match named {
             true => self.wire.read(&event.data),
             false => self.wire.read_for(own, &event.data),
         };
-        let mut brought = Brought::Nothing;
+        let mut brought = EventRole::Nothing;
         for mut message in messages {
             let id = match &mut message {
                 JsonRpcMessage::Response(response) => Some(&response.id),
@@ -211,9 +211,9 @@ impl ConnectionState {
                 }
                 JsonRpcMessage::Notification(_) => None,
             };
-            brought = match id.is_some() && id == own || brought == Brought::Answer {
-                true => Brought::Answer,
-                false => Brought::Message,
+            brought = match id.is_some() && id == own || brought == EventRole::Answer {
+                true => EventRole::Answer,
+                false => EventRole::Message,
             };
             self.deliver(message).await;
         }
@@ -268,7 +268,7 @@ impl ConnectionState {
             if !position.wait().await {
                 // The subscription to changes has ended: the next call lists the tools again, over a new connection. A
                 // server whose stream was never usable has none.
-                if position.was_of_use {
+                if position.was_useful {
                     self.stale.store(true, Ordering::SeqCst);
                     self.look_again().await;
                 }

@@ -39,7 +39,7 @@ async fn a_cancelled_request_ends_before_its_server_takes_the_notice() {
             heard.send(()).ok();
         }
     });
-    let mut transport = HttpTransport::new(client(address), Stale::default());
+    let mut transport = HttpTransport::new(client(address), StaleFlag::default());
     let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "a"}});
     let asked = tokio::spawn(transport.send(message(call)));
     requests.recv().await.unwrap();
@@ -57,14 +57,14 @@ async fn a_cancelled_request_ends_before_its_server_takes_the_notice() {
 async fn telling_a_server_that_hangs_takes_a_limited_time() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let mut transport = HttpTransport::new(client(address), Stale::default());
+    let mut transport = HttpTransport::new(client(address), StaleFlag::default());
     assert_eq!(transport.shared.telling, Duration::from_secs(10));
     Arc::get_mut(&mut transport.shared).unwrap().telling = Duration::ZERO;
     let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled",
         "params": {"requestId": 1}});
     let told = transport.send(message(cancel)).await;
     let late = told.unwrap_err();
-    assert_eq!(late.fate, Fate::Unknown, "{late}");
+    assert_eq!(late.delivery, Delivery::Unknown, "{late}");
     assert!(late.why.contains("in time"), "{late}");
 }
 
@@ -86,7 +86,15 @@ async fn a_request_that_a_redirect_led_nowhere_was_not_unsent() {
     let none = HeaderMap::new();
     let send = || client.send(&Method::POST, client.url(), &none, None);
     let failed = send().await.unwrap_err();
-    assert_eq!(failed.fate, Fate::NotTaken, "the server had it once");
+    assert_eq!(
+        failed.delivery,
+        Delivery::NotTaken,
+        "the server had it once"
+    );
     let failed = send().await.unwrap_err();
-    assert_eq!(failed.fate, Fate::Unsent, "not a byte of it was sent");
+    assert_eq!(
+        failed.delivery,
+        Delivery::Unsent,
+        "not a byte of it was sent"
+    );
 }

@@ -2,7 +2,7 @@
 //! the challenge `Bearer` (RFC 6750, section 3, and RFC 9728, section 5.1).
 
 /// Bytes of all fields together that are looked at.
-const MAX_FIELDS: usize = 8 << 10;
+const MAX_FIELD_BYTES: usize = 8 << 10;
 /// Parameters of a challenge.
 const MAX_PARAMETERS: usize = 32;
 
@@ -46,7 +46,7 @@ impl Challenge {
 pub(in super::super) fn bearer<'a>(
     fields: impl Iterator<Item = &'a [u8]>,
 ) -> Option<BearerChallenge> {
-    let mut left = MAX_FIELDS;
+    let mut left = MAX_FIELD_BYTES;
     for field in fields {
         left = left.checked_sub(field.len())?;
         let Ok(text) = std::str::from_utf8(field) else {

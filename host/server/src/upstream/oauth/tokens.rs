@@ -130,9 +130,9 @@ enum Holder {
     User(String),
 }
 
-/// What is in memory.
+/// The token in memory, or the last failure to get one.
 #[derive(Debug, Default)]
-struct Held {
+struct CachedToken {
     token: Option<Arc<AccessToken>>,
     failed: Option<(Instant, OauthError)>,
 }
@@ -145,7 +145,7 @@ pub(in super::super) struct AccessTokens {
     logins: Arc<LoginSlot>,
     /// Where tokens become known, to be removed from what the server says.
     secrets: Arc<Vault>,
-    held: Arc<tokio::sync::Mutex<Held>>,
+    cache: Arc<tokio::sync::Mutex<CachedToken>>,
 }
 
 /// The tokens of a login, as they are sealed.
@@ -204,7 +204,7 @@ impl AccessTokens {
             holder: Holder::Gate,
             logins: Arc::clone(logins),
             secrets: Arc::clone(secrets),
-            held: Arc::default(),
+            cache: Arc::default(),
         })
     }
 
@@ -220,7 +220,7 @@ impl AccessTokens {
             holder: Holder::User(user.into()),
             logins: Arc::clone(logins),
             secrets: Arc::clone(secrets),
-            held: Arc::default(),
+            cache: Arc::default(),
         })
     }
 
@@ -261,16 +261,16 @@ impl AccessTokens {
         self: &Arc<Self>,
         refused: Option<&Arc<AccessToken>>,
     ) -> Result<Arc<AccessToken>, OauthError> {
-        let mut held = Arc::clone(&self.held).lock_owned().await;
-        match self.usable(&held, refused) {
+        let mut cache = Arc::clone(&self.cache).lock_owned().await;
+        match self.usable(&cache, refused) {
             Ok(Some(token)) => return Ok(token),
             Ok(None) => {}
             Err(error) => {
-                held.token = None;
+                cache.token = None;
                 return Err(error);
             }
         }
-        if let Some((since, error)) = &held.failed
+        if let Some((since, error)) = &cache.failed
             && since.elapsed() < FAILED
         {
             return Err(error.clone());
@@ -280,11 +280,11 @@ impl AccessTokens {
             let renewed = this.renewed(refused.as_deref()).await;
             match &renewed {
                 Ok(token) => {
-                    held.token = Some(Arc::clone(token));
-                    held.failed = None;
+                    cache.token = Some(Arc::clone(token));
+                    cache.failed = None;
                 }
-                Err(error) if error.kind == OauthErrorKind::NoLogin => held.token = None,
-                Err(error) => held.failed = Some((Instant::now(), error.clone())),
+                Err(error) if error.kind == OauthErrorKind::NoLogin => cache.token = None,
+                Err(error) => cache.failed = Some((Instant::now(), error.clone())),
             }
             renewed
         });
@@ -305,7 +305,7 @@ impl AccessTokens {
     /// The token in memory, if it still counts and is not the refused one.
     fn usable(
         &self,
-        held: &Held,
+        cache: &CachedToken,
         refused: Option<&Arc<AccessToken>>,
     ) -> Result<Option<Arc<AccessToken>>, OauthError> {
         let version = match &self.holder {
@@ -317,7 +317,7 @@ impl AccessTokens {
             let is_refused = refused.is_some_and(|refused| Arc::ptr_eq(refused, token));
             !is_refused && version == token.version && !token.renewal.is_due(self.logins.now())
         };
-        Ok(held.token.as_ref().filter(counts).map(Arc::clone))
+        Ok(cache.token.as_ref().filter(counts).map(Arc::clone))
     }
 
     async fn renewed(&self, refused: Option<&AccessToken>) -> Result<Arc<AccessToken>, OauthError> {

@@ -21,16 +21,20 @@ fn the_secret_to_look_at_is_named() {
 
 #[test]
 fn a_redirect_may_come_after_the_deed() {
-    for (status, fate) in [
-        (301, Fate::Unknown),
-        (302, Fate::Unknown),
-        (303, Fate::Unknown),
-        (307, Fate::NotTaken),
-        (308, Fate::NotTaken),
+    for (status, delivery) in [
+        (301, Delivery::Unknown),
+        (302, Delivery::Unknown),
+        (303, Delivery::Unknown),
+        (307, Delivery::NotTaken),
+        (308, Delivery::NotTaken),
     ] {
         let status = StatusCode::from_u16(status).unwrap();
-        assert_eq!(redirect_fate(&Method::POST, status), fate, "{status}");
-        assert_eq!(redirect_fate(&Method::GET, status), Fate::NotTaken);
+        assert_eq!(
+            redirect_delivery(&Method::POST, status),
+            delivery,
+            "{status}"
+        );
+        assert_eq!(redirect_delivery(&Method::GET, status), Delivery::NotTaken);
     }
 }
 

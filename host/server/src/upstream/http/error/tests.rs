@@ -20,26 +20,26 @@ fn refused(status: u16, body: &str, in_session: bool, headers: &HeaderMap) -> Ht
 #[test]
 fn a_session_is_lost_in_each_form_that_servers_have_for_it() {
     let none = HeaderMap::new();
-    for (status, body, fate) in [
-        (404, "", Fate::NotTaken),
-        (410, "Gone", Fate::NotTaken),
+    for (status, body, delivery) in [
+        (404, "", Delivery::NotTaken),
+        (410, "Gone", Delivery::NotTaken),
         (
             400,
             "Bad Request: No valid session ID provided",
-            Fate::NotTaken,
+            Delivery::NotTaken,
         ),
         (
             400,
             r#"{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: Server not initialized for session"}}"#,
-            Fate::NotTaken,
+            Delivery::NotTaken,
         ),
-        (400, "Missing session ID", Fate::NotTaken),
-        (422, "session expired", Fate::NotTaken),
-        (500, "Session not found", Fate::Unknown),
+        (400, "Missing session ID", Delivery::NotTaken),
+        (422, "session expired", Delivery::NotTaken),
+        (500, "Session not found", Delivery::Unknown),
     ] {
         let error = refused(status, body, true, &none);
         assert!(error.session_lost, "{status} {body}");
-        assert_eq!(error.fate, fate, "{status} {body}");
+        assert_eq!(error.delivery, delivery, "{status} {body}");
         assert!(!refused(status, body, false, &none).session_lost);
     }
     assert!(!refused(400, "the id is not valid", true, &none).session_lost);
@@ -78,20 +78,20 @@ async fn a_servers_words_hold_no_secret_also_where_they_are_cut() {
 fn what_a_status_means_is_said() {
     let mut headers = HeaderMap::new();
     headers.insert(header::RETRY_AFTER, "7".parse().unwrap());
-    for (status, words, fate) in [
-        (401, "look at the secret `key`", Fate::NotTaken),
-        (429, "again in 7 s", Fate::NotTaken),
-        (503, "again in 7 s", Fate::Unknown),
-        (500, "HTTP 500", Fate::Unknown),
-        (404, "no MCP endpoint", Fate::NotTaken),
+    for (status, words, delivery) in [
+        (401, "look at the secret `key`", Delivery::NotTaken),
+        (429, "again in 7 s", Delivery::NotTaken),
+        (503, "again in 7 s", Delivery::Unknown),
+        (500, "HTTP 500", Delivery::Unknown),
+        (404, "no MCP endpoint", Delivery::NotTaken),
     ] {
         let error = refused(status, "secret words", false, &headers);
         assert!(error.why.contains(words), "{error:?}");
         assert!(!error.why.contains("secret words"));
-        assert_eq!(error.fate, fate);
+        assert_eq!(error.delivery, delivery);
     }
     let none = HeaderMap::new();
-    assert_eq!(refused(503, "", false, &none).fate, Fate::Unknown);
+    assert_eq!(refused(503, "", false, &none).delivery, Delivery::Unknown);
     assert!(refused(429, "", false, &none).why.contains("again later"));
     headers.insert(
         header::RETRY_AFTER,

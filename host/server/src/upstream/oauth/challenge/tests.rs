@@ -46,7 +46,7 @@ fn what_is_ambiguous_or_unfinished_does_not_count() {
     ] {
         assert_eq!(metadata(field), None, "{field}");
     }
-    let large = format!("Bearer realm=\"{}\"", "x".repeat(MAX_FIELDS));
+    let large = format!("Bearer realm=\"{}\"", "x".repeat(MAX_FIELD_BYTES));
     assert_eq!(read(&large), None);
     let two = ["Basic realm=x".as_bytes(), b"Bearer error=x"];
     assert!(bearer(two.into_iter()).is_some());
