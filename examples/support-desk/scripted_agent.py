@@ -4,7 +4,7 @@ gets to read. It needs nothing but Python.
     python3 scripted_agent.py run.jsonl RUN tollgate serve --stdio --agent support
 
 A line of the file is one call: {"tool": "tickets__read", "arguments": {"id": "T-1042"}}; or what the user asks for,
-{"request": "Answer T-1042"}, which is told with the calls that follow. RUN names the run that all of them belong to.
+{"request": "Answer T-1042"}, which is sent with the calls that follow. RUN names the run that all of them belong to.
 The rest is the command that starts the server.
 """
 

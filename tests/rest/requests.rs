@@ -71,17 +71,21 @@ const USERS_AMOUNT: &str = r#"@id("the-users-amount") @owner("tests")
 forbid (principal, action == Tollgate::Action::"payments__quote", resource)
 unless { context.provenance.known && context.provenance.user.contains("/amount") };"#;
 
-/// A gate that trusts these channels for the agent `support`.
-async fn trusting(channels: &str) -> HttpGate {
+/// A gate with an agent for each channel that is trusted for it, and `support`, for which none is.
+async fn trusting() -> HttpGate {
     let world = World::new(USERS_AMOUNT);
-    let table = "[agents.support]\n";
-    world.configure(table, &format!("{table}request_from = [{channels}]\n"));
+    let agent = |channel: Channel| {
+        let name = channel.name();
+        format!("[agents.{name}]\noperator = \"alice\"\nroles = [\"clerk\"]\nrequest_from = [\"{name}\"]\n")
+    };
+    let agents: String = CHANNELS.into_iter().map(agent).collect();
+    world.configure("[agents.support]\n", &format!("{agents}[agents.support]\n"));
     HttpGate::at(world, "192.0.2.1:443").await
 }
 
 /// Tells the request over a channel, and calls for a quote in the same trace. Returns the outcome of the call.
-async fn quote(gate: &HttpGate, channel: Channel, trace: u8) -> String {
-    let token = gate.agent("support").await;
+async fn quote(gate: &HttpGate, agent: &str, channel: Channel, trace: u8) -> String {
+    let token = gate.agent(agent).await;
     let trace = format!("{trace:02x}").repeat(16);
     let parent = format!("00-{trace}-b7ad6b7169203331-01");
     let post = |path: &str| {
@@ -136,26 +140,23 @@ async fn quote(gate: &HttpGate, channel: Channel, trace: u8) -> String {
 /// A request counts over a channel that the operator names, and changes nothing over any other.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_channel_counts_only_where_the_operator_names_it() {
-    for named in CHANNELS {
-        let gate = trusting(&format!("\"{}\"", named.name())).await;
-        for (trace, told) in (1..).zip(CHANNELS) {
-            let outcome = quote(&gate, told, trace).await;
-            let expected = if told == named { "ok" } else { "denied" };
-            assert_eq!(outcome, expected, "{told:?} where {named:?} is named");
-        }
-    }
-    let gate = trusting("").await;
-    for (trace, told) in (1..).zip(CHANNELS) {
-        assert_eq!(quote(&gate, told, trace).await, "denied", "{told:?}");
+    let gate = trusting().await;
+    let agents = CHANNELS.map(|channel| (channel.name(), Some(channel)));
+    let agents = agents.into_iter().chain([("support", None)]);
+    let all = agents.flat_map(|agent| CHANNELS.map(|told| (agent, told)));
+    for (trace, ((agent, named), told)) in (1..).zip(all) {
+        let outcome = quote(&gate, agent, told, trace).await;
+        let expected = if named == Some(told) { "ok" } else { "denied" };
+        assert_eq!(outcome, expected, "{told:?} where {named:?} is named");
     }
 }
 
 /// The same words of another principal, or in another trace, are not this run's.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_span_of_another_sender_or_trace_tells_nothing() {
-    let gate = trusting("\"otlp\"").await;
-    let trace = "07".repeat(16);
-    for (sender, trace) in [("other", trace.as_str()), ("support", &"08".repeat(16))] {
+    let gate = trusting().await;
+    let trace = "77".repeat(16);
+    for (sender, trace) in [("other", trace.as_str()), ("otlp", &"78".repeat(16))] {
         let span = json!({
             "traceId": trace, "spanId": "b7ad6b7169203332", "name": "request",
             "startTimeUnixNano": "1", "endTimeUnixNano": "2",
@@ -166,13 +167,13 @@ async fn a_span_of_another_sender_or_trace_tells_nothing() {
         gate.post(&token, "/v1/traces", spans).await.is(200);
     }
     // `rest` is not named: only the call is made.
-    assert_eq!(quote(&gate, Channel::Rest, 7).await, "denied");
+    assert_eq!(quote(&gate, "otlp", Channel::Rest, 0x77).await, "denied");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_header_that_cannot_be_read_stops_the_call() {
-    let gate = trusting("\"header\"").await;
-    let token = gate.agent("support").await;
+    let gate = trusting().await;
+    let token = gate.agent("header").await;
     let call =
         json!({ "tool": "payments__quote", "arguments": { "amount": 12900, "currency": "EUR" } });
     let request = gate.request(Method::POST, "/v1/calls").bearer_auth(&token);

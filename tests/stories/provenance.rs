@@ -1,4 +1,4 @@
-//! Where values come from: who is stopped, who goes on, and what the approver reads.
+//! Where values come from: which calls are stopped, which run, and what the approver reads.
 
 use tollgate::{
     config::RequestChannel,
@@ -11,7 +11,7 @@ use tollgate_testkit::world::{
 
 const PROVENANCE: &str = include_str!("../../policies/provenance.cedar");
 
-/// An agent that is stopped for the recipient of a stranger goes on for the user's, and no one is asked about that.
+/// An agent that is stopped for the recipient of a stranger may still write to the user's, and no one is asked.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_is_stopped_for_one_recipient_and_goes_on_for_another() {
     let world = World::new(PROVENANCE);

@@ -202,3 +202,6 @@ impl SourceKind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ const MAX_DEPTH: usize = 6;
 pub struct RoleRule {
     /// Which arguments.
     pub pattern: PointerPattern,
-    /// Their role; `None` if they have none, whatever is proposed.
+    /// Their role; `None` if they have none, even if one is proposed.
     pub role: Option<Role>,
     /// Who says it.
     pub by: Authority,

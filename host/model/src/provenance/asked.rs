@@ -190,7 +190,7 @@ fn forms(word: &str) -> impl Iterator<Item = String> {
         endings.iter().filter_map(with)
     });
     let all: Vec<String> = forms.collect();
-    // `giv` is no form of `give`.
+    // `giv` is not a form of `give`.
     let bare = is_short.then(|| stem.to_owned());
     all.into_iter().filter(move |form| Some(form) != bare.as_ref())
 }

@@ -29,7 +29,7 @@ pub struct ProvenanceFacts {
     /// Whether the user's request has a word that asks for the tool. False if no words are configured.
     pub asked: bool,
     /// Whether a text of strangers names the trusted value of an argument with a role, too; or asks for an act right
-    /// beside it, and the user's request does not ask for the tool.
+    /// next to it, and the user's request does not ask for the tool.
     pub echoed: bool,
     /// Whether the user's request and every result of the scope were seen, and every value looked up.
     pub known: bool,
@@ -174,7 +174,7 @@ impl Survey<'_> {
             self.facts.echoed |= origin < Origin::Model && sources.iter().any(names);
             if origin == Origin::Trusted {
                 self.facts.urged |= self.index.is_urged(text);
-                self.facts.echoed |= !self.facts.asked && self.index.is_beside(text);
+                self.facts.echoed |= !self.facts.asked && self.index.is_ordered_near(text);
             }
             self.facts.sinks.insert(origin);
         }

@@ -76,7 +76,7 @@ pub struct ReadIndex {
     /// What strangers wrote around words for acts.
     pub(super) urging: TextIndex,
     /// Trusted values of objects in which strangers ask for an act.
-    pub(super) beside: HashSet<u64>,
+    pub(super) near_orders: HashSet<u64>,
     pub(super) places: Vec<Place>,
     pub(super) steps: u32,
     /// Whether something was read that is not in the index.
@@ -111,7 +111,7 @@ impl ReadIndex {
             trusted: HashMap::new(),
             texts: TextIndex::new(MAX_TEXT_SLOTS),
             urging: TextIndex::new(MAX_URGING_SLOTS),
-            beside: HashSet::new(),
+            near_orders: HashSet::new(),
             places: Vec::new(),
             steps: 0,
             has_gap: false,
@@ -170,7 +170,7 @@ impl ReadIndex {
         let texts: usize = places.map(|p| p.pointer.len() + p.tool.len()).sum();
         self.texts.bytes()
             + self.urging.bytes()
-            + (self.trusted.capacity() + self.operator.capacity() + self.beside.capacity()) * ENTRY
+            + (self.trusted.capacity() + self.operator.capacity() + self.near_orders.capacity()) * ENTRY
             + self.places.capacity() * size_of::<Place>()
             + texts
             + self.request_bytes()
@@ -208,15 +208,15 @@ impl ReadIndex {
     }
 
     /// Whether strangers ask for an act in an object that has a trusted value, or a part of it.
-    pub(super) fn is_beside(&self, value: &str) -> bool {
+    pub(super) fn is_ordered_near(&self, value: &str) -> bool {
         let is_there = |value: &str| {
             let words = words(value);
             let compact = words::compact(&words);
             let compact = compact.map(|compact| self.key.digest(Kind::Compact, [compact.as_str()]));
-            self.beside.contains(&self.key.field(&words))
-                || compact.is_some_and(|digest| self.beside.contains(&digest))
+            self.near_orders.contains(&self.key.field(&words))
+                || compact.is_some_and(|digest| self.near_orders.contains(&digest))
         };
-        !self.beside.is_empty()
+        !self.near_orders.is_empty()
             && (is_there(value) || parts(value).iter().flatten().any(|part| is_there(part)))
     }
 

@@ -94,7 +94,7 @@ impl<'a> ResultReader<'a> {
                     self.path.pop();
                 }
                 if orders {
-                    self.mark_beside(members);
+                    self.mark_near_orders(members);
                 }
                 orders
             }
@@ -114,7 +114,7 @@ impl<'a> ResultReader<'a> {
     }
 
     /// Notes the trusted values of an object in which strangers order an act: its own, and those of its lists.
-    fn mark_beside(&mut self, members: &Map<String, Value>) {
+    fn mark_near_orders(&mut self, members: &Map<String, Value>) {
         for (name, member) in members {
             self.path.push(name.clone());
             match member {
@@ -137,12 +137,12 @@ impl<'a> ResultReader<'a> {
         };
         if text.len() > MAX_TRUSTED_TEXT
             || self.source.trust.of_text(&self.path) == Trust::Untrusted
-            || self.index.beside.len() >= MAX_TRUSTED
+            || self.index.near_orders.len() >= MAX_TRUSTED
         {
             return;
         }
         for digest in self.digests(&text) {
-            self.index.beside.insert(digest);
+            self.index.near_orders.insert(digest);
         }
     }
 

@@ -361,7 +361,7 @@ eve@evil.example
     assert_eq!(origin(&index, "eve@evil.example"), Some(Origin::Untrusted));
 }
 
-/// Who asks is a stranger: his text says what to act on, or stands right beside the target.
+/// Who asks is a stranger: his text says what to act on, or stands right next to the target.
 #[test]
 fn a_target_that_strangers_urge_is_known() {
     let trust = trust(&["/*/id", "/*/from"]);

@@ -1,7 +1,7 @@
 //! Where a tool's values go and come from: roles of arguments, trust in results, and why.
 
 use serde::Serialize;
-use tollgate::tool::{Feature, Tool};
+use tollgate::tool::{Feature, SourceKind, Tool};
 use tollgate_model::provenance::{Authority, Role, Trust, marked_trust, proposed_trust};
 
 use crate::style::line;
@@ -164,7 +164,8 @@ fn proposals(tool: &Tool) -> Vec<ProposalView> {
         .chain(shapes)
         .filter(|proposal| !has_rule(proposal))
         .collect();
-    if tool.feature == Feature::Tool && !tool.annotations.open_world {
+    let says = tool.feature == Feature::Tool && tool.source.kind != SourceKind::External;
+    if says && !tool.annotations.open_world {
         proposals.push(ProposalView {
             pointer: "*".into(),
             because: "its author says that it reaches nothing beyond what you control".into(),

@@ -143,7 +143,7 @@ proptest! {
         prop_assert_eq!(origin(&index, "wiki.corp.example"), Some(Origin::Operator));
     }
 
-    /// Bytes that are no text, as a reader shows them, make nothing safer, and nothing panics.
+    /// Bytes that are not text, as a reader shows them, make nothing safer, and nothing panics.
     #[test]
     fn binary_results_make_nothing_safer(
         bytes in proptest::collection::vec(any::<u8>(), 0..400), address in address(), fields in any::<bool>()

@@ -62,7 +62,7 @@ fn hosts_are_those_of_urls() {
     assert_eq!(host("plain"), None);
 }
 
-/// Every character that is not ASCII stays another one, whatever its lower case is.
+/// Every character that is not ASCII stays another one, also in lower case.
 #[test]
 fn no_other_character_becomes_ascii() {
     let all = (128..=u32::from(char::MAX)).filter_map(char::from_u32);

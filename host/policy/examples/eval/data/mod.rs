@@ -1,4 +1,4 @@
-//! Recorded runs, whatever form they were recorded in.
+//! Recorded runs, in any of their forms.
 
 mod agentdojo;
 mod recorded;
