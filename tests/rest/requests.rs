@@ -76,7 +76,9 @@ async fn trusting() -> HttpGate {
     let world = World::new(USERS_AMOUNT);
     let agent = |channel: Channel| {
         let name = channel.name();
-        format!("[agents.{name}]\noperator = \"alice\"\nroles = [\"clerk\"]\nrequest_from = [\"{name}\"]\n")
+        format!(
+            "[agents.{name}]\noperator = \"alice\"\nroles = [\"clerk\"]\nrequest_from = [\"{name}\"]\n"
+        )
     };
     let agents: String = CHANNELS.into_iter().map(agent).collect();
     world.configure("[agents.support]\n", &format!("{agents}[agents.support]\n"));
@@ -119,7 +121,8 @@ async fn quote(gate: &HttpGate, agent: &str, channel: Channel, trace: u8) -> Str
                 "io.modelcontextprotocol/clientCapabilities": {},
                 "dev.tollgate/user-request": REQUEST,
             });
-            let params = json!({ "name": "payments__quote", "arguments": arguments, "_meta": meta });
+            let params =
+                json!({ "name": "payments__quote", "arguments": arguments, "_meta": meta });
             let message =
                 json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
             let message = post("/mcp")

@@ -58,7 +58,10 @@ async fn an_agent_is_stopped_for_one_recipient_and_goes_on_for_another() {
     assert_eq!(starts(&gate, run), 3);
     let reader = gate.ledger().reader();
     let open = reader.approvals(&ApprovalFilter::open()).unwrap();
-    assert_eq!(open.iter().map(|row| row.id).collect::<Vec<_>>(), [approval]);
+    assert_eq!(
+        open.iter().map(|row| row.id).collect::<Vec<_>>(),
+        [approval]
+    );
     let view = gate.approval(&user("dana"), approval).await.unwrap();
     let provenance = view.provenance.unwrap();
     assert!(provenance.known);

@@ -83,7 +83,8 @@ impl Validation<'_> {
         let channel = |name: String| {
             name.parse().map_err(|_| {
                 let message = format!("there is no channel `{name}` for the user's request");
-                let help = "write one or more of request_from = [\"rest\", \"mcp\", \"header\", \"otlp\"]";
+                let help =
+                    "write one or more of request_from = [\"rest\", \"mcp\", \"header\", \"otlp\"]";
                 self.error(&name, message, help)
             })
         };

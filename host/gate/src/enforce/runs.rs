@@ -16,9 +16,7 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use super::{
-    CallOptions, Pep, Refusal, Ruleset, UserRequest, memory::RunScope, reads::ReadScope,
-};
+use super::{CallOptions, Pep, Refusal, Ruleset, UserRequest, memory::RunScope, reads::ReadScope};
 use crate::{
     config::AgentMemory,
     identity::{Caller, Identity, RunKey},

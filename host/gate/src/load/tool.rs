@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use tollgate_model::{
     canonical,
-    provenance::{
-        ArgumentRoles, DeclaredNames, FieldTrust, Trust, proposed_roles, proposed_words,
-    },
+    provenance::{ArgumentRoles, DeclaredNames, FieldTrust, Trust, proposed_roles, proposed_words},
     request::{prompt_call, resource_call},
 };
 use tollgate_policy::{

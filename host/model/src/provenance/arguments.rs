@@ -95,9 +95,8 @@ fn targets(schema: &Value, found: &mut Vec<(PointerPattern, Role)>) {
     for (name, property) in properties.into_iter().flatten() {
         let mut required = required.into_iter().flatten();
         let words = super::asked::name_words(name);
-        let describes = |word: &String| {
-            TEXTS.contains(&word.as_str()) || DESCRIPTIONS.contains(&word.as_str())
-        };
+        let describes =
+            |word: &String| TEXTS.contains(&word.as_str()) || DESCRIPTIONS.contains(&word.as_str());
         if required.any(|required| required == name)
             && may_hold_text(property, 0)
             && !words.iter().any(describes)
@@ -148,12 +147,76 @@ fn branches(schema: &Value) -> impl Iterator<Item = &Value> {
 
 /// Words of names of what only describes, counts or limits something.
 const DESCRIPTIONS: &[&str] = &[
-    "date", "day", "time", "start", "starts", "end", "ends", "since", "until", "month", "year", "duration",
-    "timeout", "amount", "price", "cost", "quantity", "count", "total", "limit", "max", "min", "page", "size",
-    "offset", "length", "depth", "query", "q", "search", "keyword", "keywords", "term", "terms", "filter", "language",
-    "lang", "locale", "format", "unit", "currency", "reason", "priority", "severity", "mode", "state", "status",
-    "kind", "type", "category", "sort", "content", "data", "value", "values", "question", "prompt", "input", "json",
-    "expression", "seconds", "milliseconds", "ms", "x", "y", "a", "b", "city", "country", "location",
+    "date",
+    "day",
+    "time",
+    "start",
+    "starts",
+    "end",
+    "ends",
+    "since",
+    "until",
+    "month",
+    "year",
+    "duration",
+    "timeout",
+    "amount",
+    "price",
+    "cost",
+    "quantity",
+    "count",
+    "total",
+    "limit",
+    "max",
+    "min",
+    "page",
+    "size",
+    "offset",
+    "length",
+    "depth",
+    "query",
+    "q",
+    "search",
+    "keyword",
+    "keywords",
+    "term",
+    "terms",
+    "filter",
+    "language",
+    "lang",
+    "locale",
+    "format",
+    "unit",
+    "currency",
+    "reason",
+    "priority",
+    "severity",
+    "mode",
+    "state",
+    "status",
+    "kind",
+    "type",
+    "category",
+    "sort",
+    "content",
+    "data",
+    "value",
+    "values",
+    "question",
+    "prompt",
+    "input",
+    "json",
+    "expression",
+    "seconds",
+    "milliseconds",
+    "ms",
+    "x",
+    "y",
+    "a",
+    "b",
+    "city",
+    "country",
+    "location",
 ];
 
 fn by_format(schema: &Value, depth: usize) -> Option<Role> {

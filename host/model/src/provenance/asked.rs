@@ -105,12 +105,18 @@ const ACTS: &[(&[&str], &[&str])] = &[
         ],
     ),
     (
-        &["run", "execute", "exec", "launch", "invoke", "start", "restart", "install"],
-        &["run", "execute", "launch", "invoke", "start", "restart", "install", "apply"],
+        &[
+            "run", "execute", "exec", "launch", "invoke", "start", "restart", "install",
+        ],
+        &[
+            "run", "execute", "launch", "invoke", "start", "restart", "install", "apply",
+        ],
     ),
     (
         &["grant", "assign", "allow", "enable", "approve", "permit"],
-        &["grant", "assign", "allow", "enable", "approve", "permit", "give", "add", "let"],
+        &[
+            "grant", "assign", "allow", "enable", "approve", "permit", "give", "add", "let",
+        ],
     ),
     (
         &["reserve", "book", "order", "buy", "purchase"],
@@ -132,8 +138,26 @@ const ACTS: &[(&[&str], &[&str])] = &[
 const NOUNS: [&str; 7] = ["new", "end", "clear", "order", "correct", "rent", "plan"];
 /// Words after which a verb is an order.
 const LEADS: [&str; 20] = [
-    "please", "kindly", "must", "should", "shall", "to", "and", "then", "now", "also", "always", "first", "next",
-    "just", "immediately", "not", "you", "can", "will", "or",
+    "please",
+    "kindly",
+    "must",
+    "should",
+    "shall",
+    "to",
+    "and",
+    "then",
+    "now",
+    "also",
+    "always",
+    "first",
+    "next",
+    "just",
+    "immediately",
+    "not",
+    "you",
+    "can",
+    "will",
+    "or",
 ];
 
 /// The words of a tool's or argument's name: `deleteFile` and `delete_file` have two.
@@ -192,7 +216,8 @@ fn forms(word: &str) -> impl Iterator<Item = String> {
     let all: Vec<String> = forms.collect();
     // `giv` is not a form of `give`.
     let bare = is_short.then(|| stem.to_owned());
-    all.into_iter().filter(move |form| Some(form) != bare.as_ref())
+    all.into_iter()
+        .filter(move |form| Some(form) != bare.as_ref())
 }
 
 /// Whether a request has one of these words or phrases, in any of their forms.
@@ -221,7 +246,11 @@ pub(super) fn urging_parts(text: &str) -> Vec<&str> {
         begin = end;
     }
     let mut parts = Vec::new();
-    for (at, (begin, end, _)) in sentences.iter().enumerate().filter(|(_, (_, _, orders))| *orders) {
+    for (at, (begin, end, _)) in sentences
+        .iter()
+        .enumerate()
+        .filter(|(_, (_, _, orders))| *orders)
+    {
         let before = at.checked_sub(1).and_then(|at| sentences.get(at));
         let begin = before.map_or(*begin, |(begin, _, _)| *begin);
         let end = sentences.get(at + 1).map_or(*end, |(_, end, _)| *end);
@@ -238,8 +267,7 @@ fn sentence_ends(text: &str) -> impl Iterator<Item = usize> {
             let (at, c) = characters.next()?;
             let next = characters.peek().map(|(_, next)| *next);
             let ends = c == '\n'
-                || (matches!(c, '.' | '!' | '?' | ';')
-                    && next.is_some_and(char::is_whitespace));
+                || (matches!(c, '.' | '!' | '?' | ';') && next.is_some_and(char::is_whitespace));
             if ends {
                 return Some(at + c.len_utf8());
             }
@@ -252,7 +280,9 @@ fn sentence_ends(text: &str) -> impl Iterator<Item = usize> {
 pub(super) fn orders(text: &str) -> bool {
     static VERBS: OnceLock<HashSet<Vec<u8>>> = OnceLock::new();
     let verbs = VERBS.get_or_init(|| {
-        let acts = ACTS.iter().flat_map(|(names, asking)| names.iter().chain(*asking));
+        let acts = ACTS
+            .iter()
+            .flat_map(|(names, asking)| names.iter().chain(*asking));
         let words = acts.filter(|word| !word.contains(' ') && !NOUNS.contains(word));
         words.map(|word| folded(word)).collect()
     });

@@ -215,14 +215,18 @@ fn pointer(path: &[String]) -> String {
 
 /// Last parts of names of hosts that are links without a path. Any other one is a link with a path or a port.
 const DOMAINS: [&str; 18] = [
-    "com", "net", "org", "info", "biz", "io", "app", "dev", "xyz", "site", "online", "shop", "top", "club",
-    "live", "link", "page", "cloud",
+    "com", "net", "org", "info", "biz", "io", "app", "dev", "xyz", "site", "online", "shop", "top",
+    "club", "live", "link", "page", "cloud",
 ];
 
 /// The links in a text: what begins with a scheme or with `www.`, and names of hosts.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     let ends = |c: char| {
-        c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '`' | '(' | ')' | '[' | ']' | '{' | '}' | '|' | ',')
+        c.is_whitespace()
+            || matches!(
+                c,
+                '"' | '\'' | '<' | '>' | '`' | '(' | ')' | '[' | ']' | '{' | '}' | '|' | ','
+            )
     };
     text.split(ends).filter_map(|word| {
         let lower = word.to_ascii_lowercase();
@@ -243,9 +247,15 @@ fn is_host(word: &str) -> bool {
     let (host, rest) = word.split_at(end);
     let labels: Vec<&str> = host.split('.').collect();
     let is_label = |label: &&str| {
-        !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        !label.is_empty()
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
     };
-    let Some(last) = labels.last().filter(|_| labels.len() > 1 && labels.iter().all(is_label)) else {
+    let Some(last) = labels
+        .last()
+        .filter(|_| labels.len() > 1 && labels.iter().all(is_label))
+    else {
         return false;
     };
     let is_domain = last.len() > 1 && last.bytes().all(|b| b.is_ascii_alphabetic());

@@ -113,7 +113,18 @@ impl fmt::Display for PointerPattern {
 }
 
 /// Who says something about a tool's values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr, strum::EnumString, strum::VariantNames)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantNames,
+)]
 #[strum(serialize_all = "snake_case")]
 pub enum Authority {
     /// The operator, in the configuration.
@@ -147,7 +158,10 @@ impl FieldTrust {
     /// operator says.
     #[must_use]
     pub fn new(default: Trust, fields: Vec<(PointerPattern, Trust)>) -> Self {
-        let mut trust = Self { default, rules: Vec::new() };
+        let mut trust = Self {
+            default,
+            rules: Vec::new(),
+        };
         trust.extend(fields, Authority::Operator);
         trust
     }
@@ -158,7 +172,9 @@ impl FieldTrust {
     }
 
     fn extend(&mut self, fields: Vec<(PointerPattern, Trust)>, by: Authority) {
-        let rules = fields.into_iter().map(|(pattern, trust)| TrustRule { pattern, trust, by });
+        let rules = fields
+            .into_iter()
+            .map(|(pattern, trust)| TrustRule { pattern, trust, by });
         self.rules.extend(rules);
     }
 
@@ -182,9 +198,8 @@ impl FieldTrust {
 
     /// The trust in a text at this path: untrusted also if it may hold a field that is.
     pub(super) fn of_text<S: AsRef<str>>(&self, path: &[S]) -> Trust {
-        let holds = |rule: &TrustRule| {
-            rule.trust == Trust::Untrusted && rule.pattern.is_below(path)
-        };
+        let holds =
+            |rule: &TrustRule| rule.trust == Trust::Untrusted && rule.pattern.is_below(path);
         match self.of(path) {
             Trust::Trusted if self.rules.iter().any(holds) => Trust::Untrusted,
             trust => trust,

@@ -170,7 +170,8 @@ impl ReadIndex {
         let texts: usize = places.map(|p| p.pointer.len() + p.tool.len()).sum();
         self.texts.bytes()
             + self.urging.bytes()
-            + (self.trusted.capacity() + self.operator.capacity() + self.near_orders.capacity()) * ENTRY
+            + (self.trusted.capacity() + self.operator.capacity() + self.near_orders.capacity())
+                * ENTRY
             + self.places.capacity() * size_of::<Place>()
             + texts
             + self.request_bytes()
@@ -204,7 +205,9 @@ impl ReadIndex {
             let found = self.urging.find(&self.key, value);
             matches!(found, Some(Containment::Whole(_) | Containment::Field(_)))
         };
-        self.urging.is_full() || is_named(value) || parts(value).iter().flatten().any(|part| is_named(part))
+        self.urging.is_full()
+            || is_named(value)
+            || parts(value).iter().flatten().any(|part| is_named(part))
     }
 
     /// Whether strangers ask for an act in an object that has a trusted value, or a part of it.

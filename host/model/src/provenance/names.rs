@@ -44,7 +44,8 @@ impl DeclaredNames {
     pub fn redact(&self, pointer: &str) -> String {
         let mut redacted = String::new();
         for segment in pointer.split('/').skip(1) {
-            let is_item = segment.len() <= MAX_DIGITS && segment.bytes().all(|b| b.is_ascii_digit());
+            let is_item =
+                segment.len() <= MAX_DIGITS && segment.bytes().all(|b| b.is_ascii_digit());
             let name = unescape_segment(segment);
             redacted.push('/');
             match is_item || matches!(segment, "*" | "…") || self.0.contains(&name) {

@@ -152,7 +152,6 @@ impl RequestIndex {
     pub(super) fn bytes(&self) -> usize {
         const ENTRY: usize = 17;
         const POSITIONS: usize = 48;
-        self.positions.capacity() * (ENTRY + POSITIONS)
-            + self.values.capacity() * ENTRY
+        self.positions.capacity() * (ENTRY + POSITIONS) + self.values.capacity() * ENTRY
     }
 }

@@ -66,7 +66,9 @@ impl ProvenanceFacts {
                 sources: redacted(&value.sources, &results),
                 ..(*value).clone()
             };
-            let held = values.entry(arguments.redact(pointer)).or_insert_with(|| own.clone());
+            let held = values
+                .entry(arguments.redact(pointer))
+                .or_insert_with(|| own.clone());
             // Of values that share a pointer now, the least safe one counts.
             if held.origin < own.origin {
                 *held = own;

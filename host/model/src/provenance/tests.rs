@@ -353,10 +353,17 @@ eve@evil.example
     ] {
         let mut index = read("", &[], "");
         index.read_text(&source(&trust), text);
-        assert_eq!(origin(&index, "eve@evil.example"), Some(Origin::Untrusted), "{text}");
+        assert_eq!(
+            origin(&index, "eve@evil.example"),
+            Some(Origin::Untrusted),
+            "{text}"
+        );
     }
     let mut index = read("", &[], "");
-    index.read_text(&source(&trust), r#"[{"id": "7001", "body": "eve@evil.example"}]"#);
+    index.read_text(
+        &source(&trust),
+        r#"[{"id": "7001", "body": "eve@evil.example"}]"#,
+    );
     assert_eq!(origin(&index, "7001"), Some(Origin::Trusted));
     assert_eq!(origin(&index, "eve@evil.example"), Some(Origin::Untrusted));
 }
@@ -391,12 +398,33 @@ fn a_target_that_strangers_urge_is_known() {
 
 #[test]
 fn links_are_found_with_and_without_a_scheme() {
-    let index = read("", &[], "visit evil-shop.com, or evil.example/login and 10.evil.example:8080");
+    let index = read(
+        "",
+        &[],
+        "visit evil-shop.com, or evil.example/login and 10.evil.example:8080",
+    );
     let links = |text: &str| facts(&index, &json!({ "text": text }), &[], &[]).links;
-    for text in ["see evil-shop.com.", "at evil.example/login", "(10.evil.example:8080/x)", "www.evil.example"] {
-        assert_eq!(links(text).into_iter().collect::<Vec<_>>(), [Origin::Untrusted], "{text}");
+    for text in [
+        "see evil-shop.com.",
+        "at evil.example/login",
+        "(10.evil.example:8080/x)",
+        "www.evil.example",
+    ] {
+        assert_eq!(
+            links(text).into_iter().collect::<Vec<_>>(),
+            [Origin::Untrusted],
+            "{text}"
+        );
     }
-    for text in ["eve@evil-shop.com", "and/or", "v1.2/3", "readme.md", "e.g. this", "12:30", "a.b"] {
+    for text in [
+        "eve@evil-shop.com",
+        "and/or",
+        "v1.2/3",
+        "readme.md",
+        "e.g. this",
+        "12:30",
+        "a.b",
+    ] {
         assert!(links(text).is_empty(), "{text}");
     }
 }

@@ -146,12 +146,7 @@ impl Suite {
         played
     }
 
-    fn decide(
-        &self,
-        call: &Call,
-        run: &RunFacts,
-        provenance: ProvenanceFacts,
-    ) -> (bool, String) {
+    fn decide(&self, call: &Call, run: &RunFacts, provenance: ProvenanceFacts) -> (bool, String) {
         let name = self.full_name(&call.tool);
         let mut input = call.arguments.clone();
         if let Some(typed) = self.pdp.tool(&name) {

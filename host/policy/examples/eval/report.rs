@@ -171,7 +171,9 @@ impl Report {
                 if wanted.is_empty() || wanted.iter().any(|call| call.held) {
                     return;
                 }
-                let calls = wanted.iter().map(|call| format!("{}: {}", call.tool, call.why));
+                let calls = wanted
+                    .iter()
+                    .map(|call| format!("{}: {}", call.tool, call.why));
                 let calls: Vec<String> = calls.collect();
                 self.notes.push(format!(
                     "let   {suite} {model} {task} {}: {}",
@@ -203,7 +205,16 @@ impl Report {
     pub(crate) fn to_text(&self, with_notes: bool) -> String {
         let mut out = String::new();
         let mut line = |cells: [&str; 8]| {
-            let [rules, suite, model, stopped, held, touched, questions, repeated] = cells;
+            let [
+                rules,
+                suite,
+                model,
+                stopped,
+                held,
+                touched,
+                questions,
+                repeated,
+            ] = cells;
             let text = format!(
                 "{rules:<20} {suite:<10} {model:<27} {stopped:<32} {held:<32} {touched:<32} {questions:<14} {repeated}"
             );

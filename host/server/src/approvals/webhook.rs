@@ -170,7 +170,9 @@ impl Webhook {
         let reader = self.gate.ledger().reader();
         let row = reader.approval(due.approval).map_err(|e| e.to_string())?;
         let Some(row) = row else { return Ok(()) };
-        let decision = reader.requesting_decision(&row).map_err(|e| e.to_string())?;
+        let decision = reader
+            .requesting_decision(&row)
+            .map_err(|e| e.to_string())?;
         let mut view = ApprovalView::from(row);
         view.provenance = decision.and_then(|decision| decision.provenance);
         view.state = due.state;

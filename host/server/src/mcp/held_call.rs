@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tollgate::{
-    capability::Listener, enforce::Answer, enforce::CallOptions,
-    enforce::CallRequest, gate::Gate, identity::Caller,
+    capability::Listener, enforce::Answer, enforce::CallOptions, enforce::CallRequest, gate::Gate,
+    identity::Caller,
 };
 use tollgate_model::ids::{ApprovalId, RunId};
 

@@ -1,9 +1,7 @@
 //! What a user asks for, in a span that an agent's host reports.
 
 use opentelemetry_proto::tonic::{
-    collector::trace::v1::ExportTraceServiceRequest,
-    common::v1::any_value,
-    trace::v1::Span,
+    collector::trace::v1::ExportTraceServiceRequest, common::v1::any_value, trace::v1::Span,
 };
 use tollgate_model::{
     ids::{RunId, SpanId},

@@ -144,7 +144,9 @@ fn proposals(tool: &Tool) -> Vec<ProposalView> {
     }
     let schema = tool.output_schema.as_ref();
     let marks = schema.map(marked_trust).unwrap_or_default();
-    let marks = marks.into_iter().filter(|(_, trust)| *trust == Trust::Trusted);
+    let marks = marks
+        .into_iter()
+        .filter(|(_, trust)| *trust == Trust::Trusted);
     let marks = marks.map(|(pattern, _)| ProposalView {
         pointer: pattern.to_string(),
         because: "its schema marks it".into(),

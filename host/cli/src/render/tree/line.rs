@@ -119,7 +119,10 @@ fn note_provenance(row: &mut Row, decision: &DecisionRecord, provenance: &Proven
         row.note(line(sentence, 400), Tone::Weak);
     }
     if more > 0 {
-        row.note(format!("and {more} more: tollgate decisions show"), Tone::Weak);
+        row.note(
+            format!("and {more} more: tollgate decisions show"),
+            Tone::Weak,
+        );
     }
 }
 

@@ -64,7 +64,10 @@ fn a_text_is_trusted_only_if_every_field_in_it_would_be() {
     let of = |fields, path: &[&str]| FieldTrust::new(Trust::Trusted, fields).of_text(path);
     let body = || vec![(pattern("/rows/*/body"), Trust::Untrusted)];
     assert_eq!(of(Vec::new(), &[]), Trust::Trusted);
-    assert_eq!(of(vec![(pattern("/id"), Trust::Trusted)], &[]), Trust::Trusted);
+    assert_eq!(
+        of(vec![(pattern("/id"), Trust::Trusted)], &[]),
+        Trust::Trusted
+    );
     for path in [&[][..], &["rows"], &["rows", "*"], &["rows", "*", "body"]] {
         assert_eq!(of(body(), path), Trust::Untrusted, "{path:?}");
     }

@@ -147,8 +147,15 @@ fn pathological_texts_take_little_time_and_space() {
             let mut index = read("write to ann@example.com", &[], "");
             index.read_text(&source(&trust(trusted)), &text);
             assert!(index.bytes() <= MAX_INDEX, "{start}");
-            assert!(origin(&index, "eve@evil.com").unwrap() >= Origin::Model, "{start}");
-            assert_eq!(origin(&index, "ann@example.com"), Some(Origin::User), "{start}");
+            assert!(
+                origin(&index, "eve@evil.com").unwrap() >= Origin::Model,
+                "{start}"
+            );
+            assert_eq!(
+                origin(&index, "ann@example.com"),
+                Some(Origin::User),
+                "{start}"
+            );
         }
     }
 }
@@ -158,6 +165,11 @@ fn pathological_texts_take_little_time_and_space() {
 fn a_call_of_megabytes_is_not_known() {
     let index = read("write", &[], "some text");
     let many: Vec<String> = (0..200).map(|n| format!("{n} ").repeat(4_000)).collect();
-    let found = facts(&index, &json!({ "to": many }), &[("/to", Role::Recipient)], &[]);
+    let found = facts(
+        &index,
+        &json!({ "to": many }),
+        &[("/to", Role::Recipient)],
+        &[],
+    );
     assert!(!found.known && found.sinks.contains(&Origin::Untrusted));
 }

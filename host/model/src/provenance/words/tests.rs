@@ -73,7 +73,12 @@ fn no_other_character_becomes_ascii() {
         assert!(!joined, "U+{:04X} became {found:?}", u32::from(c));
     }
     // The signs for kelvin, ångström and ohm have letters as lower case.
-    for (sign, letter) in [("\u{212a}", "k"), ("\u{212b}", "å"), ("\u{2126}", "ω"), ("İ", "i")] {
+    for (sign, letter) in [
+        ("\u{212a}", "k"),
+        ("\u{212b}", "å"),
+        ("\u{2126}", "ω"),
+        ("İ", "i"),
+    ] {
         assert_ne!(texts(sign), texts(letter));
     }
     assert_eq!(texts("ÄÖÜ ΣΑ ЖЯ"), texts("äöü σα жя"));

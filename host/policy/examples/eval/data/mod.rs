@@ -124,7 +124,11 @@ impl Recording {
 fn lines<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<Vec<T>, String> {
     let plain = folder.join(format!("{name}.jsonl"));
     let packed = folder.join(format!("{name}.jsonl.gz"));
-    let path = if plain.exists() || !packed.exists() { plain } else { packed };
+    let path = if plain.exists() || !packed.exists() {
+        plain
+    } else {
+        packed
+    };
     let wrong = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
     let file = File::open(&path).map_err(|e| wrong(&e))?;
     let is_packed = path.extension().is_some_and(|extension| extension == "gz");

@@ -94,7 +94,11 @@ fn run(line: RunLine) -> Run {
     };
     Run {
         suite: line.suite,
-        model: if line.model.is_empty() { "–".into() } else { line.model },
+        model: if line.model.is_empty() {
+            "–".into()
+        } else {
+            line.model
+        },
         task: line.task,
         request: line.request,
         kind,

@@ -117,7 +117,10 @@ fn a_message_tells_where_values_come_from() {
         known: true,
         values: BTreeMap::from([
             ("/text".into(), value(Origin::Model, None)),
-            ("/to".into(), value(Origin::Untrusted, Some(Role::Recipient))),
+            (
+                "/to".into(),
+                value(Origin::Untrusted, Some(Role::Recipient)),
+            ),
         ]),
         ..ProvenanceSummary::default()
     }));

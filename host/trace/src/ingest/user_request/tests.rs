@@ -46,7 +46,10 @@ fn a_span_tells_what_the_user_asks_for_in_its_trace() {
     };
     assert_eq!(told, [expected]);
     // The gate's own spans come back from a collector, with texts of components in them.
-    assert_eq!(user_requests(&message("dev.tollgate", vec![span(1, text())])), []);
+    assert_eq!(
+        user_requests(&message("dev.tollgate", vec![span(1, text())])),
+        []
+    );
 }
 
 #[test]
@@ -57,7 +60,10 @@ fn what_is_no_whole_text_in_a_trace_is_left_out() {
         (1, Value::StringValue("x".repeat(MAX_TEXT + 1))),
         (1, Value::IntValue(7)),
     ] {
-        assert_eq!(user_requests(&message("host", vec![span(trace, value)])), []);
+        assert_eq!(
+            user_requests(&message("host", vec![span(trace, value)])),
+            []
+        );
     }
     let many = vec![span(1, Value::StringValue("Pay Ann".into())); 500];
     assert_eq!(user_requests(&message("host", many)).len(), MAX_REQUESTS);
