@@ -7,13 +7,13 @@
     reason = "a measurement that cannot be set up ends"
 )]
 
-use std::{hint::black_box, time::Instant};
+use std::{hint::black_box, sync::LazyLock, time::Instant};
 
 use serde_json::{Value, json};
 use tollgate_model::{
     ids::{RunId, SpanId},
     provenance::{
-        ArgumentRoles, CallArguments, FieldTrust, IndexKey, PointerPattern, ReadIndex,
+        ArgumentRoles, CallArguments, CallValues, FieldTrust, IndexKey, PointerPattern, ReadIndex,
         ResultSource, Role, Trust,
     },
 };
@@ -47,12 +47,17 @@ fn trust() -> FieldTrust {
     FieldTrust::new(Trust::Untrusted, trusted.into())
 }
 
+/// The arguments of a call that has none.
+static NOTHING: LazyLock<CallValues> = LazyLock::new(CallValues::default);
+
 fn source(trust: &FieldTrust) -> ResultSource<'_> {
     ResultSource {
         call: SpanId::from_bytes([2; 8]),
         run: RUN,
         tool: "mail__search",
         trust,
+        values: &NOTHING,
+        is_tainted: false,
     }
 }
 

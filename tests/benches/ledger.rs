@@ -19,7 +19,7 @@ use std::{
 use tollgate_ledger::{Batch, Condition, HaltKeys, Ledger, LedgerOptions, Sync};
 use tollgate_model::{
     canonical::Sha256Digest,
-    decision::{DeterminingPolicy, Outcome, PolicyRef},
+    decision::{DeterminingPolicy, Outcome, PolicyRef, Redaction},
     entity::{Kind, Uid},
     ids::{RunId, SpanId},
     record::{
@@ -267,6 +267,7 @@ fn decision(call: SpanId, text: &str) -> DecisionRecord {
         errors: Vec::new(),
         facts_digest: None,
         label_target: None,
+        history: Vec::new(),
         propagated_labels: BTreeSet::new(),
         decide_micros: 7,
         on_behalf_of: None,
@@ -274,6 +275,7 @@ fn decision(call: SpanId, text: &str) -> DecisionRecord {
         parent: None,
         principal: agent(),
         provenance: None,
+        redaction: Redaction::default(),
         requirement: None,
         resource: Uid::new(Kind::Tool, TOOL),
         resumption: false,
@@ -303,6 +305,7 @@ fn outcome(run: RunId, start: &Start) -> Record {
         call: start.call,
         effects: 0,
         fuel: 1,
+        history: Vec::new(),
         labels: ["private", "untrusted"].map(str::to_owned).into(),
         peak_memory: 1,
         redacted: 0,

@@ -135,6 +135,7 @@ fn request() -> (Request, Facts) {
         approval: None,
         entities: Vec::new(),
         environment: "bench".into(),
+        history: BTreeMap::new(),
         local: LocalTime {
             minute: 600,
             weekday: 2,

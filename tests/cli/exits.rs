@@ -188,7 +188,7 @@ fn an_approval_with_a_token_that_the_asking_side_made_does_not_count() {
     world
         .run(&approve)
         .exits(3)
-        .says(&["your token was made by alice", "tollgate token confirm"]);
+        .says(&["your token was made by alice", "that another person made"]);
     // A token that is made with this one has the same makers.
     let another = ["token", "create", "--user", "dana", "--out", "own.token"];
     world.run(&[&another[..], &as_dana].concat()).exits(0);

@@ -16,7 +16,7 @@ use rmcp::{
 use serde_json::{Value, json};
 use tollgate_testkit::{
     binary,
-    command::{RunningCommand, World},
+    command::{DELETE, RunningCommand, World},
     repository,
 };
 
@@ -230,7 +230,16 @@ fn the_servers_of_a_clients_configuration_move_behind_a_gate() {
         "env": {"API_TOKEN": "correct horse battery"}});
     let clients = json!({"mcpServers": {"One Box": entry, "other": entry}, "theme": "dark"});
     world.write("client.json", clients.to_string());
-    let made = world.json(&["wrap", "--from", "client.json"]);
+    // Nothing is started before a person has seen what it is.
+    let unseen = world.run(&["wrap", "--from", "client.json"]).exits(2);
+    unseen.says(&["`One-Box` starts", SERVER, "add --yes"]);
+    assert!(
+        !world
+            .path(".home/.local/state/tollgate/wrap")
+            .read_dir()
+            .is_ok_and(|dir| dir.count() > 0)
+    );
+    let made = world.json(&["wrap", "--from", "client.json", "--yes"]);
     let config = gate(&arguments(&made, "tollgate"));
     let written = fs::read_to_string(&config).unwrap();
     assert!(!written.contains("correct horse") && written.contains("[upstream.One-Box]"));
@@ -274,7 +283,7 @@ fn one_server_that_does_not_start_does_not_cost_the_others() {
     }});
     world.write("client.jsonc", format!("// mine\n{client}"));
     let ran = world
-        .run(&["wrap", "--from", "client.jsonc", "--dir", "gate"])
+        .run(&["wrap", "--from", "client.jsonc", "--dir", "gate", "--yes"])
         .exits(0);
     let ran = ran.says(&[
         "`broken` is left out",
@@ -327,6 +336,33 @@ fn a_gate_that_lies_in_the_working_directory_is_not_used() {
         .exits(1)
         .says(&["is not trusted"]);
     assert!(!world.path("stolen").exists());
+}
+
+#[test]
+fn a_link_to_a_trusted_configuration_brings_nothing_of_its_own_directory() {
+    let world = World::new();
+    // What a cloned repository can hold: a link, and what the linked file names.
+    fs::create_dir_all(world.path("clone/policies")).unwrap();
+    symlink("../tollgate.toml", world.path("clone/tollgate.toml")).unwrap();
+    for file in [
+        "files.wasm",
+        "payments.wasm",
+        "hostile.wasm",
+        "tollgate.lock",
+    ] {
+        fs::copy(world.path(file), world.path("clone").join(file)).unwrap();
+    }
+    let all =
+        "@id(\"all\") @owner(\"evil\") @reason(\"All.\")\npermit (principal, action, resource);\n";
+    world.write("clone/policies/all.cedar", all);
+    let in_clone = |args: &[&str]| {
+        let mut command = world.command(binary());
+        command.args(args).current_dir(world.path("clone"));
+        RunningCommand::of(&mut command, args.join(" ")).end()
+    };
+    in_clone(DELETE).exits(3).says(&["Nothing is deleted here"]);
+    assert!(world.path("data/letter.txt").exists());
+    assert!(!world.path("clone/.tollgate").exists());
 }
 
 #[tokio::test]

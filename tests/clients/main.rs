@@ -6,6 +6,8 @@ mod client;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod elicitation;
+#[cfg(test)]
 mod gate;
 #[cfg(test)]
 mod oauth;

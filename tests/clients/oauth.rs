@@ -262,6 +262,7 @@ async fn client_credentials_by_a_secret_and_by_a_key() {
             ("\"tollgate\"", &id),
             ("wiki.read", "read"),
             ("wiki-client.secret", "client"),
+            ("https://login.example.com", servers.issuer.as_str()),
         ];
         replaced
             .extend(credential.map(|key| ("client_secret = { secret = \"wiki-client\" }", key)));
@@ -292,8 +293,12 @@ async fn a_wrong_secret_is_said_and_not_shown() {
     let world = World::new();
     let servers = Servers::start(&world, &key().1);
     world.write("client", "another client secret");
-    let credential = "grant = \"client_credentials\"\nclient_id = \"gate\"\nclient_secret = { secret = \"client\" }";
-    configure(&world, &servers.mcp, credential);
+    let credential = format!(
+        "grant = \"client_credentials\"\nclient_id = \"gate\"\nclient_secret = {{ secret = \"client\" }}\n\
+         issuer = \"{}\"",
+        servers.issuer
+    );
+    configure(&world, &servers.mcp, &credential);
     let ran = world.run(&["upstream", "show", "wiki"]).exits(1);
     let ran = ran.says(&["invalid_client", "`client_secret`", "[upstream.wiki.oauth]"]);
     assert!(!format!("{ran:?}").contains("another client secret"));

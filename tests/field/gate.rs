@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::mpsc,
@@ -15,6 +16,21 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const SERVER: &str = env!("CARGO_BIN_EXE_odd-server");
+
+fn id(args: &[&str]) -> Option<String> {
+    let ran = Command::new("id").args(args).output().unwrap();
+    let text = String::from_utf8(ran.stdout).unwrap();
+    ran.status.success().then(|| text.trim().to_owned())
+}
+
+/// The login of this process's account.
+pub(crate) fn own_login() -> String {
+    id(&["-un"]).unwrap()
+}
+
+fn account(login: &str) -> Option<u32> {
+    id(&["-u", login])?.parse().ok()
+}
 
 /// How long an answer may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -105,6 +121,13 @@ impl Gate {
         fs::write(self.config(), format!("{config}\n{more}")).unwrap();
     }
 
+    /// Replace a text in the configuration.
+    pub(crate) fn set(&self, from: &str, to: &str) {
+        let config = fs::read_to_string(self.config()).unwrap();
+        assert!(config.contains(from), "{config}");
+        fs::write(self.config(), config.replacen(from, to, 1)).unwrap();
+    }
+
     /// Add a policy.
     pub(crate) fn policy(&self, name: &str, text: &str) {
         let head = format!("@id(\"{name}\") @owner(\"tests\") @reason(\"Not here: {name}.\")\n");
@@ -154,6 +177,57 @@ impl Gate {
         Ran::of(child.wait_with_output().unwrap())
     }
 
+    /// `tollgate ARGS` with this on standard input, without a configuration; as another account if there is one.
+    pub(crate) fn tollgate_with(&self, args: &[&str], input: &[u8], uid: Option<u32>) -> Ran {
+        let mut command = self.command();
+        command.args(args).current_dir("/");
+        if let Some(uid) = uid {
+            command.uid(uid).gid(uid);
+        }
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        drop(child.stdin.take().unwrap().write_all(input));
+        Ran::of(child.wait_with_output().unwrap())
+    }
+
+    /// A directory that other accounts may enter, and the ones above it.
+    pub(crate) fn open_directory(&self, path: &str) {
+        fs::create_dir(self.path(path)).unwrap();
+        for (dir, mode) in [(self.path(path), 0o755), (self.dir.path().into(), 0o711)] {
+            fs::set_permissions(dir, fs::Permissions::from_mode(mode)).unwrap();
+        }
+    }
+
+    /// Gives an agent an account.
+    pub(crate) fn agent_login(&self, agent: &str, login: &str) {
+        let table = format!("[agents.{agent}]\n");
+        let config = fs::read_to_string(self.config()).unwrap();
+        assert!(config.contains(&table), "{config}");
+        let with = config.replace(&table, &format!("{table}login = \"{login}\"\n"));
+        fs::write(self.config(), with).unwrap();
+    }
+
+    /// Gives the agent with the account `from` the account `to`.
+    pub(crate) fn change_agent_login(&self, from: &str, to: &str) {
+        let config = fs::read_to_string(self.config()).unwrap();
+        let (head, agent) = config.split_once("[agents.").unwrap();
+        let login = |name: &str| format!("login = \"{name}\"");
+        let agent = agent.replacen(&login(from), &login(to), 1);
+        fs::write(self.config(), format!("{head}[agents.{agent}")).unwrap();
+    }
+
+    /// The account `nobody`, if this process may act as it and it can run the command from here.
+    pub(crate) fn other_account(&self) -> Option<u32> {
+        let nobody = account("nobody")?;
+        let runs = self
+            .command()
+            .arg("--version")
+            .uid(nobody)
+            .gid(nobody)
+            .current_dir("/")
+            .output();
+        runs.is_ok_and(|ran| ran.status.success()).then_some(nobody)
+    }
+
     /// What `tollgate ARGS --json` prints.
     pub(crate) fn json(&self, args: &[&str]) -> Value {
         let ran = self.run(&[args, &["--json"]].concat()).exits(0);
@@ -181,6 +255,11 @@ impl Gate {
     /// The answer to one call.
     pub(crate) fn call(&self, tool: &str, arguments: &str) -> Value {
         self.calls(&[(tool, arguments)]).remove(0)
+    }
+
+    /// All lines that the server was sent.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.path("script.json.log")).unwrap_or_default()
     }
 
     /// What the server was sent in its last call.

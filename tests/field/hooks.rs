@@ -6,7 +6,7 @@ use crate::gate::{Gate, Ran};
 
 struct Hooked {
     gate: Gate,
-    _served: crate::gate::Served,
+    served: crate::gate::Served,
 }
 
 impl Hooked {
@@ -17,10 +17,7 @@ impl Hooked {
             gate.policy(name, text);
         }
         let served = gate.serve();
-        Self {
-            gate,
-            _served: served,
-        }
+        Self { gate, served }
     }
 
     fn send(&self, event: &[u8]) -> Ran {
@@ -210,6 +207,26 @@ fn no_other_event_is_ever_blocked() {
     runs.says("claude__Bash");
 }
 
+/// Events of next month are counted, and decided if they run a tool.
+#[test]
+fn an_unknown_event_is_counted_and_runs_no_tool_undecided() {
+    let hooked = Hooked::new(&[NO_OTHER]);
+    hooked.tell(&event("NextMonth", &json!({}))).exits(0);
+    let metrics = hooked.served.ask("GET", "/metrics", &[], b"");
+    let counted = "tollgate_hook_unknown_events_total{preset=\"claude-code\"} 1";
+    assert!(metrics.body.contains(counted), "{metrics:?}");
+    let runs = |tool: &str| {
+        let call = json!({"tool_name": tool, "tool_input": {}, "tool_use_id": "u-next"});
+        hooked.tell(&event("PreToolUse2", &call))
+    };
+    assert_eq!(runs("Brand").exits(0).out.trim(), "{}");
+    runs("NextTool").exits(2).says("nothing-unknown");
+    // A hook there would take over what the coding agent does, and says so.
+    let ran = hooked.tell(&event("WorktreeCreate", &json!({"name": "w"})));
+    assert!(ran.out.is_empty(), "{ran:?}");
+    ran.exits(1).says("remove this hook from the event");
+}
+
 /// An input that is not an event, or that has a member twice, blocks the call.
 #[test]
 fn an_event_that_cannot_be_understood_blocks() {
@@ -231,6 +248,49 @@ fn an_event_that_cannot_be_understood_blocks() {
     }
 }
 
+/// What policy removes from the arguments is not executed.
+#[test]
+fn a_redacted_argument_is_not_executed() {
+    let redacts = (
+        "no-passwords",
+        "@redact(\"/arguments/password\")\n\
+         forbid (principal, action == Tollgate::Action::\"claude__mcp\", resource)\n\
+         when { context.input.arguments like \"*password*\" };",
+    );
+    let hooked = Hooked::new(&[redacts]);
+    let login = json!({"user": "ada", "password": "hunter2"});
+    let event = before("mcp__desk__login", &login);
+    let ran = hooked.tell(&event).exits(0);
+    let answer: Value = serde_json::from_str(&ran.out).unwrap();
+    let output = &answer["hookSpecificOutput"];
+    let redacted = json!({"user": "ada", "password": "[redacted]"});
+    assert_eq!(output["updatedInput"], redacted, "{ran:?}");
+    // Without a decision some versions run the call as it was.
+    assert_eq!(output["permissionDecision"], "ask", "{ran:?}");
+    let unasked = ["hook", "claude-code", "--agent", "client", "--allow"];
+    let ran = hooked
+        .gate
+        .run_with(&unasked, event.to_string().as_bytes())
+        .exits(0);
+    let answer: Value = serde_json::from_str(&ran.out).unwrap();
+    let output = &answer["hookSpecificOutput"];
+    assert_eq!(output["updatedInput"], redacted, "{ran:?}");
+    assert_eq!(output["permissionDecision"], "allow");
+    // A coding agent that cannot be given other arguments does not run it at all.
+    let codex = ["hook", "codex", "--agent", "client", "--external", "claude"];
+    let ran = hooked
+        .gate
+        .run_with(&codex, event.to_string().as_bytes())
+        .exits(0);
+    assert_eq!(decision(&ran).as_deref(), Some("deny"), "{ran:?}");
+    assert!(ran.out.contains("/arguments/password"), "{ran:?}");
+    hooked
+        .gate
+        .run(&["runs", "show"])
+        .exits(0)
+        .says("redacted: /arguments/password");
+}
+
 /// When a policy changes the arguments, the answer has those that the coding agent must execute.
 #[test]
 fn a_resolved_path_is_what_is_executed() {
@@ -244,4 +304,72 @@ fn a_resolved_path_is_what_is_executed() {
         json!({"file_path": "/srv/shop/notes.md", "content": "x"}),
         "{ran:?}"
     );
+}
+
+/// An account that is not the gate's has its agent's calls decided, and needs nothing else of the gate.
+#[test]
+fn the_account_of_an_agent_needs_only_the_hook_socket() {
+    let own = crate::gate::own_login();
+    let gate = Gate::with_tools(&json!([{"name": "echo", "inputSchema": {"type": "object"}}]));
+    gate.open_directory("run");
+    gate.configure(
+        "[external.claude]\npreset = \"claude-code\"\n[hook]\nsocket = \"../run/hook.sock\"\nmode = \"0666\"\n",
+    );
+    gate.agent_login("client", &own);
+    gate.policy(
+        "nothing-forced",
+        "forbid (principal, action == Tollgate::Action::\"claude__Bash\", resource)\n\
+         when { context.input.command like \"*--force*\" };",
+    );
+    let served = gate.serve();
+    let socket = gate.path("run/hook.sock").display().to_string();
+    let hook = ["hook", "claude-code", "--socket", &socket];
+    let tell = |command: &str| {
+        let event = before("Bash", &json!({ "command": command })).to_string();
+        gate.tollgate_with(&hook, event.as_bytes(), None)
+    };
+    // Without a configuration.
+    assert_eq!(decision(&tell("ls").exits(0)), None);
+    let denied = tell("git push --force").exits(0);
+    assert_eq!(decision(&denied).as_deref(), Some("deny"), "{denied:?}");
+    let after = event(
+        "PostToolUse",
+        &json!({"tool_name": "Bash", "tool_input": {"command": "ls"},
+        "tool_response": {"stdout": "a"}, "tool_use_id": "u-Bash"}),
+    );
+    gate.tollgate_with(&hook, after.to_string().as_bytes(), None)
+        .exits(0);
+    let run = gate.run(&["runs", "show"]).exits(0);
+    run.says("claude__Bash").says("client");
+    // What the user asks for is not told by the account of the agent.
+    let prompt = event(
+        "UserPromptSubmit",
+        &json!({"prompt": "Write to ann@example.com"}),
+    );
+    gate.tollgate_with(&hook, prompt.to_string().as_bytes(), None)
+        .exits(0);
+    let named = [
+        "hook",
+        "claude-code",
+        "--socket",
+        &socket,
+        "--agent",
+        "other",
+    ];
+    gate.tollgate_with(&named, b"{}", None).exits(2);
+
+    if let Some(nobody) = gate.other_account() {
+        let event = before("Bash", &json!({ "command": "ls" })).to_string();
+        let ran = gate.tollgate_with(&hook, event.as_bytes(), Some(nobody));
+        ran.exits(2).says("no agent of this gate has the login");
+        drop(served);
+        gate.change_agent_login(&own, "nobody");
+        let _served = gate.serve();
+        let ran = gate.tollgate_with(&hook, event.as_bytes(), Some(nobody));
+        assert_eq!(decision(&ran.exits(0)), None);
+        // The ledger and the owner's socket stay closed to it.
+        let config = gate.path("gate/tollgate.toml").display().to_string();
+        let list = ["--config", &config, "runs", "show"];
+        assert_ne!(gate.tollgate_with(&list, b"", Some(nobody)).code, Some(0));
+    }
 }

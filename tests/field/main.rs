@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod components;
 #[cfg(test)]
+mod elicitation;
+#[cfg(test)]
 mod front;
 #[cfg(test)]
 mod gate;

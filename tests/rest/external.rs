@@ -111,6 +111,33 @@ async fn what_policy_forbids_is_not_allowed_in_the_words_of_the_policy() {
         .fails(404, "not_found");
 }
 
+/// The caller executes what policy has left of its arguments.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redacted_call_is_executed_as_it_was_decided() {
+    let served = served().await;
+    let redacts = r#"@id("no-passwords") @owner("tests") @reason("No passwords.")
+        @redact("/arguments/password")
+        forbid (principal, action == Tollgate::Action::"claude__mcp", resource)
+        when { context.input.arguments like "*\"password\"*" };"#;
+    served.world.write("policies/redacts.cedar", redacts);
+    served.gate.reload("tests").await.unwrap();
+    let agent = served.agent("support").await;
+    let login = json!({ "server": "desk", "tool": "login",
+        "arguments": json!({ "user": "ada", "password": "hunter2" }).to_string() });
+    let reply = served
+        .post(&agent, "/v1/authorize", intent("claude__mcp", login, "m-1"))
+        .await
+        .is(200);
+    assert_eq!(reply["allowed"], true, "{reply}");
+    assert_eq!(reply["redacted_arguments"], json!(["/arguments/password"]));
+    let arguments: serde_json::Value =
+        serde_json::from_str(reply["arguments"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        arguments["arguments"],
+        r#"{"password":"[redacted]","user":"ada"}"#
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_approval_lets_one_be_executed_once() {
     let served = served().await;

@@ -7,9 +7,13 @@ mod answers;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod callers_token;
+#[cfg(test)]
 mod channel;
 #[cfg(test)]
 mod external;
+#[cfg(test)]
+mod hook_socket;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]

@@ -357,6 +357,9 @@ async fn a_token_of_another_user_takes_two_people() {
         .fails(401, "invalid_token");
     served.post(&dana, &confirm, json!({})).await.is(204);
     served.get(text, "/v1/approvals").await.is(200);
+    // Alice still has its text, so a token that is made with it is hers as well.
+    let next = served.post(text, "/v1/tokens", of("eve")).await.is(200);
+    assert_eq!(next["token"]["makers"], json!(["alice"]));
     let got = served.post(&dana, &confirm, json!({})).await;
     got.fails(404, "not_found");
     // A user needs no one else, and passes on who made the token that was used.

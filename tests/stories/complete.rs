@@ -167,7 +167,8 @@ fn every_capability_has_its_actions_in_the_schema() {
         .collect();
     let known: BTreeSet<&str> = Action::FIXED
         .iter()
-        .filter(|action| action.is_capability())
+        // An upstream server is not a component.
+        .filter(|action| action.is_capability() && **action != Action::ElicitInput)
         .map(Action::id)
         .collect();
     assert_eq!(

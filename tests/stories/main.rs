@@ -33,6 +33,8 @@ mod operating;
 #[cfg(test)]
 mod provenance;
 #[cfg(test)]
+mod redacted;
+#[cfg(test)]
 mod state;
 #[cfg(test)]
 mod upstream;

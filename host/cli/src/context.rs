@@ -47,9 +47,7 @@ impl<'a> Context<'a> {
         if let Some(file) = self.named_config() {
             return Ok(file.to_owned());
         }
-        let file = nearest_config()?;
-        trust::check(&file)?;
-        Ok(file)
+        trust::resolve(nearest_config()?)
     }
 
     /// The configuration.

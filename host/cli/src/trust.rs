@@ -100,15 +100,16 @@ impl TrustedFiles {
         Ok(self.files.len() != before)
     }
 
-    /// Whether a configuration that was found, and not named, may be used.
+    /// The trusted file behind a configuration that was found, and not named. Only that one may be read: a link in a
+    /// cloned repository can lead to a trusted file, while the paths in it would be those of the repository.
     ///
     /// # Errors
-    /// It may not, and why.
-    pub(crate) fn check(&self, file: &Path) -> Result<(), Failure> {
-        let file = canonical(file)?;
+    /// It may not be used, and why.
+    pub(crate) fn resolve(&self, found: PathBuf) -> Result<PathBuf, Failure> {
+        let file = canonical(&found)?;
         check_owner(&file)?;
         match self.files.contains(&file) {
-            true => Ok(()),
+            true => Ok(file),
             false => Err(Failure::plain(format!(
                 "{} is not trusted: a configuration can start programs and read secrets",
                 shown(&file)
@@ -141,12 +142,12 @@ impl TrustedFiles {
     }
 }
 
-/// Whether a configuration that was found, and not named, may be used.
+/// The trusted file behind a configuration that was found, and not named; see [`TrustedFiles::resolve`].
 ///
 /// # Errors
-/// It may not, and why.
-pub(crate) fn check(file: &Path) -> Result<(), Failure> {
-    TrustedFiles::read()?.check(file)
+/// It may not be used, and why.
+pub(crate) fn resolve(found: PathBuf) -> Result<PathBuf, Failure> {
+    TrustedFiles::read()?.resolve(found)
 }
 
 fn canonical(file: &Path) -> Result<PathBuf, Failure> {

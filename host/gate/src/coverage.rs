@@ -151,7 +151,8 @@ impl<'a> Tally<'a> {
         let flipped = decision.shadow.iter().flat_map(|s| &s.policies);
         let flipped = flipped.filter_map(|id| self.by_id.get(id.as_str()).copied());
         let determined = decision.determining.iter().map(|d| &d.policy);
-        for policy in determined.chain(flipped) {
+        let redacted = decision.redaction.policies.iter();
+        for policy in determined.chain(redacted).chain(flipped) {
             if let Some(covered) = self.covered.get_mut(policy) {
                 covered.decisions += 1;
                 covered.last = Some(id);

@@ -24,10 +24,8 @@ impl Clock {
     #[must_use]
     pub fn system() -> Self {
         Self::new(|| {
-            let since = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default();
-            Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+            let since = SystemTime::now().duration_since(UNIX_EPOCH);
+            Timestamp(0).after(since.unwrap_or_default())
         })
     }
 

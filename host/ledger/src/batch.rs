@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use tollgate_model::{
     decision::Outcome,
     entity::Uid,
-    ids::{ApprovalId, RunId, SpanId},
+    ids::{ApprovalId, RunId, SeriesId, SpanId},
     record::{Event, Record, RunOutcome, leaf_hash},
     run::RunDelta,
     time::Timestamp,
@@ -47,6 +47,8 @@ pub enum Condition {
     PendingBelow(PendingApprovals, u64),
     /// The window has fewer calls than this.
     CallsBelow(Window, u64),
+    /// No record from this size of the ledger on has changed one of these series.
+    SeriesUnchanged(BTreeSet<SeriesId>, u64),
 }
 
 /// The principal whose pending approvals are counted. Those that have expired at `now` do not count.

@@ -16,7 +16,10 @@ use tollgate_model::{
 
 use tollgate_model::latency_ewma::LatencyEwma;
 
-use crate::{HaltKeys, cached_run::RunCache, sync::lock, usage_window::UsageWindows};
+use crate::{
+    HaltKeys, Keys, cached_run::RunCache, series::SeriesCache, sync::lock,
+    usage_window::UsageWindows,
+};
 
 /// The least number of principals whose usage is kept in memory.
 pub(crate) const PRINCIPALS: usize = 256;
@@ -26,6 +29,7 @@ pub(crate) const PRINCIPALS: usize = 256;
 pub(crate) struct SharedState {
     cache: Mutex<RunCache>,
     windows: Mutex<UsageWindows>,
+    series: Mutex<SeriesCache>,
     halts: ArcSwap<Vec<Halt>>,
     /// The latest time seen, in microseconds since 1970.
     clock: AtomicI64,
@@ -44,10 +48,17 @@ pub(crate) struct SharedState {
 }
 
 impl SharedState {
-    pub(crate) fn new(cached_runs: usize, halts: Vec<Halt>, now: i64, size: u64) -> Self {
+    pub(crate) fn new(
+        cached_runs: usize,
+        keys: Keys,
+        halts: Vec<Halt>,
+        now: i64,
+        size: u64,
+    ) -> Self {
         Self {
             cache: Mutex::new(RunCache::new(cached_runs)),
             windows: Mutex::new(UsageWindows::new(PRINCIPALS)),
+            series: Mutex::new(SeriesCache::new(keys, size)),
             halts: ArcSwap::from_pointee(halts),
             clock: AtomicI64::new(now),
             size: AtomicU64::new(size),
@@ -67,6 +78,11 @@ impl SharedState {
     /// Use the usage of principals.
     pub(crate) fn windows<T>(&self, look: impl FnOnce(&mut UsageWindows) -> T) -> T {
         look(&mut lock(&self.windows))
+    }
+
+    /// Use the series of facts.
+    pub(crate) fn series<T>(&self, look: impl FnOnce(&mut SeriesCache) -> T) -> T {
+        look(&mut lock(&self.series))
     }
 
     pub(crate) fn halts(&self) -> Arc<Vec<Halt>> {

@@ -1,7 +1,7 @@
 //! Errors of the ledger, and what they mean for the caller.
 
 use rusqlite::ErrorCode;
-use tollgate_model::record::Halt;
+use tollgate_model::{ids::SeriesId, record::Halt};
 
 /// Why a batch was not committed. Nothing of it is recorded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -10,6 +10,9 @@ pub enum CommitError {
     /// The run's counts have changed: decide again.
     #[error("the run has changed since it was read")]
     RunChanged,
+    /// A history fact has changed: decide again.
+    #[error("what earlier calls did has changed since it was read")]
+    SeriesChanged(SeriesId),
     /// The run has ended or was cancelled.
     #[error("the run has ended")]
     RunEnded,

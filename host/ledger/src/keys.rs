@@ -18,10 +18,15 @@ use chacha20poly1305::{
     aead::{Aead as _, KeyInit as _, Payload as AeadPayload},
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
-use tollgate_model::{canonical::Sha256Digest, ids::hex, record::KeyedDigest, time::Timestamp};
+use tollgate_model::{
+    canonical::Sha256Digest,
+    ids::{MaskedAmount, hex},
+    record::{KeyedDigest, keyed_hash},
+    time::Timestamp,
+};
 use zeroize::Zeroizing;
 
-use crate::{LedgerError, Payload, durable_file, error::ReadError};
+use crate::{AmountPlace, LedgerError, Payload, durable_file, error::ReadError};
 
 const NONCE: usize = 24;
 const DAY: i64 = 86_400_000_000;
@@ -210,6 +215,58 @@ impl Keys {
     pub fn digest(&self, tenant: &str, parts: &[&[u8]]) -> Result<KeyedDigest, LedgerError> {
         let (version, key) = self.digest_key(tenant)?;
         Ok(KeyedDigest::of(&key, version, parts))
+    }
+
+    /// Half a keyed digest of `parts` under the tenant's key, for ids that must not tell what they stand for.
+    ///
+    /// # Errors
+    /// As for [`Keys::digest`].
+    pub fn short_digest(&self, tenant: &str, parts: &[&[u8]]) -> Result<[u8; 16], LedgerError> {
+        let (_, key) = self.digest_key(tenant)?;
+        let mut short = [0; 16];
+        let hash = keyed_hash(&key, parts);
+        short.iter_mut().zip(hash).for_each(|(s, h)| *s = h);
+        Ok(short)
+    }
+
+    /// An amount that a history fact adds up, as it is recorded.
+    ///
+    /// # Errors
+    /// As for [`Keys::digest`].
+    pub fn mask_amount(
+        &self,
+        tenant: &str,
+        place: AmountPlace,
+        amount: i64,
+    ) -> Result<MaskedAmount, LedgerError> {
+        let masked = amount ^ self.mask(tenant, place)?;
+        Ok(MaskedAmount::from_bytes(masked.to_be_bytes()))
+    }
+
+    /// The amount that [`Keys::mask_amount`] masked.
+    pub(crate) fn unmask_amount(
+        &self,
+        tenant: &str,
+        place: AmountPlace,
+        masked: MaskedAmount,
+    ) -> Result<i64, LedgerError> {
+        Ok(i64::from_be_bytes(*masked.as_bytes()) ^ self.mask(tenant, place)?)
+    }
+
+    /// A one-time pad: no two amounts have the same place.
+    fn mask(&self, tenant: &str, place: AmountPlace) -> Result<i64, LedgerError> {
+        let (_, key) = self.digest_key(tenant)?;
+        let time = place.time.0.to_be_bytes();
+        let parts: [&[u8]; 4] = [
+            b"amount of a fact",
+            place.series.as_bytes(),
+            place.call.as_bytes(),
+            &time,
+        ];
+        let hash = keyed_hash(&key, &parts);
+        let mut mask = [0; 8];
+        mask.iter_mut().zip(hash).for_each(|(m, h)| *m = h);
+        Ok(i64::from_be_bytes(mask))
     }
 
     fn digest_key(&self, tenant: &str) -> Result<(u32, Key), LedgerError> {

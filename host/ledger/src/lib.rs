@@ -10,7 +10,7 @@
 //! | `batch`, `receipt` | records that are committed together, and the proof that they are |
 //! | `group_commit`, `writer` | when and where commits happen; the commit itself; failing disks |
 //! | `state` | the effect of each record on the read models, and the transitions that are not allowed |
-//! | `cache`, `cached_run`, `usage_window` | recently active runs and principals in memory |
+//! | `cache`, `cached_run`, `usage_window`, `series` | recently active runs, principals and series of facts in memory |
 //! | `component_state` | state of components |
 //! | `read` | [`LedgerReader`]: look-ups, lists, traces, verification |
 //! | `open`, `schema`, `anchor`, `disk_reserve` | ownership, format, rollback detection, space for outcomes
@@ -48,6 +48,7 @@ mod read;
 mod receipt;
 mod rows;
 mod schema;
+mod series;
 pub mod sqlite;
 mod sqlite_error;
 mod state;
@@ -79,5 +80,6 @@ pub use receipt::Receipt;
 pub use rows::{
     ApprovalAnswer, ApprovalRow, Binding, EarlierRejection, Run, RunRow, Size, SpanRow, Token,
 };
+pub use series::AmountPlace;
 pub use upstream_logins::{Login, LoginKey, LoginTerms, LoginUpdate, SealedLogin};
 pub use usage_window::{Window, WindowUsage};

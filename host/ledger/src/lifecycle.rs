@@ -51,6 +51,7 @@ impl Ledger {
                 capture: None,
                 effects: open.effects,
                 fuel: 0,
+                history: Vec::new(),
                 labels: open.labels,
                 peak_memory: 0,
                 redacted: 0,

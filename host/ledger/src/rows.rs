@@ -9,7 +9,10 @@ use tollgate_model::{
     entity::Uid,
     ids::{ApprovalId, RunId, SpanId, TokenId},
     life::ApprovalState,
-    record::{ApprovalResolved, Event, KeyedDigest, RunOutcome, Speaker, WaitingCall},
+    record::{
+        ApprovalResolved, ElicitationAnswered, ElicitationSummary, Event, KeyedDigest, RunOutcome,
+        Speaker, WaitingCall,
+    },
     run::RunState,
     span::SpanKind,
     time::Timestamp,
@@ -57,8 +60,16 @@ pub struct Token {
     /// Users other than its own who made it: the one who asked for it, and those who made the token by
     /// which that user signed in. Absent: not known.
     pub makers: Option<BTreeSet<String>>,
-    /// Whether it is valid; otherwise it waits for a second person.
+    /// Whether it may be used; otherwise it waits for a second person.
     pub is_confirmed: bool,
+}
+
+impl Token {
+    /// Whether it is confirmed and has not expired.
+    #[must_use]
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        self.is_confirmed && self.expires.is_none_or(|expires| expires > now)
+    }
 }
 
 /// The size of a ledger.
@@ -153,6 +164,8 @@ pub struct ApprovalRow {
     pub on_behalf_of: Uid,
     /// The user who made the call in the agent's name; absent if the agent made it itself.
     pub speaker: Option<Speaker>,
+    /// Users other than its own who made the token by which the call was made.
+    pub makers: BTreeSet<String>,
     /// The tool.
     pub tool: String,
     /// The component's file.
@@ -186,6 +199,8 @@ pub struct ApprovalRow {
     pub via: Vec<String>,
     /// The effect inside a call that needs it, in short.
     pub capability: Option<String>,
+    /// What an upstream server asks for; absent for an approval of a call or an effect.
+    pub elicitation: Option<ElicitationSummary>,
     /// Roles that may answer as well because no one answered in time; empty before that.
     pub escalated_to: BTreeSet<String>,
     /// Suspended calls that enclose the effect, outermost first.
@@ -197,6 +212,8 @@ pub struct ApprovalRow {
 pub struct ApprovalAnswer {
     /// Whether it approves; otherwise it rejects.
     pub approve: bool,
+    /// The answer to a question of an upstream server.
+    pub elicitation: Option<ElicitationAnswered>,
     /// When it was given.
     pub at: Timestamp,
     /// The user who answered.
@@ -257,7 +274,7 @@ impl ApprovalRow {
             id: self.id,
             span: self.span,
             state,
-            superseded: false,
+            superseded: self.elicitation.is_some(),
         })
     }
 

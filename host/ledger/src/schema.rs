@@ -14,6 +14,7 @@ pub(crate) const FORMAT: Format = Format {
         include_str!("migrations/0006_durable_names.sql"),
         include_str!("migrations/0007_upstream_logins.sql"),
         include_str!("migrations/0008_makers.sql"),
+        include_str!("migrations/0009_history.sql"),
     ],
 };
 
@@ -33,4 +34,5 @@ pub(crate) const READ_MODELS: &[&str] = &[
     "principal_calls",
     "file_labels",
     "activations",
+    "fact_entries",
 ];

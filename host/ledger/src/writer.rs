@@ -21,6 +21,7 @@ use crate::{
     error::ApplyError,
     open::Store,
     read::pending_of,
+    series::concerns,
     sqlite::to_sql_i64,
     sqlite_error::{poisons, store_error},
     state::{PendingState, approvals},
@@ -229,6 +230,10 @@ impl Writer {
         let hours = self.pending.hours.drain(..);
         self.shared
             .windows(|windows| hours.for_each(|(run, hour)| windows.put(&self.conn, &run, hour)));
+        let series = std::mem::take(&mut self.pending.series);
+        if !series.is_empty() {
+            self.shared.series(|cache| cache.publish(series));
+        }
         self.pending
             .hashes
             .drain(..)
@@ -324,6 +329,19 @@ impl Writer {
                 } else {
                     // Other calls used up the budget since the decision: it must be made again.
                     Err(CommitError::RunChanged.into())
+                }
+            }
+            Condition::SeriesUnchanged(series, size) => {
+                let pending = concerns(&self.pending.series, series);
+                let changed = pending.or_else(|| {
+                    self.shared.series(|cache| {
+                        let mut series = series.iter();
+                        series.find(|id| !cache.is_unchanged(id, *size)).copied()
+                    })
+                });
+                match changed {
+                    None => Ok(()),
+                    Some(series) => Err(CommitError::SeriesChanged(series).into()),
                 }
             }
             Condition::NotHalted(keys) => match halted(&self.pending.halts, keys) {
@@ -425,6 +443,8 @@ impl Writer {
         self.shared.cache(RunCache::clear);
         self.shared
             .windows(|windows| *windows = UsageWindows::new(PRINCIPALS));
+        let size = self.tree.size();
+        self.shared.series(|cache| cache.clear(size));
         self.pending = PendingState::at(self.tree.size(), self.chain, pending.halts);
         self.published();
     }

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use crate::time::micros;
+
 /// The pauses after failures in a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backoff {
@@ -47,8 +49,7 @@ impl Backoff {
     #[must_use]
     pub fn fail_with_jitter(&mut self, random: u64) -> Duration {
         let half = self.fail() / 2;
-        let micros = u64::try_from(half.as_micros()).unwrap_or(u64::MAX - 1);
-        let jitter = random % micros.saturating_add(1);
+        let jitter = random % micros(half).saturating_add(1);
         half.saturating_add(Duration::from_micros(jitter))
     }
 }

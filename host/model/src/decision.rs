@@ -41,9 +41,11 @@ pub struct Basis {
     pub errors: Vec<DecisionError>,
     /// Whether there are no policies at all.
     pub no_policies: bool,
-    /// JSON pointers that the determining policies redact, if they all only do that; only for
-    /// `return_result`.
+    /// JSON pointers that the determining policies redact, if they all only do that: in the result, or in the
+    /// arguments of a call.
     pub redact: BTreeSet<String>,
+    /// Forbids of a call that do not apply because the arguments are redacted as they ask.
+    pub redacted: Redaction,
     /// What shadow policies would have changed.
     pub shadow: Option<ShadowFlip>,
 }
@@ -77,6 +79,37 @@ impl Basis {
     /// Ids of the determining policies.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.determining.iter().map(|d| d.policy.id.as_str())
+    }
+}
+
+/// What policy has removed from the arguments of a call.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redaction {
+    /// JSON pointers whose values must be redacted.
+    pub pointers: BTreeSet<String>,
+    /// The forbids that ask for it. They would deny the call with other values there.
+    pub policies: BTreeSet<PolicyRef>,
+    /// How many values the gate has replaced. 0 if the caller sent the placeholders itself.
+    pub values: u64,
+}
+
+impl Redaction {
+    /// Whether no policy asks for anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.policies.is_empty()
+    }
+
+    /// Ids of the policies.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.policies.iter().map(|policy| policy.id.as_str())
+    }
+
+    /// Adds what another one asks for.
+    pub fn extend(&mut self, other: Self) {
+        self.pointers.extend(other.pointers);
+        self.policies.extend(other.policies);
+        self.values += other.values;
     }
 }
 
@@ -243,6 +276,16 @@ impl Decision {
     /// Its basis.
     #[must_use]
     pub fn basis(&self) -> &Basis {
+        match self {
+            Self::Allow(basis)
+            | Self::Deny(basis)
+            | Self::Escalate(basis, _)
+            | Self::Error(basis) => basis,
+        }
+    }
+
+    /// Its basis, to be completed.
+    pub fn basis_mut(&mut self) -> &mut Basis {
         match self {
             Self::Allow(basis)
             | Self::Deny(basis)

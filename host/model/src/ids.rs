@@ -110,6 +110,20 @@ id!(
     TokenId, 8, "tok-", "token id", "`tok-` and 16 hexadecimal digits"
 );
 
+id!(
+    /// A series of a history fact: the calls that the fact counts together. Half a keyed digest of the fact and the
+    /// values by which it counts.
+    SeriesId, 16, "", "series id", "32 hexadecimal digits"
+);
+id!(
+    /// A value that a history fact distinguishes from others. Half a keyed digest of its canonical JSON.
+    ValueDigest, 16, "", "digest of a value", "32 hexadecimal digits"
+);
+id!(
+    /// An amount that a history fact adds up, masked with a keyed digest.
+    MaskedAmount, 8, "", "masked amount", "16 hexadecimal digits"
+);
+
 impl RunId {
     /// A run id that sorts by time: a version 7 UUID (RFC 9562, section 5.7) from milliseconds since
     /// 1970 and ten random bytes.

@@ -1,6 +1,6 @@
 //! The request for a decision, and the facts about it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::{
     decision::PolicyRef,
     entity::{Entity, Uid},
+    history::FactValue,
     provenance::ProvenanceFacts,
     time::{LocalTime, Timestamp},
 };
@@ -57,6 +58,10 @@ pub enum Action {
     HttpRequest,
     /// A component has a secret attached to a request.
     UseSecret,
+    /// An upstream server asks a person for input during a call.
+    ElicitInput,
+    /// A person answers what an upstream server asks.
+    AnswerInput,
     /// A person approves a call that waits.
     Approve,
     /// A person rejects a call that waits.
@@ -99,6 +104,8 @@ impl Action {
         Self::ReadConfig,
         Self::HttpRequest,
         Self::UseSecret,
+        Self::ElicitInput,
+        Self::AnswerInput,
         Self::Approve,
         Self::Reject,
         Self::ViewRun,
@@ -128,7 +135,8 @@ impl Action {
         matches!(self, Self::Call(_) | Self::GetPrompt | Self::ReadResource)
     }
 
-    /// Whether it is an effect that a component requests from its host.
+    /// Whether it is an effect inside a call, which a component requests from its host or an upstream server from its
+    /// client.
     #[must_use]
     pub fn is_capability(&self) -> bool {
         matches!(
@@ -143,6 +151,7 @@ impl Action {
                 | Self::ReadConfig
                 | Self::HttpRequest
                 | Self::UseSecret
+                | Self::ElicitInput
         )
     }
 
@@ -255,7 +264,27 @@ pub enum ActionContext {
         #[serde(default)]
         path: String,
     },
-    /// An answer to an approval.
+    /// A question of an upstream server to a person.
+    Elicitation {
+        /// The call in which the server asks.
+        #[serde(flatten)]
+        guest: GuestCaller,
+        /// `form` or `url`.
+        mode: String,
+        /// What the person reads: written by the server.
+        message: String,
+        /// Names of the form's fields; empty for a page.
+        fields: BTreeSet<String>,
+        /// The form's canonical schema; empty for a page.
+        schema: String,
+        /// The page to open; empty for a form.
+        url: String,
+        /// The page's host, in lower case and in ASCII; empty for a form.
+        host: String,
+        /// Bytes of message and schema, or of message and URL.
+        size: u64,
+    },
+    /// An answer to an approval, or to a question of an upstream server.
     Approver {
         /// The tool of the waiting call.
         tool: Uid,
@@ -272,6 +301,9 @@ pub enum ActionContext {
         /// The user who made the call in the agent's name; absent if the agent made it itself.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         speaker: Option<Uid>,
+        /// Users who made the token by which the call was made.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        makers: BTreeSet<String>,
     },
     /// A token of an agent or a user, which is the resource.
     Token {
@@ -304,7 +336,8 @@ impl ActionContext {
         match self {
             Self::Capability { guest, .. }
             | Self::Http { guest, .. }
-            | Self::Secret { guest, .. } => Some(guest),
+            | Self::Secret { guest, .. }
+            | Self::Elicitation { guest, .. } => Some(guest),
             Self::Call { .. }
             | Self::Result { .. }
             | Self::Approver { .. }
@@ -320,9 +353,10 @@ impl ActionContext {
             Self::Call { on_behalf_of, .. } | Self::Result { on_behalf_of, .. } => {
                 Some(on_behalf_of)
             }
-            Self::Capability { .. } | Self::Http { .. } | Self::Secret { .. } => {
-                self.guest().map(|guest| &guest.on_behalf_of)
-            }
+            Self::Capability { .. }
+            | Self::Http { .. }
+            | Self::Secret { .. }
+            | Self::Elicitation { .. } => self.guest().map(|guest| &guest.on_behalf_of),
             Self::Approver { .. } | Self::Token { .. } | Self::Operator => None,
         }
     }
@@ -338,6 +372,9 @@ pub struct Facts {
     pub entities: Vec<Entity>,
     /// The configured environment, such as `production`.
     pub environment: String,
+    /// History facts of a call that are known, by name. Empty for every other request.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub history: BTreeMap<String, FactValue>,
     /// The time in the configured zone.
     pub local: LocalTime,
     /// The current time.

@@ -29,7 +29,14 @@ impl Timestamp {
     /// This time and `pause`.
     #[must_use]
     pub fn after(self, pause: Duration) -> Self {
-        self.plus(u64::try_from(pause.as_micros()).unwrap_or(u64::MAX))
+        self.plus(micros(pause))
+    }
+
+    /// This time without `pause`.
+    #[must_use]
+    pub fn before(self, pause: Duration) -> Self {
+        let pause = i64::try_from(micros(pause)).unwrap_or(i64::MAX);
+        Self(self.0.saturating_sub(pause))
     }
 
     /// Milliseconds since 1970, 0 before that.
@@ -47,6 +54,12 @@ impl fmt::Display for Timestamp {
             Err(_) => write!(f, "{}us", self.0),
         }
     }
+}
+
+/// Microseconds of a duration; the largest number if it is longer.
+#[must_use]
+pub fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Time in the gate's configured zone, as policies see it.

@@ -3,6 +3,8 @@
 //! The form is that of RFC 3986, section 6.2.2: the scheme in lower case, escapes in upper case and only where they are
 //! needed, no dot segments. The host of a scheme that is known to have one is in lower case, without its default port.
 //! Paths of `file` have no empty segments and no host `localhost`.
+//!
+//! A text whose path a server could read in another way than a policy does is refused: see [`CanonicalUri::parse`].
 
 use std::fmt::Write as _;
 
@@ -17,12 +19,19 @@ const WITH_HOST: &[(&str, &str)] = &[
     ("wss", "443"),
 ];
 
+/// `/`, `\` and NUL as escapes: a server that decodes them finds another path.
+const ESCAPED_SEPARATORS: &[&str] = &["%2F", "%5C", "%00"];
+
 /// A URI in canonical form: visible ASCII.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CanonicalUri(String);
 
 impl CanonicalUri {
     /// The canonical form of `text`.
+    ///
+    /// A server decodes escapes before it opens a file, so that `..%2F..%2Fetc` leaves the folder that a policy
+    /// compares. Therefore no host and no absolute path has an escaped `/`, a `\` or a NUL, and no other path has dot
+    /// segments.
     ///
     /// # Errors
     /// What is wrong with it, without its text.
@@ -55,6 +64,7 @@ impl CanonicalUri {
         };
         let mut canonical = format!("{scheme}:");
         let path = escaped(path, b"/:@");
+        check_separators(authority.as_deref(), &path)?;
         canonical.push_str(&hierarchy(&scheme, authority, &path));
         for (sign, part) in [('?', query), ('#', fragment)] {
             if let Some(part) = part {
@@ -80,6 +90,33 @@ impl CanonicalUri {
     #[must_use]
     pub fn into_string(self) -> String {
         self.0
+    }
+}
+
+/// Checks that a server which decodes the path finds the segments that are written, and no dot segments.
+fn check_separators(authority: Option<&str>, path: &str) -> Result<(), String> {
+    let is_hidden = |text: &str| {
+        ESCAPED_SEPARATORS
+            .iter()
+            .any(|hidden| text.contains(hidden))
+    };
+    if authority.is_some() || path.starts_with('/') {
+        return match authority.is_some_and(is_hidden) || is_hidden(path) {
+            true => {
+                Err("the URI has an escaped `/`, a `\\` or a NUL in its host or its path".into())
+            }
+            false => Ok(()),
+        };
+    }
+    let plain = ESCAPED_SEPARATORS
+        .iter()
+        .fold(path.to_owned(), |path, hidden| path.replace(hidden, "/"));
+    match plain
+        .split('/')
+        .any(|segment| matches!(segment, "." | ".."))
+    {
+        true => Err("the URI has `.` or `..` in its path, which does not begin with `/`".into()),
+        false => Ok(()),
     }
 }
 

@@ -6,7 +6,10 @@ use cedar_policy::{Schema, SchemaFragment};
 use serde_json::{Map, Value, json};
 
 use crate::tool_input::ToolInput;
-use tollgate_model::entity::NAMESPACE;
+use tollgate_model::{
+    entity::NAMESPACE,
+    history::{FactShape, FactType},
+};
 
 /// The fixed part, in Cedar's schema syntax.
 pub const FIXED: &str = include_str!("../../../policies/tollgate.cedarschema");
@@ -16,8 +19,9 @@ pub const FIXED: &str = include_str!("../../../policies/tollgate.cedarschema");
 #[error("the schema does not build: {0}")]
 pub struct SchemaBuildError(String);
 
-/// The type of a prompt's arguments, to which the fixed part refers.
+/// The types of a prompt's arguments and of history facts, to which the fixed part refers.
 const PROMPT_INPUT: &str = "PromptInput";
+const HISTORY_FACTS: &str = "HistoryFacts";
 
 /// What is loaded: the part of a schema that is generated.
 #[derive(Debug, Clone, Copy)]
@@ -26,24 +30,28 @@ pub struct LoadedTypes<'a> {
     pub tools: &'a BTreeMap<String, ToolInput>,
     /// The names of arguments of all prompts.
     pub prompt_arguments: &'a BTreeSet<String>,
+    /// History facts.
+    pub facts: &'a BTreeMap<String, FactShape>,
 }
 
 impl<'a> LoadedTypes<'a> {
-    /// Tools, and no prompts.
+    /// Tools, and nothing else.
     #[must_use]
     pub fn of_tools(tools: &'a BTreeMap<String, ToolInput>) -> Self {
-        static NONE: BTreeSet<String> = BTreeSet::new();
+        static NO_ARGUMENTS: BTreeSet<String> = BTreeSet::new();
+        static NO_FACTS: BTreeMap<String, FactShape> = BTreeMap::new();
         Self {
             tools,
-            prompt_arguments: &NONE,
+            prompt_arguments: &NO_ARGUMENTS,
+            facts: &NO_FACTS,
         }
     }
 }
 
-/// The actions of tools and the type of prompts' arguments, in Cedar's JSON schema format.
-/// The attributes of calls depend on the fixed part: recorded ones of before have no provenance.
+/// The actions of tools, and the types of prompts' arguments and of history facts, in Cedar's JSON schema format.
+/// The attributes of calls depend on the fixed part: recorded ones of before have no provenance, and no facts.
 fn generated(fixed: &str, types: LoadedTypes<'_>) -> Value {
-    let has_provenance = has_provenance(fixed);
+    let (has_provenance, has_history) = (has_provenance(fixed), has_history(fixed));
     let tools = types.tools;
     let mut namespaces: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     let mut actions = Map::new();
@@ -51,6 +59,9 @@ fn generated(fixed: &str, types: LoadedTypes<'_>) -> Value {
         let mut action = action(input);
         if has_provenance && let Some(attributes) = action.pointer_mut(ATTRIBUTES) {
             add_provenance(attributes);
+        }
+        if has_history && let Some(attributes) = action.pointer_mut(ATTRIBUTES) {
+            add_history(attributes);
         }
         actions.insert(name.clone(), action);
         for (namespace, types) in input.enumerations() {
@@ -64,7 +75,10 @@ fn generated(fixed: &str, types: LoadedTypes<'_>) -> Value {
     fragment.insert(
         NAMESPACE.into(),
         json!({
-            "commonTypes": { PROMPT_INPUT: prompt_input(types.prompt_arguments) },
+            "commonTypes": {
+                PROMPT_INPUT: prompt_input(types.prompt_arguments),
+                HISTORY_FACTS: history_facts(types.facts),
+            },
             "entityTypes": { "Null": {} },
             "actions": actions,
         }),
@@ -93,6 +107,38 @@ fn add_provenance(attributes: &mut Value) {
         "sinks".into(),
         json!({ "type": "Set", "element": { "type": "Entity", "name": name("Origin") } }),
     );
+}
+
+/// Whether calls have history facts. Recorded schemas of before have not.
+pub(crate) fn has_history(fixed: &str) -> bool {
+    fixed.contains(HISTORY_FACTS)
+}
+
+fn add_history(attributes: &mut Value) {
+    if let Some(attributes) = attributes.as_object_mut() {
+        let name = format!("{NAMESPACE}::{HISTORY_FACTS}");
+        attributes.insert(
+            "facts".into(),
+            json!({ "type": "EntityOrCommon", "name": name }),
+        );
+    }
+}
+
+/// A record of facts. One that can be unknown is optional.
+fn history_facts(facts: &BTreeMap<String, FactShape>) -> Value {
+    let attribute = |(name, shape): (&String, &FactShape)| {
+        let mut ty = match shape.ty {
+            FactType::Long => json!({ "type": "Long" }),
+            FactType::Decimal => json!({ "type": "Extension", "name": "decimal" }),
+            FactType::Datetime => json!({ "type": "Extension", "name": "datetime" }),
+        };
+        if let Some(ty) = ty.as_object_mut() {
+            ty.insert("required".into(), shape.absent.is_none().into());
+        }
+        (name.clone(), ty)
+    };
+    let attributes: Map<String, Value> = facts.iter().map(attribute).collect();
+    json!({ "type": "Record", "attributes": attributes })
 }
 
 /// A record of texts. One prompt does not have the arguments of another, so each is optional.
@@ -145,8 +191,8 @@ pub fn build(fixed_text: &str, types: LoadedTypes<'_>) -> Result<Schema, SchemaB
     Schema::from_schema_fragments([fixed, generated]).map_err(refused)
 }
 
-/// The whole schema as text, in Cedar's schema syntax: the fixed part with the tools' actions and the type of prompts'
-/// arguments at its end, then the tools' enumerations.
+/// The whole schema as text, in Cedar's schema syntax: the fixed part with the tools' actions and the types of prompts'
+/// arguments and of facts at its end, then the tools' enumerations.
 ///
 /// # Errors
 /// The errors of [`build`].

@@ -131,31 +131,52 @@ impl Lines {
 
 impl OutputBuffer {
     fn add(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            if byte == b'\n' {
-                self.end();
-            } else {
-                self.line.push(byte);
-                if self.line.len() == MAX_LINE {
-                    self.end();
-                }
-            }
+        for line in self.split(bytes) {
+            self.log(&line);
         }
     }
 
-    fn end(&mut self) {
-        let line = std::mem::take(&mut self.line);
-        let text = String::from_utf8_lossy(&line);
+    /// Adds `bytes`, and takes the lines that end with them. A line that is too long is cut between two characters.
+    fn split(&mut self, bytes: &[u8]) -> Vec<Vec<u8>> {
+        let mut lines = Vec::new();
+        for &byte in bytes {
+            if byte == b'\n' {
+                lines.push(std::mem::take(&mut self.line));
+                continue;
+            }
+            self.line.push(byte);
+            if self.line.len() == MAX_LINE {
+                let next = self.line.split_off(MAX_LINE - unfinished(&self.line));
+                lines.push(std::mem::replace(&mut self.line, next));
+            }
+        }
+        lines
+    }
+
+    fn log(&self, line: &[u8]) {
+        let text = String::from_utf8_lossy(line);
         if let (Some(policy), false) = (&self.policy, text.trim().is_empty()) {
             policy.log(self.level, &text);
         }
     }
 }
 
+/// Bytes at the end that begin a character of UTF-8 whose other bytes are still to come.
+fn unfinished(bytes: &[u8]) -> usize {
+    let tail = bytes.iter().rev().take(3).zip(1..);
+    let is_continued = |byte: u8| byte & 0xC0 == 0x80;
+    let begin = { tail }.find(|(byte, _)| !is_continued(**byte));
+    let begin = begin.map(|(byte, length)| (length, byte.leading_ones()));
+    match begin {
+        Some((length, needed @ 2..=4)) if (length as u32) < needed => length,
+        _ => 0,
+    }
+}
+
 impl Drop for OutputBuffer {
     fn drop(&mut self) {
         // The last line may have no line feed.
-        self.end();
+        self.log(&self.line);
     }
 }
 
@@ -213,3 +234,6 @@ impl AsyncWrite for Lines {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests;

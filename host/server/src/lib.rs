@@ -8,6 +8,7 @@ pub mod auth;
 mod client;
 mod depth;
 pub mod export;
+mod hook_events;
 pub mod http;
 mod json_line;
 mod limits;

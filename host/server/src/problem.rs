@@ -253,9 +253,20 @@ impl From<ApprovalError> for Problem {
             ApprovalError::OtherCall(_) => conflict("other_call"),
             ApprovalError::TokenOfAsker { user, .. } => {
                 Self::new(StatusCode::FORBIDDEN, "token_of_asker", error.to_string()).help(format!(
-                    "a second person confirms one with `tollgate token confirm`, or {user} makes one of \
-                     their own: `tollgate token create --user {user}`"
+                    "{user}, signed in by a login of this machine or at the authorization server, or someone who has no \
+                     part in the call, makes one: `tollgate token create --user {user}`"
                 ))
+            }
+            ApprovalError::Question(_) => conflict("asks_for_input"),
+            ApprovalError::NoQuestion(_) => conflict("asks_for_approval"),
+            ApprovalError::Input(_) => {
+                Self::new(StatusCode::BAD_REQUEST, "invalid_input", error.to_string())
+            }
+            ApprovalError::OwnQuestion { .. } => {
+                Self::new(StatusCode::FORBIDDEN, "own_question", error.to_string())
+            }
+            ApprovalError::RoleMissing { .. } => {
+                Self::new(StatusCode::FORBIDDEN, "role_missing", error.to_string())
             }
             ApprovalError::Denied(refusal) => {
                 Self::from((**refusal).clone()).detail(error.to_string())

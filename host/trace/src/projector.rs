@@ -3,7 +3,7 @@
 //! A cursor over the ledger. It follows the decisions and never delays one. Its output can be rebuilt: if the file is
 //! deleted, everything is read again from the first record.
 
-use std::{ops::ControlFlow, time::Duration};
+use std::{ops::ControlFlow, sync::LazyLock, time::Duration};
 
 use rusqlite::{OptionalExtension as _, params};
 use tollgate_ledger::{LedgerError, LedgerReader, Order, RecordFilter};
@@ -11,6 +11,7 @@ use tollgate_model::{
     ids::{RunId, SpanId},
     record::{Event, Record},
     span::{self, SpanChange, SpanKind},
+    time::Timestamp,
 };
 
 use crate::{
@@ -235,7 +236,7 @@ impl Projection<'_> {
                     counts: false,
                     conversation: None,
                     facets: Vec::new(),
-                    body: serde_json::to_string(&body).unwrap_or_default(),
+                    body: body.to_column()?,
                 };
                 self.open(new, kind)?;
                 self.failed(error)
@@ -250,7 +251,7 @@ impl Projection<'_> {
                     return Ok(());
                 }
                 let about = self.about(self.closed_kind(span));
-                close(self.writer, self.trace, span, end.0, error, Some(&about))?;
+                self.close(span, end, error, about)?;
                 self.failed(error)
             }
         }
@@ -311,9 +312,41 @@ impl Projection<'_> {
             && let Some(span) = root(self.writer, self.trace)?
         {
             let about = self.about(SpanKind::InvokeAgent);
-            let end = self.record.time.0;
-            close(self.writer, self.trace, span, end, None, Some(&about))?;
+            self.close(span, self.record.time, None, about)?;
         }
+        Ok(())
+    }
+
+    /// Closes a span of the gate, if there is one, and adds attributes to it.
+    fn close(
+        &self,
+        span: SpanId,
+        end: Timestamp,
+        error: Option<&str>,
+        attributes: Attributes,
+    ) -> rusqlite::Result<()> {
+        let conn = &self.writer.conn;
+        let origin = SpanOrigin::Gate.column();
+        let body: Option<String> = conn
+            .prepare_cached(
+                "SELECT body FROM spans WHERE trace = ?1 AND origin = ?3 AND span = ?2",
+            )?
+            .query_row(params![self.trace, key(span), origin], |row| row.get(0))
+            .optional()?;
+        let Some(body) = body else { return Ok(()) };
+        let mut body = Body::of_column(&body)?;
+        body.attributes.extend(attributes);
+        conn.prepare_cached(
+            "UPDATE spans SET end = ?3, error = ?4, body = ?5 WHERE trace = ?1 AND origin = ?6 AND span = ?2",
+        )?
+        .execute(params![
+            self.trace,
+            key(span),
+            end.0,
+            error,
+            body.to_column()?,
+            origin
+        ])?;
         Ok(())
     }
 }
@@ -370,15 +403,21 @@ fn facets(record: &Record, attributes: &Attributes) -> Vec<(Facet, String)> {
     facets
 }
 
-/// Uses the index of roots, because the index of all spans has thousands for a long run.
-const ROOT: &str = "SELECT span FROM spans INDEXED BY spans_root \
-                    WHERE trace = ?1 AND origin = 0 AND kind = 'invoke_agent' LIMIT 1";
+/// Uses the index of roots, because the index of all spans has thousands for a long run. SQLite knows that the index
+/// fits only if the origin is not a parameter.
+static ROOT: LazyLock<String> = LazyLock::new(|| {
+    let origin = SpanOrigin::Gate.column();
+    format!(
+        "SELECT span FROM spans INDEXED BY spans_root WHERE trace = ?1 AND origin = {origin} AND kind = 'invoke_agent' \
+         LIMIT 1"
+    )
+});
 
 /// The run's root span.
 fn root(writer: &Writer, trace: i64) -> rusqlite::Result<Option<SpanId>> {
     let root: Option<i64> = writer
         .conn
-        .prepare_cached(ROOT)?
+        .prepare_cached(&ROOT)?
         .query_row([trace], |row| row.get(0))
         .optional()?;
     Ok(root.map(crate::store::span_of))
@@ -388,42 +427,9 @@ fn has_ended(writer: &Writer, trace: i64, span: SpanId) -> rusqlite::Result<bool
     writer
         .conn
         .prepare_cached(
-            "SELECT 1 FROM spans WHERE trace = ?1 AND origin = 0 AND span = ?2 AND end IS NOT NULL",
+            "SELECT 1 FROM spans WHERE trace = ?1 AND origin = ?3 AND span = ?2 AND end IS NOT NULL",
         )?
-        .exists(params![trace, key(span)])
-}
-
-fn close(
-    writer: &Writer,
-    trace: i64,
-    span: SpanId,
-    end: i64,
-    error: Option<&str>,
-    attributes: Option<&Attributes>,
-) -> rusqlite::Result<()> {
-    let mut select = writer
-        .conn
-        .prepare_cached("SELECT body FROM spans WHERE trace = ?1 AND origin = 0 AND span = ?2")?;
-    let body: Option<String> = select
-        .query_row(params![trace, key(span)], |row| row.get(0))
-        .optional()?;
-    let Some(body) = body else { return Ok(()) };
-    let mut body: Body = serde_json::from_str(&body).unwrap_or_default();
-    body.attributes
-        .extend(attributes.cloned().unwrap_or_default());
-    writer
-        .conn
-        .prepare_cached(
-            "UPDATE spans SET end = ?3, error = ?4, body = ?5 WHERE trace = ?1 AND origin = 0 AND span = ?2",
-        )?
-        .execute(params![
-            trace,
-            key(span),
-            end,
-            error,
-            serde_json::to_string(&body).unwrap_or_default()
-        ])?;
-    Ok(())
+        .exists(params![trace, key(span), SpanOrigin::Gate.column()])
 }
 
 #[cfg(test)]

@@ -8,6 +8,9 @@
 //! | `answers` | by tool: the text after the id in the answer to a call; others say what they got |
 //! | `progress` | by tool: numbers that are reported before the answer |
 //! | `holds` | by tool: another tool, whose call comes before the answer is given |
+//! | `asks` | by tool: the parameters of `elicitation/create` before the answer, which then says what came back |
+//!
+//! A call with `inputResponses` says that it got them.
 //!
 //! Each line that it gets is added to `SCRIPT.log`.
 
@@ -28,6 +31,8 @@ struct Server {
     out: io::Stdout,
     /// Calls that wait for a call of another tool.
     held: Vec<(Value, Value)>,
+    /// Calls that wait for an answer to a question: its id, the call's id, and the tool.
+    asked: Vec<(Value, Value, String)>,
 }
 
 impl Server {
@@ -77,6 +82,7 @@ impl Server {
             .unwrap_or_default();
         let token = asked.pointer("/_meta/progressToken").cloned();
         let of_tool = |key: &str| self.script.get(key)?.get(name).cloned();
+        let question = of_tool("asks");
         if let (Some(Value::Array(numbers)), Some(token)) = (of_tool("progress"), token) {
             for number in numbers {
                 let params = json!({"progressToken": token, "progress": number});
@@ -84,6 +90,12 @@ impl Server {
                     json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": params});
                 self.write(&format!("{told}\n"))?;
             }
+        }
+        if let Some(question) = question {
+            let own = json!(format!("ask-{}", self.asked.len()));
+            let ask = json!({"jsonrpc": "2.0", "id": own, "method": "elicitation/create", "params": question});
+            self.asked.push((own, id.clone(), name.to_owned()));
+            return self.write(&format!("{ask}\n"));
         }
         if self.script.pointer(&format!("/holds/{name}")).is_some() {
             self.held.push((id.clone(), asked.clone()));
@@ -110,6 +122,10 @@ impl Server {
             .get("name")
             .and_then(Value::as_str)
             .unwrap_or_default();
+        if let Some(responses) = asked.get("inputResponses") {
+            let text = format!("{name} got {responses}");
+            return self.result(id, &json!({"content": [{"type": "text", "text": text}]}));
+        }
         let answer = self.script.pointer(&format!("/answers/{name}")).cloned();
         match answer.as_ref().and_then(Value::as_str) {
             Some(rest) => self.say(id, rest),
@@ -120,6 +136,17 @@ impl Server {
                 self.result(id, &json!({"content": [{"type": "text", "text": text}]}))
             }
         }
+    }
+
+    /// The answer to a question: its call says what came.
+    fn asked(&mut self, own: &Value, message: &Value) -> Result<(), Failed> {
+        let place = self.asked.iter().position(|(asked, ..)| asked == own);
+        let Some((_, id, name)) = place.and_then(|place| self.asked.get(place).cloned()) else {
+            return Ok(());
+        };
+        let came = message.get("result").or(message.get("error"));
+        let text = format!("{name} got {}", came.cloned().unwrap_or_default());
+        self.result(&id, &json!({"content": [{"type": "text", "text": text}]}))
     }
 
     fn take(&mut self, line: &str) -> Result<(), Failed> {
@@ -140,7 +167,7 @@ impl Server {
                 &id,
                 r#""error":{"code":-32601,"message":"no such method"}}"#,
             ),
-            None => Ok(()),
+            None => self.asked(&id, &message),
         }
     }
 }
@@ -153,6 +180,7 @@ fn main() -> Result<(), Failed> {
         log: OpenOptions::new().create(true).append(true).open(log)?,
         out: io::stdout(),
         held: Vec::new(),
+        asked: Vec::new(),
     };
     for line in io::stdin().lock().lines() {
         server.take(&line?)?;

@@ -1,6 +1,7 @@
 //! Upstream servers behind the pipeline, with a scripted server: what is sent, what is not, and the
 //! outcomes.
 
+mod elicitation;
 mod scripted;
 
 use std::{

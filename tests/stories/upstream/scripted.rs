@@ -11,6 +11,11 @@ pub(super) struct Script {
     pub(super) sent: Vec<(String, String, Value)>,
     pub(super) endings: VecDeque<CallResult>,
     pub(super) waits: bool,
+    /// What the server asks people, in order, before it answers a call; and what it got for each.
+    pub(super) asks: Vec<Value>,
+    pub(super) got: Vec<Result<Value, String>>,
+    /// Whether it could ask in its last call.
+    pub(super) may_ask: bool,
     pub(super) closed: usize,
 }
 
@@ -117,6 +122,21 @@ impl Session for Scripted {
                 .await;
             if waits {
                 return CallResult::Stopped(terms.stop.wait().await);
+            }
+            let asks = std::mem::take(&mut self.script().asks);
+            self.script().may_ask = terms.elicitor.is_some();
+            for question in asks {
+                let Some(elicitor) = &terms.elicitor else {
+                    continue;
+                };
+                let answer = tokio::select! {
+                    biased;
+                    stopped = terms.stop.wait() => return CallResult::Stopped(stopped),
+                    answer = elicitor.elicit(question, std::future::pending()) => answer,
+                };
+                let answer = answer.map(|answer| answer.to_json());
+                let got = answer.map_err(|error| error.to_string());
+                self.script().got.push(got);
             }
             ending
         })

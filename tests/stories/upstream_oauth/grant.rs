@@ -33,7 +33,7 @@ async fn the_gate_has_a_token_of_its_own_that_no_one_sees() {
     let server = mcp(&issuer.origin, |token| {
         token.starts_with("access-token").then(|| "gate".to_owned())
     });
-    let world = world(&format!("{}/mcp", server.origin), &own(""));
+    let world = world(&format!("{}/mcp", server.origin), &registered_at(&issuer));
     let gate = accepted(&world).await;
     let answers: Vec<String> = [whoami(&gate, "alice").await, whoami(&gate, "eve").await]
         .iter()
@@ -78,7 +78,7 @@ async fn many_callers_of_a_refused_token_renew_it_once() {
     let server = mcp(&issuer.origin, move |token| {
         (!known.lock().unwrap().contains(token)).then(|| "gate".to_owned())
     });
-    let world = world(&format!("{}/mcp", server.origin), &own(""));
+    let world = world(&format!("{}/mcp", server.origin), &registered_at(&issuer));
     let gate = accepted(&world).await;
     assert!(text(&whoami(&gate, "alice").await).contains("gate by"));
     let before = issuer.tokens().len();
@@ -100,7 +100,7 @@ async fn many_callers_of_a_refused_token_renew_it_once() {
 async fn a_token_that_is_refused_twice_is_an_error_that_says_what_to_do() {
     let issuer = authority(counted(3600));
     let server = mcp(&issuer.origin, |_| None);
-    let world = world(&format!("{}/mcp", server.origin), &own(""));
+    let world = world(&format!("{}/mcp", server.origin), &registered_at(&issuer));
     let why = offer(&world).await.unwrap_err();
     assert!(
         why.contains("`scopes` and `resource` under [upstream.wiki.oauth]"),
@@ -117,7 +117,7 @@ async fn a_token_that_is_refused_twice_is_an_error_that_says_what_to_do() {
 async fn a_token_is_renewed_before_it_expires() {
     let issuer = authority(counted(3600));
     let server = mcp(&issuer.origin, |_| Some("gate".into()));
-    let world = world(&format!("{}/mcp", server.origin), &own(""));
+    let world = world(&format!("{}/mcp", server.origin), &registered_at(&issuer));
     accepted(&world).await.close().await;
     let gate = Gate::open(world.config(), options(&world)).await.unwrap();
     assert!(text(&whoami(&gate, "alice").await).contains("gate by"));

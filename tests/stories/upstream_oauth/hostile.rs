@@ -14,7 +14,7 @@ fn good() -> Value {
 /// Why a server with this authorization server offers nothing.
 async fn refused(issuer: &Stub) -> String {
     let server = mcp(&issuer.origin, |_| Some("gate".into()));
-    let world = world(&format!("{}/mcp", server.origin), &own(""));
+    let world = world(&format!("{}/mcp", server.origin), &registered_at(issuer));
     let why = offer(&world).await.unwrap_err();
     assert!(
         server
@@ -28,6 +28,16 @@ async fn refused(issuer: &Stub) -> String {
         "{why}"
     );
     why
+}
+
+/// Why alice cannot log in at this server.
+async fn no_login(server: &Stub) -> String {
+    let world = world(&format!("{}/mcp", server.origin), &personal(""));
+    let gate = Gate::open(world.config(), options(&world)).await.unwrap();
+    let redirect = "http://127.0.0.1/callback".parse().unwrap();
+    let begun = gate.begin_login(&user("alice"), "wiki", &redirect).await;
+    gate.close().await;
+    begun.unwrap_err().to_string()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,8 +140,7 @@ async fn a_resource_does_not_speak_for_another_one() {
             }
             Some(Reply::json(&said))
         });
-        let world = world(&format!("{}/mcp", server.origin), &own(""));
-        let why = offer(&world).await.unwrap_err();
+        let why = no_login(&server).await;
         assert!(why.contains("RFC 9728"), "{why}");
     }
     assert!(issuer.tokens().is_empty());
@@ -143,10 +152,39 @@ async fn a_resource_does_not_speak_for_another_one() {
             Reply::status("401 Unauthorized", challenge)
         })
     });
-    let world = world(&format!("{}/mcp", server.origin), &own(""));
-    let why = offer(&world).await.unwrap_err();
+    let why = no_login(&server).await;
     assert!(why.contains("another origin"), "{why}");
     assert!(other.seen().is_empty() && issuer.tokens().is_empty());
+}
+
+/// Whoever redirects the browser to another authorization server gets that server's code, unless the answer names the
+/// server that was asked (RFC 9207). So a server that the upstream server names must promise to.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_where_the_upstream_server_names_the_issuer_needs_its_name_in_the_answer() {
+    let silent = Stub::serve(|origin, request| {
+        let mut document = metadata(origin);
+        document
+            .as_object_mut()
+            .unwrap()
+            .remove("authorization_response_iss_parameter_supported");
+        let is_metadata = request.path == "/.well-known/oauth-authorization-server";
+        is_metadata.then(|| Reply::json(&document))
+    });
+    let server = mcp(&silent.origin, |_| None);
+    let why = no_login(&server).await;
+    assert!(
+        why.contains("RFC 9207") && why.contains("`issuer`"),
+        "{why}"
+    );
+    assert!(silent.tokens().is_empty());
+    // The operator vouches for it.
+    let issuer = format!("issuer = \"{}\"", silent.origin);
+    let world = world(&format!("{}/mcp", server.origin), &personal(&issuer));
+    let gate = Gate::open(world.config(), options(&world)).await.unwrap();
+    let redirect = "http://127.0.0.1/callback".parse().unwrap();
+    let begun = gate.begin_login(&user("alice"), "wiki", &redirect).await;
+    assert_eq!(begun.unwrap().issuer, silent.origin);
+    gate.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -162,7 +200,7 @@ async fn a_server_that_redirects_does_not_pass_the_token_on() {
             _ => Some(Reply::redirect(&to)),
         },
     );
-    let world = world(&format!("{}/mcp", server.origin), &own(""));
+    let world = world(&format!("{}/mcp", server.origin), &registered_at(&issuer));
     let why = offer(&world).await.unwrap_err();
     assert!(why.contains("another origin"), "{why}");
     assert!(elsewhere.seen().is_empty());

@@ -19,6 +19,8 @@ use tollgate_server::upstream::Servers;
 
 use tollgate_testkit::world::{World, call, named, user};
 
+use self::stub::Stub;
+
 const SECRET: &str = "client secret of the gate";
 
 /// A world with the upstream server `wiki` at `url`.
@@ -38,12 +40,17 @@ fn world_with(url: &str, oauth: &str, policies: &str) -> World {
     world
 }
 
-/// The table for client credentials.
-fn own(more: &str) -> String {
+/// The table for client credentials. `place` says where tokens come from.
+fn own(place: &str) -> String {
     format!(
         "grant = \"client_credentials\"\nclient_id = \"gate\"\nclient_secret = {{ secret = \"client\" }}\n\
-         scopes = [\"read\", \"write\"]\n{more}"
+         scopes = [\"read\", \"write\"]\n{place}"
     )
+}
+
+/// The table for client credentials of a client that is registered at this server.
+fn registered_at(issuer: &Stub) -> String {
+    own(&format!("issuer = \"{}\"", issuer.origin))
 }
 
 /// The table for users' logins.

@@ -1,8 +1,15 @@
-//! A connection to the owner's Unix socket: one request and its answer, or a stream of MCP.
+//! A connection to the owner's Unix socket: one request and its answer, or a stream of MCP. And one to the hook
+//! socket.
 //!
-//! The client checks that the process at the other end belongs to the owner of the store.
+//! The client checks that the process at the other end belongs to the owner of the store, or of the hook socket's
+//! directory.
 
-use std::{error::Error as _, fs, io, os::unix::fs::MetadataExt as _, path::Path};
+use std::{
+    error::Error as _,
+    fs, io,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
 
 use axum::http::{Request as HttpRequest, Response as HttpResponse, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
@@ -52,7 +59,23 @@ pub(super) async fn ask(
     store: &Path,
     request: HttpRequest<Full<Bytes>>,
 ) -> Result<Response, RequestError> {
-    let (_driver, response) = send(store, request).await?;
+    answered(Endpoint::of_store(store), request).await
+}
+
+/// Sends a request to the hook socket.
+pub(super) async fn ask_hook(
+    socket: &Path,
+    request: HttpRequest<Full<Bytes>>,
+) -> Result<Response, RequestError> {
+    answered(Endpoint::of_hook(socket), request).await
+}
+
+async fn answered(
+    endpoint: io::Result<Endpoint>,
+    request: HttpRequest<Full<Bytes>>,
+) -> Result<Response, RequestError> {
+    let endpoint = endpoint.map_err(|_| RequestError::NotAsked)?;
+    let (_driver, response) = send(&endpoint, request).await?;
     let (parts, body) = response.into_parts();
     let body = body.collect().await.map_err(|_| RequestError::Lost)?;
     Ok(Response::new(&parts, body.to_bytes()))
@@ -63,7 +86,8 @@ pub(super) async fn upgrade(
     store: &Path,
     request: HttpRequest<Full<Bytes>>,
 ) -> Result<Result<Stream, Response>, RequestError> {
-    let (driver, response) = send(store, request).await?;
+    let endpoint = Endpoint::of_store(store).map_err(|_| RequestError::NotAsked)?;
+    let (driver, response) = send(&endpoint, request).await?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         let upgraded = hyper::upgrade::on(response).await;
         let upgraded = upgraded.map_err(|_| RequestError::Lost)?;
@@ -85,10 +109,10 @@ pub(super) fn upgrade_headers() -> [(header::HeaderName, &'static str); 2] {
 }
 
 async fn send(
-    store: &Path,
+    endpoint: &Endpoint,
     request: HttpRequest<Full<Bytes>>,
 ) -> Result<(Driver, HttpResponse<Incoming>), RequestError> {
-    let stream = connect(store).await?;
+    let stream = endpoint.connect().await?;
     let handshake = http1::handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = handshake.map_err(|_| RequestError::NotAsked)?;
     let driver = Driver(tokio::spawn(connection.with_upgrades()));
@@ -113,25 +137,50 @@ fn was_not_taken(error: &hyper::Error) -> bool {
     is_reset || error.is_canceled()
 }
 
-async fn connect(store: &Path) -> Result<UnixStream, RequestError> {
-    let path = path(store);
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let nothing = |_| RequestError::NotAsked;
-    let short = ShortPath::new(dir, "gate.sock").map_err(nothing)?;
-    let stream = UnixStream::connect(short.as_path())
-        .await
-        .map_err(nothing)?;
-    drop(short);
-    let owner = stream.peer_cred().map_err(nothing)?.uid();
-    let rightful = fs::metadata(store).map_err(nothing)?.uid();
-    if owner != rightful && owner != 0 {
-        return Err(RequestError::Refused(format!(
-            "{} is served by user {owner}, and the store belongs to user {rightful}; remove the socket if you do \
-             not know why",
-            path.display()
-        )));
+/// A socket, and the user to whom the process at its other end has to belong, unless that is root.
+struct Endpoint {
+    path: PathBuf,
+    rightful: u32,
+}
+
+impl Endpoint {
+    /// The owner's socket of the store at `store`.
+    fn of_store(store: &Path) -> io::Result<Self> {
+        Ok(Self {
+            path: path(store),
+            rightful: fs::metadata(store)?.uid(),
+        })
     }
-    Ok(stream)
+
+    /// A hook socket. Only the owner of its directory can have made it.
+    fn of_hook(socket: &Path) -> io::Result<Self> {
+        let socket = std::path::absolute(socket)?;
+        let dir = socket.parent().unwrap_or(Path::new("/"));
+        Ok(Self {
+            rightful: fs::metadata(dir)?.uid(),
+            path: socket,
+        })
+    }
+
+    async fn connect(&self) -> Result<UnixStream, RequestError> {
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        let name = self.path.file_name().and_then(|name| name.to_str());
+        let nothing = |_| RequestError::NotAsked;
+        let short = ShortPath::new(dir, name.unwrap_or_default()).map_err(nothing)?;
+        let stream = UnixStream::connect(short.as_path())
+            .await
+            .map_err(nothing)?;
+        drop(short);
+        let owner = stream.peer_cred().map_err(nothing)?.uid();
+        if owner != self.rightful && owner != 0 {
+            return Err(RequestError::Refused(format!(
+                "{} is served by user {owner}, and should be by user {}; remove the socket if you do not know why",
+                self.path.display(),
+                self.rightful
+            )));
+        }
+        Ok(stream)
+    }
 }
 
 #[cfg(test)]

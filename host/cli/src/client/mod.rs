@@ -8,7 +8,10 @@ mod connection;
 mod request;
 mod response;
 
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use axum::{Router, body::Body};
 use serde::de::DeserializeOwned;
@@ -308,6 +311,23 @@ impl<'a> Client<'a> {
             server.close_trace().await;
             gate.close().await;
         }
+    }
+}
+
+/// Sends a request to the hook socket, as the agent that this process's account stands for.
+pub(crate) async fn ask_hook<T: DeserializeOwned>(
+    socket: &Path,
+    request: ApiRequest,
+) -> Result<T, Failure> {
+    match connection::ask_hook(socket, request.to_http(None)?).await {
+        Ok(response) => response.json(),
+        Err(RequestError::NotAsked) => Err(Failure::plain(format!(
+            "no gate answers at {}",
+            socket.display()
+        ))
+        .help("`tollgate serve` makes the socket of [hook]; this account needs access to it")),
+        Err(RequestError::Refused(problem)) => Err(Failure::plain(problem)),
+        Err(RequestError::Lost) => Err(Failure::plain("the gate went away without an answer")),
     }
 }
 

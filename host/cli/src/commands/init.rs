@@ -40,7 +40,7 @@ pub(crate) struct Init {
 }
 
 /// The starter policies that a new gate gets.
-pub(super) const POLICIES: [(&str, &str); 15] = [
+pub(super) const POLICIES: [(&str, &str); 16] = [
     (
         "calls.cedar",
         include_str!("../../../../policies/calls.cedar"),
@@ -56,6 +56,10 @@ pub(super) const POLICIES: [(&str, &str); 15] = [
     (
         "egress.cedar",
         include_str!("../../../../policies/egress.cedar"),
+    ),
+    (
+        "elicitation.cedar",
+        include_str!("../../../../policies/elicitation.cedar"),
     ),
     (
         "four-eyes.cedar",

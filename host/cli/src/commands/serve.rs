@@ -14,7 +14,9 @@ use tollgate_model::ids::hex;
 use tollgate_server::{
     approvals,
     auth::{Auth, token},
-    export, http, mcp, otlp, reload,
+    export, http,
+    http::hook_socket::HookSocket,
+    mcp, otlp, reload,
     tls::{Tls, TlsError},
 };
 use tollgate_trace::projector;
@@ -329,9 +331,26 @@ async fn listening(
     Ok(Listener { tls, failed })
 }
 
-/// Serves until the client disconnects or a signal arrives, then lets running calls end. Reloads on changed files
-/// and on SIGHUP.
+/// Serves until the client disconnects or a signal arrives, then lets running calls end. Meanwhile the hook socket
+/// is served.
 async fn until_stopped(
+    server: &mcp::Server,
+    cx: &Context<'_>,
+    serving: impl Future<Output = io::Result<End>>,
+) -> Result<Exit, Failure> {
+    let ruleset = server.gate().ruleset();
+    let hook = HookSocket::start(server, ruleset.config.hook.as_ref());
+    let hook =
+        hook.map_err(|e| Failure::plain(e.to_string()).help("see [hook] in tollgate.toml"))?;
+    let ended = served(server, cx, serving).await;
+    if let Some(hook) = hook {
+        hook.stop().await;
+    }
+    ended
+}
+
+/// The same without the hook socket. Reloads on changed files and on SIGHUP.
+async fn served(
     server: &mcp::Server,
     cx: &Context<'_>,
     serving: impl Future<Output = io::Result<End>>,

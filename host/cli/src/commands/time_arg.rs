@@ -45,10 +45,7 @@ impl TimeArg {
     /// The time; in the gate's time zone if the argument has none.
     pub(crate) fn at(&self, now: Timestamp, zone: &TimeZone) -> Timestamp {
         match self {
-            Self::Ago(ago) => {
-                let micros = i64::try_from(ago.as_micros()).unwrap_or(i64::MAX);
-                Timestamp(now.0.saturating_sub(micros))
-            }
+            Self::Ago(ago) => now.before(*ago),
             Self::At(at) => Timestamp(at.as_microsecond()),
             Self::Local(local) => {
                 let at = zone.to_ambiguous_timestamp(*local).compatible();

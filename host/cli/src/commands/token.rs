@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use tollgate::ids::Clock;
-use tollgate_model::ids::TokenId;
+use tollgate_model::{ids::TokenId, time::micros};
 
 use crate::{
     client::ApiRequest,
@@ -30,13 +30,14 @@ its hash is stored, so it is shown only this once.
 
 A token of another user who can sign in already is not valid before a second person confirms it
 (`tollgate token confirm`). An approval that is given with a token that one person made for another
-does not count for calls of that person or of agents that act for them.
+does not count for calls of that person or of agents that act for them. Nor may the maker of an agent's
+token approve what is called with it.
 With --json: {id, token, confirmed} or {id, file, confirmed}.";
 const CONFIRM: &str = "\
 Example:
   $ tollgate token confirm tok-0a1b2c3d4e5f6071 --as sam --token-file sam.token
 
-Makes a token valid that another person made for a user. From then on it counts as the user's own.
+Makes a token valid that another person made for a user. Its makers stay, because they can use it.
 With --json: {id, confirmed}.";
 const LIST: &str = "\
 Example:
@@ -129,9 +130,7 @@ pub(crate) async fn run(command: Tokens, cx: &Context<'_>) -> Result<Exit, Failu
 async fn create(args: Create, cx: &Context<'_>) -> Result<Exit, Failure> {
     let whose = args.agent.clone().or_else(|| args.user.clone());
     let whose = whose.unwrap_or_default();
-    let lasts = args
-        .expires
-        .map(|lasts| u64::try_from(lasts.as_micros()).unwrap_or(u64::MAX));
+    let lasts = args.expires.map(micros);
     let body = json!({
         "agent": args.agent,
         "user": args.user,

@@ -39,6 +39,12 @@ pub(crate) fn summary(reply: &CallReply) -> String {
     if let Some(decision) = reply.decision {
         text.push_str(&format!("  {}", paint(&decision.to_string(), Tone::Name)));
     }
+    if !reply.redacted_arguments.is_empty() {
+        let pointers = reply.redacted_arguments.iter().map(String::as_str);
+        let pointers = line(&pointers.collect::<Vec<_>>().join(", "), 200);
+        let note = format!("arguments redacted: {pointers}");
+        text.push_str(&format!("  {}", paint(&note, Tone::Wait)));
+    }
     if reply.redacted {
         text.push_str(&format!("  {}", paint("redacted", Tone::Wait)));
     }

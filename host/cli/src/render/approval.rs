@@ -1,5 +1,6 @@
 //! Approvals: the list, and one with everything that will happen.
 
+use tollgate::elicitation::FieldView;
 use tollgate_model::{decision::Severity, life::ApprovalState, time::Timestamp};
 
 use crate::{
@@ -7,7 +8,7 @@ use crate::{
         decision::values,
         table::{Cell, table},
     },
-    reply::{AnswerRow, ApprovalView},
+    reply::{AnswerRow, ApprovalView, ElicitationReply},
     style::{Tone, line, paint, wrap},
     units::{duration, moment},
 };
@@ -117,10 +118,23 @@ pub(crate) fn whole(view: &ApprovalView, columns: usize) -> String {
         text.push_str(&format!("  {name}{value}\n"));
     }
     let heading = |title: &str| format!("\n  {}\n", paint(title, Tone::Strong));
-    text.push_str(&heading("What will happen"));
-    text.push_str(&what_will_happen(view));
-    text.push_str(&heading("What stopped it"));
-    text.push_str(&what_stopped_it(view, columns));
+    match &view.elicitation {
+        Some(elicitation) => {
+            text.push_str(&heading(&format!(
+                "What the server {} asks",
+                line(&elicitation.upstream, 64)
+            )));
+            text.push_str(&what_is_asked(elicitation, columns));
+        }
+        None => {
+            text.push_str(&heading("What will happen"));
+            text.push_str(&what_will_happen(view));
+        }
+    }
+    if !view.policies.is_empty() || view.elicitation.is_none() {
+        text.push_str(&heading("What stopped it"));
+        text.push_str(&what_stopped_it(view, columns));
+    }
     if let Some(provenance) = &view.provenance {
         text.push_str(&values(&provenance.sentences(), columns));
     }
@@ -173,6 +187,9 @@ fn fields(view: &ApprovalView) -> Vec<(&'static str, String)> {
     for answer in &view.answers {
         let name = match (answer.took_effect, answer.answer.as_str()) {
             (true, "approve") => continue,
+            (true, "accept") => "answered by",
+            (true, "decline") => "declined by",
+            (true, "cancel") => "cancelled by",
             (true, _) => "rejected by",
             (false, _) if answer.token_makers.is_empty() => "too late",
             (false, _) => "not counted",
@@ -208,6 +225,10 @@ fn who(view: &ApprovalView) -> String {
             line(&speaker.channel, 16)
         ));
     }
+    if !view.makers.is_empty() {
+        let makers: Vec<String> = view.makers.iter().map(|maker| line(maker, 64)).collect();
+        text.push_str(&format!("; its token was made by {}", makers.join(", ")));
+    }
     text
 }
 
@@ -232,6 +253,55 @@ fn what_will_happen(view: &ApprovalView) -> String {
             text.push_str("    (the arguments are shown to those who may answer it)\n");
         }
         None => text.push_str("    (the arguments are no longer kept)\n"),
+    }
+    text
+}
+
+/// The server's question. Its texts are escaped already.
+fn what_is_asked(elicitation: &ElicitationReply, columns: usize) -> String {
+    let Some(question) = &elicitation.question else {
+        return "    (what it asks is shown to those who may answer it)\n".into();
+    };
+    let columns = columns.saturating_sub(6).min(90);
+    let mut text = String::new();
+    for piece in wrap(&question.message, columns) {
+        text.push_str(&format!("    {}\n", paint(&piece, Tone::Strong)));
+    }
+    if let Some(url) = &question.url {
+        let host = elicitation.host.as_deref().unwrap_or_default();
+        text.push_str(&format!("    open the page {url}\n    of {host}\n"));
+    }
+    for field in &question.fields {
+        text.push_str(&asked_field(field, columns));
+    }
+    text
+}
+
+fn asked_field(field: &FieldView, columns: usize) -> String {
+    let mut about = vec![field.kind.clone()];
+    if field.required {
+        about.push("required".into());
+    }
+    if !field.limits.is_empty() {
+        about.push(field.limits.clone());
+    }
+    about.extend((field.default.as_ref()).map(|default| format!("default {default}")));
+    let title = field.title.as_ref().filter(|title| **title != field.name);
+    let title = title.map_or_else(String::new, |title| format!(" ({})", line(title, 200)));
+    let mut text = format!(
+        "    {}{title}: {}\n",
+        paint(&line(&field.name, 128), Tone::Name),
+        line(&about.join(", "), 400)
+    );
+    if let Some(description) = &field.description {
+        for piece in wrap(description, columns) {
+            text.push_str(&format!("      {piece}\n"));
+        }
+    }
+    for option in &field.options {
+        let title = option.title.as_ref();
+        let title = title.map_or_else(String::new, |title| format!("  {}", line(title, 200)));
+        text.push_str(&format!("      - {}{title}\n", line(&option.value, 200)));
     }
     text
 }

@@ -1,7 +1,7 @@
 //! Decisions and acts of operators.
 
 use tollgate_model::{
-    decision::ShadowFlip,
+    decision::{Redaction, ShadowFlip},
     ids::DecisionId,
     record::{DecisionRecord, Record},
 };
@@ -175,6 +175,13 @@ fn decided_by(
             line(&error.to_string(), 600)
         ));
     }
+    if !decision.redaction.is_empty() {
+        text.push_str(&format!(
+            "    {} {}\n",
+            paint("redacted:", Tone::Wait),
+            redacted(&decision.redaction)
+        ));
+    }
     if let Some(flip) = &decision.shadow {
         text.push_str(&format!(
             "    {} {} would {}: {}\n",
@@ -185,6 +192,21 @@ fn decided_by(
         ));
     }
     text
+}
+
+/// What was removed from the arguments, and for which policies.
+pub(super) fn redacted(redaction: &Redaction) -> String {
+    let join = |all: Vec<&str>| line(&all.join(", "), 600);
+    let values = match redaction.values {
+        0 => "as the caller sent it".to_owned(),
+        1 => "1 value".to_owned(),
+        n => format!("{n} values"),
+    };
+    format!(
+        "{} of the arguments ({values}), for {}",
+        join(redaction.pointers.iter().map(String::as_str).collect()),
+        join(redaction.ids().collect()),
+    )
 }
 
 /// The kind of a shadow flip.

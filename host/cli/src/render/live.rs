@@ -56,12 +56,15 @@ fn described(index: u64, record: &Record) -> Option<(&'static str, Tone, String)
             ("·", Tone::Weak, words)
         }
         Event::ApprovalRequested(asked) => {
-            let words = format!(
-                "{} {} needs {}",
-                asked.id,
-                line(&asked.tool, MAX_NAME),
-                asked.requirement
-            );
+            let tool = line(&asked.tool, MAX_NAME);
+            let words = match &asked.elicitation {
+                Some(elicitation) => format!(
+                    "{} {} asks a person in {tool}",
+                    asked.id,
+                    line(&elicitation.upstream, MAX_NAME)
+                ),
+                None => format!("{} {tool} needs {}", asked.id, asked.requirement),
+            };
             ("⏸", Tone::Wait, words)
         }
         Event::BundleActivated(_)

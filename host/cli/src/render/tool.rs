@@ -10,7 +10,7 @@ use tollgate::{
     sandbox::LoadedComponent,
     tool::{Annotations, Size, Tool},
 };
-use tollgate_model::{canonical::Sha256Digest, provenance::PointerPattern};
+use tollgate_model::{canonical::Sha256Digest, provenance::PointerPattern, time::micros};
 
 use self::values::ValuesView;
 use crate::{
@@ -75,10 +75,6 @@ pub(crate) struct MentionView {
     pub(crate) place: String,
     /// The named entity: the tool, its label or its component.
     pub(crate) by: String,
-}
-
-fn micros(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 impl ToolView {

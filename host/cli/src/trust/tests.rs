@@ -11,14 +11,14 @@ fn world() -> (tempfile::TempDir, PathBuf, TrustedFiles) {
 #[test]
 fn a_configuration_that_lies_there_must_be_trusted_first() {
     let (dir, file, mut trusted) = world();
-    let untrusted = trusted.check(&file).unwrap_err();
+    let untrusted = trusted.resolve(file.clone()).unwrap_err();
     assert!(untrusted.help.unwrap().contains("tollgate trust"));
     trusted.add(&file).unwrap();
-    trusted.check(&file).unwrap();
+    trusted.resolve(file.clone()).unwrap();
     let again = TrustedFiles::read_in(&dir.path().join("state")).unwrap();
-    again.check(&file).unwrap();
+    again.resolve(file.clone()).unwrap();
     assert!(trusted.remove(&file).unwrap());
-    assert!(trusted.check(&file).is_err());
+    assert!(trusted.resolve(file.clone()).is_err());
 }
 
 #[test]
@@ -29,18 +29,40 @@ fn what_others_can_write_is_never_trusted() {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     };
     set(&file, 0o646);
-    assert!(trusted.check(&file).is_err());
+    assert!(trusted.resolve(file.clone()).is_err());
     assert!(trusted.add(&file).is_err());
     set(&file, 0o644);
     set(dir.path(), 0o777);
     assert!(
         trusted
-            .check(&file)
+            .resolve(file.clone())
             .unwrap_err()
             .message
             .contains("everybody")
     );
     set(dir.path(), 0o1777);
-    trusted.check(&file).unwrap();
+    trusted.resolve(file.clone()).unwrap();
     set(dir.path(), 0o700);
+}
+
+/// Paths in a configuration are relative to it, so it is read where it is trusted, not where a link to it lies.
+#[test]
+fn a_link_to_a_trusted_configuration_stands_for_that_file() {
+    let (dir, file, mut trusted) = world();
+    let trusted_file = trusted.add(&file).unwrap();
+    let clone = dir.path().join("clone");
+    fs::create_dir(&clone).unwrap();
+    let directory = clone.join("gate");
+    std::os::unix::fs::symlink(dir.path(), &directory).unwrap();
+    let relative = clone.join("tollgate.toml");
+    std::os::unix::fs::symlink("../tollgate.toml", &relative).unwrap();
+    let chain = clone.join("chain.toml");
+    std::os::unix::fs::symlink("tollgate.toml", &chain).unwrap();
+    for link in [relative, chain, directory.join("tollgate.toml")] {
+        assert_eq!(
+            trusted.resolve(link.clone()).unwrap(),
+            trusted_file,
+            "{link:?}"
+        );
+    }
 }

@@ -8,7 +8,7 @@ use tollgate_model::{
     ids::{ApprovalId, DecisionId, SpanId},
     record::{Effect, Event, Record},
     request::{Facts, Request},
-    time::Timestamp,
+    time::{Timestamp, micros},
 };
 use tollgate_sandbox::port::{Authorize, Denial, EffectReport, Permit, PortFuture};
 
@@ -262,7 +262,7 @@ impl Capabilities {
     }
 
     /// The current facts, with the labels of the run and of everything that this call has read.
-    fn known_about<A: EffectAction>(
+    pub(super) fn known_about<A: EffectAction>(
         &self,
         act: &A,
         now: Timestamp,
@@ -277,7 +277,7 @@ impl Capabilities {
     }
 
     /// Whether effects may still happen: not if the call has ended, waits for an approval, or is halted.
-    fn ensure_active<A: EffectAction>(&self, act: &A) -> Result<(), Refusal> {
+    pub(super) fn ensure_active<A: EffectAction>(&self, act: &A) -> Result<(), Refusal> {
         {
             let pending = self.pending();
             if pending.closed {
@@ -387,7 +387,7 @@ impl Capabilities {
             details: effect.details,
             error,
             execution: Some(self.span),
-            duration_micros: u64::try_from(effect.begun.elapsed().as_micros()).unwrap_or(u64::MAX),
+            duration_micros: micros(effect.begun.elapsed()),
             operation,
             parent,
             size,

@@ -5,6 +5,7 @@
 //! what it has read apply to the nested call. The pipeline decides twice; nothing is decided here.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
@@ -48,6 +49,8 @@ pub(crate) struct CallParams {
     /// The caller's `_meta` for an upstream server.
     pub(crate) meta: Map<String, Value>,
     consumed: Arc<Mutex<ConsumedBudget>>,
+    /// Labels of its result, once there is one.
+    labels: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl CallParams {
@@ -77,6 +80,12 @@ impl CallParams {
         let mut consumed = self.consumed.lock().unwrap_or_else(PoisonError::into_inner);
         consumed.cpu += execution.cpu;
         consumed.fuel = consumed.fuel.saturating_add(execution.fuel);
+    }
+
+    /// Adds the labels of the result, which the call around it takes on.
+    pub(crate) fn label(&self, labels: BTreeSet<String>) {
+        let mut all = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
+        all.extend(labels);
     }
 }
 
@@ -152,7 +161,10 @@ impl Capabilities {
             tool: tool.into(),
             arguments: given.into(),
         };
+        let labels = Arc::clone(&params.labels);
         let answer = self.pipeline.run_nested(cx, request, params).await;
+        let labels = std::mem::take(&mut *labels.lock().unwrap_or_else(PoisonError::into_inner));
+        self.pending().labels.extend(labels);
         match &answer.verdict {
             Verdict::Refused(pending @ Refusal::Pending { happened, .. }) => {
                 self.pending().effects += u64::from(!happened.is_empty());

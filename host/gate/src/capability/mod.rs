@@ -8,6 +8,7 @@
 mod authorize;
 mod calls;
 mod config;
+mod elicit;
 mod files;
 mod http;
 mod log;

@@ -31,6 +31,8 @@ pub(super) struct PendingEffects {
     pub(super) log_lines: u32,
     /// Nested calls.
     pub(super) calls: u32,
+    /// Questions of the call's server.
+    pub(super) elicitations: u32,
     /// The approval that the call waits for, if any.
     pub(super) awaited: Option<Refusal>,
     /// Its effects so far, in short.

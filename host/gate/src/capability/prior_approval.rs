@@ -152,8 +152,7 @@ impl Capabilities {
     ) -> Result<Timestamp, Refusal> {
         let ruleset = &self.cx.ruleset;
         let now = self.pep.now();
-        let lasts = u64::try_from(ruleset.config.approval_expires.as_micros());
-        let expires = now.plus(lasts.unwrap_or(u64::MAX));
+        let expires = now.after(ruleset.config.approval_expires);
         let payload: Payload = self.pep.seal(ruleset, now, &query.whole, "arguments")?;
         if let Some(row) = previous {
             let resolved = row.superseded();
@@ -183,8 +182,10 @@ impl Capabilities {
             capability: Some(query.short.clone()),
             component: self.tool.source.digest,
             declared: None,
+            elicitation: None,
             expires,
             id,
+            makers: self.cx.makers.clone(),
             on_behalf_of: self.cx.on_behalf_of.clone(),
             payload: payload.digest,
             principal: self.cx.principal.clone(),

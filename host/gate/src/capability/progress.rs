@@ -22,6 +22,8 @@ use crate::enforce::ReleaseDecision;
 const MAX_REPORTS: u32 = 100;
 /// The most bytes of a report's message.
 const MAX_MESSAGE: usize = 1 << 10;
+/// By how much a report that the call waits is beyond the one before: little, so that the tool's next one counts.
+const WAIT_STEP: f64 = 0.001;
 /// The level that distinguishes reports from messages in the trace.
 const LEVEL: &str = "progress";
 
@@ -40,6 +42,13 @@ impl ReportCount {
         self.count += 1;
         self.last = Some(progress);
         true
+    }
+
+    /// The number of a report of the gate's own, beyond the one before.
+    fn wait(&mut self) -> f64 {
+        let next = self.last.unwrap_or(0.0) + WAIT_STEP;
+        self.last = Some(next);
+        next
     }
 }
 
@@ -108,6 +117,20 @@ impl Capabilities {
             // A slow or closed listener misses it.
             let _ = listener.try_send(report);
         }
+    }
+
+    /// Tells the listener that the call waits. These are the gate's own words, which need no decision.
+    pub(super) fn report_wait(&self, message: &str) {
+        let Some(listener) = &self.listener else {
+            return;
+        };
+        let report = ProgressReport {
+            progress: self.pending().reported.wait(),
+            total: None,
+            message: message.to_owned(),
+        };
+        // A slow or closed listener misses it.
+        let _ = listener.try_send(report);
     }
 
     fn report_record(&self, report: &ProgressReport, labels: BTreeSet<String>) -> Record {

@@ -110,6 +110,11 @@ impl Capture {
         })
     }
 
+    /// Whether a field of this name holds a secret.
+    pub(crate) fn is_secret_name(&self, name: &str) -> bool {
+        self.named(name).secret
+    }
+
     /// The properties of a name.
     fn named(&self, name: &str) -> Name {
         let known = self.names.read().unwrap_or_else(PoisonError::into_inner);

@@ -107,6 +107,20 @@ impl CaptureSession {
         self.payload(class, said, arguments)
     }
 
+    /// What a person answers to a question in a call of `tool`, like [`Self::arguments`].
+    #[must_use]
+    pub fn answer(
+        &self,
+        tool: &str,
+        content: &Value,
+        text: &str,
+        private: bool,
+    ) -> CapturedPayload {
+        let class = self.class(text, private);
+        let said = self.said(tool).map(|tool| &tool.answers);
+        self.payload(class, said, content)
+    }
+
     /// The content of a result of `tool`. Pointers are into its structured data, or otherwise into its
     /// text, if that is JSON.
     #[must_use]

@@ -30,6 +30,8 @@ pub struct ToolCapture {
     pub arguments: Fields,
     /// Of its results.
     pub result: Fields,
+    /// Of people's answers to what its server asks during a call.
+    pub answers: Fields,
 }
 
 /// Settings of a tenant.

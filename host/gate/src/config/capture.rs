@@ -31,6 +31,7 @@ impl Validation<'_> {
             let tool = ToolCapture {
                 arguments: self.fields(&tool.arguments)?,
                 result: self.fields(&tool.result)?,
+                answers: self.fields(&tool.answers)?,
             };
             tools.insert(name.clone(), tool);
         }

@@ -1,6 +1,6 @@
 //! What agents may have of an upstream server besides its tools.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, mem};
 
 use tollgate_model::uri::{self, CanonicalUri};
 
@@ -9,6 +9,8 @@ use super::{ConfigError, raw, validate::Validation};
 /// What agents may have of an upstream server besides its tools. Nothing by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CarriedFeatures {
+    /// Whether what the server asks during a call is put to a person.
+    pub elicitation: bool,
     /// Whether the server's instructions are passed on.
     pub instructions: bool,
     /// Its prompts, by its own names.
@@ -70,19 +72,18 @@ impl From<raw::Selection> for Selection {
 impl Validation<'_> {
     pub(super) fn carried(
         &self,
-        instructions: bool,
-        prompts: raw::Selection,
-        resources: raw::Selection,
+        upstream: &mut raw::Upstream,
     ) -> Result<CarriedFeatures, ConfigError> {
-        let resources = Selection::from(resources);
+        let resources = Selection::from(mem::take(&mut upstream.resources));
         if let Selection::Named(patterns) = &resources {
             patterns
                 .iter()
                 .try_for_each(|pattern| self.uri_pattern(pattern))?;
         }
         Ok(CarriedFeatures {
-            instructions,
-            prompts: prompts.into(),
+            elicitation: upstream.elicitation,
+            instructions: upstream.instructions,
+            prompts: mem::take(&mut upstream.prompts).into(),
             resources,
         })
     }

@@ -21,6 +21,10 @@ const ALGORITHMS: &[&str] = &[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA",
 ];
 
+/// How long what an upstream server asks waits for an answer, unless configured, and at most.
+const ELICITATION_EXPIRES: Duration = Duration::from_secs(5 * 60);
+const MAX_ELICITATION_EXPIRES: Duration = Duration::from_secs(60 * 60);
+
 /// Certificate and key of the listener: PEM files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsConfig {
@@ -91,6 +95,8 @@ pub struct Claims {
 /// Escalation and notification of approvals.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ApprovalConfig {
+    /// How long what an upstream server asks waits for an answer, while its call runs.
+    pub elicitation_expires: Duration,
     /// The most pending approvals of one principal.
     pub max_pending: u64,
     /// Roles that are asked as well if there is no answer in time.
@@ -109,6 +115,20 @@ pub struct SecondGroup {
 }
 
 impl Validation<'_> {
+    fn elicitation_expires(&self, text: Option<&str>) -> Result<Duration, ConfigError> {
+        let Some(text) = text else {
+            return Ok(ELICITATION_EXPIRES);
+        };
+        match self.duration(text)? {
+            lasts if lasts.is_zero() || lasts > MAX_ELICITATION_EXPIRES => Err(self.error(
+                text,
+                format!("a call does not wait for a person for `{text}`"),
+                "use more than \"0s\" and at most \"1h\": its client waits as well",
+            )),
+            lasts => Ok(lasts),
+        }
+    }
+
     pub(super) fn approvals(
         &self,
         approvals: &raw::Approvals,
@@ -142,6 +162,7 @@ impl Validation<'_> {
             .map(|webhook| self.webhook(webhook, secrets))
             .transpose()?;
         Ok(ApprovalConfig {
+            elicitation_expires: self.elicitation_expires(approvals.elicitation_expires.as_deref())?,
             max_pending,
             second_group,
             webhook,

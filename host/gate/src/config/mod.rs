@@ -10,6 +10,8 @@ mod component_config;
 mod error;
 mod export;
 mod external;
+mod facts;
+mod hook;
 mod identity;
 mod network;
 mod policy_files;
@@ -32,7 +34,7 @@ use std::{
 use jiff::tz::TimeZone;
 use tollgate_model::{
     entity::{Entity, Kind, Uid},
-    time::{LocalTime, Timestamp},
+    time::{LocalTime, Timestamp, micros},
 };
 use tollgate_policy::{policy::PolicyFile, tool_input::NumberMapping};
 
@@ -41,6 +43,7 @@ pub use carried::{CarriedFeatures, Selection};
 pub use error::ConfigError;
 use error::{line_and_column, syntax};
 pub use external::{ExternalConfig, ExternalPreset, ExternalTools};
+pub use hook::HookConfig;
 pub use identity::{
     ApprovalConfig, Claims, JwksSource, OauthConfig, RateConfig, SecondGroup, TlsConfig,
 };
@@ -58,6 +61,7 @@ pub use tollgate_model::settings::{
     PricedTokens, PricesConfig,
 };
 
+use crate::history::HistoryFact;
 use crate::tool::{Limits, Size};
 pub use crate::{
     capture::{CaptureConfig, TenantCapture, ToolCapture},
@@ -75,9 +79,15 @@ pub const BUILT_IN_LABELS: &[&str] = &[
     "egress",
     PRIVATE,
     PRIVATE_NETWORK,
-    "unlabelled",
-    "untrusted",
+    UNLABELLED,
+    UNTRUSTED,
 ];
+
+/// The label of a tool to which the operator has given none. It counts as every other label.
+pub const UNLABELLED: &str = "unlabelled";
+
+/// The label of content that strangers can write.
+pub const UNTRUSTED: &str = "untrusted";
 
 /// The label of private data.
 pub const PRIVATE: &str = "private";
@@ -143,6 +153,10 @@ pub struct Config {
     pub capture: CaptureConfig,
     /// Budgets of runs and agents.
     pub budgets: BudgetConfig,
+    /// History facts, by name.
+    pub facts: BTreeMap<String, HistoryFact>,
+    /// The socket for coding agents' accounts; absent: there is none.
+    pub hook: Option<HookConfig>,
 }
 
 /// The gate itself.
@@ -252,6 +266,8 @@ pub struct AgentConfig {
     pub request_from: BTreeSet<RequestChannel>,
     /// Values that the operator vouches for, such as addresses; `*@example.com` stands for all that end so.
     pub values: Vec<String>,
+    /// Its account on this machine, by which it is known at the hook socket.
+    pub login: Option<String>,
 }
 
 /// Which runs of an agent share memory, and therefore labels.
@@ -282,7 +298,6 @@ impl Config {
     /// Idle timeouts of runs.
     #[must_use]
     pub fn idle(&self) -> IdleLimits {
-        let micros = |of: Duration| u64::try_from(of.as_micros()).unwrap_or(u64::MAX);
         IdleLimits {
             unnamed: micros(self.run_idle_timeout),
             named: micros(self.named_run_idle_timeout),

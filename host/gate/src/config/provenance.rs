@@ -46,7 +46,7 @@ impl Validation<'_> {
         };
         let roles: Vec<&str> = Role::ALL.iter().map(|role| role.as_str()).collect();
         let roles = format!("write one of {}, or none", roles.join(", "));
-        let trust = "write trusted or untrusted";
+        let trust = "write trusted, counterparty or untrusted";
         Ok(ToolProvenanceConfig {
             asked_by: tool.asked_by.clone(),
             arguments: self.pointers(&tool.arguments, "role", role, &roles)?,

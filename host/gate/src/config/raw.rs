@@ -30,6 +30,8 @@ pub(super) struct File {
     pub(super) export: BTreeMap<String, Export>,
     pub(super) capture: Capture,
     pub(super) budgets: Budgets,
+    pub(super) facts: BTreeMap<String, Fact>,
+    pub(super) hook: Hook,
 }
 
 #[derive(Debug, Deserialize)]
@@ -94,6 +96,7 @@ pub(super) struct Capture {
 pub(super) struct CaptureTool {
     pub(super) arguments: BTreeMap<String, String>,
     pub(super) result: BTreeMap<String, String>,
+    pub(super) answers: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -122,6 +125,24 @@ pub(super) struct Budget {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+pub(super) struct Fact {
+    pub(super) kind: Option<String>,
+    pub(super) of: Vec<String>,
+    pub(super) labels: Vec<String>,
+    pub(super) outcome: Option<String>,
+    pub(super) argument: Option<String>,
+    pub(super) number: Option<String>,
+    pub(super) by: Vec<String>,
+    pub(super) within: Option<String>,
+    pub(super) since: Option<String>,
+    pub(super) with_call: bool,
+    #[serde(rename = "where")]
+    pub(super) conditions: BTreeMap<String, toml::Value>,
+    pub(super) places: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct External {
     pub(super) preset: Option<String>,
     pub(super) tools: Option<String>,
@@ -145,6 +166,7 @@ pub(super) struct Upstream {
     pub(super) roots: Vec<String>,
     pub(super) meta: Vec<String>,
     pub(super) tools: Option<Vec<String>>,
+    pub(super) elicitation: bool,
     pub(super) instructions: bool,
     pub(super) prompts: Selection,
     pub(super) resources: Selection,
@@ -231,6 +253,7 @@ pub(super) struct Policies {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Approvals {
     pub(super) expires: Option<String>,
+    pub(super) elicitation_expires: Option<String>,
     pub(super) wait_timeout: Option<String>,
     pub(super) wait_timeout_with_progress: Option<String>,
     pub(super) max_pending: Option<u64>,
@@ -385,8 +408,17 @@ pub(super) struct Agent {
     pub(super) memory: super::AgentMemory,
     pub(super) request_from: Vec<String>,
     pub(super) values: Vec<String>,
+    pub(super) login: Option<String>,
     pub(super) operator: Option<String>,
     pub(super) roles: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Hook {
+    pub(super) socket: Option<String>,
+    pub(super) mode: Option<String>,
+    pub(super) group: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

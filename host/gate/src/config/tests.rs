@@ -65,7 +65,7 @@ fn what_is_said_of_values_names_place_and_remedy() {
         (
             "[tools.x.results]\n\"/to\" = \"safe\"",
             "2:",
-            "trusted or untrusted",
+            "trusted, counterparty or untrusted",
         ),
         (
             "[tools.x.results]\n\"to\" = \"trusted\"",

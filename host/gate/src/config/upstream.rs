@@ -133,11 +133,12 @@ impl Validation<'_> {
     pub(super) fn upstream(
         &self,
         name: &str,
-        upstream: raw::Upstream,
+        mut upstream: raw::Upstream,
         secrets: &BTreeMap<String, SecretConfig>,
         store: &Path,
     ) -> Result<UpstreamConfig, ConfigError> {
         self.provider_name("upstream server", name)?;
+        let carried = self.carried(&mut upstream)?;
         for new in upstream.rename.values() {
             self.name("tool", new)?;
         }
@@ -187,7 +188,7 @@ impl Validation<'_> {
                 .collect(),
             meta: upstream.meta.into_iter().collect(),
             tools: upstream.tools.map(|tools| tools.into_iter().collect()),
-            carried: self.carried(upstream.instructions, upstream.prompts, upstream.resources)?,
+            carried,
             rename: upstream.rename,
             labels: labels(upstream.labels)?,
             taints: labels(upstream.taints)?,

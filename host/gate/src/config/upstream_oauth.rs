@@ -53,7 +53,8 @@ pub enum ClientAuthentication {
 /// Where tokens come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuthorizationServer {
-    /// From the authorization server that the upstream server names (RFC 9728).
+    /// From the authorization server that the upstream server names (RFC 9728): only for a public client, because
+    /// the upstream server could name one of its own.
     Discovered,
     /// From this one, whose metadata names its endpoints (RFC 8414).
     Issuer(String),
@@ -154,6 +155,15 @@ impl<'a> OauthTable<'a> {
         let authentication =
             self.authentication(grant, oauth.client_secret, oauth.private_key, oauth.key_id)?;
         let resource = oauth.resource.map(|uri| self.resource(uri)).transpose()?;
+        let is_public = authentication == ClientAuthentication::None;
+        if server == AuthorizationServer::Discovered && !is_public {
+            return Err(self.refuse(
+                "has a credential of the client and names no authorization server, so that the upstream server would \
+                 choose who gets it",
+                "name the authorization server at which the client is registered, as in issuer = \
+                 \"https://login.example.com\"",
+            ));
+        }
         Ok(UpstreamOauth {
             grant,
             client_id,

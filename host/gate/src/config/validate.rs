@@ -99,8 +99,10 @@ impl Validation<'_> {
         let agents = each(raw.agents, |name, agent| self.agent(name, agent, &users))?;
         let capture = self.capture(raw.capture)?;
         let budgets = self.budgets(raw.budgets, &agents)?;
+        let facts = self.facts(raw.facts)?;
         let approvals = self.approvals(&raw.approvals, &secrets)?;
         let serve = self.serve(raw.serve, &agents, &users)?;
+        let hook = self.hook(raw.hook, &agents)?;
         let (approval_wait_timeout, approval_wait_timeout_with_progress) =
             self.holds(&raw.approvals)?;
         Ok(Config {
@@ -132,6 +134,8 @@ impl Validation<'_> {
             exports,
             capture,
             budgets,
+            facts,
+            hook,
         })
     }
 
@@ -343,6 +347,7 @@ impl Validation<'_> {
             memory: agent.memory,
             request_from: self.request_channels(agent.request_from)?,
             values: agent.values,
+            login: agent.login,
         })
     }
 

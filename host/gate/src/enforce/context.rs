@@ -12,7 +12,7 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use super::{Ruleset, ToolCall};
+use super::{CountedCall, Ruleset, ToolCall};
 
 /// Caller, run and configuration: fixed for the whole call.
 #[derive(Debug, Clone)]
@@ -29,6 +29,8 @@ pub struct CallContext {
     pub operator: Uid,
     /// The user who made the call in the agent's name; absent if the agent made it itself.
     pub speaker: Option<Speaker>,
+    /// Users other than its own who made the token by which the caller is known.
+    pub makers: BTreeSet<String>,
     /// The run.
     pub run: RunId,
     /// The run's root span.
@@ -53,6 +55,8 @@ pub struct CallContext {
     pub attempt: u32,
     /// The principal's recent usage at the time of the decision.
     pub recent_usage: RecentUsage,
+    /// What history facts need of the call once it has ended, if any counts it by its outcome.
+    pub counted: Option<Arc<CountedCall>>,
 }
 
 /// A principal's usage, in this run and within the window of its budgets.

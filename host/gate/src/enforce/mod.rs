@@ -8,7 +8,9 @@ mod act;
 mod acts;
 mod answer;
 mod approval;
+mod caller_token;
 mod context;
+mod history;
 mod memory;
 mod pep;
 mod permit;
@@ -20,6 +22,7 @@ mod ruleset;
 mod runs;
 mod single_flight;
 mod tool_call;
+mod turns;
 
 use tollgate_model::{canonical::Sha256Digest, request::Action};
 
@@ -30,20 +33,24 @@ pub use answer::{
     UserRequest, Verdict,
 };
 pub use approval::{
-    ApprovalError, ApprovalResponse, ApprovalResult, ApprovalView, PendingCall, Vote,
+    ApprovalError, ApprovalResponse, ApprovalResult, ApprovalView, ElicitationResponse, GivenInput,
+    PendingCall, Vote,
 };
 pub(crate) use approval::{grant_from_row, pending_refusal};
 pub use context::{CallContext, EnclosingCall, RecentUsage};
+pub use history::CountedCall;
+pub(crate) use history::{CallHistory, DecidedCall};
 pub(crate) use memory::LabelMemory;
 pub(crate) use pep::{Draft, Pep};
 pub use permit::Permitted;
-pub(crate) use reads::ReadIndexes;
+pub(crate) use reads::{ReadIndexes, StartedReading};
 pub use refusal::Refusal;
 pub(crate) use release::{ReleaseDecision, apply_release_decision, content_with_truncation_note};
 pub use ruleset::Ruleset;
 pub use single_flight::ApprovalWaiter;
 pub(crate) use single_flight::{AnswerSubscription, InFlightCalls, InFlightGuard};
 pub use tool_call::ToolCall;
+pub(crate) use turns::Turns;
 
 /// The public part of a component: its name and the digest of its file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,24 +7,27 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 use tollgate_model::{
     canonical::Sha256Digest,
     decision::{Decision, Outcome},
     entity::{Entity, Kind, Uid},
     ids::{ApprovalId, DecisionId, RunId, SpanId},
     provenance::ProvenanceFacts,
-    record::{Arrival, DecisionRecord, Event, KeyedDigest, PayloadRef, Record},
+    record::{Arrival, DecisionRecord, Event, FactEntry, KeyedDigest, PayloadRef, Record},
     request::{Facts, Request, RunFacts, WindowFacts},
     run::{RunDelta, RunState},
-    time::Timestamp,
+    time::{Timestamp, micros},
 };
 
 use super::memory::RunScope;
 use super::{
     CallContext, InFlightCalls, LabelMemory, ReadIndexes, RecentUsage, Refusal, Ruleset, ToolCall,
+    Turns,
 };
 use crate::{
     capture::{Capture, CaptureSession},
+    elicitation::OpenElicitations,
     ids::{Clock, Ids},
     usage::Usage,
 };
@@ -43,6 +46,10 @@ pub(crate) struct Pep {
     pub(crate) new_runs: Arc<tokio::sync::Mutex<()>>,
     /// Running calls that an approval allowed.
     pub(crate) in_flight: InFlightCalls,
+    /// Questions of upstream servers that wait for a person.
+    pub(crate) elicitations: OpenElicitations,
+    /// Changes whenever an approval does.
+    pub(crate) approval_changes: Arc<watch::Sender<u64>>,
     /// Keeps payloads, and removes secrets from free text.
     pub(crate) capture: Arc<ArcSwap<Capture>>,
     /// Labels that principals remember from run to run.
@@ -51,6 +58,8 @@ pub(crate) struct Pep {
     pub(crate) reads: Arc<ReadIndexes>,
     /// Tokens and cost that agents report.
     pub(crate) usage: Arc<Usage>,
+    /// Who decides again first, after others came first.
+    pub(crate) turns: Arc<Turns>,
     /// Users to whom the arguments of an approval were shown, as recorded.
     pub(crate) shown: Arc<Mutex<TwoGenerationCache<ApprovalId, BTreeSet<Uid>>>>,
 }
@@ -91,6 +100,7 @@ impl Draft {
         self.0.component = Some(call.tool().source.digest);
         self.0.arguments = Some(call.digest().clone());
         self.0.arguments_size = Some(call.canonical().len() as u64);
+        self.0.redaction.extend(call.redaction().clone());
         self.0.resumption = resumption;
         self
     }
@@ -128,6 +138,17 @@ impl Draft {
         self
     }
 
+    /// The decision as it is recorded.
+    pub(crate) fn decision(&self) -> &DecisionRecord {
+        &self.0
+    }
+
+    /// Adds what the call adds to history facts.
+    pub(crate) fn history(mut self, entries: Vec<FactEntry>) -> Self {
+        self.0.history = entries;
+        self
+    }
+
     /// A decision about the release of a result.
     pub(crate) fn for_result(mut self, cx: &CallContext) -> Self {
         self.0.call = Some(cx.call);
@@ -150,6 +171,12 @@ impl Pep {
 
     pub(crate) fn span_id(&self) -> SpanId {
         self.ids.span()
+    }
+
+    /// Wakes those who wait for a change of an approval.
+    pub(crate) fn approvals_changed(&self) {
+        self.approval_changes
+            .send_modify(|n| *n = n.wrapping_add(1));
     }
 
     pub(crate) async fn commit(&self, batch: Batch) -> Result<Receipt, CommitError> {
@@ -252,11 +279,10 @@ impl Pep {
     /// The window in which a principal's calls are counted together.
     fn window(&self, cx: &CallContext) -> Window {
         let config = &cx.ruleset.config;
-        let long = i64::try_from(config.budgets.window.as_micros()).unwrap_or(i64::MAX);
         Window {
             tenant: config.gate.tenant.clone(),
             principal: cx.principal.clone(),
-            since: Timestamp(self.now().0.saturating_sub(long)),
+            since: self.now().before(config.budgets.window),
         }
     }
 
@@ -296,6 +322,7 @@ impl Pep {
             approval: None,
             entities,
             environment: config.gate.environment.clone(),
+            history: BTreeMap::new(),
             local: config.local_time(now),
             now,
             provenance: ProvenanceFacts::default(),
@@ -335,14 +362,16 @@ impl Pep {
             determining: basis.determining,
             errors: basis.errors,
             facts_digest: Some(payload.digest),
+            history: Vec::new(),
             label_target: None,
             propagated_labels: BTreeSet::new(),
-            decide_micros: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
+            decide_micros: micros(begun.elapsed()),
             on_behalf_of,
             outcome: decision.outcome(),
             parent: None,
             principal: request.principal.clone(),
             provenance: None,
+            redaction: basis.redacted,
             requirement,
             resource: request.resource.clone(),
             resumption: false,

@@ -5,21 +5,24 @@
 //! of what was read have run out.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use tollgate_model::{
     entity::Uid,
-    ids::RunId,
-    provenance::{CallArguments, IndexKey, ProvenanceFacts, ReadIndex, ResultSource},
+    ids::{RunId, SpanId},
+    provenance::{
+        CallArguments, CallValues, FieldTrust, IndexKey, ProvenanceFacts, ReadIndex, ResultSource,
+        Trust,
+    },
 };
 
 use super::{CallContext, ToolCall, Verdict, memory::RunScope};
 use crate::{
-    config::AgentMemory,
+    config::{AgentMemory, UNLABELLED, UNTRUSTED},
     ids::Ids,
-    tool::{Content, ResourceBody, Tool},
+    tool::{Content, ResourceBody, SourceKind, Tool},
 };
 
 /// The most bytes of all indexes together; those used longest ago go first.
@@ -65,9 +68,15 @@ pub(crate) struct ReadIndexes(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     scopes: HashMap<ReadScope, ScopeIndex>,
-    runs: HashMap<RunId, ReadScope>,
+    runs: HashMap<RunId, RunEntry>,
     /// Counts uses, to find those of longest ago.
     uses: u64,
+}
+
+#[derive(Debug)]
+struct RunEntry {
+    scope: ReadScope,
+    used: u64,
 }
 
 #[derive(Debug)]
@@ -78,12 +87,45 @@ struct ScopeIndex {
     used: u64,
 }
 
+/// A call that has started, for the reading of its result.
+#[derive(Debug, Clone)]
+pub(crate) struct StartedReading {
+    tool: Arc<Tool>,
+    /// Where its result goes; absent if its run is not held any more.
+    into: Option<(ReadScope, Arc<Mutex<ReadIndex>>)>,
+    values: Arc<CallValues>,
+}
+
+impl StartedReading {
+    /// Whether its caller executes it, and so has its content before it is decided, and strangers may have
+    /// written that.
+    fn is_ahead(&self) -> bool {
+        self.tool.source.kind == SourceKind::External && is_strangers(&self.tool.content_labels())
+    }
+}
+
+/// Whether strangers may have written content with these labels.
+fn is_strangers(labels: &BTreeSet<String>) -> bool {
+    labels.contains(UNTRUSTED) || labels.contains(UNLABELLED)
+}
+
 impl State {
-    fn of(&mut self, run: RunId) -> Option<&mut ScopeIndex> {
+    fn of(&mut self, run: RunId) -> Option<(&ReadScope, &mut ScopeIndex)> {
         self.uses += 1;
-        let scope = self.scopes.get_mut(self.runs.get(&run)?)?;
+        let entry = self.runs.get_mut(&run)?;
+        entry.used = self.uses;
+        let scope = self.scopes.get_mut(&entry.scope)?;
         scope.used = self.uses;
-        Some(scope)
+        Some((&entry.scope, scope))
+    }
+
+    /// Forgets the half of the runs that was used longest ago. Runs that go on enter again with their next call.
+    fn limit_runs(&mut self) {
+        let mut uses: Vec<u64> = self.runs.values().map(|entry| entry.used).collect();
+        let middle = uses.len() / 2;
+        let (_, newest, _) = uses.select_nth_unstable(middle);
+        let newest = *newest;
+        self.runs.retain(|_, entry| entry.used >= newest);
     }
 
     fn limit(&mut self) {
@@ -105,30 +147,38 @@ impl ReadIndexes {
     }
 
     fn index(&self, run: RunId) -> Option<Arc<Mutex<ReadIndex>>> {
-        self.with(|state| state.of(run).map(|scope| Arc::clone(&scope.index)))
+        self.with(|state| state.of(run).map(|(_, scope)| Arc::clone(&scope.index)))
     }
 
-    /// Puts a run into its scope. `values` are those that the operator lists for its agent; `has_read` says
-    /// whether the run holds labels, and so has read what a new index does not have.
+    /// Puts a run into its scope. `values` are those that the operator lists for its agent. A run that holds
+    /// `labels` has read what a new index does not have.
     pub(crate) fn enter(
         &self,
         ids: &Ids,
         run: RunId,
         scope: ReadScope,
         values: &[String],
-        has_read: bool,
+        labels: &BTreeSet<String>,
     ) {
-        self.with(|state| {
+        let (index, has_left, has_values) = self.with(|state| {
             state.uses += 1;
             if state.runs.len() >= MAX_RUNS && !state.runs.contains_key(&run) {
-                // Runs that go on enter again with their next call.
-                state.runs.clear();
+                state.limit_runs();
             }
-            state.runs.insert(run, scope.clone());
+            let entered = RunEntry {
+                scope: scope.clone(),
+                used: state.uses,
+            };
+            let before = state.runs.insert(run, entered);
+            let has_left = before.is_some_and(|before| before.scope != scope);
+            let shares_requests = scope.conversation.is_some();
             let entry = state.scopes.entry(scope).or_insert_with(|| {
                 let mut index = ReadIndex::new(IndexKey::new(ids.secret()));
-                if has_read {
+                if !labels.is_empty() {
                     index.mark_gap();
+                }
+                if shares_requests {
+                    index.share_requests();
                 }
                 ScopeIndex {
                     index: Arc::new(Mutex::new(index)),
@@ -138,11 +188,22 @@ impl ReadIndexes {
                 }
             });
             entry.used = state.uses;
-            if entry.values != values {
-                values.clone_into(&mut entry.values);
-                lock(&entry.index).replace_operator(values);
-            }
+            let has_values = entry.values == values;
+            values.clone_into(&mut entry.values);
+            (Arc::clone(&entry.index), has_left, has_values)
         });
+        // A large result may be read into it meanwhile, for which no other scope waits.
+        let mut index = lock(&index);
+        if has_left {
+            // What the run has read is in the other scope.
+            index.mark_gap();
+        }
+        if is_strangers(labels) {
+            index.expose();
+        }
+        if !has_values {
+            index.replace_operator(values);
+        }
     }
 
     /// Adds what the user asks for in a run.
@@ -155,8 +216,9 @@ impl ReadIndexes {
     /// Content of one run is about to reach another, which may be of another scope.
     pub(crate) fn share(&self, from: RunId, into: RunId) {
         let indexes = self.with(|state| {
-            let differ = state.runs.get(&from) != state.runs.get(&into);
-            let into = state.of(into).map(|scope| Arc::clone(&scope.index));
+            let scope = |run: &RunId| state.runs.get(run).map(|entry| entry.scope.clone());
+            let differ = scope(&from) != scope(&into);
+            let into = state.of(into).map(|(_, scope)| Arc::clone(&scope.index));
             into.filter(|_| differ)
         });
         if let Some(index) = indexes {
@@ -179,46 +241,170 @@ impl ReadIndexes {
         arguments.provenance(&lock(&index))
     }
 
-    /// Reads what the caller is about to get.
-    pub(crate) async fn read(&self, cx: &CallContext, tool: &Arc<Tool>, verdict: &Verdict) {
-        let content = match verdict {
-            Verdict::Released { content, .. } => content.clone(),
-            Verdict::ToolError(failure) => vec![Content::Text {
-                text: failure.message.clone(),
-            }],
-            Verdict::Withheld { .. } | Verdict::Refused(_) | Verdict::Ended { .. } => return,
+    /// Says that a call starts: from now on, whatever repeats its arguments is no more trusted than they are.
+    pub(crate) fn begin(&self, cx: &CallContext, call: &ToolCall) -> StartedReading {
+        let into = self.with(|state| {
+            let (scope, entry) = state.of(cx.run)?;
+            Some((scope.clone(), Arc::clone(&entry.index)))
+        });
+        let mut started = StartedReading {
+            tool: Arc::clone(call.tool()),
+            into,
+            values: Arc::default(),
         };
-        let Some(index) = self.index(cx.run) else {
-            return;
-        };
-        let (run, call, tool) = (cx.run, cx.call, Arc::clone(tool));
-        let read = move || {
-            let source = ResultSource {
-                call,
-                run,
-                tool: &tool.name,
-                trust: &tool.provenance.trust,
-            };
-            let mut index = lock(&index);
-            for part in &content {
-                read_part(&mut index, &source, part);
+        if let Some((_, index)) = &started.into {
+            let mut index = lock(index);
+            if is_strangers(&cx.inherited_labels) {
+                index.expose();
             }
+            started.values = Arc::new(index.begin_call(cx.run, call.arguments()));
+            if started.is_ahead() {
+                index.await_content(cx.call);
+            }
+        }
+        started
+    }
+
+    /// Reads what the caller is about to get. `labels` are those that the call took on besides its tool's.
+    pub(crate) async fn read(
+        &self,
+        cx: &CallContext,
+        started: &StartedReading,
+        labels: &BTreeSet<String>,
+        verdict: &Verdict,
+    ) {
+        let Some((scope, index)) = started.into.clone() else {
+            // Its run was forgotten, and with it the scope.
+            return self.mark_gaps(&cx.principal);
+        };
+        let (is_large, verdict) = (size(verdict) > LARGE, verdict.clone());
+        let reading = ResultReading {
+            call: cx.call,
+            run: cx.run,
+            is_tainted: is_strangers(labels) || is_strangers(&cx.inherited_labels),
+            started: started.clone(),
+        };
+        let own = Arc::clone(&index);
+        let read = move || {
+            let mut index = lock(&own);
+            reading.read(&mut index, &verdict);
             index.bytes()
         };
-        let bytes = match size(verdict) > LARGE {
+        let bytes = match is_large {
             // Without its reading, the index has a gap.
             true => tokio::task::spawn_blocking(read).await.ok(),
             false => Some(read()),
         };
-        self.with(|state| {
-            if let Some(scope) = state.of(run) {
-                match bytes {
-                    Some(bytes) => scope.bytes = bytes,
-                    None => lock(&scope.index).mark_gap(),
+        let lost = self.with(|state| {
+            let lost = state.scopes.get_mut(&scope).and_then(|held| match bytes {
+                Some(bytes) if Arc::ptr_eq(&held.index, &index) => {
+                    held.bytes = bytes;
+                    None
+                }
+                // It was read into an index that is not in use any more, or not at all.
+                _ => Some(Arc::clone(&held.index)),
+            });
+            state.limit();
+            lost
+        });
+        if let Some(index) = lost {
+            lock(&index).mark_gap();
+        }
+    }
+
+    /// A result of a principal is lost.
+    fn mark_gaps(&self, principal: &Uid) {
+        let indexes: Vec<_> = self.with(|state| {
+            let scopes = state.scopes.iter();
+            let own = scopes.filter(|(scope, _)| scope.principal == *principal);
+            own.map(|(_, entry)| Arc::clone(&entry.index)).collect()
+        });
+        for index in indexes {
+            lock(&index).mark_gap();
+        }
+    }
+}
+
+/// The reading of one result.
+struct ResultReading {
+    call: SpanId,
+    run: RunId,
+    is_tainted: bool,
+    started: StartedReading,
+}
+
+impl ResultReading {
+    fn read(&self, index: &mut ReadIndex, verdict: &Verdict) {
+        let tool = &self.started.tool;
+        let trust = &tool.provenance.trust;
+        let is_ahead = self.started.is_ahead();
+        match verdict {
+            Verdict::Released { content, redacted } => {
+                for part in content {
+                    self.read_part(index, part);
+                }
+                // The caller has what was redacted.
+                if *redacted && is_ahead {
+                    index.mark_unread();
                 }
             }
-            state.limit();
-        });
+            Verdict::ToolError(failure) => {
+                index.read_text(&self.source(trust), &failure.message);
+            }
+            // Names of effects, in the component's words.
+            Verdict::Refused(refusal) => {
+                let untrusted = FieldTrust::new(Trust::Untrusted, Vec::new());
+                for happened in refusal.happened() {
+                    index.read_text(&self.source(&untrusted), happened);
+                }
+            }
+            Verdict::Withheld { .. } | Verdict::Ended { .. } if is_ahead => index.mark_unread(),
+            Verdict::Withheld { .. } | Verdict::Ended { .. } => {}
+        }
+        index.end_content(self.call);
+    }
+
+    fn source<'a>(&'a self, trust: &'a FieldTrust) -> ResultSource<'a> {
+        ResultSource {
+            call: self.call,
+            run: self.run,
+            tool: &self.started.tool.name,
+            trust,
+            values: &self.started.values,
+            is_tainted: self.is_tainted,
+        }
+    }
+
+    fn read_part(&self, index: &mut ReadIndex, part: &Content) {
+        let trust = &self.started.tool.provenance.trust;
+        match part {
+            Content::Text { text } => index.read_text(&self.source(trust), text),
+            Content::Structured(value) => index.read_value(&self.source(trust), value),
+            Content::Resource { resource } => {
+                // Whoever wrote the file chose its fields.
+                let whole = FieldTrust::new(trust.default_trust(), Vec::new());
+                if let ResourceBody::Text(text) = &resource.body {
+                    index.read_text(&self.source(&whole), text);
+                } else {
+                    self.leave_unread(index);
+                }
+                index.read_text(&self.source(&whole), &resource.uri);
+            }
+            // A picture may show text, which is not read here.
+            Content::Image { .. } => self.leave_unread(index),
+        }
+    }
+
+    /// A part cannot be looked up.
+    fn leave_unread(&self, index: &mut ReadIndex) {
+        let tool = &self.started.tool;
+        if self.is_tainted
+            || is_strangers(&tool.content_labels())
+            || tool.provenance.trust.default_trust() != Trust::Trusted
+            || self.started.values.is_strangers()
+        {
+            index.mark_unread();
+        }
     }
 }
 
@@ -241,21 +427,4 @@ fn size(verdict: &Verdict) -> usize {
         Content::Structured(_) => LARGE,
     };
     content.iter().map(of).sum()
-}
-
-fn read_part(index: &mut ReadIndex, source: &ResultSource<'_>, part: &Content) {
-    match part {
-        Content::Text { text } => index.read_text(source, text),
-        Content::Structured(value) => index.read_value(source, value),
-        Content::Resource { resource } => {
-            if let ResourceBody::Text(text) = &resource.body {
-                index.read_text(source, text);
-            } else {
-                index.mark_gap();
-            }
-            index.read_text(source, &resource.uri);
-        }
-        // A picture may show text, which is not read here.
-        Content::Image { .. } => index.mark_gap(),
-    }
 }

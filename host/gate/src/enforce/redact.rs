@@ -2,17 +2,18 @@
 //!
 //! The server that returned a result chose its structure, and is not trusted. So a pointer without a match
 //! is an error, unless the tool's output schema declares the member optional: nothing of a partly redacted
-//! result is released.
+//! result is released. A pointer that matches only empty lists is satisfied by a result in which nothing else
+//! stands, or nothing that the schema does not declare.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use tollgate_model::canonical::{self, unescape_segment};
+use tollgate_model::{
+    canonical,
+    redaction::{self, NotFound},
+};
 
 use crate::tool::Content;
-
-/// The placeholder for a redacted value.
-const REDACTED: &str = "[redacted]";
 
 /// A result without what policy redacts.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,16 +25,8 @@ pub(crate) struct RedactedResult {
     pub(crate) count: u64,
 }
 
-/// A pointer has no match.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{pointer}` is not in the result")]
-pub(crate) struct NotFound {
-    pub(crate) pointer: String,
-}
-
-/// Removes the values at `pointers` (RFC 6901; `*` as a segment matches every member or element) from the
-/// structured content. If there is none, a text that is a JSON object or array counts as structured
-/// content.
+/// Removes the values at `pointers` from the structured content. If there is none, a text that is a JSON object
+/// or array counts as structured content.
 ///
 /// # Errors
 /// [`NotFound`].
@@ -53,13 +46,15 @@ pub(crate) fn redact(
         });
     }
     for mut value in structured {
+        let is_optional = |path: &[String]| is_optional(output_schema, path);
         for pointer in pointers {
-            let not_found = || NotFound {
-                pointer: pointer.clone(),
-            };
-            let segments = segments(pointer).ok_or_else(not_found)?;
-            let removed = remove(&mut value, &segments, output_schema);
-            redacted.count += removed.ok_or_else(not_found)?;
+            let removed = redaction::redact(&mut value, [pointer], &is_optional)?;
+            if removed == 0 && !is_declared(&value, output_schema) {
+                return Err(NotFound {
+                    pointer: pointer.clone(),
+                });
+            }
+            redacted.count += removed;
         }
         // Not the canonical form, which has no integers beyond 2^53.
         let text = value.to_string();
@@ -86,61 +81,44 @@ fn structured(content: Vec<Content>) -> Vec<Value> {
     values
 }
 
-fn segments(pointer: &str) -> Option<Vec<String>> {
-    if pointer.is_empty() {
-        return Some(Vec::new());
-    }
-    let path = pointer.strip_prefix('/')?;
-    Some(path.split('/').map(unescape_segment).collect())
+/// Whether the schema declares the member with this path and does not require it.
+fn is_optional(schema: Option<&Value>, path: &[String]) -> bool {
+    let (Some(schema), Some((name, above))) = (schema, path.split_last()) else {
+        return false;
+    };
+    let object = above
+        .iter()
+        .try_fold(schema, |schema, segment| match segment.as_str() {
+            "*" => schema.get("items"),
+            name => schema.get("properties")?.get(name),
+        });
+    let Some(object) = object else {
+        return false;
+    };
+    let declared = object.get("properties").and_then(|all| all.get(name));
+    let required = object.get("required").and_then(Value::as_array);
+    declared.is_some()
+        && required.is_none_or(|names| !names.iter().any(|required| required == name))
 }
 
-/// Replaces the values that `segments` name below `value`, and returns their number. `None` if one is
-/// missing and `schema`, which describes `value`, does not declare it optional.
-fn remove(value: &mut Value, segments: &[String], schema: Option<&Value>) -> Option<u64> {
-    let Some((segment, rest)) = segments.split_first() else {
-        *value = Value::String(REDACTED.into());
-        return Some(1);
-    };
-    match (segment.as_str(), value) {
-        ("*", Value::Array(items)) => {
+/// Whether every value in a result is one that its schema declares. Without a schema, no value is.
+fn is_declared(value: &Value, schema: Option<&Value>) -> bool {
+    match value {
+        Value::Object(members) => members.iter().all(|(name, member)| {
+            let property = property(schema, name);
+            (schema.is_none() || property.is_some()) && is_declared(member, property)
+        }),
+        Value::Array(items) => {
             let schema = schema.and_then(|schema| schema.get("items"));
-            let mut count = 0;
-            for item in items {
-                count += remove(item, rest, schema)?;
-            }
-            Some(count)
+            items.iter().all(|item| is_declared(item, schema))
         }
-        ("*", Value::Object(members)) => {
-            let mut count = 0;
-            for (name, member) in members {
-                count += remove(member, rest, property(schema, name))?;
-            }
-            Some(count)
-        }
-        (name, Value::Object(members)) => match members.get_mut(name) {
-            Some(member) => remove(member, rest, property(schema, name)),
-            None if is_optional(schema, name) => Some(0),
-            None => None,
-        },
-        (index, Value::Array(items)) => {
-            let item = items.get_mut(index.parse::<usize>().ok()?)?;
-            remove(item, rest, schema.and_then(|schema| schema.get("items")))
-        }
-        _ => None,
+        Value::Null => true,
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => schema.is_some(),
     }
 }
 
 fn property<'s>(schema: Option<&'s Value>, name: &str) -> Option<&'s Value> {
     schema?.get("properties")?.get(name)
-}
-
-/// Whether the schema of an object declares this member and does not require it.
-fn is_optional(schema: Option<&Value>, name: &str) -> bool {
-    let declared = property(schema, name).is_some();
-    let required = schema
-        .and_then(|schema| schema.get("required"))
-        .and_then(Value::as_array);
-    declared && required.is_none_or(|names| !names.iter().any(|required| required == name))
 }
 
 #[cfg(test)]

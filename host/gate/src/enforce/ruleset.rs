@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
-use tollgate_policy::pdp::Pdp;
+use tollgate_policy::{pdp::Pdp, tool_input::ToolInput};
 
 use crate::{
     capture::Capture,
     config::Config,
     secrets::Vault,
-    tool::{Tool, Tools},
+    tool::{Feature, Tool, Tools},
 };
 
 /// One immutable version of everything that decisions depend on. It contains no executors.
@@ -36,6 +36,15 @@ impl Ruleset {
     #[must_use]
     pub fn callable(&self, name: &str) -> Option<&Arc<Tool>> {
         self.tools.get(name).or_else(|| self.others.get(name))
+    }
+
+    /// The typed arguments of a tool or a prompt. A resource has only its URI.
+    pub(crate) fn input_of(&self, tool: &Tool) -> Option<&ToolInput> {
+        match tool.feature {
+            Feature::Tool => self.pdp.tool(&tool.name),
+            Feature::Prompt => self.pdp.prompt(&tool.prompt_name()),
+            Feature::Resources => None,
+        }
     }
 
     /// Everything that can be called: tools, then prompts and resources, each by name.

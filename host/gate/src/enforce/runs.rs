@@ -13,7 +13,6 @@ use tollgate_model::{
         AdminAction, AdministrativeAct, Event, LabelsJoined, Origin, Record, RunEnded, RunOutcome,
         RunStarted,
     },
-    time::Timestamp,
 };
 
 use super::{CallOptions, Pep, Refusal, Ruleset, UserRequest, memory::RunScope, reads::ReadScope};
@@ -108,8 +107,7 @@ impl Pep {
         key: &RunKey,
     ) -> Result<Option<OpenRun>, Refusal> {
         let tenant = &ruleset.config.gate.tenant;
-        let idle = i64::try_from(ruleset.config.run_idle_timeout.as_micros()).unwrap_or(i64::MAX);
-        let not_before = Timestamp(self.now().0.saturating_sub(idle));
+        let not_before = self.now().before(ruleset.config.run_idle_timeout);
         let name = self.run_name(tenant, key)?;
         let name = name.as_deref();
         let open = self.ledger.open_run(
@@ -139,6 +137,11 @@ impl Pep {
             name,
         );
         match used.map_err(unread)? {
+            // Another call has begun it since the first look.
+            Some(run) if run.ended.is_none() => Ok(Some(OpenRun {
+                id: run.id,
+                root: run.root,
+            })),
             Some(run) if run.outcome != Some(RunOutcome::Abandoned) => Err(Refusal::RunEnded),
             _ => Ok(None),
         }
@@ -247,8 +250,7 @@ impl Pep {
         let memory = agent.map_or(AgentMemory::User, |agent| agent.memory);
         // The window begins when the last run ended: when it had idled for a while.
         let window = config.label_window.saturating_add(config.run_idle_timeout);
-        let window = i64::try_from(window.as_micros()).unwrap_or(i64::MAX);
-        let since = Timestamp(self.now().0.saturating_sub(window));
+        let since = self.now().before(window);
         let scope = RunScope {
             run,
             principal: identity.principal.clone(),
@@ -322,8 +324,8 @@ impl Pep {
         let memory = agent.map_or(AgentMemory::User, |agent| agent.memory);
         let scope = ReadScope::of(memory, &scope);
         let values = agent.map_or(&[][..], |agent| &agent.values);
-        let has_read = !self.run_state(run, None)?.labels.is_empty();
-        self.reads.enter(&self.ids, run, scope, values, has_read);
+        let labels = self.run_state(run, None)?.labels;
+        self.reads.enter(&self.ids, run, scope, values, &labels);
         let is_trusted = |request: &&UserRequest| {
             agent.is_some_and(|agent| agent.request_from.contains(&request.channel))
         };

@@ -1,9 +1,9 @@
 //! A tool call, as it is decided, recorded and executed.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde_json::Value;
-use tollgate_model::{entity::Entity, record::KeyedDigest};
+use tollgate_model::{decision::Redaction, entity::Entity, record::KeyedDigest};
 
 use crate::tool::{Feature, Tool};
 
@@ -14,6 +14,8 @@ pub struct ToolCall {
     arguments: Value,
     canonical: String,
     digest: KeyedDigest,
+    /// What policy has removed from what the caller sent.
+    redaction: Redaction,
 }
 
 impl ToolCall {
@@ -29,7 +31,24 @@ impl ToolCall {
             arguments,
             canonical,
             digest,
+            redaction: Redaction::default(),
         }
+    }
+
+    /// The same after this redaction.
+    pub(crate) fn after(self, redaction: Redaction) -> Self {
+        Self { redaction, ..self }
+    }
+
+    /// Pointers into the arguments at which the gate has removed something.
+    pub(crate) fn redacted_pointers(&self) -> BTreeSet<String> {
+        self.redaction.pointers.clone()
+    }
+
+    /// What policy has removed from the arguments. The others are those that remain.
+    #[must_use]
+    pub fn redaction(&self) -> &Redaction {
+        &self.redaction
     }
 
     /// The tool.

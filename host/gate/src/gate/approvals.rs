@@ -6,8 +6,8 @@ use tollgate_model::{entity::Uid, ids::ApprovalId, life::ApprovalState, record::
 use super::{Gate, OperateError};
 use crate::{
     enforce::{
-        ApprovalError, ApprovalResponse, ApprovalResult, ApprovalView, ApprovalWaiter, PendingCall,
-        Refusal,
+        ApprovalError, ApprovalResponse, ApprovalResult, ApprovalView, ApprovalWaiter,
+        ElicitationResponse, PendingCall, Refusal,
     },
     identity::Caller,
 };
@@ -32,8 +32,27 @@ impl Gate {
         answered
     }
 
+    /// Answer a question of an upstream server as `user`.
+    ///
+    /// # Errors
+    /// [`ApprovalError`].
+    pub async fn answer_elicitation(
+        &self,
+        user: &Uid,
+        id: ApprovalId,
+        response: ElicitationResponse<'_>,
+    ) -> Result<ApprovalResult, ApprovalError> {
+        let ruleset = self.ruleset();
+        let answered = self
+            .pep()
+            .answer_elicitation(&ruleset, user, id, response)
+            .await;
+        self.approvals_changed();
+        answered
+    }
+
     pub(crate) fn approvals_changed(&self) {
-        self.0.approvals.send_modify(|n| *n = n.wrapping_add(1));
+        self.pep().approvals_changed();
     }
 
     /// An approval as `user` may see it. Showing its arguments is recorded.
@@ -63,7 +82,7 @@ impl Gate {
         id: ApprovalId,
         timeout: std::time::Duration,
     ) -> Result<ApprovalState, ApprovalError> {
-        let mut changes = self.0.approvals.subscribe();
+        let mut changes = self.pep().approval_changes.subscribe();
         let deadline = tokio::time::Instant::now() + timeout;
         loop {
             changes.borrow_and_update();

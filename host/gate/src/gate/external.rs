@@ -4,7 +4,10 @@
 //! A call whose outcome is not reported is recorded as indeterminate, at its timeout or when the gate
 //! starts again.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use tollgate_model::{
     entity::Uid,
@@ -38,6 +41,8 @@ pub struct AuthorizedCall {
     pub decision: DecisionId,
     /// The canonical arguments that were decided; only these may be executed.
     pub arguments: String,
+    /// JSON pointers into them at which policy had something removed.
+    pub redacted_arguments: BTreeSet<String>,
 }
 
 /// An authorized call without an outcome yet.
@@ -117,12 +122,12 @@ impl Gate {
         let effects = pipeline.capabilities(&cx, &admission, &CallParams::default());
         let invocation = admission.invocation();
         let tool = &invocation.tool;
-        let lasts = u64::try_from(tool.limits.wall.as_micros()).unwrap_or(u64::MAX);
         let authorized = AuthorizedCall {
             run: cx.run,
             call: cx.call,
             decision: admission.decision,
             arguments: admission.permitted.act().canonical().to_owned(),
+            redacted_arguments: invocation.redacted.clone(),
         };
         let open = OpenCall {
             principal: cx.principal.clone(),
@@ -131,7 +136,7 @@ impl Gate {
             effects,
             _halts: pipeline.halts.register(self.pep(), &cx, tool),
             in_flight: admission.in_flight,
-            until: self.now().plus(lasts),
+            until: self.now().after(tool.limits.wall),
             invocation,
             cx,
         };
@@ -219,7 +224,7 @@ impl Gate {
     }
 
     /// Closes calls whose outcome was not reported in time: they may have happened.
-    pub(super) async fn expire_unreported(&self) {
+    pub(crate) async fn expire_unreported(&self) {
         let now = self.now();
         let over: Vec<OpenCall> = self.open_calls(|all| {
             let over = all.iter().filter(|(_, open)| open.until <= now);
@@ -240,7 +245,7 @@ impl Gate {
 impl OpenCall {
     async fn close(self, gate: &Gate, execution: Execution) -> Answer {
         let effects = &self.effects;
-        let answer = release(gate.pep(), &self.cx, &self.invocation, execution, effects).await;
+        let (answer, _) = release(gate.pep(), &self.cx, &self.invocation, execution, effects).await;
         if let Some(in_flight) = self.in_flight {
             in_flight.finish(&answer);
         }

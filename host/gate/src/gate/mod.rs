@@ -25,9 +25,13 @@ use std::{
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
-use tollgate_ledger::{Ledger, LedgerError, LedgerOptions, Sync};
+use tollgate_ledger::{ApprovalFilter, Batch, Ledger, LedgerError, LedgerOptions, Sync};
 use tollgate_model::{
-    ids::RunId, record::PayloadRef, time::Timestamp, two_generation_cache::TwoGenerationCache,
+    ids::RunId,
+    life::ApprovalState,
+    record::{PayloadRef, Record},
+    time::Timestamp,
+    two_generation_cache::TwoGenerationCache,
 };
 
 use self::external::OpenCalls;
@@ -46,6 +50,7 @@ use crate::{
     capture::{self, CaptureSession},
     config::Config,
     egress::Resolver,
+    elicitation::OpenElicitations,
     enforce::{InFlightCalls, Pep, Ruleset},
     executors::{Executors, Snapshot},
     ids::{Clock, Ids},
@@ -101,8 +106,6 @@ struct Inner {
     snapshot: ArcSwap<Snapshot>,
     /// Calls that a halt can stop.
     halts: HaltRegistry,
-    /// Changes whenever an approval does.
-    approvals: watch::Sender<u64>,
     /// Calls that their callers execute.
     open_calls: Mutex<OpenCalls>,
     /// Changes whenever another snapshot is in force.
@@ -165,8 +168,11 @@ impl Gate {
             ids,
             new_runs: Arc::default(),
             in_flight: InFlightCalls::default(),
+            elicitations: OpenElicitations::default(),
+            approval_changes: Arc::new(watch::Sender::new(0)),
             memory: Arc::default(),
             reads: Arc::default(),
+            turns: Arc::default(),
             usage: Arc::default(),
             shown: Arc::new(Mutex::new(TwoGenerationCache::new(REMEMBERED_VIEWS))),
             capture: Arc::new(ArcSwap::new(Arc::clone(&snapshot.ruleset.capture))),
@@ -177,7 +183,6 @@ impl Gate {
             connector,
             snapshot: ArcSwap::from_pointee(snapshot),
             halts: HaltRegistry::default(),
-            approvals: watch::Sender::new(0),
             open_calls: Mutex::default(),
             reloads: watch::Sender::new(0),
             reloading: tokio::sync::Mutex::default(),
@@ -190,6 +195,17 @@ impl Gate {
     async fn recover(&self) -> Result<(), LoadError> {
         let ledger = &self.0.pep.ledger;
         ledger.recover(self.0.pep.now()).await?;
+        // The calls in which servers asked people are over.
+        let open = ledger.reader().approvals(&ApprovalFilter::open())?;
+        for row in open.into_iter().filter(|row| row.elicitation.is_some()) {
+            let cancelled = row.resolved(ApprovalState::Cancelled);
+            let now = self.0.pep.now();
+            let batch = Batch {
+                records: vec![Record::new(row.tenant, Some(row.run), now, cancelled)],
+                ..Batch::default()
+            };
+            self.0.pep.commit(batch).await?;
+        }
         let idle = self.ruleset().config.idle();
         ledger.sweep(self.0.pep.now(), idle).await?;
         Ok(())

@@ -33,8 +33,7 @@ impl Gate {
             escalated: 0,
         };
         if let Some(group) = &ruleset.config.approvals.second_group {
-            let after = i64::try_from(group.after.as_micros()).unwrap_or(i64::MAX);
-            let before = Timestamp(now.0.saturating_sub(after));
+            let before = now.before(group.after);
             for row in self.ledger().reader().unanswered(before)? {
                 let escalated = Event::ApprovalEscalated(ApprovalEscalated {
                     id: row.id,
@@ -81,8 +80,7 @@ impl Gate {
         }
         for tenant in self.ledger().reader().sealing_tenants()? {
             if let Some(retention) = capture.of(&tenant).retention {
-                let micros = i64::try_from(retention.as_micros()).unwrap_or(i64::MAX);
-                let before = Timestamp(now.0.saturating_sub(micros));
+                let before = now.before(retention);
                 self.forget(&tenant, before, "gate").await?;
             }
         }

@@ -139,11 +139,8 @@ impl Gate {
             return Ok(true);
         }
         let tokens = self.ledger().reader().tokens()?;
-        Ok(tokens.iter().any(|token| {
-            token.principal == *user
-                && token.is_confirmed
-                && token.expires.is_none_or(|expires| expires > now)
-        }))
+        let is_own = |token: &Token| token.principal == *user && token.is_valid(now);
+        Ok(tokens.iter().any(is_own))
     }
 
     async fn authorize_token(&self, act: &TokenAct) -> Result<(), OperateError> {

@@ -9,14 +9,16 @@ use tollgate_policy::{
     policy::PolicyFile,
 };
 
-use super::LoadError;
+use super::{LoadError, facts};
 use crate::{
     config::Config,
+    history,
     tool::{Feature, Tools},
 };
 
 /// What decisions depend on: policies, tools, prompts and the configured entities.
 pub(super) fn bundle(config: &Config, tools: &Tools, others: &Tools) -> Result<Bundle, LoadError> {
+    facts::check(config, tools, others)?;
     let prompts = || {
         others
             .values()
@@ -61,6 +63,7 @@ pub(super) fn bundle(config: &Config, tools: &Tools, others: &Tools) -> Result<B
     };
     Ok(Bundle {
         candidate: config.candidate_files()?.map(with_budgets),
+        facts: history::shapes(&config.facts),
         prompts: prompts.collect(),
         ..Bundle::new(
             entities,

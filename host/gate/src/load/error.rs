@@ -211,6 +211,22 @@ pub enum LoadError {
         /// The configuration.
         file: PathBuf,
     },
+    /// A history fact names something that does not exist.
+    #[error("{}:{line}: {key} of [facts.{fact}]: {problem}{}", file.display(), near.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
+    Fact {
+        /// The fact.
+        fact: String,
+        /// The key.
+        key: &'static str,
+        /// What is wrong.
+        problem: String,
+        /// A similar name.
+        near: Option<String>,
+        /// The configuration.
+        file: PathBuf,
+        /// The line of its table.
+        line: usize,
+    },
     /// A setting that only a restart changes.
     #[error("{what} in {} differs from the running gate's; restart it to change this", file.display())]
     Restart {

@@ -9,6 +9,7 @@ mod component;
 mod declaration;
 mod error;
 mod external;
+mod facts;
 mod preset;
 mod protected;
 mod tool;

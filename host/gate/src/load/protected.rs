@@ -91,6 +91,9 @@ fn protected(config: &Config) -> Vec<ProtectedPath> {
     for path in &config.capture.rules {
         add("the rules of secrets", path);
     }
+    if let Some(hook) = &config.hook {
+        add("the hook socket", &hook.socket);
+    }
     if let Some(tls) = &config.serve.tls {
         add("the TLS key", &tls.key);
     }

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use tollgate_model::{
     canonical,
-    provenance::{ArgumentRoles, DeclaredNames, FieldTrust, Trust, proposed_roles, proposed_words},
+    provenance::{
+        ArgumentRoles, DeclaredNames, FieldTrust, Trust, acts, proposed_roles, proposed_words,
+    },
     request::{prompt_call, resource_call},
 };
 use tollgate_policy::{
@@ -15,7 +17,7 @@ use tollgate_policy::{
 
 use super::LoadError;
 use crate::{
-    config::{Config, ToolProvenanceConfig},
+    config::{Config, ToolProvenanceConfig, UNLABELLED, UNTRUSTED},
     tool::{
         Annotations, Feature, Limits, SchemaCheck, Tool, ToolDefinition, ToolProvenance, ToolSource,
     },
@@ -159,12 +161,12 @@ fn called(
         labels(
             configured.and_then(|t| t.labels.as_ref()),
             defaults.labels,
-            "unlabelled",
+            UNLABELLED,
         ),
         labels(
             configured.and_then(|t| t.taints.as_ref()),
             defaults.taints,
-            "untrusted",
+            UNTRUSTED,
         ),
     );
     let content: BTreeSet<&String> = labels.union(&taints).collect();
@@ -175,7 +177,7 @@ fn called(
             given.unwrap_or_default(),
             &own_name,
             &input_schema,
-            &content,
+            (&labels, &content),
         ),
         labels,
         taints,
@@ -204,22 +206,26 @@ fn provenance(
     given: ToolProvenanceConfig,
     own_name: &str,
     input_schema: &Value,
-    content: &BTreeSet<&String>,
+    (labels, content): (&BTreeSet<String>, &BTreeSet<&String>),
 ) -> ToolProvenance {
     let is_untrusted = content
         .iter()
-        .any(|label| matches!(label.as_str(), "untrusted" | "unlabelled"));
+        .any(|label| matches!(label.as_str(), UNTRUSTED | UNLABELLED));
     let default = if is_untrusted {
         Trust::Untrusted
     } else {
         Trust::Trusted
     };
     let results = given.results.iter().map(|(pattern, _)| pattern);
+    let roles = ArgumentRoles::new(given.arguments, proposed_roles(input_schema));
     ToolProvenance {
         asked_by: given.asked_by.unwrap_or_else(|| proposed_words(own_name)),
         argument_names: DeclaredNames::of_schema(input_schema),
         result_names: DeclaredNames::of_patterns(results),
-        roles: ArgumentRoles::new(given.arguments, proposed_roles(input_schema)),
+        roles: match acts(labels) {
+            true => roles.or_identifiers(input_schema),
+            false => roles,
+        },
         trust: FieldTrust::new(default, given.results),
     }
 }

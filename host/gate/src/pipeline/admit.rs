@@ -2,6 +2,10 @@
 //!
 //! The table is [`tollgate_model::admission`]. The commit that records an allow also records the start.
 //! Nothing is executed here.
+//!
+//! If policies deny a call only because something in its arguments is not redacted, it is decided again
+//! without that. From then on the call is the redacted one: what is decided, digested, approved, recorded and
+//! executed is the same. What was removed is not kept.
 
 mod evaluate;
 mod record;
@@ -9,15 +13,19 @@ mod record;
 use tollgate_ledger::{ApprovalRow, CommitError};
 use tollgate_model::{
     admission::{ApprovalStanding, MAX_ROUNDS, Phase, Situation, Step, next_step},
-    decision::{Decision, Outcome},
-    ids::{DecisionId, SpanId},
+    decision::{Basis, Decision, Outcome},
+    ids::{DecisionId, SeriesId, SpanId},
     life::ApprovalState,
 };
 
 use self::evaluate::Evaluation;
-use super::{release::Invocation, validate::InvalidCall};
+use super::{
+    release::Invocation,
+    validate::{InvalidCall, redacted_call},
+};
 use crate::enforce::{
-    Answer, AnswerSubscription, CallContext, InFlightGuard, Pep, Permitted, Refusal, ToolCall,
+    Answer, AnswerSubscription, CallContext, InFlightGuard, Pep, Permitted, Refusal,
+    StartedReading, ToolCall,
 };
 
 /// How often a call is decided again because its run changed meanwhile, before it is refused.
@@ -28,15 +36,19 @@ const MAX_ATTEMPTS: u32 = 32;
 pub(crate) struct Admission {
     pub(crate) permitted: Permitted<ToolCall>,
     pub(crate) decision: DecisionId,
+    pub(crate) reading: StartedReading,
     /// For an approved call: gives its answer to those who repeat it meanwhile.
     pub(crate) in_flight: Option<InFlightGuard>,
 }
 
 impl Admission {
     pub(crate) fn invocation(&self) -> Invocation {
+        let call = self.permitted.act();
         Invocation {
-            tool: std::sync::Arc::clone(self.permitted.act().tool()),
+            redacted: call.redacted_pointers(),
+            tool: std::sync::Arc::clone(call.tool()),
             decision: self.decision,
+            reading: self.reading.clone(),
             span: self.permitted.span(),
         }
     }
@@ -52,27 +64,24 @@ pub(super) async fn admit(
     cx: &mut CallContext,
     call: ToolCall,
 ) -> Result<Admission, Answer> {
-    cx.arguments = Some(call.digest().clone());
-    cx.resource = Some(call.entity());
-    let mut attempt = Attempt {
-        pep,
-        cx: &mut *cx,
-        call: &call,
-        in_flight: None,
-    };
+    let mut attempt = Attempt::new(pep, cx, call);
     let ended = match attempt.until_recorded().await {
         Ok(started) => {
-            let in_flight = attempt.in_flight;
+            let Attempt {
+                call, in_flight, ..
+            } = attempt;
             let StartedCall {
                 authorize,
                 span,
                 decision,
                 receipt,
             } = started;
+            let reading = pep.reads.begin(cx, &call);
             return match Permitted::new(call, authorize, span, &receipt) {
                 Ok(permitted) => Ok(Admission {
                     permitted,
                     decision,
+                    reading,
                     in_flight,
                 }),
                 Err(refusal) => Err(Answer::refused(Some(cx.run), cx.call, refusal)),
@@ -80,7 +89,10 @@ pub(super) async fn admit(
         }
         Err(ended) => ended,
     };
-    drop(attempt.in_flight);
+    let Attempt {
+        call, in_flight, ..
+    } = attempt;
+    drop(in_flight);
     Err(match ended {
         NotAdmitted::Joined(other) => other
             .answer()
@@ -106,8 +118,8 @@ enum NotAdmitted {
 
 /// Why an attempt did not start the call.
 enum AttemptError {
-    /// Something changed between reading and writing: decide again.
-    Changed,
+    /// Something changed between reading and writing: decide again. The series is that of a fact, if one changed.
+    Changed(Option<SeriesId>),
     Refused(Refusal),
     Joined(AnswerSubscription),
 }
@@ -127,9 +139,10 @@ impl From<Refusal> for AttemptError {
 impl From<CommitError> for AttemptError {
     fn from(error: CommitError) -> Self {
         match error {
+            CommitError::SeriesChanged(series) => Self::Changed(Some(series)),
             CommitError::RunChanged
             | CommitError::ApprovalChanged
-            | CommitError::ApprovalPending => Self::Changed,
+            | CommitError::ApprovalPending => Self::Changed(None),
             other => Self::Refused(other.into()),
         }
     }
@@ -148,7 +161,7 @@ struct StartedCall {
 struct Attempt<'a> {
     pep: &'a Pep,
     cx: &'a mut CallContext,
-    call: &'a ToolCall,
+    call: ToolCall,
     /// Dropped with the attempt unless the call starts.
     in_flight: Option<InFlightGuard>,
 }
@@ -169,12 +182,34 @@ impl Position {
     }
 }
 
+impl<'a> Attempt<'a> {
+    fn new(pep: &'a Pep, cx: &'a mut CallContext, call: ToolCall) -> Self {
+        cx.arguments = Some(call.digest().clone());
+        cx.resource = Some(call.entity());
+        Self {
+            pep,
+            cx,
+            call,
+            in_flight: None,
+        }
+    }
+}
+
 impl Attempt<'_> {
     async fn until_recorded(&mut self) -> Result<StartedCall, NotAdmitted> {
+        // Calls that depend on the same counts take turns, so that each is decided again once or twice, however many
+        // there are.
+        let mut turn = None;
         for _ in 0..MAX_ATTEMPTS {
             match self.once().await {
                 Ok(started) => return Ok(started),
-                Err(AttemptError::Changed) => {}
+                Err(AttemptError::Changed(_)) if turn.is_some() => {}
+                Err(AttemptError::Changed(series)) => {
+                    turn = Some(match series {
+                        Some(series) => self.pep.turns.take(series.as_bytes()).await,
+                        None => self.pep.turns.take(self.cx.run.as_bytes()).await,
+                    });
+                }
                 Err(AttemptError::Refused(refusal)) => return Err(NotAdmitted::Refused(refusal)),
                 Err(AttemptError::Joined(joined)) => return Err(NotAdmitted::Joined(joined)),
             }
@@ -188,10 +223,14 @@ impl Attempt<'_> {
         self.cx.call = self.cx.arrival_span;
         self.cx.attempt = 1;
         self.cx.recent_usage = self.pep.recent_usage(self.cx)?;
+        self.cx.counted = self.pep.counted(self.cx, &self.call);
         let state = self.pep.run_state(self.cx.run, Some(self.call.digest()))?;
         let mut position = self.position()?;
         loop {
-            let evaluation = self.evaluate(&state, &position);
+            let evaluation = self.evaluate(&state, &position)?;
+            if self.redact(evaluation.decision.basis()).await {
+                return Err(AttemptError::Changed(None));
+            }
             if position.phase == Phase::New
                 && matches!(
                     evaluation.decision.outcome(),
@@ -219,6 +258,21 @@ impl Attempt<'_> {
         }
     }
 
+    /// Redacts the call if that is all that policies ask for. Returns whether it is another call now.
+    async fn redact(&mut self, basis: &Basis) -> bool {
+        if basis.redact.is_empty() {
+            return false;
+        }
+        let redacted = redacted_call(self.pep, &self.cx.ruleset, &self.call, basis).await;
+        let Some(call) = redacted.filter(|call| call.digest() != self.call.digest()) else {
+            return false;
+        };
+        self.cx.arguments = Some(call.digest().clone());
+        self.cx.resource = Some(call.entity());
+        self.call = call;
+        true
+    }
+
     /// The phase of the call before it is evaluated.
     fn position(&mut self) -> Result<Position, Refusal> {
         let Some((row, span)) = self.suspended()? else {
@@ -241,7 +295,7 @@ impl Attempt<'_> {
     /// The approval that exactly this call waits for, if it ran and was stopped for that, and the call's
     /// span. A rejection holds until the approval would have expired.
     fn suspended(&self) -> Result<Option<(ApprovalRow, SpanId)>, Refusal> {
-        let waits = self.pep.ledger.suspended_call(&self.cx.binding(self.call));
+        let waits = self.pep.ledger.suspended_call(&self.cx.binding(&self.call));
         let waits = waits.map_err(|e| Refusal::Unrecorded {
             reason: e.to_string(),
         })?;
@@ -251,7 +305,7 @@ impl Attempt<'_> {
     }
 
     fn own_approval(&self) -> Result<Option<ApprovalRow>, Refusal> {
-        let binding = self.cx.binding(self.call);
+        let binding = self.cx.binding(&self.call);
         let row = self.pep.ledger.reader().approval_for(&binding);
         row.map_err(|e| Refusal::Unrecorded {
             reason: e.to_string(),
@@ -269,7 +323,7 @@ impl Attempt<'_> {
         Situation {
             phase: position.phase,
             outcome: evaluation.decision.outcome(),
-            approval: position.standing(self.pep.now()),
+            approval: position.standing(evaluation.facts.now),
             covered,
             may_ask_again: row.is_none_or(|row| row.round < MAX_ROUNDS),
         }
@@ -288,11 +342,15 @@ impl Attempt<'_> {
                 return self.record_start(evaluation, None).await;
             }
             (Step::Resume, row) => return self.resume(evaluation, row).await,
-            (Step::Ask, row) => self.record_request(evaluation, row.as_ref()).await?,
+            (Step::Ask, row) if let Decision::Escalate(_, requirement) = &evaluation.decision => {
+                let requirement = requirement.clone();
+                let row = row.as_ref();
+                self.record_request(evaluation, requirement, row).await?
+            }
             (Step::Wait, Some(row)) => self.record_still_pending(evaluation, &row).await?,
             (Step::Expire, Some(row)) => {
                 self.resolve(&row, ApprovalState::Expired).await?;
-                return Err(AttemptError::Changed);
+                return Err(AttemptError::Changed(None));
             }
             (Step::DenyRejected, Some(row)) => {
                 self.record_denial(evaluation, Some(row.id)).await?;
@@ -322,7 +380,7 @@ impl Attempt<'_> {
         row: Option<ApprovalRow>,
     ) -> Result<StartedCall, AttemptError> {
         if let (Some(row), true) = (&row, self.cx.enclosing.is_empty()) {
-            let binding = self.cx.binding(self.call);
+            let binding = self.cx.binding(&self.call);
             let span = self.cx.arrival_span;
             let calls = &self.pep.in_flight;
             calls.begin(row.id, binding, span, &mut self.in_flight)?;
@@ -338,7 +396,7 @@ impl Attempt<'_> {
         if !self.cx.enclosing.is_empty() {
             return Ok(());
         }
-        let binding = || self.cx.binding(self.call);
+        let binding = || self.cx.binding(&self.call);
         match self.pep.in_flight.of(self.cx.arrival_span, binding) {
             Some(other) => Err(other),
             None => Ok(()),

@@ -12,7 +12,8 @@ use crate::{
 /// The context of an incoming call. Its run is found or started; a start is recorded.
 ///
 /// # Errors
-/// [`Refusal`] if the caller is not configured, the run has ended, or it cannot be recorded.
+/// [`Refusal`] if the caller is not configured, its token is not valid any more, the run has ended, or it cannot be
+/// recorded.
 pub(crate) async fn arrive(
     pep: &Pep,
     ruleset: &Arc<Ruleset>,
@@ -22,6 +23,7 @@ pub(crate) async fn arrive(
     span: SpanId,
 ) -> Result<CallContext, Refusal> {
     let identity = Identity::of(&ruleset.config, caller)?;
+    let makers = pep.token_makers(ruleset, options.token)?;
     let run = pep
         .find_or_start_run(ruleset, &identity, caller, key, &options.origin)
         .await?;
@@ -47,6 +49,7 @@ pub(crate) async fn arrive(
         on_behalf_of,
         operator,
         speaker,
+        makers,
         run: run.id,
         root: run.root,
         call: span,
@@ -59,5 +62,6 @@ pub(crate) async fn arrive(
         resource: None,
         attempt: 1,
         recent_usage: RecentUsage::default(),
+        counted: None,
     })
 }

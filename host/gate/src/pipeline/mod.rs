@@ -103,7 +103,8 @@ impl Pipeline {
         let execution = self
             .execute(&cx, permitted, &effects, &params, had_approval)
             .await;
-        let answer = release(&self.pep, &cx, &invocation, execution, &effects).await;
+        let (answer, labels) = release(&self.pep, &cx, &invocation, execution, &effects).await;
+        params.label(labels);
         if let Some(in_flight) = in_flight {
             in_flight.finish(&answer);
         }

@@ -14,8 +14,8 @@ use crate::{
     capture::CapturedPayload,
     config::PRIVATE,
     enforce::{
-        Answer, CallContext, Pep, Refusal, ReleaseDecision, Verdict, apply_release_decision,
-        content_with_truncation_note,
+        Answer, CallContext, Pep, Refusal, ReleaseDecision, StartedReading, Verdict,
+        apply_release_decision, content_with_truncation_note,
     },
     tool::{Content, Execution, Tool},
 };
@@ -26,11 +26,16 @@ pub(crate) struct Invocation {
     pub(crate) tool: Arc<Tool>,
     /// The decision that allowed it.
     pub(crate) decision: DecisionId,
+    /// Where its result is read.
+    pub(crate) reading: StartedReading,
     /// Its `invoke_component` span.
     pub(crate) span: SpanId,
+    /// Pointers into the arguments at which policy has removed something.
+    pub(crate) redacted: BTreeSet<String>,
 }
 
-/// Records how a call ended, in one commit with the decision whether its result is released.
+/// Records how a call ended, in one commit with the decision whether its result is released. Returns the labels
+/// of the result with the answer.
 ///
 /// If the run takes on other labels meanwhile, the result is decided again.
 pub(crate) async fn release(
@@ -39,15 +44,17 @@ pub(crate) async fn release(
     invocation: &Invocation,
     execution: Execution,
     effects: &Capabilities,
-) -> Answer {
+) -> (Answer, BTreeSet<String>) {
     let unrecorded = effects.finish();
     let ended = EndedCall::new(pep, cx, invocation, execution, unrecorded);
-    Answer {
+    let answer = Answer {
         run: Some(cx.run),
         call: cx.call,
         decision: Some(invocation.decision),
+        redacted_arguments: Box::new(invocation.redacted.clone()),
         verdict: ended.record().await,
-    }
+    };
+    (answer, ended.outcome.labels)
 }
 
 /// An ended call with the data to record.
@@ -55,6 +62,7 @@ struct EndedCall<'a> {
     pep: &'a Pep,
     cx: &'a CallContext,
     tool: &'a Arc<Tool>,
+    reading: &'a StartedReading,
     execution: Execution,
     unrecorded: UnrecordedEffects,
     captured: CapturedPayload,
@@ -95,6 +103,7 @@ impl<'a> EndedCall<'a> {
             capture: content.as_ref().map(|_| captured.kept),
             effects: unrecorded.effects + execution.effects,
             fuel: execution.fuel,
+            history: Vec::new(),
             labels,
             peak_memory: execution.peak_memory,
             redacted: 0,
@@ -108,6 +117,7 @@ impl<'a> EndedCall<'a> {
             pep,
             cx,
             tool,
+            reading: &invocation.reading,
             execution,
             unrecorded,
             captured,
@@ -130,27 +140,41 @@ impl<'a> EndedCall<'a> {
                 _ => self.outcome.status,
             };
             batch.payloads.extend(self.captured.payload.clone());
-            let outcome = Event::Outcome(OutcomeRecord {
+            let mut outcome = OutcomeRecord {
                 redacted,
                 release,
                 status,
                 ..self.outcome.clone()
-            });
-            let record = self.pep.record(self.cx, self.pep.now(), outcome);
+            };
+            let now = self.pep.now();
+            let content = self.execution.content.as_deref().unwrap_or_default();
+            outcome.history = self.pep.outcome_entries(self.cx, &outcome, content, now);
+            let record = self.pep.record(self.cx, now, Event::Outcome(outcome));
             batch.records.push(record);
             match self.pep.commit(batch).await {
                 Ok(receipt) => {
                     let decided_at = receipt.first() + self.unrecorded.records.len() as u64;
                     let verdict = verdict.decided_at(DecisionId(decided_at));
-                    self.pep.reads.read(self.cx, self.tool, &verdict).await;
+                    self.read(&verdict).await;
                     return verdict;
                 }
                 // Labels are few and a run never loses one, so this loop ends.
                 Err(CommitError::RunChanged) => {}
                 // It ran, and its outcome could not be recorded.
-                Err(_) => return Verdict::unknown(),
+                Err(_) => {
+                    let unknown = Verdict::unknown();
+                    self.read(&unknown).await;
+                    return unknown;
+                }
             }
         }
+    }
+
+    /// Reads what the caller is about to get, so that its values are found again.
+    async fn read(&self, verdict: &Verdict) {
+        let labels = &self.unrecorded.labels;
+        let reads = &self.pep.reads;
+        reads.read(self.cx, self.reading, labels, verdict).await;
     }
 
     fn batch(&self) -> Batch {

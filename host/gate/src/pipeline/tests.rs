@@ -1,6 +1,7 @@
 //! Calls of external tools through the whole pipeline, with a real ledger: which labels join which run, and
 //! when.
 
+mod facts;
 mod provenance;
 
 use std::{

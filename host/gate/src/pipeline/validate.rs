@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use tokio::task;
 use tollgate_model::{
     canonical::{self, JsonError},
+    decision::{Basis, Redaction},
     record::{CallInvalid, Event},
+    redaction::redact,
     uri::CanonicalUri,
 };
 use tollgate_policy::{policy, tool_input::ToolInput};
@@ -101,11 +103,21 @@ pub(crate) async fn validate(
     check_executor(&tool, executed_by)?;
     check_upstream(pipeline, cx, &tool)?;
     check_nesting(cx, &tool)?;
-    if request.arguments.len() <= MAX_INLINE {
-        return typed_call(&pipeline.pep, &cx.ruleset, &tool, &request.arguments);
+    checked_call(&pipeline.pep, &cx.ruleset, tool, &request.arguments).await
+}
+
+/// [`typed_call`], away from the async workers if the arguments are many.
+async fn checked_call(
+    pep: &Pep,
+    ruleset: &Arc<Ruleset>,
+    tool: Arc<Tool>,
+    arguments: &str,
+) -> Result<ToolCall, InvalidCall> {
+    if arguments.len() <= MAX_INLINE {
+        return typed_call(pep, ruleset, &tool, arguments);
     }
-    let (pep, ruleset) = (pipeline.pep.clone(), Arc::clone(&cx.ruleset));
-    let arguments = request.arguments.clone();
+    let (pep, ruleset) = (pep.clone(), Arc::clone(ruleset));
+    let arguments = arguments.to_owned();
     let typing = task::spawn_blocking(move || typed_call(&pep, &ruleset, &tool, &arguments));
     typing.await.unwrap_or_else(|_| {
         let reason = "checking the arguments failed; this is a fault of the gate";
@@ -125,6 +137,29 @@ pub(crate) fn parse_call(
     let tool = find_tool(ruleset, request)?;
     check_executor(&tool, ExecutedBy::Gate)?;
     typed_call(pep, ruleset, &tool, &request.arguments)
+}
+
+/// The call, redacted as the policies of a denial ask; `None` if it does not match the tool's schema then.
+pub(super) async fn redacted_call(
+    pep: &Pep,
+    ruleset: &Arc<Ruleset>,
+    call: &ToolCall,
+    basis: &Basis,
+) -> Option<ToolCall> {
+    let tool = Arc::clone(call.tool());
+    let mut arguments = call.arguments().clone();
+    let input = ruleset.input_of(&tool)?;
+    let may_be_absent = |path: &[String]| input.declares_member(path);
+    let values = redact(&mut arguments, &basis.redact, &may_be_absent).ok()?;
+    let mut redaction = call.redaction().clone();
+    redaction.extend(Redaction {
+        pointers: basis.redact.clone(),
+        policies: basis.determining.iter().map(|d| d.policy.clone()).collect(),
+        values,
+    });
+    let text = arguments.to_string();
+    let call = checked_call(pep, ruleset, tool, &text).await.ok()?;
+    Some(call.after(redaction))
 }
 
 fn find_tool(ruleset: &Ruleset, request: &CallRequest) -> Result<Arc<Tool>, InvalidCall> {
@@ -181,10 +216,7 @@ fn typed_call(
 ) -> Result<ToolCall, InvalidCall> {
     let invalid = |reason: String| InvalidCall::because("invalid_arguments", reason);
     let arguments = match tool.feature {
-        Feature::Tool => typed_arguments(ruleset.pdp.tool(&tool.name), arguments, tool),
-        Feature::Prompt => {
-            typed_arguments(ruleset.pdp.prompt(&tool.prompt_name()), arguments, tool)
-        }
+        Feature::Tool | Feature::Prompt => typed_arguments(ruleset.input_of(tool), arguments, tool),
         Feature::Resources => resource_arguments(ruleset, tool, arguments),
     }?;
     let bytes = canonical::to_canonical(&arguments)

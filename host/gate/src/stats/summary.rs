@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use tollgate_model::{ids::RunId, life::ApprovalState, record::RunOutcome, time::Timestamp};
+use tollgate_model::{
+    decision::Outcome, ids::RunId, life::ApprovalState, record::RunOutcome, time::Timestamp,
+};
 
 use super::{StatEvent, StatScope, totals::ratio};
 
@@ -90,13 +92,13 @@ pub struct ToolSummary {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Summary {
     tools: BTreeMap<String, Tool>,
-    decisions: BTreeMap<&'static str, Times>,
+    decisions: BTreeMap<Outcome, Times>,
     waits: Times,
-    approvals: BTreeMap<&'static str, u64>,
+    approvals: BTreeMap<ApprovalState, u64>,
     asked: u64,
     runs: BTreeSet<RunId>,
     /// Ended runs, by outcome.
-    pub ended: BTreeMap<&'static str, u64>,
+    pub ended: BTreeMap<RunOutcome, u64>,
     /// Runs that ended with success.
     pub succeeded: BTreeSet<RunId>,
     /// Repeated calls within a run.
@@ -125,11 +127,8 @@ impl Summary {
                 micros,
                 ..
             } => {
-                self.decisions
-                    .entry(outcome.as_str())
-                    .or_default()
-                    .add(*micros);
-                if outcome.as_str() == "deny" && !at.tool.is_empty() {
+                self.decisions.entry(*outcome).or_default().add(*micros);
+                if *outcome == Outcome::Deny && !at.tool.is_empty() {
                     self.tools.entry(at.tool.to_owned()).or_default().denied += 1;
                 }
             }
@@ -146,16 +145,19 @@ impl Summary {
             }
             StatEvent::Asked => self.asked += 1,
             StatEvent::Answered { state, wait } => {
-                *self.approvals.entry(state.as_str()).or_default() += 1;
+                *self.approvals.entry(*state).or_default() += 1;
                 wait.iter().for_each(|wait| self.waits.add(*wait));
             }
             StatEvent::Finished(outcome) => {
-                *self.ended.entry(outcome.as_str()).or_default() += 1;
+                *self.ended.entry(*outcome).or_default() += 1;
                 if *outcome == RunOutcome::Success {
                     self.succeeded.extend(at.run);
                 }
             }
-            StatEvent::Decided { .. } | StatEvent::Effect { .. } | StatEvent::Began => {}
+            StatEvent::Decided { .. }
+            | StatEvent::Effect { .. }
+            | StatEvent::Elicitation(_)
+            | StatEvent::Began => {}
         }
     }
 
@@ -185,7 +187,7 @@ impl Summary {
 
     /// Durations of decisions, by outcome.
     #[must_use]
-    pub fn decisions(&self) -> BTreeMap<&'static str, Quantiles> {
+    pub fn decisions(&self) -> BTreeMap<Outcome, Quantiles> {
         let each = self.decisions.iter();
         each.map(|(outcome, times)| (*outcome, times.quantiles()))
             .collect()
@@ -212,7 +214,7 @@ impl Summary {
     /// Numbers of approvals by state.
     #[must_use]
     pub fn approvals(&self) -> Approvals {
-        let of = |state: ApprovalState| self.approvals.get(state.as_str()).copied().unwrap_or(0);
+        let of = |state: ApprovalState| self.approvals.get(&state).copied().unwrap_or(0);
         let (approved, rejected) = (of(ApprovalState::Approved), of(ApprovalState::Rejected));
         Approvals {
             asked: self.asked,

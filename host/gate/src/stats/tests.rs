@@ -1,5 +1,6 @@
 use tollgate_model::{
     canonical::Sha256Digest,
+    decision::Redaction,
     entity::Kind,
     record::{ApprovalResolved, RunEnded, RunStarted},
     request::Action,
@@ -21,6 +22,7 @@ fn ended(call: u8, status: Status) -> Event {
         capture: None,
         effects: 0,
         fuel: 0,
+        history: Vec::new(),
         labels: BTreeSet::new(),
         peak_memory: 0,
         redacted: 0,
@@ -49,6 +51,7 @@ fn decided(call: u8, arguments: &str, outcome: Outcome) -> Event {
         errors: Vec::new(),
         facts_digest: None,
         label_target: None,
+        history: Vec::new(),
         propagated_labels: BTreeSet::new(),
         decide_micros: 100,
         on_behalf_of: None,
@@ -56,6 +59,7 @@ fn decided(call: u8, arguments: &str, outcome: Outcome) -> Event {
         parent: None,
         principal: Uid::new(Kind::Agent, "support"),
         provenance: None,
+        redaction: Redaction::default(),
         requirement: None,
         resource: Uid::new(Kind::Tool, "look"),
         resumption: false,
@@ -178,7 +182,7 @@ fn percentiles_are_of_the_nearest_rank() {
     };
     for micros in 1..=200 {
         let fact = StatEvent::Ended {
-            how: "ok",
+            end: CallEnd::Outcome(Status::Ok),
             failed: false,
             micros: Some(micros),
         };
@@ -225,17 +229,21 @@ fn a_call_that_was_refused_is_no_longer_remembered() {
         watcher.watch(&at(0, event), |_, _| {});
         watcher.calls.len()
     };
-    for (call, state) in [(1, S::Rejected), (2, S::Expired), (3, S::Cancelled)] {
+    for (call, state) in [
+        (1, ApprovalState::Rejected),
+        (2, ApprovalState::Expired),
+        (3, ApprovalState::Cancelled),
+    ] {
         assert_eq!(watch(decided(call, "a", Outcome::Escalate)), 1);
         assert_eq!(watch(resolved(call, state)), 0, "{state:?}");
     }
     // A resumed execution ends by its outcome, a suspended one by the answer.
     watch(decided(4, "a", Outcome::Allow));
     watch(started(4));
-    assert_eq!(watch(resolved(4, S::Cancelled)), 1);
+    assert_eq!(watch(resolved(4, ApprovalState::Cancelled)), 1);
     watch(ended(4, Status::Pending));
-    assert_eq!(watch(resolved(4, S::Approved)), 1);
-    assert_eq!(watch(resolved(4, S::Rejected)), 0);
+    assert_eq!(watch(resolved(4, ApprovalState::Approved)), 1);
+    assert_eq!(watch(resolved(4, ApprovalState::Rejected)), 0);
 }
 
 #[test]

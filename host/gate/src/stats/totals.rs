@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tollgate_model::{decision::Outcome, life::ApprovalState};
+use tollgate_model::{decision::Outcome, life::ApprovalState, record::RunOutcome};
 
-use super::{StatEvent, StatScope};
+use super::{CallEnd, StatEvent, StatScope};
 
 /// The name for all further tools or policies.
 pub const OTHER: &str = "other";
@@ -72,12 +72,14 @@ pub struct Totals {
     /// Durations of decisions.
     pub deciding: Histogram,
     /// Ended calls, by tool and outcome.
-    pub calls: BTreeMap<(String, String), u64>,
+    pub calls: BTreeMap<(String, CallEnd), u64>,
     /// Durations of executions, by tool and outcome.
-    pub executions: BTreeMap<(String, String), Histogram>,
+    pub executions: BTreeMap<(String, CallEnd), Histogram>,
     /// Approvals, by the states that they reached.
-    pub approvals: BTreeMap<&'static str, u64>,
-    /// How long they were waited for.
+    pub approvals: BTreeMap<ApprovalState, u64>,
+    /// Questions of upstream servers to people, by the states that they reached.
+    pub elicitations: BTreeMap<&'static str, u64>,
+    /// How long approvals were waited for.
     pub waits: Histogram,
     /// Executions after the first one of a call.
     pub retries: u64,
@@ -94,7 +96,7 @@ pub struct Totals {
     /// Started runs.
     pub runs: u64,
     /// Ended runs, by outcome.
-    pub ended: BTreeMap<&'static str, u64>,
+    pub ended: BTreeMap<RunOutcome, u64>,
 }
 
 /// `name`, or the common name if there are too many.
@@ -132,8 +134,8 @@ impl Totals {
             }
             StatEvent::Repeated => self.repeated += 1,
             StatEvent::Retried => self.retries += 1,
-            StatEvent::Ended { how, micros, .. } => {
-                let key = (tool, how.to_owned());
+            StatEvent::Ended { end, micros, .. } => {
+                let key = (tool, end);
                 if let Some(micros) = micros {
                     self.executions.entry(key.clone()).or_default().add(micros);
                 }
@@ -144,32 +146,33 @@ impl Totals {
                 let key = (operation.to_owned(), failed);
                 *self.effects.entry(key).or_default() += 1;
             }
+            StatEvent::Elicitation(state) => {
+                *self.elicitations.entry(state.as_str()).or_default() += 1;
+            }
             StatEvent::Asked => {
-                *self
-                    .approvals
-                    .entry(ApprovalState::Pending.as_str())
-                    .or_default() += 1;
+                *self.approvals.entry(ApprovalState::Pending).or_default() += 1;
             }
             StatEvent::Answered { state, wait } => {
-                *self.approvals.entry(state.as_str()).or_default() += 1;
+                *self.approvals.entry(state).or_default() += 1;
                 wait.into_iter().for_each(|wait| self.waits.add(wait));
             }
             StatEvent::Began => self.runs += 1,
-            StatEvent::Finished(outcome) => *self.ended.entry(outcome.as_str()).or_default() += 1,
+            StatEvent::Finished(outcome) => *self.ended.entry(outcome).or_default() += 1,
         }
     }
 
     /// Share of rejections among answered approvals; `None` if there are none.
     #[must_use]
     pub fn rejection_ratio(&self) -> Option<f64> {
-        let of = |state: ApprovalState| self.approvals.get(state.as_str()).copied().unwrap_or(0);
+        let of = |state: ApprovalState| self.approvals.get(&state).copied().unwrap_or(0);
         ratio(of(ApprovalState::Rejected), of(ApprovalState::Approved))
     }
 }
 
-/// The ratio of `part` to the sum of `part` and `rest`.
+/// The ratio of `part` to the sum of `part` and `rest`; `None` if both are 0.
+#[must_use]
 #[expect(clippy::cast_precision_loss, reason = "a ratio needs no more")]
-pub(super) fn ratio(part: u64, rest: u64) -> Option<f64> {
+pub fn ratio(part: u64, rest: u64) -> Option<f64> {
     let all = part + rest;
     (all > 0).then(|| part as f64 / all as f64)
 }

@@ -3,12 +3,12 @@
 use std::{collections::BTreeSet, future::pending, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
-use tokio::{sync::watch, time::Instant};
+use tokio::sync::watch;
 use tollgate_model::{entity::Uid, record::Status};
 
 use super::{
-    CallInterruption, CallParams, CallResult, ConnectError, LoadedUpstream, READY, Session, Stop,
-    Upstream,
+    CallInterruption, CallParams, CallResult, ConnectError, Elicitor, LoadedUpstream, READY,
+    Session, Stop, Upstream, timer::CallTimer,
 };
 use crate::{
     capability::{Capabilities, ProgressReport},
@@ -49,20 +49,20 @@ impl Reporter {
 
 /// Removes the secrets that a server was sent from its output: the only place where its text enters.
 #[derive(Debug, Clone)]
-struct Scrubber {
+pub(super) struct Scrubber {
     sent: Arc<BTreeSet<String>>,
     secrets: Arc<Vault>,
 }
 
 impl Scrubber {
     /// Reads the secrets, so that they are known.
-    async fn prepare(&self) {
+    pub(super) async fn prepare(&self) {
         if !self.sent.is_empty() {
             self.secrets.know(self.sent.iter()).await;
         }
     }
 
-    fn text(&self, text: &str) -> String {
+    pub(super) fn text(&self, text: &str) -> String {
         self.secrets.scrub_text(text)
     }
 
@@ -147,7 +147,7 @@ impl Stop {
             biased;
             () = truth(Some(&mut self.halted)) => CallInterruption::Halted,
             () = truth(self.cancelled.as_mut()) => CallInterruption::Cancelled,
-            () = tokio::time::sleep_until(self.deadline) => CallInterruption::Timeout,
+            () = self.timer.expired(Duration::ZERO) => CallInterruption::Timeout,
         }
     }
 }
@@ -177,7 +177,7 @@ impl LoadedUpstream {
         let mut stop = Stop {
             halted,
             cancelled,
-            deadline: Instant::now() + limits.wall,
+            timer: CallTimer::new(limits.wall),
         };
         let (feature, own_name) = {
             let tool = permitted.act().tool();
@@ -193,24 +193,36 @@ impl LoadedUpstream {
                 Err(refused) => return refused,
             },
         };
-        let deadline = stop.deadline + GRACE;
+        let timer = stop.timer.clone();
         // No policy has seen it, so only what the operator names leaves.
         meta.retain(|key, _| self.meta.contains(key));
         // The caller's own trace continues in the gate's spans.
         let traceparent = capabilities.traceparent(permitted.span());
         meta.insert("traceparent".into(), traceparent.into());
+        let scrubber = self.scrubber(&*upstream);
+        let (end, ended) = watch::channel(false);
+        let elicitor = self.carried.elicitation.then(|| {
+            let effects = Arc::clone(&capabilities);
+            Elicitor::new(effects, scrubber.clone(), timer.clone(), ended)
+        });
         let terms = CallParams {
             reports: Reporter {
                 effects: capabilities,
-                upstream: self.scrubber(&*upstream),
+                upstream: scrubber.clone(),
             },
+            elicitor: elicitor.map(Arc::new),
             stop,
             meta,
             target,
         };
-        let ending = tokio::time::timeout_at(deadline, session.call(permitted, terms)).await;
-        let ending = ending.unwrap_or(CallResult::Stopped(CallInterruption::Timeout));
-        let scrubber = self.scrubber(&*upstream);
+        let ending = tokio::select! {
+            biased;
+            ending = session.call(permitted, terms) => ending,
+            () = timer.expired(GRACE) => CallResult::Stopped(CallInterruption::Timeout),
+        };
+        // What is still asked is over, and recorded as such before the call's outcome.
+        end.send_replace(true);
+        let _ = tokio::time::timeout(GRACE, timer.running()).await;
         scrubber.prepare().await;
         self.execution(scrubber.call_result(ending), limits.output)
     }

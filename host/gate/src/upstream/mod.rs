@@ -11,10 +11,12 @@ mod bounds;
 mod call;
 mod definition;
 mod definitions;
+mod elicitor;
 mod login;
 mod offer;
 mod prompt;
 mod resource;
+mod timer;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,17 +28,19 @@ use std::{
 };
 
 use serde_json::{Map, Value};
-use tokio::{sync::watch, time::Instant};
+use tokio::sync::watch;
 use tollgate_model::{canonical::Sha256Digest, entity::Uid};
 
 pub use call::Reporter;
 pub use definition::Definition;
 pub use definitions::Definitions;
+pub use elicitor::Elicitor;
 pub use login::{IssuedLogin, LoginAnswer, LoginError, LoginRequest, LoginStore, UserLogins};
 pub use offer::{Changes, Difference, Listings, MAX_INSTRUCTIONS, MAX_TOOLS, Offer, TextChange};
 pub use prompt::{PromptArgument, PromptDefinition};
 pub use resource::{ResourceDefinition, TemplateDefinition};
 
+use self::timer::CallTimer;
 use crate::{
     config::{CarriedFeatures, UpstreamConfig},
     egress::Network,
@@ -139,6 +143,8 @@ impl ConnectError {
 pub struct CallParams {
     /// Receives the server's progress.
     pub reports: Reporter,
+    /// Puts the server's questions to people, if the operator wants them carried.
+    pub elicitor: Option<Arc<Elicitor>>,
     /// Interrupts the call.
     pub stop: Stop,
     /// The caller's `_meta`, without the parts of the caller's own connection.
@@ -152,7 +158,7 @@ pub struct CallParams {
 pub struct Stop {
     pub(crate) halted: watch::Receiver<bool>,
     pub(crate) cancelled: Option<watch::Receiver<bool>>,
-    pub(crate) deadline: Instant,
+    pub(crate) timer: CallTimer,
 }
 
 /// The interruption of a call.

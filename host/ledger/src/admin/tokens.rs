@@ -62,15 +62,15 @@ impl Ledger {
         .await
     }
 
-    /// Make a token valid that waits for a second person. From then on it counts as one of its user's own.
-    /// Does nothing if there is none that waits.
+    /// Make a token valid that waits for a second person. Its makers stay: they have its text. Does nothing if there is
+    /// none that waits.
     ///
     /// # Errors
     /// [`CommitError`]; then it still waits.
     pub async fn confirm_token(&self, id: TokenId) -> Result<(), CommitError> {
         self.write(move |conn| {
             conn.execute(
-                "UPDATE tokens SET makers = '[]', confirmed = 1 WHERE id = ?1 AND confirmed = 0",
+                "UPDATE tokens SET confirmed = 1 WHERE id = ?1 AND confirmed = 0",
                 [id.as_bytes()],
             )
         })

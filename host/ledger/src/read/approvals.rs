@@ -353,6 +353,7 @@ fn row(conn: &Connection, (opened, state, version): ApprovalKey) -> Result<Appro
         principal: asked.principal,
         on_behalf_of: asked.on_behalf_of,
         speaker: asked.speaker,
+        makers: asked.makers,
         tool: asked.tool,
         component: asked.component,
         arguments: asked.arguments,
@@ -366,6 +367,7 @@ fn row(conn: &Connection, (opened, state, version): ApprovalKey) -> Result<Appro
         round: asked.round,
         via: asked.via,
         capability: asked.capability,
+        elicitation: asked.elicitation,
         waiting: asked.waiting,
     })
 }
@@ -436,6 +438,7 @@ fn answers(conn: &Connection, id: ApprovalId) -> Result<Vec<ApprovalAnswer>, Rea
         if let Event::ApprovalAnswered(answer) = record.event {
             answers.push(ApprovalAnswer {
                 approve: answer.approve,
+                elicitation: answer.elicitation,
                 at: record.time,
                 by: answer.by,
                 channel: answer.channel,

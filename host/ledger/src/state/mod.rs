@@ -6,6 +6,7 @@
 pub(crate) mod approvals;
 mod calls;
 mod halts;
+mod history;
 mod labels;
 mod runs;
 
@@ -18,12 +19,16 @@ use tollgate_model::{
     record::{Event, Halt, Record},
 };
 
-use self::calls::{CallChange, new_call};
+use self::{
+    calls::{CallChange, new_call},
+    history::CallRecord,
+};
 use crate::{
     batch::EncodedRecord,
     cached_run::{self, CachedRun, RunIdentity},
     chain::{Chain, next_chain},
     error::{ApplyError, rejected},
+    series::SeriesChange,
     sqlite::to_sql_i64,
     usage_window::{self, UsageHour},
 };
@@ -45,6 +50,8 @@ pub(crate) struct PendingState {
     pub(crate) labels_files: bool,
     /// Hours of principals in which it counts calls, in order.
     pub(crate) hours: Vec<(Arc<RunIdentity>, UsageHour)>,
+    /// What it changes in series of facts, in order.
+    pub(crate) series: Vec<SeriesChange>,
     before: BeforeBatch,
     /// Calls that this batch decided to allow, and their state before.
     allowed: HashMap<SpanId, Option<CallState>>,
@@ -60,6 +67,7 @@ struct BeforeBatch {
     next: u64,
     hashes: usize,
     hours: usize,
+    series: usize,
     chain: Chain,
 }
 
@@ -83,6 +91,7 @@ impl PendingState {
             next: self.next,
             hashes: self.hashes.len(),
             hours: self.hours.len(),
+            series: self.series.len(),
             chain: self.chain,
         };
     }
@@ -92,6 +101,7 @@ impl PendingState {
         let before = std::mem::take(&mut self.before);
         self.hashes.truncate(before.hashes);
         self.hours.truncate(before.hours);
+        self.series.truncate(before.series);
         self.chain = before.chain;
         self.next = before.next;
         for (run, before) in before.runs.into_iter().rev() {
@@ -110,6 +120,7 @@ impl PendingState {
     pub(crate) fn forget_runs(&mut self) {
         self.runs.clear();
         self.hours.clear();
+        self.series.clear();
     }
 
     /// A run that this batch may change. `cached` is tried before the store.
@@ -212,7 +223,10 @@ impl PendingState {
         record: &Record,
     ) -> Result<(), ApplyError> {
         match &record.event {
-            Event::RunEnded(ended) => self.end_run(conn, record, ended),
+            Event::RunEnded(ended) => {
+                self.end_run(conn, record, ended)?;
+                self.end_series(conn, index, of_run(run)?)
+            }
             Event::CallInvalid(invalid) => {
                 let change = CallChange {
                     run: of_run(run)?,
@@ -222,9 +236,22 @@ impl PendingState {
                 };
                 new_call(conn, change)
             }
-            Event::Decision(decision) => self.decide(conn, run, decision, record.time),
+            Event::Decision(decision) => {
+                self.decide(conn, run, decision, record.time)?;
+                match decision.call.filter(|_| !decision.history.is_empty()) {
+                    Some(call) => {
+                        let call = of_call(index, of_run(run)?, call, record);
+                        self.add_entries(conn, call, &decision.history)
+                    }
+                    None => Ok(()),
+                }
+            }
             Event::Start(start) => self.start(conn, index, of_run(run)?, start, record.time),
-            Event::Outcome(outcome) => calls::close(conn, of_run(run)?, outcome),
+            Event::Outcome(outcome) => {
+                let run = of_run(run)?;
+                calls::close(conn, run, outcome)?;
+                self.end_call(conn, of_call(index, run, outcome.call, record), outcome)
+            }
             Event::ApprovalRequested(request) => {
                 approvals::request(conn, index, of_run(run)?, record, request)
             }
@@ -249,4 +276,14 @@ impl PendingState {
 
 fn of_run(run: Option<u64>) -> Result<u64, ApplyError> {
     run.ok_or_else(|| rejected("calls and approvals belong to a run"))
+}
+
+fn of_call(index: u64, run: u64, call: SpanId, record: &Record) -> CallRecord<'_> {
+    CallRecord {
+        index,
+        run,
+        call,
+        tenant: &record.tenant,
+        time: record.time,
+    }
 }

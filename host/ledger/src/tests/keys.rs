@@ -238,7 +238,6 @@ fn bundles_and_tokens_are_kept() {
     assert_eq!(reader.tokens().unwrap(), [token(3, "ci")]);
     block_on(ledger.confirm_token(id(3))).unwrap();
     let confirmed = Token {
-        makers: Some(BTreeSet::new()),
         is_confirmed: true,
         ..token(3, "ci")
     };

@@ -5,6 +5,7 @@ mod backup;
 mod commit;
 mod faults;
 mod formats;
+mod history;
 mod keys;
 mod memory;
 mod opening;
@@ -25,7 +26,9 @@ use std::{
 use tempfile::TempDir;
 use tollgate_model::{
     canonical::Sha256Digest,
-    decision::{Approvers, DeterminingPolicy, Outcome, PolicyRef, Requirement, Severity},
+    decision::{
+        Approvers, DeterminingPolicy, Outcome, PolicyRef, Redaction, Requirement, Severity,
+    },
     entity::{Kind, Uid},
     ids::{ApprovalId, RunId, SpanId},
     life::ApprovalState,
@@ -163,6 +166,7 @@ impl Script {
             determining: Vec::new(),
             errors: Vec::new(),
             facts_digest: None,
+            history: Vec::new(),
             label_target: None,
             propagated_labels: BTreeSet::new(),
             decide_micros: 7,
@@ -171,6 +175,7 @@ impl Script {
             parent: None,
             principal: agent(),
             provenance: None,
+            redaction: Redaction::default(),
             requirement: None,
             resource: Uid::new(Kind::Tool, "tickets__read"),
             resumption: false,
@@ -220,6 +225,7 @@ impl Script {
             call: start.call,
             effects: 0,
             fuel: 1,
+            history: Vec::new(),
             labels: labels(joins),
             peak_memory: 1,
             redacted: 0,
@@ -248,7 +254,9 @@ impl Script {
         let asked = ApprovalRequested {
             capability: None,
             declared: None,
+            elicitation: None,
             speaker: None,
+            makers: BTreeSet::new(),
             waiting: Vec::new(),
             via: Vec::new(),
             arguments: arguments(args),
@@ -289,6 +297,7 @@ impl Script {
             approve,
             by: Uid::new(Kind::User, by),
             channel: "cli".into(),
+            elicitation: None,
             id,
             roles: BTreeSet::from(["security".into()]),
             took_effect,

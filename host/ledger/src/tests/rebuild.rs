@@ -4,7 +4,10 @@
 use proptest::prelude::*;
 use tollgate_model::record::{BundleActivated, CallInvalid, DecisionRecord};
 
-use super::*;
+use super::{
+    history::{decision_entries, outcome_entries, totals, with_entries},
+    *,
+};
 
 /// An action of a gate, valid or not. Numbers select existing objects.
 #[derive(Debug, Clone)]
@@ -114,6 +117,7 @@ fn records(script: &Script, world: &mut World, act: &Act) -> Option<Vec<Record>>
         } => {
             let (run, call) = (pick(&world.runs, *run)?, script.span());
             let decided = script.decide(run, call, *outcome, &name("args", *args));
+            let decided = with_entries(decided, |time| decision_entries(*args, time));
             let starts = *start && *outcome == Outcome::Allow;
             decision_and_start(script, world, run, decided, starts.then_some((call, None)))
         }
@@ -124,7 +128,10 @@ fn records(script: &Script, world: &mut World, act: &Act) -> Option<Vec<Record>>
             label,
         } => {
             let (run, start) = pick(&world.starts, *call)?;
-            vec![script.outcome(run, &start, *status, &labels(label_name(*label).as_ref()))]
+            let labels = label_name(*label);
+            let ended = script.outcome(run, &start, *status, &self::labels(labels.as_ref()));
+            let n = u8::try_from(*call % 7).unwrap_or(0);
+            vec![with_entries(ended, |time| outcome_entries(n, time))]
         }
         Act::Escalate { run, args } => {
             let (run, args) = (pick(&world.runs, *run)?, name("args", *args));
@@ -147,6 +154,7 @@ fn records(script: &Script, world: &mut World, act: &Act) -> Option<Vec<Record>>
         Act::Resume { approval, outcome } => {
             let (run, call, id, args) = pick(&world.approvals, *approval)?;
             let decided = script.resume(run, call, *outcome, &args);
+            let decided = with_entries(decided, |time| decision_entries(1, time));
             let starts = *outcome == Outcome::Allow;
             decision_and_start(
                 script,
@@ -294,16 +302,21 @@ proptest! {
                 let committed = ledger.commit(batch(records)).await;
                 let extend_tree = if committed.is_ok() { count } else { 0 };
                 assert_eq!(ledger.size(), before + extend_tree, "{committed:?}");
+                // From here on, the series are in memory.
+                totals(&ledger, &script);
             }
         });
         let (live, runs) = (dump(&place), runs_of(&ledger, &world));
+        let facts = totals(&ledger, &script);
         block_on(ledger.rebuild()).unwrap();
         prop_assert_eq!(&dump(&place), &live);
         prop_assert_eq!(&runs_of(&ledger, &world), &runs, "what was in memory is what is stored");
+        prop_assert_eq!(&totals(&ledger, &script), &facts);
         ledger.reader().verify(None, |_| {}).unwrap();
         drop(ledger);
         let ledger = Ledger::open(options, T0).unwrap();
         prop_assert_eq!(&runs_of(&ledger, &world), &runs, "nor does a restart change anything");
+        prop_assert_eq!(&totals(&ledger, &script), &facts);
     }
 }
 

@@ -72,8 +72,6 @@ const ACTS: &[(&[&str], &[&str])] = &[
             "reimburse",
             "wire",
             "give",
-            "paid",
-            "sent",
         ],
     ),
     (
@@ -83,7 +81,7 @@ const ACTS: &[(&[&str], &[&str])] = &[
         &[
             "send", "email", "e-mail", "mail", "message", "reply", "respond", "answer", "forward",
             "notify", "invite", "write", "tell", "inform", "contact", "ask", "pay", "transfer",
-            "refund", "share", "post", "sent", "paid",
+            "refund", "share", "post",
         ],
     ),
     (
@@ -189,47 +187,69 @@ pub fn proposed_words(tool: &str) -> Vec<String> {
     asking.iter().map(|word| (*word).to_owned()).collect()
 }
 
-/// Endings of the forms of a word, after its last `e` if it has one.
-const ENDINGS: [&str; 13] = [
-    "", "e", "s", "es", "d", "ed", "ing", "ion", "ation", "ment", "al", "er", "ies",
+/// Words that ask for something and also name things: as in "email Ann", not as in "read my email".
+const NAMES: [&str; 12] = [
+    "answer", "book", "charge", "contact", "email", "end", "mail", "message", "order", "plan",
+    "post", "share",
 ];
 
-/// The forms of a word in which it may be used: `deletes`, `deleted`, `deleting`, `deletion`; `planned`.
-fn forms(word: &str) -> impl Iterator<Item = String> {
-    let (stem, is_short) = match word.strip_suffix('e') {
-        Some(stem) if stem.len() > 2 => (stem, true),
-        _ => (word, false),
-    };
-    let last = stem.chars().next_back().filter(|c| c.is_ascii_alphabetic());
-    let doubled = last.map(|last| format!("{stem}{last}"));
-    let without_y = stem.strip_suffix('y').map(str::to_owned);
-    let stems = [
-        (Some(stem.to_owned()), &ENDINGS[..]),
-        (doubled, &["ed", "ing", "ation", "er"]),
-        (without_y, &["ied", "ies"]),
-    ];
-    let forms = stems.into_iter().flat_map(|(stem, endings)| {
-        let stem = stem.unwrap_or_default();
-        let with = move |ending: &&str| (!stem.is_empty()).then(|| format!("{stem}{ending}"));
-        endings.iter().filter_map(with)
-    });
-    let all: Vec<String> = forms.collect();
-    // `giv` is not a form of `give`.
-    let bare = is_short.then(|| stem.to_owned());
-    all.into_iter()
-        .filter(move |form| Some(form) != bare.as_ref())
-}
+/// Words after which such a word is a verb.
+const BEFORE_VERBS: [&str; 20] = [
+    "also", "and", "can", "could", "finally", "just", "kindly", "must", "next", "now", "or",
+    "please", "shall", "should", "then", "to", "we", "will", "would", "you",
+];
 
-/// Whether a request has one of these words or phrases, in any of their forms.
+/// Forms of words that no ending makes.
+const IRREGULAR: [(&str, &[&str]); 9] = [
+    ("buy", &["bought"]),
+    ("get", &["got"]),
+    ("give", &["gave", "given"]),
+    ("make", &["made"]),
+    ("pay", &["paid"]),
+    ("revoke", &["revocation"]),
+    ("send", &["sent"]),
+    ("tell", &["told"]),
+    ("write", &["wrote", "written"]),
+];
+
+/// Whether a request has one of these words or phrases, in any of their forms (`deleted`, `deletion`).
 pub(super) fn is_asked(key: &IndexKey, request: &RequestIndex, asked_by: &[String]) -> bool {
     asked_by.iter().any(|phrase| {
         let words = words(phrase);
         match words.as_slice() {
             [] => false,
-            [word] => forms(&word.text).any(|form| request.has_word(key, &form)),
+            [word] if NAMES.contains(&word.text.as_str()) => {
+                request.has_word_after(key, &word.text, &BEFORE_VERBS)
+            }
+            [word] => forms(&word.text)
+                .iter()
+                .any(|form| request.has_word(key, form)),
             several => request.has(key, several),
         }
     })
+}
+
+/// The forms of a word: those of a verb, and the nouns for its act.
+fn forms(word: &str) -> Vec<String> {
+    let mut forms = vec![word.to_owned(), format!("{word}s"), format!("{word}es")];
+    // `drop` and `cancel` have `dropped` and `cancellation`, `close` has `closing`, `modify` has `modified`.
+    let doubled = word.chars().last().map(|last| format!("{word}{last}"));
+    let stems = [
+        Some(word.to_owned()),
+        doubled,
+        word.strip_suffix('e').map(str::to_owned),
+    ];
+    for stem in stems.into_iter().flatten() {
+        let endings = ["ed", "ing", "ion", "ation", "al", "ment"];
+        forms.extend(endings.map(|ending| format!("{stem}{ending}")));
+    }
+    if let Some(stem) = word.strip_suffix('y') {
+        forms.extend(["ied", "ies", "ication"].map(|ending| format!("{stem}{ending}")));
+    }
+    let irregular = IRREGULAR.iter().find(|(base, _)| *base == word);
+    let irregular = irregular.into_iter().flat_map(|(_, forms)| forms.iter());
+    forms.extend(irregular.map(|form| (*form).to_owned()));
+    forms
 }
 
 /// The parts of a text that ask for an act, as a stranger would who wants it done: each sentence with a word for an

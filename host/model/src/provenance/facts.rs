@@ -5,13 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ArgumentRoles, Origin, ReadIndex, Role, Source, asked::is_asked, parts::is_value};
+use super::{
+    ArgumentRoles, Origin, ReadIndex, Role, Source,
+    asked::is_asked,
+    links::{MAX_LINKS, links},
+    parts::is_value,
+};
 use crate::{canonical::escape_segment, ids::RunId};
 
 /// The most values of a call whose origin is looked up.
 const MAX_VALUES: usize = 1024;
-/// The most links of a text that are looked up.
-const MAX_LINKS: usize = 64;
 /// The most sources that are named for a value.
 const MAX_SOURCES: usize = 8;
 /// The most bytes of a value that are looked up; a longer one is untrusted.
@@ -28,18 +31,20 @@ const MAX_DEPTH: usize = 64;
 pub struct ProvenanceFacts {
     /// Whether the user's request has a word that asks for the tool. False if no words are configured.
     pub asked: bool,
-    /// Whether a text of strangers names the trusted value of an argument with a role, too; or asks for an act right
-    /// next to it, and the user's request does not ask for the tool.
+    /// Whether a text of strangers names the trusted value of an argument with a role, too, or may; or orders an
+    /// act next to it, and the user's request does not ask for the tool.
     pub echoed: bool,
-    /// Whether the user's request and every result of the scope were seen, and every value looked up.
+    /// Whether the user's request and every result of the scope were seen.
     pub known: bool,
+    /// Whether the user's request is known. Facts of before have it only as a part of `known`.
+    pub request: bool,
     /// Origins of the links in texts that are not an argument with a role.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub links: BTreeSet<Origin>,
     /// The least safe origin of each argument with a role.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub sinks: BTreeSet<Origin>,
-    /// Whether strangers, where they ask for an act, name the trusted value of an argument with a role that the user
+    /// Whether strangers, where they order an act, name the trusted value of an argument with a role that the user
     /// did not name.
     pub urged: bool,
     /// Each value, by its pointer in the arguments.
@@ -91,13 +96,16 @@ impl CallArguments<'_> {
         let request = index.request(self.run);
         let mut survey = Survey {
             index,
+            run: self.run,
             roles: self.roles,
             path: Vec::new(),
             count: 0,
             bytes: 0,
+            given_up: BTreeSet::new(),
             facts: ProvenanceFacts {
                 asked: request.is_some_and(|request| is_asked(&index.key, request, self.asked_by)),
                 known: index.is_complete(self.run),
+                request: request.is_some(),
                 ..ProvenanceFacts::default()
             },
         };
@@ -108,24 +116,27 @@ impl CallArguments<'_> {
 
 struct Survey<'a> {
     index: &'a ReadIndex,
+    run: RunId,
     roles: &'a ArgumentRoles,
     path: Vec<String>,
     count: usize,
     bytes: usize,
+    /// Roles of values that are not looked up.
+    given_up: BTreeSet<Role>,
     facts: ProvenanceFacts,
 }
 
 impl Survey<'_> {
     fn value(&mut self, value: &Value) {
         if self.path.len() > MAX_DEPTH {
-            return self.give_up();
+            return self.give_up(self.roles.of(&self.path));
         }
         match value {
             Value::Object(members) => {
                 for (name, member) in members {
                     self.path.push(name.clone());
-                    if self.path.len() > 1 && is_value(name) {
-                        self.leaf(name);
+                    if is_value(name) {
+                        self.name(name);
                     }
                     self.value(member);
                     self.path.pop();
@@ -144,41 +155,54 @@ impl Survey<'_> {
         }
     }
 
-    /// There is more than is looked up: nothing of it is safe.
-    fn give_up(&mut self) {
-        self.facts.known = false;
+    /// The name of a member that is a value itself. Those of the arguments are mostly the tool's own.
+    fn name(&mut self, name: &str) {
+        match self.path.len() {
+            1 => self.links(name),
+            _ => self.leaf(name),
+        }
+    }
+
+    /// There is more than is looked up: nothing of it is safe. The first value of each role is kept.
+    fn give_up(&mut self, role: Option<Role>) {
         self.facts.sinks.insert(Origin::Untrusted);
+        self.facts.links.insert(Origin::Untrusted);
+        self.facts.echoed = true;
+        if let Some(role) = role
+            && self.given_up.insert(role)
+        {
+            let value = ValueOrigin {
+                origin: Origin::Untrusted,
+                role: Some(role),
+                sources: Vec::new(),
+            };
+            self.facts.values.insert(pointer(&self.path), value);
+        }
     }
 
     fn leaf(&mut self, text: &str) {
         self.count += 1;
         self.bytes = self.bytes.saturating_add(text.len());
-        if self.count > MAX_VALUES || self.bytes > MAX_BYTES {
-            return self.give_up();
-        }
         let role = self.roles.of(&self.path);
+        if self.count > MAX_VALUES || self.bytes > MAX_BYTES {
+            return self.give_up(role);
+        }
         if role.is_none() {
             self.links(text);
         }
-        let found = match self.index.is_empty() {
-            true if !text.chars().any(char::is_alphanumeric) => None,
-            true => Some((Origin::Model, Vec::new())),
-            false if text.len() > MAX_TEXT => Some((Origin::Untrusted, Vec::new())),
-            false => self.index.find(text).map(|f| (f.origin, f.sources)),
-        };
-        let Some((origin, mut sources)) = found else {
+        let Some((origin, mut sources)) = self.origin(text, role) else {
             return;
         };
         if role.is_some() {
             let names = |source: &Source| source.origin == Origin::Untrusted;
             self.facts.echoed |= origin < Origin::Model && sources.iter().any(names);
+            self.facts.sinks.insert(origin);
             if origin == Origin::Trusted {
                 self.facts.urged |= self.index.is_urged(text);
                 self.facts.echoed |= !self.facts.asked && self.index.is_ordered_near(text);
             }
-            self.facts.sinks.insert(origin);
         }
-        sources.retain(|source| source.place.is_some() || source.origin != Origin::Model);
+        sources.retain(|source| source.place.is_some() || source.origin < Origin::Model);
         sources.truncate(MAX_SOURCES);
         let pointer = pointer(&self.path);
         let value = ValueOrigin {
@@ -193,12 +217,34 @@ impl Survey<'_> {
         }
     }
 
+    /// The origin of a value with its sources; `None` for one that decides nothing.
+    fn origin(&self, text: &str, role: Option<Role>) -> Option<(Origin, Vec<Source>)> {
+        if text.len() > MAX_TEXT {
+            return Some((Origin::Untrusted, Vec::new()));
+        }
+        if let Some(found) = self.index.find(self.run, text) {
+            return Some((found.origin, found.sources));
+        }
+        // `/`, `*` and an empty path name something, too; no recipient is none.
+        let decides = match role {
+            None => false,
+            Some(Role::Recipient) => !text.trim().is_empty(),
+            Some(_) => true,
+        };
+        decides.then(|| (Origin::Model, Vec::new()))
+    }
+
     fn links(&mut self, text: &str) {
-        for link in links(text).take(MAX_LINKS) {
-            if let Some(found) = self.index.find(link) {
-                self.facts.links.insert(found.origin);
-            } else {
-                self.facts.links.insert(Origin::Model);
+        for (at, link) in links(text).enumerate() {
+            let found = (at < MAX_LINKS).then(|| self.index.find(self.run, link));
+            let origin = match found {
+                Some(found) => found.map_or(Origin::Model, |found| found.origin),
+                // There are more than are looked up.
+                None => Origin::Untrusted,
+            };
+            self.facts.links.insert(origin);
+            if at >= MAX_LINKS {
+                return;
             }
         }
     }
@@ -211,53 +257,4 @@ fn pointer(path: &[String]) -> String {
         pointer.push_str(&escape_segment(part));
     }
     pointer
-}
-
-/// Last parts of names of hosts that are links without a path. Any other one is a link with a path or a port.
-const DOMAINS: [&str; 18] = [
-    "com", "net", "org", "info", "biz", "io", "app", "dev", "xyz", "site", "online", "shop", "top",
-    "club", "live", "link", "page", "cloud",
-];
-
-/// The links in a text: what begins with a scheme or with `www.`, and names of hosts.
-fn links(text: &str) -> impl Iterator<Item = &str> {
-    let ends = |c: char| {
-        c.is_whitespace()
-            || matches!(
-                c,
-                '"' | '\'' | '<' | '>' | '`' | '(' | ')' | '[' | ']' | '{' | '}' | '|' | ','
-            )
-    };
-    text.split(ends).filter_map(|word| {
-        let lower = word.to_ascii_lowercase();
-        let begins = ["https://", "http://", "ftp://", "www."];
-        let marked = begins.iter().filter_map(|begin| lower.find(begin)).min();
-        let at = marked.or_else(|| is_host(&lower).then_some(0))?;
-        let link = word
-            .get(at..)?
-            .trim_end_matches(['.', ',', ';', ':', '!', '?']);
-        (link.len() > 4).then_some(link)
-    })
-}
-
-/// Whether a word is the name of a host, such as `example.com` or `example.org:8080/a`.
-fn is_host(word: &str) -> bool {
-    let word = word.trim_end_matches(['.', ',', ';', ':', '!', '?']);
-    let end = word.find(['/', ':', '?', '#']).unwrap_or(word.len());
-    let (host, rest) = word.split_at(end);
-    let labels: Vec<&str> = host.split('.').collect();
-    let is_label = |label: &&str| {
-        !label.is_empty()
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
-    };
-    let Some(last) = labels
-        .last()
-        .filter(|_| labels.len() > 1 && labels.iter().all(is_label))
-    else {
-        return false;
-    };
-    let is_domain = last.len() > 1 && last.bytes().all(|b| b.is_ascii_alphabetic());
-    is_domain && (rest.len() > 1 || DOMAINS.contains(last))
 }

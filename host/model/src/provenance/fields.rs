@@ -12,6 +12,8 @@ use crate::canonical::{escape_segment, unescape_segment};
     PartialEq,
     Eq,
     Hash,
+    PartialOrd,
+    Ord,
     strum::IntoStaticStr,
     strum::EnumString,
     strum::VariantNames,
@@ -20,6 +22,8 @@ use crate::canonical::{escape_segment, unescape_segment};
 pub enum Trust {
     /// Strangers cannot write it: an id, an address, an amount that the system itself vouches for.
     Trusted,
+    /// The system vouches for it, and it names a stranger who chose to stand there: who wrote, paid or invited.
+    Counterparty,
     /// Strangers can write it.
     Untrusted,
 }
@@ -196,18 +200,27 @@ impl FieldTrust {
         self.default == Trust::Untrusted && all.all(|trust| trust == Trust::Untrusted)
     }
 
-    /// The trust in a text at this path: untrusted also if it may hold a field that is.
+    /// The trust in a text at this path: untrusted also if it may hold a field that is not trusted.
     pub(super) fn of_text<S: AsRef<str>>(&self, path: &[S]) -> Trust {
-        let holds =
-            |rule: &TrustRule| rule.trust == Trust::Untrusted && rule.pattern.is_below(path);
+        let holds = |rule: &TrustRule| rule.trust != Trust::Trusted && rule.pattern.is_below(path);
         match self.of(path) {
-            Trust::Trusted if self.rules.iter().any(holds) => Trust::Untrusted,
+            Trust::Untrusted => Trust::Untrusted,
+            _ if self.rules.iter().any(holds) => Trust::Untrusted,
             trust => trust,
         }
     }
 
-    /// The trust in a field: of the operator's pattern that covers it most exactly, else of the definition's.
-    /// Untrusted if two are as exact.
+    /// The same for a result of which strangers may have written anything: only patterns of fields count.
+    pub(super) fn of_fields(&self) -> Self {
+        let is_field = |rule: &&TrustRule| !rule.pattern.parts.is_empty();
+        Self {
+            default: Trust::Untrusted,
+            rules: self.rules.iter().filter(is_field).cloned().collect(),
+        }
+    }
+
+    /// The trust in a field: of the operator's pattern that covers it most exactly, else of the definition's. The
+    /// least of two that are as exact.
     pub(super) fn of<S: AsRef<str>>(&self, path: &[S]) -> Trust {
         let by = |by: Authority| {
             let rules = self.rules.iter().filter(move |rule| rule.by == by);
@@ -230,9 +243,7 @@ fn most_exact<'a, S: AsRef<str>>(
         };
         best = match best {
             Some((better, held)) if better > rank => Some((better, held)),
-            Some((equal, held)) if equal == rank && held != rule.trust => {
-                Some((rank, Trust::Untrusted))
-            }
+            Some((equal, held)) if equal == rank => Some((rank, held.max(rule.trust))),
             _ => Some((rank, rule.trust)),
         };
     }

@@ -5,8 +5,10 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    FieldTrust, IndexKey, Origin,
+    CallValues, FieldTrust, IndexKey, Origin,
+    argument_index::ArgumentIndex,
     key::Kind,
+    links,
     parts::parts,
     request::RequestIndex,
     texts::{Containment, TextIndex},
@@ -19,9 +21,7 @@ const MAX_REQUESTS: usize = 64;
 /// The most bytes that requests take; the oldest go first.
 const MAX_REQUEST_BYTES: usize = 6 << 20;
 
-/// The most slots for what strangers write: 16 MiB, for about four million bytes of text.
-const MAX_TEXT_SLOTS: usize = 1 << 21;
-/// The most for what they ask for: 4 MiB.
+/// The most slots for what strangers order: 4 MiB.
 const MAX_URGING_SLOTS: usize = 1 << 19;
 
 /// Where something was read.
@@ -61,6 +61,10 @@ pub struct ResultSource<'a> {
     pub tool: &'a str,
     /// The trust in its fields.
     pub trust: &'a FieldTrust,
+    /// The values of its arguments.
+    pub values: &'a CallValues,
+    /// Whether strangers may have written what it has read, whatever is said of its tool.
+    pub is_tainted: bool,
 }
 
 /// An index of what was read; see the [module](super).
@@ -72,15 +76,28 @@ pub struct ReadIndex {
     /// Endings that the operator lists, such as `@example.com`.
     endings: Vec<String>,
     pub(super) trusted: HashMap<u64, u32>,
+    /// Trusted values that name a stranger who chose to stand there.
+    pub(super) counterparties: HashSet<u64>,
     pub(super) texts: TextIndex,
-    /// What strangers wrote around words for acts.
+    /// What strangers wrote around orders.
     pub(super) urging: TextIndex,
-    /// Trusted values of objects in which strangers ask for an act.
+    /// Trusted values of objects in which strangers order an act.
     pub(super) near_orders: HashSet<u64>,
+    /// What calls passed on that no one vouched for.
+    pub(super) arguments: ArgumentIndex,
     pub(super) places: Vec<Place>,
     pub(super) steps: u32,
-    /// Whether something was read that is not in the index.
+    /// Whether the requests of all its runs are one person's.
+    shares_requests: bool,
+    /// Whether something was read that is not in the index, and that may be what the user or a trusted field
+    /// said.
     has_gap: bool,
+    /// Whether strangers wrote something that cannot be looked up.
+    has_unread: bool,
+    /// Calls whose content the model may have before the index.
+    unread: HashSet<SpanId>,
+    /// Whether strangers may have told the model something.
+    is_exposed: bool,
 }
 
 /// A value's origin with its sources, the deciding one first.
@@ -109,13 +126,24 @@ impl ReadIndex {
             operator: HashSet::new(),
             endings: Vec::new(),
             trusted: HashMap::new(),
-            texts: TextIndex::new(MAX_TEXT_SLOTS),
+            counterparties: HashSet::new(),
+            texts: TextIndex::default(),
             urging: TextIndex::new(MAX_URGING_SLOTS),
             near_orders: HashSet::new(),
+            arguments: ArgumentIndex::default(),
             places: Vec::new(),
             steps: 0,
+            shares_requests: false,
             has_gap: false,
+            has_unread: false,
+            unread: HashSet::new(),
+            is_exposed: false,
         }
+    }
+
+    /// Says that the requests of all its runs are one person's, as those of one conversation are.
+    pub fn share_requests(&mut self) {
+        self.shares_requests = true;
     }
 
     /// Adds what the user asks for in a run. Only for text from a channel that the operator trusts for it.
@@ -133,8 +161,7 @@ impl ReadIndex {
         }
     }
 
-    /// Adds a value of the operator's configuration. `*@example.com` stands for every value that ends so, after
-    /// letters, digits and `. _ + -`.
+    /// Adds a value of the operator's configuration. `*@example.com` stands for every value that ends so.
     pub fn read_operator(&mut self, value: &str) {
         match value.strip_prefix('*') {
             Some(ending) if ending.len() > 1 => self.endings.push(words::lower(ending)),
@@ -151,9 +178,40 @@ impl ReadIndex {
         values.iter().for_each(|value| self.read_operator(value));
     }
 
-    /// Says that a result was read that the index has not seen.
+    /// Says that something was read that the index has not seen: its runs are not known.
     pub fn mark_gap(&mut self) {
         self.has_gap = true;
+    }
+
+    /// Says that strangers wrote something that cannot be looked up, such as a picture: what no one vouches for
+    /// may be theirs, and they may name anything.
+    pub fn mark_unread(&mut self) {
+        self.has_unread = true;
+    }
+
+    /// Says that the model may have the content of a call of strangers before it is read.
+    pub fn await_content(&mut self, call: SpanId) {
+        self.unread.insert(call);
+    }
+
+    /// Says that the content of a call is read now, or was never there.
+    pub fn end_content(&mut self, call: SpanId) {
+        self.unread.remove(&call);
+    }
+
+    /// Says that strangers may have told the model something, even if no text of theirs is here.
+    pub fn expose(&mut self) {
+        self.is_exposed = true;
+    }
+
+    /// Whether a stranger may have told the model what to write.
+    pub(super) fn is_exposed(&self) -> bool {
+        self.is_exposed || self.has_gap || self.has_unread() || !self.texts.is_empty()
+    }
+
+    /// Whether strangers may have written what is not found.
+    fn has_unread(&self) -> bool {
+        self.has_unread || !self.unread.is_empty() || self.texts.is_full()
     }
 
     /// Whether the run's request and everything that was read are in the index.
@@ -168,10 +226,11 @@ impl ReadIndex {
         const ENTRY: usize = 17;
         let places = self.places.iter();
         let texts: usize = places.map(|p| p.pointer.len() + p.tool.len()).sum();
+        let values = self.trusted.capacity() + self.operator.capacity() + self.near_orders.capacity();
         self.texts.bytes()
             + self.urging.bytes()
-            + (self.trusted.capacity() + self.operator.capacity() + self.near_orders.capacity())
-                * ENTRY
+            + self.arguments.bytes()
+            + (values + self.counterparties.capacity()) * ENTRY
             + self.places.capacity() * size_of::<Place>()
             + texts
             + self.request_bytes()
@@ -184,15 +243,6 @@ impl ReadIndex {
     pub(super) fn request(&self, run: RunId) -> Option<&RequestIndex> {
         let found = self.requests.iter().find(|(of, _)| *of == run);
         found.map(|(_, request)| request)
-    }
-
-    /// Whether nothing was read that could be a source.
-    pub(super) fn is_empty(&self) -> bool {
-        self.requests.is_empty()
-            && self.operator.is_empty()
-            && self.endings.is_empty()
-            && self.trusted.is_empty()
-            && self.texts.is_empty()
     }
 
     fn place(&self, place: u32) -> Option<Place> {
@@ -223,55 +273,30 @@ impl ReadIndex {
             && (is_there(value) || parts(value).iter().flatten().any(|part| is_there(part)))
     }
 
-    /// The origin of a value; `None` for a value without a letter or a digit.
-    pub(super) fn find(&self, value: &str) -> Option<Attribution> {
+    /// The origin of a value in a call of a run; `None` for a value without a letter or a digit that no one
+    /// named.
+    pub(super) fn find(&self, run: RunId, value: &str) -> Option<Attribution> {
+        let lookup = Lookup { index: self, run };
         let words = words(value);
-        if !value.chars().any(char::is_alphanumeric) || words.is_empty() {
+        if words.is_empty() {
             return None;
         }
-        Some(self.find_words(value, &words))
+        match value.chars().any(char::is_alphanumeric) {
+            true => Some(lookup.words(value, &words)),
+            false => lookup.vouched(&words),
+        }
     }
 
-    fn find_words(&self, value: &str, words: &[Word]) -> Attribution {
-        if self.is_users(words) {
-            return Attribution::one(Origin::User, None);
-        }
-        let written = self.written(value);
-        if let Some(mut found) = self.find_vouched(words) {
-            if let Some(Containment::Whole(place)) = written {
-                found.sources.push(Source {
-                    origin: Origin::Untrusted,
-                    place: self.place(place),
-                });
-            }
-            return found;
-        }
-        if let Some(whole @ (Containment::Whole(_) | Containment::Field(_))) = written {
-            return match self.find_parts(value, words.len()) {
-                Some(found) if found.origin < Origin::Model => found,
-                _ => Attribution::one(Origin::Untrusted, self.place(whole.source())),
-            };
-        }
-        if let Some(found) = self.find_parts(value, words.len()) {
-            return found;
-        }
-        self.unvouched(written)
-    }
-
-    /// Whether the operator or the system that a field belongs to vouches for a value.
-    fn find_vouched(&self, words: &[Word]) -> Option<Attribution> {
-        if self.is_operators(words) {
-            return Some(Attribution::one(Origin::Operator, None));
-        }
-        let place = self.trusted_place(words)?;
-        Some(Attribution::one(Origin::Trusted, self.place(place)))
+    /// Whether the user, the operator or a trusted field vouches for a value in a call of a run.
+    pub(super) fn is_vouched(&self, run: RunId, words: &[Word]) -> bool {
+        Lookup { index: self, run }.vouched(words).is_some()
     }
 
     /// The origin of a value for which no one vouches: what cannot be looked up is untrusted.
     fn unvouched(&self, written: Option<Containment>) -> Attribution {
         match written {
             Some(part) => Attribution::one(Origin::Untrusted, self.place(part.source())),
-            None if self.texts.is_full() => Attribution::one(Origin::Untrusted, None),
+            None if self.has_unread() => Attribution::one(Origin::Untrusted, None),
             None => Attribution::one(Origin::Model, None),
         }
     }
@@ -280,20 +305,10 @@ impl ReadIndex {
     fn written(&self, value: &str) -> Option<Containment> {
         let found = self.texts.find(&self.key, value);
         found.or_else(|| {
-            let bare = ["https://", "http://", "ftp://", "www."]
-                .iter()
-                .find_map(|begin| value.to_ascii_lowercase().find(begin))?;
-            let (_, url) = value.split_at_checked(bare)?;
-            let url = url.split_once("://").map_or(url, |(_, rest)| rest);
-            let host = words::host(url)?;
+            let host = words::host(links::without_scheme(links::links(value).next()?))?;
             let found = self.texts.find(&self.key, host)?;
             Some(Containment::Part(found.source()))
         })
-    }
-
-    fn is_users(&self, words: &[Word]) -> bool {
-        let mut requests = self.requests.iter();
-        requests.any(|(_, request)| request.has(&self.key, words))
     }
 
     fn is_operators(&self, words: &[Word]) -> bool {
@@ -311,48 +326,123 @@ impl ReadIndex {
         self.operator.contains(&digest) || (words.len() == 1 && self.endings.iter().any(ends))
     }
 
-    fn trusted_place(&self, words: &[Word]) -> Option<u32> {
+    /// The place of a trusted field with this value, and the digest by which it was found.
+    fn trusted_place(&self, words: &[Word]) -> Option<(u64, u32)> {
         if self.trusted.is_empty() {
             return None;
         }
-        let field = self.key.field(words);
-        let compact = || {
+        let place = |digest: u64| Some((digest, *self.trusted.get(&digest)?));
+        place(self.key.field(words)).or_else(|| {
             let compact = words::compact(words)?;
-            let digest = self.key.digest(Kind::Compact, [compact.as_str()]);
-            self.trusted.get(&digest)
+            place(self.key.digest(Kind::Compact, [compact.as_str()]))
+        })
+    }
+}
+
+/// Looks values up for a call of a run.
+#[derive(Clone, Copy)]
+struct Lookup<'a> {
+    index: &'a ReadIndex,
+    run: RunId,
+}
+
+impl Lookup<'_> {
+    fn words(self, value: &str, words: &[Word]) -> Attribution {
+        let index = self.index;
+        let written = index.written(value);
+        if let Some(found) = self.named(words, written) {
+            return found;
+        }
+        if let Some(whole @ (Containment::Whole(_) | Containment::Field(_))) = written {
+            return match self.parts(value, words.len()) {
+                Some(found) if found.origin < Origin::Model => found,
+                _ => Attribution::one(Origin::Untrusted, index.place(whole.source())),
+            };
+        }
+        if let Some(found) = self.parts(value, words.len()) {
+            return found;
+        }
+        index.unvouched(written)
+    }
+
+    /// Whether the user named a value: in this run, or in another of the same conversation.
+    fn is_users(self, words: &[Word]) -> bool {
+        let index = self.index;
+        let mut requests = index.requests.iter();
+        requests.any(|(run, request)| {
+            (index.shares_requests || *run == self.run) && request.has(&index.key, words)
+        })
+    }
+
+    fn vouched(self, words: &[Word]) -> Option<Attribution> {
+        match self.is_users(words) {
+            true => Some(Attribution::one(Origin::User, None)),
+            false => self.others(words),
+        }
+    }
+
+    /// The origin of a value for which someone vouches. Its sources tell whether strangers name it, too.
+    fn named(self, words: &[Word], written: Option<Containment>) -> Option<Attribution> {
+        let mut found = self.vouched(words)?;
+        if found.origin == Origin::User {
+            return Some(found);
+        }
+        let place = match written {
+            Some(Containment::Whole(place)) => self.index.place(place),
+            _ if self.index.has_unread() => None,
+            _ => return Some(found),
         };
-        self.trusted.get(&field).or_else(compact).copied()
+        let origin = Origin::Untrusted;
+        found.sources.push(Source { origin, place });
+        Some(found)
+    }
+
+    /// Whether the operator or the system that a field belongs to vouches for a value.
+    fn others(self, words: &[Word]) -> Option<Attribution> {
+        let index = self.index;
+        if index.is_operators(words) {
+            return Some(Attribution::one(Origin::Operator, None));
+        }
+        let (digest, place) = index.trusted_place(words)?;
+        let mut found = Attribution::one(Origin::Trusted, index.place(place));
+        if index.counterparties.contains(&digest) {
+            found.sources.push(Source {
+                origin: Origin::Untrusted,
+                place: index.place(place),
+            });
+        }
+        Some(found)
     }
 
     /// The origin of a value that is a list, JSON, or a name with an address: the least safe of its parts.
-    fn find_parts(&self, value: &str, count: usize) -> Option<Attribution> {
+    fn parts(self, value: &str, count: usize) -> Option<Attribution> {
         let parts = parts(value)?;
         if parts.len() < 2 && count < 2 {
             return None;
         }
         let mut sources: Vec<Source> = Vec::new();
+        let mut origin = None;
         for part in &parts {
             let of = words(part);
             if of.is_empty() {
                 continue;
             }
-            let found = self.find_part(part, &of);
+            let found = self.part(part, &of);
+            origin = origin.max(Some(found.origin));
             for source in found.sources {
                 if !sources.contains(&source) {
                     sources.push(source);
                 }
             }
         }
-        sources.sort_by_key(|source| std::cmp::Reverse(source.origin));
-        let origin = sources.first()?.origin;
+        let origin = origin?;
+        sources.sort_by_key(|source| (source.origin != origin, std::cmp::Reverse(source.origin)));
         Some(Attribution { origin, sources })
     }
 
-    fn find_part(&self, part: &str, words: &[Word]) -> Attribution {
-        if self.is_users(words) {
-            return Attribution::one(Origin::User, None);
-        }
-        self.find_vouched(words)
-            .unwrap_or_else(|| self.unvouched(self.written(part)))
+    fn part(self, part: &str, words: &[Word]) -> Attribution {
+        let written = self.index.written(part);
+        self.named(words, written)
+            .unwrap_or_else(|| self.index.unvouched(written))
     }
 }

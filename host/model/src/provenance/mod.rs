@@ -9,6 +9,7 @@
 //! person or a model reads as the same: confusable and invisible characters, punctuation, reversed and split
 //! text. So a disguise can only make a value less trusted.
 
+mod argument_index;
 mod arguments;
 mod asked;
 mod facts;
@@ -16,6 +17,7 @@ mod fields;
 mod form;
 mod index;
 mod key;
+mod links;
 mod marks;
 mod names;
 mod parts;
@@ -31,7 +33,8 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use arguments::{ArgumentRoles, RoleRule, proposed_roles};
+pub use argument_index::CallValues;
+pub use arguments::{ArgumentRoles, RoleRule, acts, proposed_roles};
 pub use asked::proposed_words;
 pub use facts::{CallArguments, ProvenanceFacts, ValueOrigin};
 pub use fields::{Authority, FieldTrust, PatternError, PointerPattern, Trust, TrustRule};

@@ -1,15 +1,15 @@
 //! Reading a result into an index, field by field.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::{Map, Value};
 
 use super::{
-    Place, ReadIndex, ResultSource, Trust,
+    FieldTrust, IndexKey, Place, ReadIndex, ResultSource, Trust,
     asked::{orders, urging_parts},
     key::Kind,
     structure::structured,
-    words::{self, words},
+    words::{self, Word, words},
 };
 use crate::canonical::escape_segment;
 
@@ -39,14 +39,13 @@ const MAX_UNTRUSTED_FIELDS: usize = 64 * 1024;
 impl ReadIndex {
     /// Adds a text of a result: as fields if it is JSON, YAML or a table, else as one.
     pub fn read_text(&mut self, source: &ResultSource<'_>, text: &str) {
+        let mut reader = ResultReader::new(self, source);
         // The fields of a long text that are all untrusted tell nothing that the text does not.
-        let is_plain = text.len() > MAX_UNTRUSTED_FIELDS && source.trust.is_untrusted();
+        let is_plain = text.len() > MAX_UNTRUSTED_FIELDS && reader.trust.is_untrusted();
         match (!is_plain).then(|| structured(text)).flatten() {
-            Some(value) => self.read_value(source, &value),
-            None => {
-                ResultReader::new(self, source).leaf(text);
-            }
-        }
+            Some(value) => reader.value(&value),
+            None => reader.leaf(text),
+        };
     }
 
     /// Adds the fields of a result.
@@ -59,6 +58,7 @@ impl ReadIndex {
 struct ResultReader<'a> {
     index: &'a mut ReadIndex,
     source: &'a ResultSource<'a>,
+    trust: Cow<'a, FieldTrust>,
     /// The path to the value that is being read.
     path: Vec<String>,
     /// Places of this result, by pointer.
@@ -70,9 +70,15 @@ struct ResultReader<'a> {
 impl<'a> ResultReader<'a> {
     fn new(index: &'a mut ReadIndex, source: &'a ResultSource<'a>) -> Self {
         index.steps = index.steps.saturating_add(1);
+        // What a tool makes of a stranger's words is a stranger's, too.
+        let trust = match source.is_tainted || source.values.is_strangers() {
+            true => Cow::Owned(source.trust.of_fields()),
+            false => Cow::Borrowed(source.trust),
+        };
         Self {
             index,
             source,
+            trust,
             path: Vec::new(),
             known: BTreeMap::new(),
             left: MAX_RESULT,
@@ -136,22 +142,24 @@ impl<'a> ResultReader<'a> {
             Value::Bool(_) | Value::Null | Value::Array(_) | Value::Object(_) => return,
         };
         if text.len() > MAX_TRUSTED_TEXT
-            || self.source.trust.of_text(&self.path) == Trust::Untrusted
+            || self.trust.of_text(&self.path) != Trust::Trusted
             || self.index.near_orders.len() >= MAX_TRUSTED
         {
             return;
         }
-        for digest in self.digests(&text) {
-            self.index.near_orders.insert(digest);
+        let words = words(&text);
+        let digests = digests(&self.index.key, &words);
+        if !words.is_empty() {
+            self.index.near_orders.extend(digests);
         }
     }
 
     fn name(&mut self, text: &str) -> bool {
-        self.read(text, self.source.trust.of(&self.path))
+        self.read(text, self.trust.of(&self.path))
     }
 
     fn leaf(&mut self, text: &str) -> bool {
-        self.read(text, self.source.trust.of_text(&self.path))
+        self.read(text, self.trust.of_text(&self.path))
     }
 
     /// Reads a text. Whether strangers order an act in it.
@@ -169,7 +177,27 @@ impl<'a> ResultReader<'a> {
                 self.trusted(text);
                 false
             }
+            Trust::Counterparty => {
+                self.counterparty(text);
+                false
+            }
             Trust::Untrusted => self.text(text),
+        }
+    }
+
+    /// Who wrote, paid or invited: the address counts, and is a stranger's text, too. Names beside it are only
+    /// that.
+    fn counterparty(&mut self, text: &str) {
+        self.text(text);
+        let address = match text.rsplit_once('<') {
+            Some((_, address)) => address.trim_end().strip_suffix('>'),
+            None => Some(text),
+        };
+        let Some(address) = address.filter(|address| !address.contains(char::is_whitespace)) else {
+            return;
+        };
+        for digest in self.trusted_value(address) {
+            self.index.counterparties.insert(digest);
         }
     }
 
@@ -200,39 +228,29 @@ impl<'a> ResultReader<'a> {
             for part in [line, name, value] {
                 self.trusted_value(part);
             }
-            value
-                .split(separators)
-                .for_each(|part| self.trusted_value(part));
-        }
-    }
-
-    fn trusted_value(&mut self, text: &str) {
-        let digests = self.digests(text);
-        if digests.is_empty() {
-            return;
-        }
-        let place = self.place();
-        let trusted = &mut self.index.trusted;
-        for digest in digests {
-            if trusted.len() < MAX_TRUSTED {
-                trusted.entry(digest).or_insert(place);
+            for part in value.split(separators) {
+                self.trusted_value(part);
             }
         }
     }
 
-    /// The digests by which a trusted value is found.
-    fn digests(&self, text: &str) -> Vec<u64> {
-        let (words, key) = (words(text), &self.index.key);
-        if words.is_empty() {
+    /// Enters a value, unless this call or an earlier one passed it on. Returns its digests.
+    fn trusted_value(&mut self, text: &str) -> Vec<u64> {
+        let words = words(text);
+        let key = &self.index.key;
+        if words.is_empty()
+            || self.source.values.repeats(key, text, &words)
+            || self.index.arguments.repeats(key, text, &words)
+        {
             return Vec::new();
         }
-        let mut digests = vec![key.field(&words)];
-        if let Some(compact) = words::compact(&words) {
-            // The groups of digits of an account number are not values by themselves.
-            digests.push(key.digest(Kind::Compact, [compact.as_str()]));
-        } else if words.len() > 1 && words.len() <= MAX_WORDS {
-            let long = words.iter().filter(|w| w.text.chars().count() >= MIN_WORD);
-            digests.extend(long.map(|w| key.digest(Kind::Field, [w.text.as_str()])));
+        let digests = digests(key, &words);
+        let place = self.place();
+        let trusted = &mut self.index.trusted;
+        for digest in &digests {
+            if trusted.len() < MAX_TRUSTED {
+                trusted.entry(*digest).or_insert(place);
+            }
         }
         digests
     }
@@ -266,6 +284,19 @@ impl<'a> ResultReader<'a> {
         self.known.insert(pointer, place);
         place
     }
+}
+
+/// The digests by which a trusted value is found.
+fn digests(key: &IndexKey, words: &[Word]) -> Vec<u64> {
+    let mut digests = vec![key.field(words)];
+    if let Some(compact) = words::compact(words) {
+        // The groups of digits of an account number are not values by themselves.
+        digests.push(key.digest(Kind::Compact, [compact.as_str()]));
+    } else if words.len() > 1 && words.len() <= MAX_WORDS {
+        let long = words.iter().filter(|w| w.text.chars().count() >= MIN_WORD);
+        digests.extend(long.map(|w| key.digest(Kind::Field, [w.text.as_str()])));
+    }
+    digests
 }
 
 /// The number of the last place.

@@ -16,6 +16,8 @@ const MIN_LENGTH: usize = 3;
 const MIN_DIGITS: usize = 4;
 /// The most words of a value that is written in groups.
 const MAX_GROUPS: usize = 10;
+/// What a sentence ends with.
+const SENTENCE_ENDS: [char; 5] = ['.', '!', '?', ':', ';'];
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct RequestIndex {
@@ -23,6 +25,8 @@ pub(super) struct RequestIndex {
     positions: HashMap<u64, Vec<u32>>,
     /// Short values that are marked as such, whole requests, hosts, dates, and values without white space.
     values: HashSet<u64>,
+    /// Positions of the first words of sentences.
+    beginnings: HashSet<u32>,
     next: u32,
     bytes: usize,
 }
@@ -41,6 +45,7 @@ impl RequestIndex {
             return;
         }
         self.bytes += text.len();
+        self.read_beginnings(text);
         for (at, word) in words.iter().enumerate() {
             self.read_word(key, word);
             self.read_groups(key, words.get(at..).unwrap_or_default());
@@ -57,6 +62,20 @@ impl RequestIndex {
         self.values.insert(whole);
         // Words of one message do not continue those of another.
         self.next = self.next.saturating_add(1);
+    }
+
+    fn read_beginnings(&mut self, text: &str) {
+        let mut at = self.next;
+        let mut begins = true;
+        for chunk in text.split_inclusive(char::is_whitespace) {
+            let count = words(chunk).len();
+            if begins && count > 0 {
+                self.beginnings.insert(at);
+            }
+            at = at.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+            let ends = chunk.ends_with('\n') || chunk.trim_end().ends_with(SENTENCE_ENDS);
+            begins = ends || (begins && count == 0);
+        }
     }
 
     fn read_word(&mut self, key: &IndexKey, word: &Word) {
@@ -145,13 +164,37 @@ impl RequestIndex {
 
     /// Whether this word stands in it.
     pub(super) fn has_word(&self, key: &IndexKey, word: &str) -> bool {
-        self.positions.contains_key(&key.digest(Kind::Word, [word]))
+        !self.positions_of(key, word).is_empty()
+    }
+
+    /// Whether this word begins a sentence, or follows one of these.
+    pub(super) fn has_word_after(&self, key: &IndexKey, word: &str, before: &[&str]) -> bool {
+        let follows = |at: u32| {
+            let Some(previous) = at.checked_sub(1) else {
+                return false;
+            };
+            let stands = |word: &&str| {
+                let positions = self.positions_of(key, word);
+                positions.binary_search(&previous).is_ok()
+            };
+            before.iter().any(stands)
+        };
+        let positions = self.positions_of(key, word).iter();
+        positions
+            .copied()
+            .any(|at| self.beginnings.contains(&at) || follows(at))
+    }
+
+    fn positions_of(&self, key: &IndexKey, word: &str) -> &[u32] {
+        let positions = self.positions.get(&key.digest(Kind::Word, [word]));
+        positions.map_or(&[], Vec::as_slice)
     }
 
     /// Bytes that it takes, about.
     pub(super) fn bytes(&self) -> usize {
         const ENTRY: usize = 17;
         const POSITIONS: usize = 48;
-        self.positions.capacity() * (ENTRY + POSITIONS) + self.values.capacity() * ENTRY
+        self.positions.capacity() * (ENTRY + POSITIONS)
+            + (self.values.capacity() + self.beginnings.capacity()) * ENTRY
     }
 }

@@ -30,6 +30,8 @@ pub struct ProvenanceSummary {
     pub asked: bool,
     /// Whether the user's request and everything that was read were seen.
     pub known: bool,
+    /// Whether the user's request is known.
+    pub request: bool,
     /// How many more values there were.
     #[serde(skip_serializing_if = "is_zero")]
     pub omitted: u64,
@@ -77,6 +79,7 @@ impl ProvenanceFacts {
         Some(ProvenanceSummary {
             asked: self.asked,
             known: self.known,
+            request: self.request,
             omitted: ranked.len().saturating_sub(MAX_RECORDED) as u64,
             sinks: self.sinks.clone(),
             values,
@@ -107,7 +110,7 @@ impl ProvenanceFacts {
     /// content.
     #[must_use]
     pub fn sentences(&self) -> Vec<String> {
-        sentences(&self.values, 0, self.known)
+        sentences(&self.values, 0, (self.request, self.known))
     }
 }
 
@@ -115,7 +118,7 @@ impl ProvenanceSummary {
     /// A sentence for each value, the least safe first, and one for what is not known or left out.
     #[must_use]
     pub fn sentences(&self) -> Vec<String> {
-        sentences(&self.values, self.omitted, self.known)
+        sentences(&self.values, self.omitted, (self.request, self.known))
     }
 
     /// Each value with its origin in two words, in the order of the pointers.
@@ -144,7 +147,11 @@ impl ProvenanceSummary {
     }
 }
 
-fn sentences(values: &BTreeMap<String, ValueOrigin>, omitted: u64, known: bool) -> Vec<String> {
+fn sentences(
+    values: &BTreeMap<String, ValueOrigin>,
+    omitted: u64,
+    (request, known): (bool, bool),
+) -> Vec<String> {
     let mut ranked: Vec<(&String, &ValueOrigin)> = values.iter().collect();
     ranked.sort_by_key(|(_, value)| std::cmp::Reverse((value.origin, value.role.is_some())));
     let values = ranked.into_iter();
@@ -154,8 +161,10 @@ fn sentences(values: &BTreeMap<String, ValueOrigin>, omitted: u64, known: bool) 
     if omitted > 0 {
         sentences.push(format!("{omitted} more values are not named here"));
     }
-    if !known {
-        sentences.push("not everything that the run was asked and has read is known".into());
+    if !request {
+        sentences.push("what the user asked for is not known".into());
+    } else if !known {
+        sentences.push("not everything that the run has read was seen".into());
     }
     sentences
 }

@@ -1,7 +1,11 @@
 //! The rules of matching, as examples, and what holds for every value.
 
 mod bounds;
+mod counterparties;
 mod disguises;
+mod forms;
+mod laundering;
+mod targets;
 
 use serde_json::{Value, json};
 
@@ -19,18 +23,23 @@ fn trust(fields: &[&str]) -> FieldTrust {
     FieldTrust::new(Trust::Untrusted, fields.iter().map(trusted).collect())
 }
 
+static NOTHING: std::sync::LazyLock<CallValues> = std::sync::LazyLock::new(CallValues::default);
+
+/// A result of a call without arguments.
 fn source(trust: &FieldTrust) -> ResultSource<'_> {
     ResultSource {
         call: SpanId::from_bytes([2; 8]),
         run: RUN,
         tool: "read",
         trust,
+        values: &NOTHING,
+        is_tainted: false,
     }
 }
 
 /// The origin of a value, `None` if it has none.
 fn origin(index: &ReadIndex, value: &str) -> Option<Origin> {
-    index.find(value).map(|found| found.origin)
+    index.find(RUN, value).map(|found| found.origin)
 }
 
 fn read(request: &str, trusted: &[&str], untrusted: &str) -> ReadIndex {
@@ -157,7 +166,7 @@ fn the_most_trusted_source_counts_and_all_are_kept() {
         "ann@example.com, bob@example.com and cy@example.com want money",
     );
     let found = |value: &str| -> Vec<Origin> {
-        let sources = index.find(value).unwrap().sources;
+        let sources = index.find(RUN, value).unwrap().sources;
         sources.iter().map(|source| source.origin).collect()
     };
     assert_eq!(found("ann@example.com"), [Origin::User]);
@@ -209,7 +218,7 @@ fn results_are_read_as_fields() {
             ("ann@example.com", Origin::Trusted, "/*/from"),
             ("eve@evil.com", Origin::Untrusted, "/*/body"),
         ] {
-            let found = index.find(value).unwrap();
+            let found = index.find(RUN, value).unwrap();
             assert_eq!(found.origin, origin, "{value} in {text}");
             let place = found.sources.first().unwrap().place.clone().unwrap();
             assert_eq!(
@@ -329,14 +338,17 @@ fn what_was_not_seen_is_not_known() {
     assert!(facts(&index, &call, &roles, &["send"]).known);
     index.mark_gap();
     let gap = facts(&index, &call, &roles, &["send"]);
-    assert!(!gap.known && gap.asked);
+    assert!(!gap.known && gap.asked && gap.request);
 
-    // A request of another run of the same scope has its values, and asks for nothing here.
+    // What another person asked for is nothing here, unless it is the same conversation.
     let mut other = empty();
     other.read_request(RunId::from_bytes([9; 16]), "send it to ann@example.com");
-    let facts = facts(&other, &call, &roles, &["send"]);
-    assert!(!facts.known && !facts.asked);
-    assert!(facts.sinks.contains(&Origin::User));
+    let stranger = facts(&other, &call, &roles, &["send"]);
+    assert!(!stranger.known && !stranger.request && !stranger.asked);
+    assert!(stranger.sinks.contains(&Origin::Model));
+    other.share_requests();
+    let same = facts(&other, &call, &roles, &["send"]);
+    assert!(!same.known && !same.asked && same.sinks.contains(&Origin::User));
 }
 
 /// A stranger who breaks the form of a result gains nothing: its text is as untrusted as the field would be.

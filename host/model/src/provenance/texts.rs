@@ -20,6 +20,8 @@ const WINDOW: usize = 8;
 pub(super) const GUARANTEED: usize = RUN + WINDOW - 1;
 /// The fewest folded bytes of a word that counts without being marked.
 const MIN_WORD: usize = 4;
+/// The most slots: 16 MiB, for about four million bytes of text.
+const MAX_SLOTS: usize = 1 << 21;
 
 /// How much of a value stands in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +48,14 @@ pub(super) struct TextIndex {
     is_full: bool,
 }
 
+impl Default for TextIndex {
+    fn default() -> Self {
+        Self::new(MAX_SLOTS)
+    }
+}
+
 impl TextIndex {
-    /// An index of at most `max_slots` slots of 8 bytes, a power of two.
+    /// An index of at most this many slots of 8 bytes, a power of two.
     pub(super) fn new(max_slots: usize) -> Self {
         Self {
             table: DigestTable::new(max_slots),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::KeyedDigest;
+use super::{KeyedDigest, PayloadRef};
 use crate::{
     canonical::Sha256Digest,
     decision::Requirement,
@@ -48,10 +48,16 @@ pub struct ApprovalRequested {
     pub capability: Option<String>,
     /// The component's file.
     pub component: Sha256Digest,
+    /// What an upstream server asks for; absent if the call or an effect in it needs an approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elicitation: Option<ElicitationSummary>,
     /// When it expires.
     pub expires: Timestamp,
     /// Its id.
     pub id: ApprovalId,
+    /// Users other than its own who made the token by which the call was made: they can have made the call.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub makers: BTreeSet<String>,
     /// On whose behalf.
     pub on_behalf_of: Uid,
     /// Digest of the sealed canonical arguments, kept until it is resolved.
@@ -77,6 +83,83 @@ pub struct ApprovalRequested {
     pub waiting: Vec<WaitingCall>,
 }
 
+/// What an upstream server asks a person for, without its words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ElicitationSummary {
+    /// The server's name in the configuration.
+    pub upstream: String,
+    /// How the person answers.
+    pub mode: ElicitationMode,
+    /// The host of the page, in lower case and in ASCII; absent for a form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+}
+
+/// How a person answers a question of an upstream server, as MCP divides it.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum ElicitationMode {
+    /// By the fields of a form, which the server gets.
+    Form,
+    /// On a page of the server's, which the gate does not see.
+    Url,
+}
+
+named!(ElicitationMode);
+
+/// What a person does about a question of an upstream server, as MCP divides it.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum ElicitationAction {
+    /// The person gives what is asked for, or opens the page.
+    Accept,
+    /// The person refuses.
+    Decline,
+    /// The person does not choose.
+    Cancel,
+}
+
+named!(ElicitationAction);
+
+/// An answer to a question of an upstream server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ElicitationAnswered {
+    /// What the person did.
+    pub action: ElicitationAction,
+    /// What is kept of the content; absent without content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<PayloadRef>,
+    /// Digest of the canonical content; absent without content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<KeyedDigest>,
+    /// Bytes of the canonical content; 0 without content.
+    pub size: u64,
+}
+
 /// A user who makes a call in an agent's name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Speaker {
@@ -95,6 +178,9 @@ pub struct ApprovalAnswered {
     pub by: Uid,
     /// How: `cli`.
     pub channel: String,
+    /// The answer to a question of an upstream server; absent for an approval of a call or an effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elicitation: Option<ElicitationAnswered>,
     /// Which approval.
     pub id: ApprovalId,
     /// Roles that they hold.
@@ -127,7 +213,8 @@ pub struct ApprovalResolved {
     pub span: SpanId,
     /// Its state now.
     pub state: ApprovalState,
-    /// Whether its call continues without it: it is no longer needed, or another approval replaces it.
+    /// Whether its call continues without it: it is no longer needed, another approval replaces it, or it is a question
+    /// of an upstream server, which gets the answer in the middle of the call.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub superseded: bool,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Arrival, KeyedDigest, PayloadRef};
+use super::{Arrival, FactEntry, KeyedDigest, PayloadRef};
 use crate::{
     canonical::Sha256Digest,
     entity::Uid,
@@ -142,6 +142,9 @@ pub struct OutcomeRecord {
     pub effects: u64,
     /// Fuel units that the guest used.
     pub fuel: u64,
+    /// What the call adds to history facts because of this outcome.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<FactEntry>,
     /// Labels that its content adds to the run.
     pub labels: BTreeSet<String>,
     /// The highest size of linear memory, in bytes.

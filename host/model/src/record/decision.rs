@@ -4,10 +4,10 @@ use std::{borrow::Cow, collections::BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Arrival, KeyedDigest, PayloadRef};
+use super::{Arrival, FactEntry, KeyedDigest, PayloadRef};
 use crate::{
     canonical::Sha256Digest,
-    decision::{DecisionError, DeterminingPolicy, Outcome, Requirement, ShadowFlip},
+    decision::{DecisionError, DeterminingPolicy, Outcome, Redaction, Requirement, ShadowFlip},
     entity::Uid,
     ids::{ApprovalId, SpanId},
     provenance::ProvenanceSummary,
@@ -57,6 +57,9 @@ pub struct DecisionRecord {
     /// SHA-256 of the sealed payload with the Cedar request and the facts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts_digest: Option<Sha256Digest>,
+    /// What the call adds to history facts from this decision on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<FactEntry>,
     /// Time that deciding took, in microseconds.
     pub decide_micros: u64,
     /// The user the principal acts for.
@@ -76,6 +79,10 @@ pub struct DecisionRecord {
     pub parent: Option<SpanId>,
     /// The agent, user or component that acts.
     pub principal: Uid,
+    /// What policy has removed from the arguments: `arguments`, `capture` and the facts are those of the call
+    /// without it. Absent for other actions.
+    #[serde(default, skip_serializing_if = "Redaction::is_empty")]
+    pub redaction: Redaction,
     /// The approvals that would lift the escalation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requirement: Option<Requirement>,

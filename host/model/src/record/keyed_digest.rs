@@ -17,18 +17,7 @@ impl KeyedDigest {
     /// of parts have the same digest.
     #[must_use]
     pub fn of(key: &[u8; 32], version: u32, parts: &[&[u8]]) -> Self {
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
-            // HMAC takes keys of any length (RFC 2104, section 2).
-            return Self(String::new());
-        };
-        for part in parts {
-            mac.update(&(part.len() as u64).to_be_bytes());
-            mac.update(part);
-        }
-        Self(format!(
-            "hmac:v{version}:{}",
-            hex(&mac.finalize().into_bytes())
-        ))
+        Self(format!("hmac:v{version}:{}", hex(&keyed_hash(key, parts))))
     }
 
     /// As text.
@@ -36,6 +25,20 @@ impl KeyedDigest {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// HMAC-SHA-256 of `parts` under `key`. Parts are separated by their lengths.
+#[must_use]
+pub fn keyed_hash(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
+        // HMAC takes keys of any length (RFC 2104, section 2).
+        return [0; 32];
+    };
+    for part in parts {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
 }
 
 impl From<String> for KeyedDigest {

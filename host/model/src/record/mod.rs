@@ -10,6 +10,7 @@ mod decision;
 mod effect;
 mod event;
 mod format_1;
+mod history;
 mod keyed_digest;
 mod operator;
 mod run;
@@ -18,14 +19,16 @@ use serde::{Deserialize, Serialize, de::Error as _};
 use sha2::{Digest as _, Sha256};
 
 pub use approval::{
-    ApprovalAnswered, ApprovalEscalated, ApprovalRequested, ApprovalResolved, Speaker, WaitingCall,
+    ApprovalAnswered, ApprovalEscalated, ApprovalRequested, ApprovalResolved, ElicitationAction,
+    ElicitationAnswered, ElicitationMode, ElicitationSummary, Speaker, WaitingCall,
 };
 pub use call::{CallInvalid, OutcomeRecord, Release, Start, Status};
 pub use capture::{Class, PayloadRef};
 pub use decision::DecisionRecord;
 pub use effect::{ComponentLog, Effect, EffectDetails, HttpEffect, SecretEffect};
 pub use event::{CallArrival, Event};
-pub use keyed_digest::KeyedDigest;
+pub use history::{CountedCalls, FactEntry};
+pub use keyed_digest::{KeyedDigest, keyed_hash};
 pub use operator::{AdminAction, AdministrativeAct, BundleActivated, Halt, HaltScope};
 pub use run::{Arrival, LabelsJoined, Origin, RunEnded, RunOutcome, RunStarted, TraceLink};
 

@@ -217,7 +217,8 @@ fn tool(list: &mut List<'_>, index: u64, d: &DecisionRecord) {
     list.shown(a::ARGS_HASH, d.arguments.as_ref())
         .shown(a::CALLER_SPAN_ID, d.caller_span)
         .shown(a::DECISION_ID, Some(DecisionId(index)))
-        .spelled(a::DECISION_OUTCOME, Some(d.outcome));
+        .spelled(a::DECISION_OUTCOME, Some(d.outcome))
+        .texts(a::ARGS_REDACTED, d.redaction.pointers.iter().map(|p| &**p));
     if let Some(size) = d.arguments_size {
         list.number(a::ARGS_SIZE, size);
     }
@@ -267,7 +268,8 @@ fn authorize(list: &mut List<'_>, index: u64, d: &DecisionRecord) {
         .shown(a::APPROVAL_ID, d.approval);
     if d.action.is_call() {
         list.shown(a::ARGS_HASH, d.arguments.as_ref())
-            .shown(a::CALLER_SPAN_ID, d.caller_span);
+            .shown(a::CALLER_SPAN_ID, d.caller_span)
+            .texts(a::ARGS_REDACTED, d.redaction.pointers.iter().map(|p| &**p));
         if let Some(size) = d.arguments_size {
             list.number(a::ARGS_SIZE, size);
         }
@@ -369,7 +371,11 @@ fn answered(list: &mut List<'_>, answer: &ApprovalAnswered) {
     .text(a::APPROVAL_CHANNEL, &*answer.channel)
     .text(
         a::APPROVAL_ANSWER,
-        if answer.approve { "approve" } else { "reject" },
+        match (&answer.elicitation, answer.approve) {
+            (Some(elicitation), _) => elicitation.action.as_str(),
+            (None, true) => "approve",
+            (None, false) => "reject",
+        },
     )
     .shown(a::APPROVAL_REASON, answer.note.as_deref());
 }

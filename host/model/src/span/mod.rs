@@ -286,8 +286,8 @@ fn close_approval(approval: &ApprovalResolved, at: Timestamp) -> Vec<SpanChange>
         _ => None,
     };
     let mut changes = vec![SpanChange::close(approval.span, at, error)];
-    let cancelled = approval.state == ApprovalState::Cancelled && !approval.superseded;
-    if error.is_some() || cancelled {
+    let cancelled = approval.state == ApprovalState::Cancelled;
+    if !approval.superseded && (error.is_some() || cancelled) {
         let calls = approval.enclosing_calls.iter().chain([&approval.call]);
         changes.extend(calls.map(|call| SpanChange::Close {
             span: *call,

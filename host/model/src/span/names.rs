@@ -151,6 +151,8 @@ pub mod attribute {
     pub const ARGS_SIZE: &str = "tollgate.args.size";
     /// The sensitivity of the arguments.
     pub const ARGS_CLASS: &str = "tollgate.args.class";
+    /// JSON pointers at which policy has the arguments redacted.
+    pub const ARGS_REDACTED: &str = "tollgate.args.redacted";
     /// The component's file, or the accepted definitions.
     pub const ARTIFACT_HASH: &str = "artifact.hash";
     /// The arguments, as far as capture allows.

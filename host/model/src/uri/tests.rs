@@ -28,7 +28,7 @@ fn every_spelling_of_a_uri_is_one() {
         ("note:///a//../b", "note:///a/b"),
         ("urn:isbn:0-395-36341-1", "urn:isbn:0-395-36341-1"),
         ("xx:/.//b", "xx:/.//b"),
-        ("x1:a/../b", "x1:a/../b"),
+        ("x1:a/..b", "x1:a/..b"),
         ("http://[::1]:80:80", "http://[::1]/"),
         ("my_app://item/{id}", "my_app://item/%7Bid%7D"),
     ] {
@@ -46,12 +46,38 @@ fn what_is_no_uri_is_refused_and_not_repeated() {
         "C:\\a.txt",
         "1a:b",
         "fi le:x",
+        "x1:a/../b",
+        "note:a%2F..%2fb",
+        "note:..\\b",
         "file:///a\nb",
         "file:///\u{7f}",
         &long,
     ] {
         let error = CanonicalUri::parse(text).unwrap_err();
         assert!(!error.contains("a.md") && error.len() < 100, "{error}");
+    }
+}
+
+/// A server decodes the path before it opens a file, so an escaped separator would be one for the server and none for
+/// the policy.
+#[test]
+fn a_separator_is_never_escaped_in_a_path() {
+    for scheme in ["file", "FILE", "https", "note", "custom+x"] {
+        for slashes in ["///", "//host/", "/"] {
+            for escape in ["%2F", "%2f", "%5C", "%5c", "\\", "%00"] {
+                let text = format!("{scheme}:{slashes}srv/notes/..{escape}..{escape}etc/passwd");
+                let error = CanonicalUri::parse(&text).unwrap_err();
+                assert!(error.contains("path"), "{text}: {error}");
+            }
+        }
+    }
+    for text in [
+        "file:///srv/a?q=%2F%5C",
+        "https://h/a#%2f",
+        "urn:example:a%2Fb",
+        "file:///srv/50%25",
+    ] {
+        assert!(CanonicalUri::parse(text).is_ok(), "{text}");
     }
 }
 
@@ -72,6 +98,11 @@ fn a_star_stands_for_any_text() {
     }
 }
 
+/// Parts of paths that mean something to one reader or another.
+const PARTS: &[&str] = &[
+    "a", ".", "..", "%2e", "%2E%2e", "/", "%2F", "%2f", "\\", "%5C", "%5c", "%00", "%25",
+];
+
 proptest! {
     /// No text makes it panic. The canonical form is its own, is visible ASCII, and has no dot segments.
     #[test]
@@ -86,6 +117,26 @@ proptest! {
         if let Some(path) = text.strip_prefix("file:///") {
             let path = path.split(['?', '#']).next().unwrap();
             prop_assert!(path.split('/').all(|segment| segment != "." && segment != ".."), "{}", text);
+        }
+    }
+
+    /// A server that decodes the path of a file stays in the folder that a policy compares.
+    #[test]
+    fn a_decoded_path_stays_in_its_folder(rest in prop::collection::vec(prop::sample::select(PARTS), 0..8)) {
+        let text = format!("file:///srv/notes/{}", rest.concat());
+        let Ok(uri) = CanonicalUri::parse(&text) else { return Ok(()) };
+        let Some(path) = uri.as_str().strip_prefix("file:///srv/notes/") else { return Ok(()) };
+        let decoded: String = url::form_urlencoded::parse(path.as_bytes())
+            .map(|(name, _)| name.into_owned())
+            .collect();
+        let mut depth = 0_i32;
+        for segment in decoded.split(['/', '\\', '\0']) {
+            depth += match segment {
+                "" | "." => 0,
+                ".." => -1,
+                _ => 1,
+            };
+            prop_assert!(depth >= 0, "{} leaves the folder", uri.as_str());
         }
     }
 

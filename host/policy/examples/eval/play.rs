@@ -1,6 +1,6 @@
 //! Plays a run: each of its calls is decided, and its result read as recorded.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use tollgate_model::{
@@ -128,11 +128,14 @@ impl Suite {
                 wanted: self.is_wanted(tool, call, run),
                 why,
             });
+            let values = index.begin_call(id, &call.arguments);
             let source = ResultSource {
                 call: SpanId::from_bytes([2; 8]),
                 run: id,
                 tool: &call.tool,
                 trust: &tool.trust,
+                values: &values,
+                is_tainted: false,
             };
             index.read_text(&source, &call.content);
             facts.calls += 1;
@@ -166,6 +169,7 @@ impl Suite {
             approval: None,
             entities: Vec::new(),
             environment: "evaluation".into(),
+            history: BTreeMap::new(),
             local: LocalTime {
                 minute: 600,
                 weekday: 2,

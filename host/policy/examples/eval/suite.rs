@@ -9,7 +9,7 @@ use std::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tollgate_model::provenance::{
-    ArgumentRoles, FieldTrust, PointerPattern, Role, Trust, marked_trust, proposed_roles,
+    ArgumentRoles, FieldTrust, PointerPattern, Role, Trust, acts, marked_trust, proposed_roles,
     proposed_words,
 };
 use tollgate_policy::{case::World, pdp::Pdp, policy::PolicyFile};
@@ -162,7 +162,7 @@ fn load(tool: &data::Tool, said: OperatorsTool) -> Result<Tool, String> {
     let mut fields = Vec::new();
     for (pointer, trust) in &said.results {
         let trust = Trust::from_name(trust)
-            .ok_or_else(|| format!("`{trust}` is neither `trusted` nor `untrusted`"))?;
+            .ok_or_else(|| format!("`{trust}` is not `trusted`, `counterparty` or `untrusted`"))?;
         fields.push((pattern(pointer)?, trust));
     }
     let mut given = Vec::new();
@@ -179,12 +179,18 @@ fn load(tool: &data::Tool, said: OperatorsTool) -> Result<Tool, String> {
     let marks = tool.output.as_ref().map(marked_trust).unwrap_or_default();
     let holds = |(_, trust): &(_, Trust)| said.trust_schema || *trust == Trust::Untrusted;
     trust.add_marks(marks.into_iter().filter(holds).collect());
+    let labels = said.labels.unwrap_or(proposed);
+    let roles = ArgumentRoles::new(given, proposed_roles(&tool.input));
+    let roles = match acts(&labels) {
+        true => roles.or_identifiers(&tool.input),
+        false => roles,
+    };
     Ok(Tool {
         changes: tool.changes,
-        labels: said.labels.unwrap_or(proposed),
+        labels,
         taints,
         asked_by: said.asked_by.unwrap_or_else(|| proposed_words(&tool.name)),
-        roles: ArgumentRoles::new(given, proposed_roles(&tool.input)),
+        roles,
         trust,
         schema: tool.input.clone(),
     })

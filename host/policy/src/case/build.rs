@@ -1,8 +1,11 @@
 //! The request and the facts that a case describes.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use tollgate_model::{
     entity::{Entity, Kind, Uid},
+    history::{FactShape, FactType, FactValue},
     provenance::ProvenanceFacts,
     request::{Action, ActionContext, Facts, GuestCaller, Request, RunFacts},
     time::{LocalTime, Timestamp},
@@ -49,6 +52,7 @@ impl Case {
             approval: None,
             entities: asked.entities,
             environment: self.environment.clone().unwrap_or_else(|| "test".into()),
+            history: self.history_facts(pdp)?,
             local: self.local.unwrap_or(LocalTime {
                 minute: 600,
                 weekday: 2,
@@ -60,9 +64,33 @@ impl Case {
         Ok((request, facts))
     }
 
+    /// The facts that the case names; numbers that it leaves out and that are always known are 0.
+    fn history_facts(&self, pdp: &Pdp) -> Result<BTreeMap<String, FactValue>, String> {
+        let shapes = pdp.facts();
+        let zero = |(name, shape): (&String, &FactShape)| match (shape.absent, shape.ty) {
+            (None, FactType::Long) => Some((name.clone(), FactValue::Long(0))),
+            (None, FactType::Decimal) => Some((name.clone(), FactValue::Decimal(0))),
+            _ => None,
+        };
+        let mut facts: BTreeMap<String, FactValue> = shapes.iter().filter_map(zero).collect();
+        for (name, written) in self.facts.as_object().into_iter().flatten() {
+            let Some(shape) = shapes.get(name) else {
+                let near = crate::policy::nearest(name, shapes.keys().map(String::as_str));
+                return Err(match near {
+                    Some(near) => format!("there is no fact `{name}`; did you mean `{near}`?"),
+                    None => format!("there is no fact `{name}`; [facts] configures them"),
+                });
+            };
+            let value = FactValue::parse(written, shape.ty, NOW);
+            let value = value.map_err(|expected| format!("`facts.{name}`: {expected}"))?;
+            facts.insert(name.clone(), value);
+        }
+        Ok(facts)
+    }
+
     fn provenance_facts(&self) -> Result<ProvenanceFacts, String> {
-        const NAMES: [&str; 7] = [
-            "asked", "echoed", "known", "links", "sinks", "urged", "values",
+        const NAMES: [&str; 8] = [
+            "asked", "echoed", "known", "links", "request", "sinks", "urged", "values",
         ];
         let given = self.provenance.as_object().into_iter().flatten();
         for (name, _) in given {
@@ -116,8 +144,9 @@ impl CaseRequest<'_> {
             Action::ReturnResult => self.ask_to_return(pdp),
             Action::HttpRequest => self.ask_for_http(),
             Action::UseSecret => self.ask_for_secret(),
+            Action::ElicitInput => self.ask_for_input(),
             action if action.is_capability() => self.ask_for_capability(),
-            Action::Approve | Action::Reject => self.ask_to_answer(),
+            Action::Approve | Action::Reject | Action::AnswerInput => self.ask_to_answer(),
             Action::ViewRun | Action::ViewPayload | Action::AnnotateRun | Action::ExportRuns => {
                 self.ask_for_run()
             }
@@ -253,6 +282,43 @@ impl CaseRequest<'_> {
         })
     }
 
+    /// To have a person asked by a server.
+    fn ask_for_input(&self) -> Result<RequestParts, String> {
+        let case = self.case;
+        let fields = case.schema.get("properties").and_then(Value::as_object);
+        let fields = fields.into_iter().flat_map(|fields| fields.keys().cloned());
+        let context = ActionContext::Elicitation {
+            guest: self.guest()?,
+            mode: case.mode.clone().unwrap_or_else(|| "form".into()),
+            message: case.message.clone().unwrap_or_default(),
+            fields: fields.collect(),
+            schema: match &case.schema {
+                Value::Null => String::new(),
+                schema => schema.to_string(),
+            },
+            url: case.url.clone().unwrap_or_default(),
+            host: case.host.clone().unwrap_or_default(),
+            size: case.size,
+        };
+        let resource = self.tool()?;
+        Ok(RequestParts {
+            context,
+            entities: self.asking_feature(&resource),
+            resource,
+        })
+    }
+
+    /// The entity of a prompt or of resources in whose call a server asks. The configuration names tools.
+    fn asking_feature(&self, resource: &Uid) -> Vec<Entity> {
+        if !resource.id.contains(':') {
+            return Vec::new();
+        }
+        let labels = self.case.directory_labels.iter();
+        let labels = labels.map(|label| Uid::new(Kind::Label, label));
+        let parents = labels.chain([self.principal.clone()]);
+        vec![Entity::new(resource.clone(), parents)]
+    }
+
     fn ask_for_capability(&self) -> Result<RequestParts, String> {
         let labels = &self.case.directory_labels;
         let resource = self.resource()?;
@@ -285,6 +351,7 @@ impl CaseRequest<'_> {
             roles: case.asks.clone(),
             escalated_to: case.escalated_to.clone(),
             speaker: case.speaker.as_ref().map(|user| Uid::new(Kind::User, user)),
+            makers: case.makers.clone(),
         };
         let approval = self.named_or(Kind::Approval, "apr-0707070707070707")?;
         let entities = vec![Entity::new(approval.clone(), [tool])];

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::case::{Case, ShadowAnswer};
 use tollgate_model::{
     entity::{Kind, Uid},
+    history::FactValue,
     provenance::ProvenanceFacts,
     record::DecisionRecord,
     request::{Action, ActionContext, Facts, GuestCaller, Request, RunFacts},
@@ -44,10 +45,15 @@ impl Case {
             directory_labels: labels(facts, |kind| kind != Kind::Host),
             environment: Some(facts.environment.clone()),
             error: false,
+            facts: written_facts(facts),
             first: false,
             host: None,
             host_labels: labels(facts, |kind| kind == Kind::Host),
             input: Value::Null,
+            message: None,
+            mode: None,
+            schema: Value::Null,
+            url: None,
             local: Some(facts.local),
             method: None,
             on_behalf_of: None,
@@ -65,6 +71,7 @@ impl Case {
             scheme: None,
             size: 0,
             speaker: None,
+            makers: BTreeSet::new(),
             tenant: None,
             tool: None,
             via: BTreeSet::new(),
@@ -77,6 +84,8 @@ impl Case {
                     .collect(),
             ),
             needs,
+            redact: (!decided.redaction.is_empty())
+                .then(|| decided.redaction.pointers.iter().cloned().collect()),
             shadow: decided.shadow.clone().map(|shadow| ShadowAnswer {
                 outcome: shadow.outcome,
                 by: shadow.policies,
@@ -143,6 +152,23 @@ impl Case {
                 (self.method, self.port) = (Some(method.clone()), Some(*port));
                 self.path = Some(path.clone());
             }
+            ActionContext::Elicitation {
+                guest,
+                mode,
+                message,
+                fields: _,
+                schema,
+                url,
+                host,
+                size,
+            } => {
+                self.add_guest(guest);
+                (self.mode, self.message) = (Some(mode.clone()), Some(message.clone()));
+                self.schema = serde_json::from_str(schema).unwrap_or_default();
+                self.url = Some(url.clone()).filter(|url| !url.is_empty());
+                self.host = Some(host.clone()).filter(|host| !host.is_empty());
+                self.size = *size;
+            }
             ActionContext::Approver {
                 tool,
                 on_behalf_of,
@@ -150,9 +176,11 @@ impl Case {
                 roles,
                 escalated_to,
                 speaker,
+                makers,
             } => {
                 self.on_behalf_of = name(on_behalf_of);
                 self.speaker = speaker.as_ref().map(|speaker| speaker.id.clone());
+                self.makers.clone_from(makers);
                 (self.tool, self.operator) = (name(tool), name(operator));
                 (self.asks, self.escalated_to) = (roles.clone(), escalated_to.clone());
             }
@@ -193,6 +221,26 @@ fn labels(facts: &Facts, which: impl Fn(Kind) -> bool) -> Vec<String> {
         .map(|label| label.id.as_str())
         .collect();
     labels.into_iter().map(str::to_owned).collect()
+}
+
+/// History facts as a case writes them.
+fn written_facts(facts: &Facts) -> Value {
+    let write = |(name, value): (&String, &FactValue)| {
+        let written = match value {
+            FactValue::Long(n) => Value::from(*n),
+            FactValue::Decimal(_) => value.to_string().into(),
+            FactValue::Datetime(time) => {
+                // A case has a time of its own, so only the distance counts.
+                format!("{}ms ago", facts.now.since(*time) / 1000).into()
+            }
+        };
+        (name.clone(), written)
+    };
+    let written: Map<String, Value> = facts.history.iter().map(write).collect();
+    match written.is_empty() {
+        true => Value::Null,
+        false => Value::Object(written),
+    }
 }
 
 /// The run's facts that differ from a case's defaults.

@@ -66,6 +66,9 @@ pub struct Case {
     /// Whether the tool answered with an error.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub error: bool,
+    /// History facts of a call, by name: integers, decimals such as `"12.50"`, and times such as `"10m ago"`.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub facts: Value,
     /// Whether the user whose token is made has no other way to sign in.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub first: bool,
@@ -81,9 +84,15 @@ pub struct Case {
     /// Tuesday at ten if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub local: Option<LocalTime>,
+    /// What the server says to the person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
     /// The request's method, `GET` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
+    /// How a person answers a server: `form` (if absent) or `url`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
     /// The user for whom the action happens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_behalf_of: Option<String>,
@@ -99,6 +108,9 @@ pub struct Case {
     /// The request's port, 443 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+    /// Users who made the token by which the waiting call was made.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub makers: BTreeSet<String>,
     /// Such as `Agent::support`.
     pub principal: String,
     /// Where the values of a call come from; absent: not known.
@@ -113,6 +125,9 @@ pub struct Case {
     /// The request's scheme, `https` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scheme: Option<String>,
+    /// The schema of the form that the server has a person fill in.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub schema: Value,
     /// Bytes of content.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub size: u64,
@@ -125,6 +140,9 @@ pub struct Case {
     /// The tool that is called, or that returned content.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
+    /// The page that the server has a person open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
     /// Components through which a call is made.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub via: BTreeSet<String>,
@@ -136,6 +154,10 @@ pub struct Case {
     /// Alternatives of an escalation, as text; absent: any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub needs: Option<Vec<String>>,
+    /// JSON pointers at which policies redact the arguments or the result; absent: any. The answer is about the
+    /// redacted arguments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redact: Option<Vec<String>>,
     /// What shadow policies would change; absent: nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shadow: Option<ShadowAnswer>,
@@ -164,6 +186,12 @@ pub struct Answer {
     pub by: Vec<String>,
     /// Alternatives of an escalation, as text.
     pub needs: Vec<String>,
+    /// JSON pointers at which policies redact the arguments or the result.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub redact: Vec<String>,
+    /// The policies that have the arguments redacted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub redacted_by: Vec<String>,
     /// What shadow policies would change.
     pub shadow: Option<ShadowAnswer>,
     /// Why there is no answer.

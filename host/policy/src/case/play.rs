@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use tollgate_model::{
-    decision::{Decision, Outcome},
+    decision::{Decision, Outcome, Redaction},
     request::{Facts, PriorApproval, Request},
 };
 
@@ -21,7 +21,7 @@ impl Case {
         defaults: &Defaults,
     ) -> Result<(Decision, Request, Facts), String> {
         let (request, mut facts) = self.build(pdp, defaults)?;
-        let first = pdp.decide(&request, &facts);
+        let (first, request) = redacted(pdp, request, &facts);
         let Some(roles) = self.approved_by.clone() else {
             return Ok((first, request, facts));
         };
@@ -51,6 +51,8 @@ impl Case {
                         outcome: Outcome::Error,
                         by: Vec::new(),
                         needs: Vec::new(),
+                        redact: Vec::new(),
+                        redacted_by: Vec::new(),
                         shadow: None,
                         errors: vec![problem.clone()],
                     },
@@ -81,6 +83,7 @@ impl Case {
         for (what, expected, got) in [
             ("by", &self.by, &answer.by),
             ("needs", &self.needs, &answer.needs),
+            ("redact", &self.redact, &answer.redact),
         ] {
             if let Some(expected) = expected.as_ref().filter(|e| *e != got) {
                 wrong.push(format!(
@@ -108,6 +111,27 @@ impl Case {
     }
 }
 
+/// The decision on a request and, if it is a call that policies redact, on the redacted one: as the gate does it.
+fn redacted(pdp: &Pdp, mut request: Request, facts: &Facts) -> (Decision, Request) {
+    let mut all = Redaction::default();
+    loop {
+        let mut decision = pdp.decide(&request, facts);
+        let basis = decision.basis();
+        let again = match basis.redact.is_empty() {
+            true => None,
+            false => pdp.redacted(&request, &basis.redact),
+        };
+        let Some(again) = again.filter(|again| *again != request) else {
+            decision.basis_mut().redacted.extend(all);
+            return (decision, request);
+        };
+        let policies = basis.determining.iter().map(|d| d.policy.clone());
+        all.policies.extend(policies);
+        all.pointers.extend(basis.redact.iter().cloned());
+        request = again;
+    }
+}
+
 impl Answer {
     /// The answer that `decision` gives.
     #[must_use]
@@ -121,6 +145,12 @@ impl Answer {
             outcome: decision.outcome(),
             by: basis.ids().map(str::to_owned).collect(),
             needs,
+            redact: basis
+                .redact
+                .union(&basis.redacted.pointers)
+                .cloned()
+                .collect(),
+            redacted_by: basis.redacted.ids().map(str::to_owned).collect(),
             shadow: basis.shadow.clone().map(|s| ShadowAnswer {
                 outcome: s.outcome,
                 by: s.policies,

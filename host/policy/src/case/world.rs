@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::Value;
-use tollgate_model::entity::{Entity, Kind, Uid};
+use tollgate_model::{
+    entity::{Entity, Kind, Uid},
+    history::FactShape,
+};
 
 use super::Defaults;
 use crate::{
@@ -22,6 +25,10 @@ pub struct World {
     /// Roles of agents, by name.
     #[serde(default)]
     pub agents: BTreeMap<String, Vec<String>>,
+    /// History facts, by name: `type` (`long`, `decimal` or `datetime`) and, where it can be absent, `absent` (`never` or
+    /// `unknown`).
+    #[serde(default)]
+    pub facts: BTreeMap<String, FactShape>,
     /// Every label that can occur.
     #[serde(default)]
     pub labels: Vec<String>,
@@ -115,6 +122,7 @@ impl World {
                 .collect()
         };
         Bundle {
+            facts: self.facts.clone(),
             prompts: typed(&self.prompts),
             ..Bundle::new(self.entities(), policies, typed(&self.tools))
         }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use tollgate_model::{
     canonical::{self, Sha256Digest},
     entity::Entity,
+    history::FactShape,
 };
 
 use super::LoadError;
@@ -23,6 +24,9 @@ pub struct Bundle {
     pub cedar: String,
     /// Entities of the configuration, with their parents.
     pub entities: Vec<Entity>,
+    /// History facts, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub facts: BTreeMap<String, FactShape>,
     /// Policy sources.
     pub policies: Vec<PolicyFile>,
     /// Loaded prompts of upstream servers, by the name that agents see.
@@ -56,6 +60,7 @@ impl Bundle {
             candidate: None,
             cedar: cedar_policy::get_sdk_version().to_string(),
             entities,
+            facts: BTreeMap::new(),
             policies,
             prompts: BTreeMap::new(),
             schema: schema::FIXED.into(),

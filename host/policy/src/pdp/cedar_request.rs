@@ -205,6 +205,24 @@ impl Pdp {
                     context.insert("path", path.as_str().into());
                 }
             }
+            ActionContext::Elicitation {
+                mode,
+                message,
+                fields,
+                schema,
+                url,
+                host,
+                size,
+                ..
+            } => {
+                context.insert("mode", mode.as_str().into());
+                context.insert("message", message.as_str().into());
+                context.insert("fields", texts_of(fields));
+                context.insert("schema", schema.as_str().into());
+                context.insert("url", url.as_str().into());
+                context.insert("host", host.as_str().into());
+                context.insert("size", count(*size)?);
+            }
             ActionContext::Approver { .. }
             | ActionContext::Token { .. }
             | ActionContext::Operator => self.insert_of_person(context, &request.context)?,
@@ -226,6 +244,7 @@ impl Pdp {
                 roles,
                 escalated_to,
                 speaker,
+                makers,
             } => {
                 context.insert("tool", self.entity(tool)?);
                 context.insert("on_behalf_of", self.entity(on_behalf_of)?);
@@ -235,6 +254,9 @@ impl Pdp {
                 if self.names.speaker {
                     let speaker = speaker.as_ref().unwrap_or(operator);
                     context.insert("speaker", self.entity(speaker)?);
+                }
+                if self.names.makers {
+                    context.insert("makers", self.set(Kind::User, makers)?);
                 }
             }
             ActionContext::Token {
@@ -251,6 +273,7 @@ impl Pdp {
             | ActionContext::Capability { .. }
             | ActionContext::Http { .. }
             | ActionContext::Secret { .. }
+            | ActionContext::Elicitation { .. }
             | ActionContext::Operator => {}
         }
         Ok(())
@@ -283,6 +306,7 @@ impl Pdp {
             }
         }
         context.extend(self.provenance(&facts.provenance)?);
+        context.extend(self.history(&facts.history)?);
         Ok(untyped)
     }
 
@@ -386,6 +410,11 @@ fn texts(input: &Json) -> Result<Value, RequestError> {
         })
         .collect();
     Ok(cedar_value::record(texts?))
+}
+
+/// A set of texts.
+fn texts_of(texts: &BTreeSet<String>) -> Value {
+    cedar_value::set(texts.iter().map(|text| Literal::from(text.as_str())))
 }
 
 fn count(n: u64) -> Result<Value, RequestError> {

@@ -90,7 +90,9 @@ impl Pdp {
                 of(Kind::Component, via)?;
             }
             ActionContext::Result { on_behalf_of, .. } => known(on_behalf_of)?,
-            ActionContext::Capability { guest, .. } | ActionContext::Http { guest, .. } => {
+            ActionContext::Capability { guest, .. }
+            | ActionContext::Http { guest, .. }
+            | ActionContext::Elicitation { guest, .. } => {
                 [&guest.on_behalf_of, &guest.agent, &guest.tool]
                     .into_iter()
                     .try_for_each(known)?;
@@ -107,6 +109,7 @@ impl Pdp {
                 roles,
                 escalated_to,
                 speaker,
+                makers,
             } => {
                 [tool, on_behalf_of, operator]
                     .into_iter()
@@ -114,6 +117,7 @@ impl Pdp {
                     .try_for_each(known)?;
                 of(Kind::Role, roles)?;
                 of(Kind::Role, escalated_to)?;
+                of(Kind::User, makers)?;
             }
             ActionContext::Token { on_behalf_of, .. } => known(on_behalf_of)?,
             ActionContext::Operator => {}

@@ -10,10 +10,12 @@ use cedar_policy_core::{
     extensions::Extensions,
 };
 
-use super::{ErrorBasis, Pdp, RequestError, cedar_request::TypedRequest};
+use super::{ErrorBasis, Pdp, RequestError, cedar_request::TypedRequest, redaction::Arguments};
 use crate::policy::LoadedPolicy;
 use tollgate_model::{
-    decision::{Approvers, Decision, DecisionError, DeterminingPolicy, PolicyRef, Requirement},
+    decision::{
+        Approvers, Decision, DecisionError, DeterminingPolicy, PolicyRef, Redaction, Requirement,
+    },
     request::{Facts, PriorApproval},
 };
 
@@ -30,6 +32,8 @@ pub(super) struct PolicyEvaluation<'a> {
     entities: &'a Entities,
     /// The request without any approval.
     plain: &'a TypedRequest,
+    /// Those of a call.
+    arguments: Option<Arguments<'a>>,
 }
 
 /// Policies that determine a decision.
@@ -61,7 +65,13 @@ impl<'a> PolicyEvaluation<'a> {
             facts,
             entities,
             plain,
+            arguments: None,
         }
+    }
+
+    /// The same for a call with these arguments.
+    pub(super) fn with_arguments(self, arguments: Option<Arguments<'a>>) -> Self {
+        Self { arguments, ..self }
     }
 
     /// The same request against other policies.
@@ -155,9 +165,36 @@ impl<'a> PolicyEvaluation<'a> {
         self.pdp.basis(determining(reasons), Vec::new())
     }
 
+    /// Decides. A forbid of a call does not apply if the arguments are redacted as it asks.
     pub(super) fn decide(&self) -> Decision {
-        self.try_decide()
-            .unwrap_or_else(|basis| Decision::Error(*basis))
+        let is_met = |policy: &&&LoadedPolicy| {
+            let redact = &policy.redact;
+            !redact.is_empty() && self.arguments.is_some_and(|a| a.are_redacted(redact))
+        };
+        let (met, others): (Reasons<'a>, Reasons<'a>) = self.policies.iter().partition(is_met);
+        let decision = self.of(&others).try_decide();
+        let mut decision = decision.unwrap_or_else(|basis| Decision::Error(*basis));
+        if !met.is_empty() {
+            decision.basis_mut().redacted = self.redaction(&met);
+        }
+        decision
+    }
+
+    /// What these forbids ask for, as far as they would apply otherwise.
+    fn redaction(&self, met: &[&'a LoadedPolicy]) -> Redaction {
+        let applies: Reasons<'a> = match self.evaluate(met.iter().copied(), None) {
+            Ok(evaluation) => {
+                let errors = evaluation.errors.iter().map(|(policy, _)| *policy);
+                evaluation.reasons.iter().copied().chain(errors).collect()
+            }
+            Err(_) => met.to_vec(),
+        };
+        let mut redaction = Redaction::default();
+        for policy in applies {
+            redaction.policies.insert(policy.determining.policy.clone());
+            redaction.pointers.extend(policy.redact.iter().cloned());
+        }
+        redaction
     }
 
     fn try_decide(&self) -> Result<Decision, ErrorBasis> {
@@ -178,15 +215,27 @@ impl<'a> PolicyEvaluation<'a> {
         self.escalate(&empty)
     }
 
-    /// Denies, and names what may still be released: this applies if every satisfied forbid only redacts
-    /// and the request would be permitted without them.
+    /// Denies, and names what would have to be redacted: this applies if every satisfied forbid only redacts,
+    /// and the request would be permitted without them. A call may also need an approval then.
     fn deny(&self, reasons: &[&LoadedPolicy]) -> Decision {
         let mut basis = self.basis(reasons);
         let redacts = |p: &LoadedPolicy| !p.redact.is_empty();
         if !reasons.is_empty() && reasons.iter().all(|p| redacts(p)) {
+            let pointers = reasons
+                .iter()
+                .flat_map(|p| p.redact.iter().cloned())
+                .collect();
             let others = self.policies.iter().copied().filter(|p| !redacts(p));
-            if self.evaluate(others, None).is_ok_and(|e| e.allowed) {
-                basis.redact = reasons.iter().flat_map(|p| p.redact.clone()).collect();
+            let others: Reasons<'_> = others.collect();
+            let possible = match (self.of(&others).try_decide(), self.arguments) {
+                (Ok(Decision::Allow(_)), None) => true,
+                (Ok(Decision::Allow(_) | Decision::Escalate(..)), Some(arguments)) => {
+                    arguments.can_be_redacted(&pointers)
+                }
+                _ => false,
+            };
+            if possible {
+                basis.redact = pointers;
             }
         }
         Decision::Deny(basis)

@@ -9,7 +9,7 @@ use cedar_policy::{Entity as CedarEntity, EntityUid};
 use cedar_policy_core::ast::EntityUID;
 use tollgate_model::entity::{Entity, Uid};
 
-use super::{Bundle, FixedNames, IndexedPolicies, LoadError, Pdp, ToolTypes};
+use super::{Bundle, FixedNames, IndexedPolicies, LoadError, Pdp, ToolTypes, history::FactReads};
 use crate::{
     cedar_uid, cedar_value,
     policy::{self, LoadedPolicies},
@@ -72,6 +72,7 @@ impl Pdp {
         let types = LoadedTypes {
             tools: &tools,
             prompt_arguments: &bundle.prompt_arguments(),
+            facts: &bundle.facts,
         };
         let schema = schema::build(&bundle.schema, types)?;
         let known: BTreeSet<Uid> = bundle.entities.iter().map(|e| e.uid.clone()).collect();
@@ -105,18 +106,23 @@ impl Pdp {
             let uid: &EntityUID = a.as_ref();
             (a.id().unescaped().to_owned(), Arc::new(uid.clone()))
         };
+        let entities = entities.as_ref().clone();
+        let actions: HashMap<String, Arc<EntityUID>> = schema.actions().map(action).collect();
+        let read = policies.values().map(AsRef::as_ref);
         Ok(Self {
             digest,
+            facts_read: FactReads::new(&bundle.facts, read, &actions, &entities),
+            facts: bundle.facts.clone(),
             set: IndexedPolicies::new(&policies),
             candidate,
-            actions: schema.actions().map(action).collect(),
+            actions,
             schema,
             names: FixedNames::of(&bundle.schema),
             policies,
             warnings,
             prompts: inputs(&bundle.prompts)?,
             tools,
-            entities: entities.as_ref().clone(),
+            entities,
             known: known.ok_or_else(nameless)?,
         })
     }

@@ -10,10 +10,12 @@ mod entities;
 mod error;
 mod evaluate;
 mod explain;
+mod history;
 mod index;
 mod lint;
 mod load;
 mod provenance;
+mod redaction;
 mod validate;
 
 use std::{
@@ -28,8 +30,9 @@ use cedar_policy_core::{
 };
 use tollgate_model::{
     canonical::Sha256Digest,
-    decision::{Basis, Decision, DecisionError, DeterminingPolicy, ShadowFlip},
+    decision::{Basis, Decision, DecisionError, DeterminingPolicy, Redaction, ShadowFlip},
     entity::{NAMESPACE, Uid},
+    history::FactShape,
     request::{Action, Facts, Request},
 };
 
@@ -42,12 +45,15 @@ use crate::{
     tool_input::ToolInput,
 };
 use evaluate::PolicyEvaluation;
+use history::FactReads;
 use index::Index;
 
 /// A policy decision point for one bundle.
 #[derive(Debug)]
 pub struct Pdp {
     digest: Sha256Digest,
+    facts: BTreeMap<String, FactShape>,
+    facts_read: FactReads,
     schema: Schema,
     names: FixedNames,
     policies: BTreeMap<String, Arc<LoadedPolicy>>,
@@ -75,10 +81,16 @@ struct FixedNames {
     provenance: bool,
     /// Whether these have what strangers ask for.
     urged: bool,
+    /// Whether calls have history facts.
+    history: bool,
+    /// Whether those say apart that the user's request is known.
+    request: bool,
     /// Whether `use_secret` has the method, port and path of its request.
     secret_request: bool,
     /// Whether an approver's context has the user who spoke for the agent.
     speaker: bool,
+    /// Whether an approver's context has the makers of the caller's token.
+    makers: bool,
 }
 
 impl FixedNames {
@@ -91,8 +103,11 @@ impl FixedNames {
             window: schema.contains("WindowFacts"),
             provenance: crate::schema::has_provenance(schema),
             urged: declares(schema, "type ProvenanceFacts", "urged:"),
+            history: crate::schema::has_history(schema),
+            request: declares(schema, "type ProvenanceFacts", "request:"),
             secret_request: declares(schema, "type SecretContext", "port:"),
             speaker: schema.contains("speaker:"),
+            makers: declares(schema, "type ApproverContext", "makers:"),
         }
     }
 }
@@ -172,6 +187,14 @@ impl Pdp {
         &self.warnings
     }
 
+    /// Whether any policy redacts results or arguments.
+    #[must_use]
+    pub fn redacts(&self) -> bool {
+        self.policies
+            .values()
+            .any(|policy| !policy.redact.is_empty())
+    }
+
     /// Whether the configuration has this entity.
     #[must_use]
     pub fn knows(&self, uid: &Uid) -> bool {
@@ -197,6 +220,12 @@ impl Pdp {
         self.prompts.get(name)
     }
 
+    /// The history facts, by name.
+    #[must_use]
+    pub fn facts(&self) -> &BTreeMap<String, FactShape> {
+        &self.facts
+    }
+
     /// Decides. Deterministic: the same arguments always give the same answer.
     #[must_use]
     pub fn decide(&self, request: &Request, facts: &Facts) -> Decision {
@@ -210,7 +239,8 @@ impl Pdp {
         };
         let slice = self.set.slice(&plain.cedar, &entities);
         let enforced = in_force(&slice);
-        let trial = PolicyEvaluation::new(self, &enforced, facts, &entities, &plain);
+        let trial = PolicyEvaluation::new(self, &enforced, facts, &entities, &plain)
+            .with_arguments(self.arguments(request));
         let mut decision = trial.decide();
         // A shadow set is complete: if there is one, it alone is evaluated in shadow, not single policies.
         let flip = match &self.candidate {
@@ -223,11 +253,7 @@ impl Pdp {
             }
             None => None,
         };
-        let (Decision::Allow(basis)
-        | Decision::Deny(basis)
-        | Decision::Escalate(basis, _)
-        | Decision::Error(basis)) = &mut decision;
-        basis.shadow = flip;
+        decision.basis_mut().shadow = flip;
         decision
     }
 
@@ -238,6 +264,7 @@ impl Pdp {
             errors,
             no_policies: self.policies.is_empty(),
             redact: BTreeSet::new(),
+            redacted: Redaction::default(),
             shadow: None,
         }
     }

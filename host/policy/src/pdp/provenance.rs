@@ -22,22 +22,26 @@ impl Pdp {
         facts: &ProvenanceFacts,
     ) -> Result<Vec<(&'static str, Value)>, RequestError> {
         match self.names.provenance {
-            true => attributes(facts, self.names.urged).map(Vec::from),
+            true => attributes(facts, &self.names).map(Vec::from),
             false => Ok(Vec::new()),
         }
     }
 }
 
-/// Both attributes of the context of a call. `with_urged`: the schema has the facts about what strangers ask for.
+/// Both attributes of the context of a call. `names` says which of the later facts the schema has.
 fn attributes(
     facts: &ProvenanceFacts,
-    with_urged: bool,
+    names: &FixedNames,
 ) -> Result<[(&'static str, Value); 2], RequestError> {
     let pointers = |origin| -> Value {
         let pointers = facts.pointers(origin);
         cedar_value::set(pointers.map(|pointer| Literal::String(pointer.into())))
     };
-    let mut provenance = vec![
+    let request = names
+        .request
+        .then(|| ("request", (facts.request || facts.known).into()));
+    let urged = names.urged.then(|| ("urged", facts.urged.into()));
+    let others = [
         ("user", pointers(Origin::User)),
         ("operator", pointers(Origin::Operator)),
         ("trusted", pointers(Origin::Trusted)),
@@ -49,9 +53,7 @@ fn attributes(
         ("echoed", facts.echoed.into()),
         ("known", facts.known.into()),
     ];
-    if with_urged {
-        provenance.push(("urged", facts.urged.into()));
-    }
+    let provenance = cedar_value::record(others.into_iter().chain(request).chain(urged));
     Ok([
         ("provenance", cedar_value::record(provenance)),
         ("sinks", origins(&facts.sinks)?),

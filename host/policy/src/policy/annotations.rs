@@ -47,6 +47,13 @@ impl Reader {
             }
         };
         let approval = self.approval(place, id, policy, &body);
+        if approval.reads() && !redact.is_empty() {
+            self.said.push(place.error(
+                "policy::redact",
+                format!("policy `{id}` has an `@redact` and reads `context.approval`"),
+                "write two policies: one that redacts, and one that asks for an approval",
+            ));
+        }
         let since = self.said.get(before..).unwrap_or_default();
         if since.iter().any(|d| d.level == Level::Error) {
             return None;
@@ -227,30 +234,44 @@ impl Reader {
             return BTreeSet::new();
         };
         let pointers: BTreeSet<String> = text.split_whitespace().map(str::to_owned).collect();
-        let scope = policy.action_constraint();
-        let results_only = matches!(
-            &scope,
-            cedar_policy::ActionConstraint::Eq(action) if action.id().unescaped() == "return_result"
-        );
         let well_formed = !pointers.is_empty() && pointers.iter().all(|p| p.starts_with('/'));
-        if policy.effect() == Effect::Permit || !results_only || !well_formed {
+        if policy.effect() == Effect::Permit || !can_be_redacted(policy) || !well_formed {
             self.said.push(place.error(
                 "policy::redact",
                 format!("policy `{id}` has an `@redact` that cannot work"),
-                "put it on a forbid whose action is == Tollgate::Action::\"return_result\", with JSON pointers \
-                 such as @redact(\"/customer/email /customer/iban\")",
+                "put it on a forbid with JSON pointers such as @redact(\"/customer/email /customer/iban\"), for \
+                 results with action == Tollgate::Action::\"return_result\", for arguments with the action of a tool \
+                 or action in Tollgate::Action::\"call\"",
             ));
         }
         pointers
     }
 }
 
+/// Whether the policy is about results only, or about calls with arguments only.
+fn can_be_redacted(policy: &Policy) -> bool {
+    let is_call = |uid: &cedar_policy::EntityUid| {
+        let id = uid.id().unescaped();
+        let fixed = Action::FIXED.iter().find(|action| action.id() == id);
+        fixed.is_none_or(|action| *action == Action::GetPrompt)
+    };
+    match policy.action_constraint() {
+        cedar_policy::ActionConstraint::Any => false,
+        cedar_policy::ActionConstraint::Eq(uid) => {
+            uid.id().unescaped() == Action::ReturnResult.id() || is_call(&uid)
+        }
+        cedar_policy::ActionConstraint::In(uids) => uids.iter().all(is_call),
+    }
+}
+
 /// Whether a policy names an action that a component requests from its host. A policy that names no action
-/// at all is meant for calls.
+/// at all is meant for calls, and a server's question interrupts no call.
 fn may_be_capability(policy: &Policy) -> bool {
     let capability = |uid: &cedar_policy::EntityUid| {
         let id = uid.id();
-        let mut fixed = Action::FIXED.iter().filter(|action| action.is_capability());
+        let mut fixed = Action::FIXED
+            .iter()
+            .filter(|action| action.is_capability() && **action != Action::ElicitInput);
         fixed.any(|action| action.id() == id.unescaped())
     };
     match policy.action_constraint() {

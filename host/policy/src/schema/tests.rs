@@ -1,5 +1,5 @@
 use super::*;
-use tollgate_model::request::Action;
+use tollgate_model::{history::Absence, request::Action};
 
 #[test]
 fn every_fixed_action_and_entity_type_is_in_the_schema() {
@@ -38,9 +38,22 @@ fn a_tool_with_awkward_names_has_its_action() {
     });
     let input = ToolInput::from_json_schema("create-issue", &schema, &BTreeMap::new()).unwrap();
     let tools = BTreeMap::from([("create-issue".to_owned(), input)]);
+    let shape = |ty, absent| FactShape { absent, ty };
+    let facts = BTreeMap::from([
+        ("refunds".to_owned(), shape(FactType::Long, None)),
+        (
+            "spent".to_owned(),
+            shape(FactType::Decimal, Some(Absence::Unknown)),
+        ),
+        (
+            "last_login".to_owned(),
+            shape(FactType::Datetime, Some(Absence::Never)),
+        ),
+    ]);
     let types = LoadedTypes {
         tools: &tools,
         prompt_arguments: &BTreeSet::from(["topic".to_owned(), "max-length".to_owned()]),
+        facts: &facts,
     };
     build(FIXED, types).unwrap();
     let text = text(types).unwrap();

@@ -175,6 +175,57 @@ fn open_below(ty: &InputType, prefix: &str, found: &mut Vec<String>) {
     }
 }
 
+/// Whether the schema names the member with this path, in which `*` stands for every element of an array.
+pub(super) fn declares_member(record: &Record, path: &[String]) -> bool {
+    let Some((name, above)) = path.split_last() else {
+        return false;
+    };
+    let mut at = Some(record);
+    let mut above = above.iter();
+    while let (Some(record), Some(name)) = (at, above.next()) {
+        let mut ty = record.fields.get(name).map(|field| &field.ty);
+        while let Some(InputType::Set(element)) = ty {
+            ty = above.next().map(|_| &**element);
+        }
+        at = match ty {
+            Some(InputType::Record(record)) => Some(record),
+            _ => None,
+        };
+    }
+    at.is_some_and(|record| record.fields.contains_key(name))
+}
+
+/// Whether a placeholder may stand where this pointer leads: at a text, or within one.
+pub(super) fn can_be_redacted(record: &Record, pointer: &str) -> bool {
+    let segments: Vec<String> = pointer.split('/').skip(1).map(unescape_segment).collect();
+    let Some((first, rest)) = segments.split_first() else {
+        return false;
+    };
+    match record.fields.get(first) {
+        Some(field) => holds_text(&field.ty, rest),
+        // Of members that the schema does not name nothing is known.
+        None => record.rest.is_some() || first == "*",
+    }
+}
+
+fn holds_text(ty: &InputType, segments: &[String]) -> bool {
+    let Some((first, rest)) = segments.split_first() else {
+        return takes_text(ty);
+    };
+    match ty {
+        InputType::Set(element) => holds_text(element, rest),
+        InputType::Record(record) => match record.fields.get(first) {
+            Some(field) => holds_text(&field.ty, rest),
+            None => record.rest.is_some() || first == "*",
+        },
+        InputType::Union(choices) => choices
+            .iter()
+            .any(|choice| holds_text(&choice.ty, segments)),
+        InputType::String | InputType::Json => true,
+        _ => false,
+    }
+}
+
 /// Whether this position of the arguments may hold text.
 pub(super) fn accepts_text(record: &Record, pointer: &str) -> bool {
     let mut segments = pointer.split('/').skip(1).map(unescape_segment);

@@ -154,6 +154,18 @@ impl ToolInput {
         closed_world::accepts_text(&self.root, pointer)
     }
 
+    /// Whether the schema names the member with this path, in which `*` stands for every element of an array.
+    #[must_use]
+    pub fn declares_member(&self, path: &[String]) -> bool {
+        closed_world::declares_member(&self.root, path)
+    }
+
+    /// Whether a placeholder may stand where this pointer leads: at a text, or within one.
+    #[must_use]
+    pub fn can_be_redacted(&self, pointer: &str) -> bool {
+        closed_world::can_be_redacted(&self.root, pointer)
+    }
+
     /// The type of `context.input`, in Cedar's JSON schema format.
     #[must_use]
     pub fn cedar_type(&self) -> Value {

@@ -10,7 +10,7 @@ use http::{HeaderValue, StatusCode, header};
 
 use super::{
     Auth, AuthError, metadata,
-    peer::{PeerCredentials, PeerError},
+    peer::{HookPeer, PeerCredentials, PeerError},
 };
 use crate::problem::Problem;
 
@@ -21,10 +21,13 @@ pub fn protect(router: Router, auth: Auth) -> Router {
 }
 
 async fn check(State(auth): State<Auth>, mut request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<PeerCredentials>().copied();
-    let authenticated = match peer {
-        Some(peer) => auth.authenticate_peer(peer, request.headers()).await,
-        None => auth.authenticate(request.headers()).await,
+    let extensions = request.extensions();
+    let peer = extensions.get::<PeerCredentials>().copied();
+    let hook = extensions.get::<HookPeer>().copied();
+    let authenticated = match (hook, peer) {
+        (Some(hook), _) => auth.authenticate_hook(hook, request.headers()),
+        (None, Some(peer)) => auth.authenticate_peer(peer, request.headers()).await,
+        (None, None) => auth.authenticate(request.headers()).await,
     };
     match authenticated {
         Ok(authenticated) => {
@@ -91,11 +94,13 @@ pub(super) fn refused(auth: &Auth, error: &AuthError) -> Response {
     response
 }
 
-/// The answer to a peer of the owner's socket. It asks for no credentials, because none would help.
+/// The answer to a peer of a Unix socket. It asks for no credentials, because none would help.
 fn refused_peer(error: &PeerError) -> Response {
     let (status, code) = match error {
         PeerError::OtherUser { .. } => (StatusCode::FORBIDDEN, "other_user"),
-        PeerError::NoLogin { .. } => (StatusCode::FORBIDDEN, "unknown_login"),
+        PeerError::NoLogin { .. } | PeerError::NoAgent { .. } => {
+            (StatusCode::FORBIDDEN, "unknown_login")
+        }
         PeerError::OtherToken { .. } => (StatusCode::FORBIDDEN, "other_token"),
         PeerError::System { .. } | PeerError::SharedLogin { .. } => {
             (StatusCode::SERVICE_UNAVAILABLE, "unavailable")

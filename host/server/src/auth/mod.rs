@@ -1,5 +1,5 @@
-//! Authentication over HTTP: OAuth 2.1 access tokens, the gate's own tokens, and on the owner's Unix socket the
-//! credentials of the peer. Claims of clients about themselves are ignored.
+//! Authentication over HTTP: OAuth 2.1 access tokens, the gate's own tokens, and on Unix sockets the credentials of
+//! the peer. Claims of clients about themselves are ignored.
 //!
 //! Nothing here decides what a caller may do. No error and no log line shows a token.
 
@@ -23,6 +23,7 @@ use tollgate::{gate::Gate, identity::Caller};
 use tollgate_ledger::{LedgerError, Token};
 use tollgate_model::{
     entity::{Kind, Uid},
+    ids::TokenId,
     time::Timestamp,
 };
 
@@ -33,7 +34,7 @@ pub use self::{
 };
 use self::{
     oauth::Oauth,
-    peer::{PeerCredentials, PeerError},
+    peer::{HookPeer, PeerCredentials, PeerError},
 };
 
 /// The longest accepted credential, in bytes.
@@ -46,6 +47,8 @@ pub struct AuthenticatedCaller {
     pub caller: Caller,
     /// The caller's tenant.
     pub tenant: String,
+    /// The token of the gate by which the caller is known; absent for other credentials.
+    pub token: Option<TokenId>,
     /// Users other than the caller who made the token of the gate by which the caller is known; all of them
     /// if that is not known. Empty for other credentials.
     pub token_makers: BTreeSet<String>,
@@ -59,6 +62,7 @@ impl AuthenticatedCaller {
         Self {
             caller,
             tenant,
+            token: None,
             token_makers: BTreeSet::new(),
             token_expires: None,
         }
@@ -69,6 +73,7 @@ impl AuthenticatedCaller {
         Self {
             caller: token::caller(&token),
             tenant,
+            token: Some(token.id),
             token_makers: token.makers.unwrap_or_else(|| users.collect()),
             token_expires: token.expires,
         }
@@ -133,10 +138,21 @@ struct Inner {
     local: bool,
     /// The identity of callers without credentials.
     anonymous: Option<Caller>,
-    /// The accepted peer; absent for TCP, where connections have no peer credentials.
-    owner: Option<PeerCredentials>,
+    /// How callers reach the routes.
+    door: Door,
     oauth: Mutex<Option<Arc<Oauth>>>,
     rate: Arc<Rate>,
+}
+
+/// How callers reach the routes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Door {
+    /// Over TCP, where connections have no peer credentials.
+    Network,
+    /// Over the owner's socket, as this peer.
+    Owner(PeerCredentials),
+    /// Over the hook socket.
+    Hook,
 }
 
 impl std::fmt::Debug for Auth {
@@ -161,7 +177,7 @@ impl Auth {
             gate: gate.clone(),
             local: !required_for(address),
             anonymous: anonymous.filter(|_| !required_for(address)),
-            owner: None,
+            door: Door::Network,
             oauth: Mutex::default(),
             rate,
         }))
@@ -170,11 +186,21 @@ impl Auth {
     /// Authentication for the owner's socket. Only peers with the user id of this process are accepted.
     #[must_use]
     pub fn of_owner(gate: &Gate, rate: Arc<Rate>) -> Self {
+        Self::of_door(gate, rate, Door::Owner(PeerCredentials::own()))
+    }
+
+    /// Authentication for the hook socket: the account of the peer is that of an agent.
+    #[must_use]
+    pub fn of_hook(gate: &Gate, rate: Arc<Rate>) -> Self {
+        Self::of_door(gate, rate, Door::Hook)
+    }
+
+    fn of_door(gate: &Gate, rate: Arc<Rate>, door: Door) -> Self {
         Self(Arc::new(Inner {
             gate: gate.clone(),
             local: true,
             anonymous: None,
-            owner: Some(PeerCredentials::own()),
+            door,
             oauth: Mutex::default(),
             rate,
         }))
@@ -199,6 +225,9 @@ impl Auth {
         &self,
         headers: &HeaderMap,
     ) -> Result<AuthenticatedCaller, AuthError> {
+        if self.0.door == Door::Hook {
+            return Err(AuthError::Missing);
+        }
         let gate = &self.0.gate;
         let tenant = gate.ruleset().config.gate.tenant.clone();
         let Some(given) = bearer(headers)? else {
@@ -240,7 +269,10 @@ impl Auth {
         peer: PeerCredentials,
         headers: &HeaderMap,
     ) -> Result<AuthenticatedCaller, AuthError> {
-        peer.check(self.0.owner.ok_or(AuthError::Missing)?)?;
+        let Door::Owner(owner) = self.0.door else {
+            return Err(AuthError::Missing);
+        };
+        peer.check(owner)?;
         if let Some(user) = peer::named_user(headers)? {
             let named = self.authenticate(headers).await;
             return match named {
@@ -257,6 +289,35 @@ impl Auth {
         let user = peer::user_of_login(&ruleset.config, &peer::login(peer.uid)?)?;
         let tenant = ruleset.config.gate.tenant.clone();
         Ok(AuthenticatedCaller::new(Caller::User(user.id), tenant))
+    }
+
+    /// The caller of a request from this peer of the hook socket: the agent with the peer's login. Nothing in the
+    /// request says who calls.
+    ///
+    /// # Errors
+    /// [`AuthError`]; for a login of no agent, and for other listeners.
+    pub fn authenticate_hook(
+        &self,
+        HookPeer(peer): HookPeer,
+        headers: &HeaderMap,
+    ) -> Result<AuthenticatedCaller, AuthError> {
+        if self.0.door != Door::Hook {
+            return Err(AuthError::Missing);
+        }
+        let names_caller = [http::header::AUTHORIZATION.as_str(), peer::USER_HEADER];
+        if names_caller.iter().any(|name| headers.contains_key(*name)) {
+            return Err(AuthError::Malformed(
+                "the hook socket takes none, because the account says who calls",
+            ));
+        }
+        let ruleset = self.0.gate.ruleset();
+        let agent = peer::agent_of_login(&ruleset.config, &peer::login(peer.uid)?)?;
+        let caller = Caller::Agent {
+            name: agent,
+            on_behalf_of: None,
+        };
+        let tenant = ruleset.config.gate.tenant.clone();
+        Ok(AuthenticatedCaller::new(caller, tenant))
     }
 
     /// The identity of a caller without credentials, by the current configuration.

@@ -14,7 +14,7 @@ use jsonwebtoken::{
 };
 use serde_json::Value;
 use tollgate::{config::JwksSource, config::OauthConfig, gate::Gate, identity::Caller};
-use tollgate_model::time::Timestamp;
+use tollgate_model::time::{Timestamp, micros};
 
 use super::AuthError;
 
@@ -211,7 +211,7 @@ impl Oauth {
         let (known, begins) = {
             let mut keys = self.keys();
             let now = gate.now();
-            let refresh = u64::try_from(self.config.refresh.as_micros()).unwrap_or(u64::MAX);
+            let refresh = micros(self.config.refresh);
             let is_old = keys.read.is_none_or(|read| now.since(read) >= refresh);
             let may_try = keys.tried.is_none_or(|tried| now.since(tried) >= PAUSE);
             let known = keys.fitting(algorithm, id);

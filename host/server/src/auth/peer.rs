@@ -44,6 +44,11 @@ impl PeerCredentials {
     }
 }
 
+/// The peer of the hook socket: an extension of each request that arrives there. It is never taken for the owner,
+/// not even where it has the owner's user id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HookPeer(pub PeerCredentials);
+
 /// Why the peer of a Unix socket is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -84,6 +89,14 @@ pub enum PeerError {
         /// The login.
         login: String,
     },
+    /// No agent of the configuration has this login.
+    #[error(
+        "no agent of this gate has the login `{login}`, so this account has no calls decided here"
+    )]
+    NoAgent {
+        /// The login.
+        login: String,
+    },
     /// The token does not belong to the named user.
     #[error("this is not the token of `{user}`")]
     OtherToken {
@@ -100,6 +113,9 @@ impl PeerError {
             Self::NoLogin { login, .. } => Some(format!(
                 "add these lines, with the roles that you hold:\n\n[users.{}]\nlogin = \"{login}\"\nroles = [\"operator\"]",
                 user_name(login)
+            )),
+            Self::NoAgent { login } => Some(format!(
+                "the operator names the agent that runs there: login = \"{login}\" under [agents.NAME]"
             )),
             Self::SharedLogin { .. } => Some("remove `login` from one of them".into()),
             Self::OtherToken { user } => Some(format!(
@@ -144,6 +160,20 @@ pub fn user_of_login(config: &Config, login: &str) -> Result<Uid, PeerError> {
             login: login.into(),
         }),
     }
+}
+
+/// The configured agent that has this account on the machine.
+///
+/// # Errors
+/// [`PeerError::NoAgent`].
+pub fn agent_of_login(config: &Config, login: &str) -> Result<String, PeerError> {
+    let mut agents = config.agents.iter();
+    let found = agents.find(|(_, agent)| agent.login.as_deref() == Some(login));
+    found
+        .map(|(name, _)| name.clone())
+        .ok_or_else(|| PeerError::NoAgent {
+            login: login.into(),
+        })
 }
 
 /// `login` as a key of the table `users`.

@@ -137,7 +137,7 @@ pub fn find(gate: &Gate, text: &str) -> Result<Option<Token>, LedgerError> {
         None => None,
     };
     let now = gate.now();
-    Ok(kept.filter(|token| is(token, text) && is_valid(token, now)))
+    Ok(kept.filter(|token| is(token, text) && token.is_valid(now)))
 }
 
 /// Whether `text` is one of this user's tokens.
@@ -150,7 +150,7 @@ pub fn is_of(gate: &Gate, user: &str, text: &str) -> Result<bool, LedgerError> {
     let tokens = gate.ledger().reader().tokens()?;
     let of_user = tokens.iter().filter(|token| token.principal == user);
     Ok(of_user.fold(false, |found, token| {
-        found | (is(token, text) & is_valid(token, now))
+        found | (is(token, text) & token.is_valid(now))
     }))
 }
 
@@ -161,17 +161,12 @@ pub fn is_of(gate: &Gate, user: &str, text: &str) -> Result<bool, LedgerError> {
 pub fn any(gate: &Gate) -> Result<bool, LedgerError> {
     let now = gate.now();
     let tokens = gate.ledger().reader().tokens()?;
-    Ok(tokens.iter().any(|token| is_valid(token, now)))
+    Ok(tokens.iter().any(|token| token.is_valid(now)))
 }
 
 fn is(token: &Token, text: &str) -> bool {
     let given = Sha256Digest::of(text.as_bytes());
     token.hash.as_bytes().ct_eq(given.as_bytes()).into()
-}
-
-/// Whether it is confirmed and has not expired.
-fn is_valid(token: &Token, now: Timestamp) -> bool {
-    token.is_confirmed && token.expires.is_none_or(|expires| expires > now)
 }
 
 /// The caller that this token identifies.

@@ -4,9 +4,11 @@
 //! loopback every request needs credentials.
 
 mod connections;
+pub mod hook_socket;
 mod requests;
 mod sessions;
 pub mod socket;
+mod unix;
 
 use std::{
     io,
@@ -133,6 +135,7 @@ pub fn router(server: &mcp::Server, auth: Auth, address: SocketAddr) -> Result<R
     let others: Vec<Arc<dyn metrics::Source>> = vec![
         Arc::new(metrics::TraceMetrics::of(gate)),
         Arc::new(metrics::ExporterMetrics::of(gate)),
+        Arc::new(metrics::HookMetrics::of(server.unknown_events())),
     ];
     let metrics = metrics::router(Metrics::new(gate, others), auth.clone());
     let protected = mcp

@@ -35,15 +35,33 @@ const DECISION: &str = "dev.tollgate/decision";
 pub(super) fn result(answer: Answer, tool: Option<&Tool>, legacy: bool) -> CallToolResult {
     let view = answer.view();
     let message = answer.message().map(|message| advised(message, &view));
+    let note = arguments_note(&answer);
     let mut result = match answer.verdict {
         Verdict::Released { content, redacted } => {
             let schema = tool.and_then(|tool| tool.output_schema.as_ref());
-            released(content, redacted, schema, legacy)
+            let mut result = released(content, redacted, schema, legacy);
+            result.content.extend(note.map(ContentBlock::text));
+            result
         }
         _ => CallToolResult::error(vec![ContentBlock::text(message.unwrap_or_default())]),
     };
     result.meta = Some(meta(&view));
     result
+}
+
+/// What follows the content of a call whose arguments policy has redacted.
+fn arguments_note(answer: &Answer) -> Option<String> {
+    let pointers: Vec<&str> = answer
+        .redacted_arguments
+        .iter()
+        .map(String::as_str)
+        .collect();
+    (!pointers.is_empty()).then(|| {
+        format!(
+            "[policy has removed parts of the arguments before the call: {}]",
+            pointers.join(", ")
+        )
+    })
 }
 
 /// The messages of a released prompt. Anything else is an error of the protocol, which has no other form for it.
@@ -102,6 +120,7 @@ fn content(answer: Answer) -> Result<Vec<Content>, ErrorData> {
                 let text = REDACTED.to_owned();
                 content.push(Content::Text { text });
             }
+            content.extend(arguments_note(&answer).map(|text| Content::Text { text }));
             return Ok(content);
         }
         Verdict::ToolError(failure) => match failure.kind {

@@ -28,6 +28,7 @@ impl HeldCall {
     pub(super) async fn call(&self, gate: &Gate, listener: Option<Listener>) -> Answer {
         let Place { run, origin, .. } = &self.place;
         let options = CallOptions {
+            token: self.place.token,
             listener,
             origin: origin.clone(),
             arrival: self.place.arrival.clone(),

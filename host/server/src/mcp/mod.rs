@@ -56,6 +56,7 @@ use self::{
 use crate::{
     approval_wait,
     auth::{AuthenticatedCaller, Rate, concurrency::ConcurrencyLimit},
+    hook_events::UnknownEvents,
 };
 
 pub(crate) use admission::{AcceptedCall, AdmissionError};
@@ -89,6 +90,8 @@ struct Inner {
     requests: TaskTracker,
     /// Streams of MCP over the owner's socket.
     streams: TaskTracker,
+    /// Events of coding agents that their hook does not know.
+    unknown_events: Arc<UnknownEvents>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -116,6 +119,7 @@ impl Server {
             closed: CancellationToken::new(),
             requests: TaskTracker::new(),
             streams: TaskTracker::new(),
+            unknown_events: Arc::default(),
             gate,
         }));
         tokio::spawn(server.clone().tell_of_changes());
@@ -132,6 +136,11 @@ impl Server {
     #[must_use]
     pub fn rate(&self) -> &Arc<Rate> {
         &self.0.rate
+    }
+
+    /// Events of coding agents that their hook does not know.
+    pub(crate) fn unknown_events(&self) -> &Arc<UnknownEvents> {
+        &self.0.unknown_events
     }
 
     /// The trace store next to the gate's ledger; opened when it is first asked for.
@@ -249,6 +258,12 @@ pub struct Client {
 
 type Context = RequestContext<RoleServer>;
 
+/// The caller of a request that came over HTTP.
+fn authenticated(cx: &Context) -> Option<&AuthenticatedCaller> {
+    let parts = cx.extensions.get::<http::request::Parts>()?;
+    parts.extensions.get()
+}
+
 impl Client {
     fn gate(&self) -> &Gate {
         &self.server.0.gate
@@ -256,9 +271,7 @@ impl Client {
 
     /// Who makes a request.
     fn caller(&self, cx: &Context) -> Result<Caller, ErrorData> {
-        let parts = cx.extensions.get::<http::request::Parts>();
-        let authenticated = parts.and_then(|parts| parts.extensions.get::<AuthenticatedCaller>());
-        let caller = authenticated.map(|authenticated| authenticated.caller.clone());
+        let caller = authenticated(cx).map(|authenticated| authenticated.caller.clone());
         caller.or_else(|| self.caller.clone()).ok_or_else(|| {
             ErrorData::invalid_request("the caller of this request is unknown: authenticate", None)
         })
@@ -276,6 +289,7 @@ impl Client {
         let session = of_http.or_else(|| self.session.clone());
         let conversation = &ruleset.config.serve.conversation;
         let mut place = origin::place(&cx.meta, headers, session, conversation)?;
+        place.token = authenticated(cx).and_then(|authenticated| authenticated.token);
         place.arrival.mcp = cx.protocol_version().map(|version| version.to_string());
         Ok(place)
     }

@@ -8,7 +8,7 @@ use rmcp::model::{ErrorData, RequestMetaObject};
 use serde_json::{Map, Value};
 use tollgate::{config::RequestChannel, enforce::UserRequest, identity::RunKey};
 use tollgate_model::{
-    ids::{RunId, SpanId},
+    ids::{RunId, SpanId, TokenId},
     record::{Arrival, Origin, TraceLink},
     text::percent_decoded,
 };
@@ -33,9 +33,11 @@ const MAX_STATE: usize = 512;
 /// Bytes of `baggage` that must be passed on (W3C Baggage, section 3.3.2).
 const MAX_BAGGAGE: usize = 8192;
 
-/// Where a call belongs.
+/// Where a call belongs, and by which token it comes.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
+    /// The token of the gate by which the caller is known; the one who authenticates sets it.
+    pub(super) token: Option<TokenId>,
     pub(crate) run: RunKey,
     /// Whether the request named no run, so that it belongs to the session's.
     pub(super) is_session: bool,
@@ -108,6 +110,7 @@ pub(crate) fn place(
     let in_header = headers.map(told_in_header).transpose()?.flatten();
     let is_session = context.is_none() && named.is_none();
     Ok(Place {
+        token: None,
         run,
         is_session,
         origin: Origin {

@@ -91,6 +91,7 @@ impl End {
                     run: Some(row.run),
                     call: outermost.map_or(row.call, |outermost| outermost.call),
                     decision: None,
+                    redacted_arguments: Box::default(),
                     verdict: Verdict::Refused(Refusal::Rejected {
                         approval: id,
                         until: row.expires,

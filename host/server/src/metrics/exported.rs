@@ -12,7 +12,7 @@ pub struct ExporterMetrics(Gate);
 
 impl fmt::Debug for ExporterMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Exported")
+        f.write_str("ExporterMetrics")
     }
 }
 

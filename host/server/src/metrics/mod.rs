@@ -4,6 +4,7 @@
 //! Nothing here decides, and no decision waits for it.
 
 mod exported;
+mod hooks;
 mod reported;
 mod scrape;
 
@@ -25,6 +26,7 @@ use tollgate::{gate::Gate, stats::Totals, stats::Watcher};
 use tollgate_ledger::{LedgerError, Order, RecordFilter};
 
 pub use exported::ExporterMetrics;
+pub use hooks::HookMetrics;
 pub use reported::TraceMetrics;
 
 use self::scrape::{Scrape, number};

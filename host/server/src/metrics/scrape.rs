@@ -7,8 +7,8 @@ use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet},
     metrics::MetricType,
 };
-use tollgate::{stats::Histogram, stats::Totals};
-use tollgate_model::span::decision_action;
+use tollgate::stats::{Histogram, CallEnd, Totals};
+use tollgate_model::{record::Status, span::decision_action};
 
 use super::Sample;
 
@@ -70,16 +70,21 @@ fn tell_decisions(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> Encod
 fn tell_calls(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> EncodeResult {
     let calls = totals.calls.iter();
     let calls = calls
-        .map(|((tool, how), n)| (of_call(tool, how), *n))
+        .map(|((tool, end), n)| (of_call(tool, end), *n))
         .collect();
     counters(encoder, "calls", "Calls that came to an end", &calls)?;
     let executions = totals.executions.iter();
     let executions: Vec<_> = executions
-        .map(|((tool, how), bars)| (of_call(tool, how), bars))
+        .map(|((tool, end), bars)| (of_call(tool, end), bars))
         .collect();
     let help = "How long executions took";
     histogram(encoder, "call_seconds", help, &executions)?;
-    let errors = ["tool_error", "trap", "fuel_exhausted", "memory_exhausted"];
+    let errors = [
+        Status::ToolError,
+        Status::Trap,
+        Status::FuelExhausted,
+        Status::MemoryExhausted,
+    ];
     counters(
         encoder,
         "tool_errors",
@@ -90,15 +95,17 @@ fn tell_calls(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> EncodeRes
         encoder,
         "tool_timeouts",
         "Calls that ran out of time",
-        &calls_ended(totals, &["timeout"]),
+        &calls_ended(totals, &[Status::Timeout]),
     )
 }
 
 /// Calls with one of these outcomes, by tool.
-fn calls_ended(totals: &Totals, ways: &[&str]) -> Family<1> {
+fn calls_ended(totals: &Totals, outcomes: &[Status]) -> Family<1> {
     let mut by_tool: BTreeMap<&String, u64> = BTreeMap::new();
-    for ((tool, how), n) in &totals.calls {
-        if ways.contains(&how.as_str()) {
+    for ((tool, end), n) in &totals.calls {
+        if let CallEnd::Outcome(status) = end
+            && outcomes.contains(status)
+        {
             *by_tool.entry(tool).or_default() += n;
         }
     }
@@ -111,10 +118,16 @@ fn calls_ended(totals: &Totals, ways: &[&str]) -> Family<1> {
 fn tell_approvals(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> EncodeResult {
     let approvals = totals.approvals.iter();
     let approvals = approvals
-        .map(|(status, n)| one("status", status, *n))
+        .map(|(status, n)| one("status", status.as_str(), *n))
         .collect();
     let help = "Approvals, by the state that they came to";
     counters(encoder, "approvals", help, &approvals)?;
+    let elicitations = totals.elicitations.iter();
+    let elicitations = elicitations
+        .map(|(status, n)| one("status", status, *n))
+        .collect();
+    let help = "Questions of upstream servers to people, by the state that they came to";
+    counters(encoder, "elicitations", help, &elicitations)?;
     let waits = [(NONE, &totals.waits)];
     let help = "How long people were waited for";
     histogram(encoder, "approval_wait_seconds", help, &waits)?;
@@ -177,7 +190,7 @@ fn tell_effects(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> EncodeR
 
 fn tell_ended_runs(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> EncodeResult {
     let ended = totals.ended.iter();
-    let ended = ended.map(|(outcome, n)| one("outcome", outcome, *n));
+    let ended = ended.map(|(outcome, n)| one("outcome", outcome.as_str(), *n));
     counters(encoder, "runs_ended", "Runs that ended", &ended.collect())
 }
 
@@ -211,8 +224,9 @@ impl Scrape {
     }
 }
 
-fn of_call(tool: &str, how: &str) -> [(&'static str, String); 2] {
-    [("tool", tool.to_owned()), ("outcome", how.to_owned())]
+fn of_call(tool: &str, end: &CallEnd) -> [(&'static str, String); 2] {
+    let outcome = end.as_str().to_owned();
+    [("tool", tool.to_owned()), ("outcome", outcome)]
 }
 
 fn one(name: &'static str, value: &str, n: u64) -> ([(&'static str, String); 1], u64) {

@@ -229,8 +229,7 @@ pub async fn retain(gate: Gate, store: Store) {
             (tenant, retention)
         };
         if let Some(retention) = retention {
-            let micros = i64::try_from(retention.as_micros()).unwrap_or(i64::MAX);
-            let before = Timestamp(gate.now().0.saturating_sub(micros));
+            let before = gate.now().before(retention);
             // After an error, the next attempt is in an hour.
             drop(store.forget(&tenant, before).await);
         }

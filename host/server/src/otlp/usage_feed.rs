@@ -11,7 +11,6 @@ use tollgate::{gate::Gate, usage::RunUsage};
 use tollgate_model::{
     entity::{Kind, Uid},
     ids::RunId,
-    time::Timestamp,
 };
 use tollgate_trace::{
     projector,
@@ -109,8 +108,7 @@ impl UsageFeed {
 /// [`StoreError`] if the trace store cannot be read.
 pub async fn recall(gate: &Gate, store: &Store) -> Result<(), StoreError> {
     let config = &gate.ruleset().config;
-    let long = i64::try_from(config.budgets.window.as_micros()).unwrap_or(i64::MAX);
-    let since = Timestamp(gate.now().0.saturating_sub(long));
+    let since = gate.now().before(config.budgets.window);
     for name in config.agents.keys() {
         let principal = Uid::new(Kind::Agent, name);
         let (reader, tenant) = (store.reader().clone(), config.gate.tenant.clone());

@@ -5,7 +5,7 @@ use tollgate_model::{
     ids::{ApprovalId, DecisionId, RunId},
     record::{
         AdministrativeAct, ApprovalAnswered, ApprovalEscalated, ApprovalResolved, BundleActivated,
-        CallInvalid, DecisionRecord, Event, Halt, Record, RunEnded,
+        ElicitationAction,        CallInvalid, DecisionRecord, Event, Halt, Record, RunEnded,
     },
 };
 use utoipa::ToSchema;
@@ -111,10 +111,13 @@ impl Entry {
     }
 
     fn tell_answer(&mut self, answer: &ApprovalAnswered) {
-        let (action, outcome) = if answer.approve {
-            ("approve", "approved")
-        } else {
-            ("reject", "rejected")
+        let elicitation = answer.elicitation.as_ref();
+        let (action, outcome) = match elicitation.map(|elicitation| elicitation.action) {
+            Some(ElicitationAction::Accept) => ("answer_input", "accepted"),
+            Some(ElicitationAction::Decline) => ("answer_input", "declined"),
+            Some(ElicitationAction::Cancel) => ("answer_input", "cancelled"),
+            None if answer.approve => ("approve", "approved"),
+            None => ("reject", "rejected"),
         };
         self.kind = "approval_answered";
         self.outcome = match (answer.took_effect, answer.token_makers.is_empty()) {

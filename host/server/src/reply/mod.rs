@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use tollgate::{
-    enforce, enforce::Answer, enforce::Verdict, gate::AuthorizedCall, gate::Gate, tool::Content,
+    elicitation::ElicitationView, enforce, enforce::Answer, enforce::Verdict, gate::AuthorizedCall, gate::Gate, tool::Content,
 };
 use tollgate_ledger::{ApprovalAnswer, ApprovalRow, EarlierRejection, Token};
 use tollgate_model::{
@@ -19,7 +19,7 @@ use tollgate_model::{
     ids::{ApprovalId, DecisionId, RunId, SpanId, TokenId},
     life::ApprovalState,
     provenance::ProvenanceSummary,
-    record::Speaker,
+    record::{ElicitationMode, ElicitationSummary, Speaker},
     time::Timestamp,
 };
 use utoipa::ToSchema;
@@ -62,6 +62,10 @@ pub struct CallReply {
     pub content: Vec<Content>,
     /// Whether policy redacted a part of the result.
     pub redacted: bool,
+    /// JSON pointers into the arguments at which policy had something removed before the call was decided and
+    /// executed.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub redacted_arguments: BTreeSet<String>,
     /// The approval that it waits for.
     #[schema(value_type = Option<Object>)]
     pub approval: Option<PendingView>,
@@ -89,6 +93,7 @@ impl CallReply {
             message,
             content,
             redacted,
+            redacted_arguments: view.redacted_arguments,
             approval: view.approval,
             micros,
         }
@@ -118,6 +123,9 @@ pub struct AuthorizeReply {
     pub decision: Option<DecisionId>,
     /// The canonical arguments that were decided; absent if it is not allowed.
     pub arguments: Option<String>,
+    /// JSON pointers into them at which policy had something removed.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub redacted_arguments: BTreeSet<String>,
     /// Policies that determined the decision, if it is not allowed.
     #[schema(value_type = Vec<Object>)]
     pub policies: Vec<PolicyView>,
@@ -141,6 +149,7 @@ impl AuthorizeReply {
             call: SpanId::from_bytes([0; 8]),
             decision: None,
             arguments: None,
+            redacted_arguments: BTreeSet::new(),
             policies: Vec::new(),
             message: None,
             approval: None,
@@ -152,6 +161,7 @@ impl AuthorizeReply {
                 reply.call = authorized.call;
                 reply.decision = Some(authorized.decision);
                 reply.arguments = Some(authorized.arguments);
+                reply.redacted_arguments = authorized.redacted_arguments;
             }
             Err(answer) => {
                 let view = answer.view();
@@ -182,7 +192,10 @@ pub struct ApprovalView {
     pub severity: Severity,
     /// The tool.
     pub tool: String,
-    /// A summary of the effect that needs the approval; absent if the call itself needs it.
+    /// What an upstream server asks a person for; absent if it is an approval of a call or an effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elicitation: Option<ElicitationReply>,
+    /// A summary of the effect that needs the approval, or of what a server asks; absent if the call itself needs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capability: Option<String>,
     /// Components through which the call is made, outermost first.
@@ -204,6 +217,9 @@ pub struct ApprovalView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub speaker: Option<Speaker>,
+    /// Users other than its own who made the token by which the call was made.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub makers: BTreeSet<String>,
     /// The run of the call.
     #[schema(value_type = String)]
     pub run: RunId,
@@ -245,6 +261,41 @@ pub struct ApprovalView {
     pub round: u32,
 }
 
+/// What an upstream server asks a person for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ElicitationReply {
+    /// The server's name in the configuration.
+    pub upstream: String,
+    /// `form`: the fields are given with the answer. `url`: a page is opened.
+    #[schema(value_type = String)]
+    pub mode: ElicitationMode,
+    /// The page's host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The server's words and fields, or its page, escaped: `message`, `fields` (`name`, `kind`, `title`,
+    /// `description`, `required`, `default`, `options`, `limits`), `url`. Absent once it is resolved, in lists, and for
+    /// readers who may not answer it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub question: Option<ElicitationView>,
+}
+
+impl From<ElicitationSummary> for ElicitationReply {
+    fn from(summary: ElicitationSummary) -> Self {
+        let ElicitationSummary {
+            upstream,
+            mode,
+            host,
+        } = summary;
+        Self {
+            upstream,
+            mode,
+            host,
+            question: None,
+        }
+    }
+}
+
 /// A user who approved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ApproverView {
@@ -257,7 +308,7 @@ pub struct ApproverView {
 /// An answer to an approval.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AnswerRow {
-    /// `approve` or `reject`.
+    /// `approve` or `reject`; `accept`, `decline` or `cancel` of what an upstream server asks.
     pub answer: String,
     /// When it was given.
     #[schema(value_type = i64)]
@@ -305,7 +356,12 @@ impl From<EarlierRejection> for EarlierRejectionView {
 impl From<&ApprovalAnswer> for AnswerRow {
     fn from(answer: &ApprovalAnswer) -> Self {
         Self {
-            answer: if answer.approve { "approve" } else { "reject" }.to_owned(),
+            answer: match (&answer.elicitation, answer.approve) {
+                (Some(elicitation), _) => elicitation.action.as_str(),
+                (None, true) => "approve",
+                (None, false) => "reject",
+            }
+            .to_owned(),
             at: answer.at,
             by: answer.by.id.clone(),
             channel: answer.channel.clone(),
@@ -329,6 +385,11 @@ impl From<ApprovalRow> for ApprovalView {
             id: row.id,
             state: row.state,
             severity: row.severity,
+            needs: match &row.elicitation {
+                Some(_) => answer_needed(&row.requirement.roles()),
+                None => row.requirement.to_string(),
+            },
+            elicitation: row.elicitation.map(Into::into),
             capability: row.capability,
             via: row.via,
             tool: row.tool,
@@ -337,6 +398,7 @@ impl From<ApprovalRow> for ApprovalView {
             principal: row.principal,
             on_behalf_of: row.on_behalf_of,
             speaker: row.speaker,
+            makers: row.makers,
             run: row.run,
             call: row.call,
             labels: BTreeSet::new(),
@@ -361,15 +423,28 @@ impl From<ApprovalRow> for ApprovalView {
     }
 }
 
+/// What a question of an upstream server needs, as text.
+fn answer_needed(roles: &BTreeSet<String>) -> String {
+    let roles: Vec<&str> = roles.iter().map(String::as_str).collect();
+    match roles.is_empty() {
+        true => "a person's answer".into(),
+        false => format!("an answer by {}", roles.join(" or ")),
+    }
+}
+
 impl From<enforce::ApprovalView> for ApprovalView {
     fn from(view: enforce::ApprovalView) -> Self {
         let (arguments, labels) = (view.arguments, view.labels);
-        Self {
+        let mut reply = Self {
             arguments,
             labels,
             provenance: view.provenance,
             ..view.row.into()
+        };
+        if let Some(elicitation) = &mut reply.elicitation {
+            elicitation.question = view.question;
         }
+        reply
     }
 }
 

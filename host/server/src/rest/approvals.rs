@@ -5,16 +5,20 @@
     reason = "written by the macro that describes handlers"
 )]
 
+use std::collections::BTreeMap;
+
 use axum::{
     Json,
     extract::{Path, State},
     routing::{MethodRouter, get, post},
 };
+use http::StatusCode;
 use serde::Deserialize;
-use tollgate::enforce::{ApprovalResponse, Vote};
+use serde_json::{Map, Value};
+use tollgate::enforce::{ApprovalResponse, ElicitationResponse, GivenInput, Vote};
 use tollgate::gate::Gate;
 use tollgate_ledger::{ApprovalFilter, ApprovalRow};
-use tollgate_model::ids::ApprovalId;
+use tollgate_model::{ids::ApprovalId, record::ElicitationAction};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
@@ -30,6 +34,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     vec![
         ("/v1/approvals", get(list)),
         ("/v1/approvals/{id}", get(show)),
+        ("/v1/approvals/{id}/answer", post(answer_elicitation)),
         ("/v1/approvals/{id}/approve", post(approve)),
         ("/v1/approvals/{id}/reject", post(reject)),
     ]
@@ -188,6 +193,80 @@ pub(super) async fn reject(
     Body(body): Body<Rejection>,
 ) -> Result<Json<AnswerOutcome>, Problem> {
     answer(&rest, &who, &id, false, body.digest, body.note).await
+}
+
+/// An answer by a user to what an upstream server asks.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ElicitationInput {
+    /// `accept`: the server gets the values, or the page is opened. `decline`: the person refuses. `cancel`: the person
+    /// does not choose.
+    #[schema(value_type = String)]
+    action: ElicitationAction,
+    /// Values of the form's fields, by name. What is left out has the form's default.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    content: Option<Map<String, Value>>,
+    /// The same as texts, which the gate reads as the form's types: several for a field in which several can be
+    /// chosen. Instead of `content`.
+    #[serde(default)]
+    fields: Option<BTreeMap<String, Vec<String>>>,
+    /// The `digest` of the question that the person was shown. Required with `accept`.
+    #[serde(default)]
+    digest: Option<String>,
+    /// A note to record. The server does not get it.
+    #[serde(default)]
+    note: Option<String>,
+}
+
+/// Answer what an upstream server asks.
+#[utoipa::path(post, path = "/v1/approvals/{id}/answer", tag = "approvals", params(("id" = String, Path)),
+    request_body = ElicitationInput, responses(
+    (status = 200, description = "It was taken, and the server gets it", body = AnswerOutcome),
+    (status = 400, description = "The values do not fit the form", body = Problem),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "Policy does not let this person, the person makes the calls of the run, or the caller is not a person", body = Problem),
+    (status = 404, description = "None that the caller may know of", body = Problem),
+    (status = 409, description = "Answered or over before, another question than was shown, or an approval", body = Problem),
+))]
+pub(super) async fn answer_elicitation(
+    State(rest): State<Rest>,
+    who: Requester,
+    Path(id): Path<String>,
+    Body(body): Body<ElicitationInput>,
+) -> Result<Json<AnswerOutcome>, Problem> {
+    let user = who.user()?;
+    who.admit()?;
+    let id = parse(&id)?;
+    let input = match (body.content, body.fields) {
+        (None, None) => GivenInput::Nothing,
+        (Some(values), None) => GivenInput::Values(values),
+        (None, Some(texts)) => GivenInput::Texts(texts),
+        (Some(_), Some(_)) => {
+            let detail = "give either `content` or `fields`";
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_input", detail));
+        }
+    };
+    if body.action == ElicitationAction::Accept && body.digest.is_none() {
+        let detail = "`accept` needs the `digest` of the question that was shown";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_input", detail));
+    }
+    let response = ElicitationResponse {
+        action: body.action,
+        input,
+        seen: body.digest.as_deref(),
+        note: body.note.as_deref(),
+        channel: who.channel(),
+        token_makers: &who.authenticated.token_makers,
+    };
+    let answered = rest.gate.answer_elicitation(&user, id, response).await?;
+    Ok(Json(AnswerOutcome {
+        id,
+        state: answered.state,
+        decision: answered.decision,
+        needs: answered.needs,
+        by: user.id,
+    }))
 }
 
 async fn answer(

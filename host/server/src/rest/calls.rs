@@ -19,7 +19,7 @@ use tollgate::{
     enforce::Answer, enforce::CallOptions, enforce::CallRequest, gate::Gate, identity::Caller,
     identity::RunKey,
 };
-use tollgate_model::ids::ApprovalId;
+use tollgate_model::{ids::ApprovalId, time::micros};
 use utoipa::ToSchema;
 
 use super::{
@@ -107,8 +107,7 @@ pub(super) async fn call(
     let limit = Duration::from_millis(body.wait_ms);
     let leaving = server.leaving().cancelled();
     let held = approval_wait::hold(&rest.gate, &mut call, answer, limit, leaving).await;
-    let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-    let reply = CallReply::new(tool, held.answer, micros);
+    let reply = CallReply::new(tool, held.answer, micros(begun.elapsed()));
     let status = match reply.outcome {
         CallOutcome::Waiting => StatusCode::ACCEPTED,
         CallOutcome::Unrecorded => StatusCode::SERVICE_UNAVAILABLE,
@@ -179,6 +178,7 @@ pub(super) fn place(
             .map_err(Problem::other_run)?,
     };
     let options = CallOptions {
+        token: who.authenticated.token,
         origin: place.origin,
         arrival: place.arrival,
         meta: place.meta,

@@ -15,8 +15,8 @@ use utoipa::{
 };
 
 use super::{
-    Rest, approvals, calls, decisions, external, health, operate, payloads, requests, review, runs,
-    sets, stdio, store, tokens, upstream_logins, upstreams,
+    Rest, approvals, calls, decisions, external, health, hook_events, operate, payloads, requests,
+    review, runs, sets, stdio, store, tokens, upstream_logins, upstreams,
 };
 
 /// The media type of errors (RFC 9457).
@@ -39,8 +39,8 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     ),
     paths(
         calls::call, calls::tools,
-        external::authorize, external::outcomes, requests::request,
-        approvals::list, approvals::show, approvals::approve, approvals::reject,
+        external::authorize, external::outcomes, hook_events::unknown_event, requests::request,
+        approvals::list, approvals::show, approvals::answer_elicitation, approvals::approve, approvals::reject,
         runs::list, runs::show, runs::end, runs::cancel,
         review::self_report, review::annotate, review::remove_note, review::feedback, review::case,
         review::compare,

@@ -10,8 +10,12 @@ use axum::{
 use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tollgate::{enforce::CallRequest, gate::CallRef, gate::ReportedOutcome};
-use tollgate_model::ids::SpanId;
+use tollgate::{
+    config::{ExternalConfig, ExternalTools},
+    enforce::CallRequest,
+    gate::{CallRef, Gate, ReportedOutcome},
+};
+use tollgate_model::{ids::SpanId, time::micros};
 use utoipa::ToSchema;
 
 use super::{
@@ -38,6 +42,10 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
 pub(super) struct Intent {
     /// The tool, as `/v1/tools` names it.
     tool: String,
+    /// With it, `tool` is the name that this coding agent has for the tool; the gate takes the only [external.NAME]
+    /// with this preset.
+    #[serde(default)]
+    preset: Option<String>,
     /// The arguments: an object.
     #[serde(default)]
     #[schema(value_type = Object)]
@@ -87,15 +95,40 @@ pub(super) async fn authorize(
             origin::NO_NAME
         )));
     }
+    let tool = match &body.preset {
+        None => body.tool,
+        Some(preset) => format!("{}__{}", executor(&rest.gate, preset)?, body.tool),
+    };
     let request = CallRequest {
-        tool: body.tool.clone(),
+        tool: tool.clone(),
         arguments: calls::arguments(body.arguments, body.arguments_json)?,
     };
     let authorized = rest
         .gate
         .authorize(&caller, &run, request, reference, options);
     let authorized = authorized.await;
-    Ok(Json(AuthorizeReply::new(body.tool, authorized)))
+    Ok(Json(AuthorizeReply::new(tool, authorized)))
+}
+
+/// The name of the only executor with this preset.
+fn executor(gate: &Gate, preset: &str) -> Result<String, Problem> {
+    let ruleset = gate.ruleset();
+    let has_preset = |external: &ExternalConfig| matches!(&external.tools, ExternalTools::Preset(own) if own.as_str() == preset);
+    let all = ruleset.config.external.iter();
+    let mut named = all.filter(|(_, external)| has_preset(external));
+    match (named.next(), named.next()) {
+        (Some((name, _)), None) => Ok(name.clone()),
+        (found, _) => {
+            let preset = tollgate::text::printable(preset, 64);
+            let problem = match found {
+                None => format!("no [external.NAME] of this gate has preset = \"{preset}\""),
+                Some(_) => {
+                    format!("several executors have the preset `{preset}`; name the tool in full")
+                }
+            };
+            Err(Problem::invalid(problem))
+        }
+    }
 }
 
 /// The outcome that the caller reports.
@@ -149,6 +182,5 @@ pub(super) async fn outcomes(
     };
     let caller = who.acting(&rest.gate, body.agent).await?;
     let (tool, answer) = rest.gate.report_outcome(&caller, &call, outcome).await?;
-    let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-    Ok(Json(CallReply::new(tool, answer, micros)))
+    Ok(Json(CallReply::new(tool, answer, micros(begun.elapsed()))))
 }

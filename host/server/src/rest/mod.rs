@@ -4,7 +4,8 @@
 //! read data of other principals. Policies decide what users may do; nothing here decides.
 //!
 //! The same routes are served over TCP and over the owner's Unix socket. Requests that name files of this
-//! machine are accepted over the socket only.
+//! machine are accepted over the socket only. The hook socket has those of `external.rs` and
+//! `hook_events.rs`, and no others.
 
 mod approvals;
 mod body;
@@ -13,6 +14,7 @@ mod decisions;
 mod document;
 mod external;
 mod health;
+mod hook_events;
 mod operate;
 mod payloads;
 mod requests;
@@ -118,6 +120,7 @@ fn protected_routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     [
         calls::routes(),
         external::routes(),
+        hook_events::routes(),
         requests::routes(),
         approvals::routes(),
         runs::routes(),
@@ -166,6 +169,16 @@ pub fn protected(server: &mcp::Server) -> Router {
 pub fn of_owner(server: &mcp::Server) -> Router {
     let routes = protected_routes().into_iter().chain(owner_routes());
     of(Rest::of(server), routes.collect())
+}
+
+/// The routes of the hook socket: calls that their callers execute, and unknown events. For
+/// [`crate::auth::protect`].
+pub fn of_hook(server: &mcp::Server) -> Router {
+    let routes = external::routes().into_iter();
+    of(
+        Rest::of(server),
+        routes.chain(hook_events::routes()).collect(),
+    )
 }
 
 /// The public routes: health, and the OpenAPI document.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    fmt,
+    fmt, mem,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::Duration,
 };
@@ -30,6 +30,7 @@ use super::{
     failure::{http_error, told},
     handler::{Handler, Reports, ServerMessages},
     http::{Delivery, StaleFlag, is_session_error},
+    inputs::{self, Inputs, MAX_ROUNDS, is_input_required},
     lists::listings,
     wire::Reply,
 };
@@ -47,12 +48,32 @@ const MAX_META: usize = 16 << 10;
 /// What a server offered when it was last asked, shared with readers that do not ask the server.
 pub(super) type LastOffer = Arc<Mutex<Option<Arc<Offer>>>>;
 
+/// How requests that the server makes are told apart by the calls in which it makes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RequestStreams {
+    /// Each call has a stream of its own.
+    Own,
+    /// All share one.
+    Shared,
+}
+
 /// What agents may have of a server.
 #[derive(Debug)]
 pub(super) struct OfferFilter {
     /// Its tools; all where nothing is said.
     pub(super) tools: Option<BTreeSet<String>>,
     pub(super) carried: CarriedFeatures,
+}
+
+/// What a connection is made of, besides the running service.
+pub(super) struct ConnectionParts {
+    pub(super) heard: Arc<ServerMessages>,
+    pub(super) process: Option<Process>,
+    pub(super) streams: RequestStreams,
+    pub(super) known: LastOffer,
+    pub(super) stale: StaleFlag,
+    pub(super) wanted: OfferFilter,
+    pub(super) secrets: Arc<Vault>,
 }
 
 /// A connection after its handshake.
@@ -93,16 +114,24 @@ impl fmt::Debug for Connection {
 impl Connection {
     pub(super) fn new(
         service: RunningService<RoleClient, Handler>,
-        heard: Arc<ServerMessages>,
-        process: Option<Process>,
-        known: LastOffer,
-        stale: StaleFlag,
-        wanted: OfferFilter,
-        secrets: Arc<Vault>,
+        parts: ConnectionParts,
     ) -> Self {
+        let ConnectionParts {
+            heard,
+            process,
+            streams,
+            known,
+            stale,
+            wanted,
+            secrets,
+        } = parts;
         let peer = service.peer().clone();
         let info = peer.peer_info();
         let initialized = info.is_none_or(|info| info.protocol_version.has_initialize());
+        // Otherwise it would not be known in which call the server asks a person.
+        let one_at_a_time =
+            wanted.carried.elicitation && initialized && streams == RequestStreams::Shared;
+        let places = if one_at_a_time { 1 } else { MAX_CALLS };
         // Since 2026-07-28 a server reports changes only to clients that subscribe.
         let listening = (!initialized).then(|| {
             let (heard, stale) = (Arc::clone(&heard), Arc::clone(&stale));
@@ -113,7 +142,7 @@ impl Connection {
             heard,
             known,
             listed: tokio::sync::Mutex::default(),
-            places: Semaphore::new(MAX_CALLS),
+            places: Semaphore::new(places),
             stale,
             wanted,
             secrets,
@@ -193,18 +222,53 @@ impl Connection {
         let Ok(Value::Object(arguments)) = serde_json::from_str(call.canonical()) else {
             return CallResult::NotSent("the arguments are not a JSON object".into());
         };
-        let request = request(call.tool().feature, terms.target, arguments);
-        let Some(meta) = meta(terms.meta) else {
+        let Some(meta) = meta(mem::take(&mut terms.meta)) else {
             let why = format!("the request's `_meta` is larger than {MAX_META} bytes");
             return CallResult::NotSent(why);
         };
+        let (feature, output) = (call.tool().feature, call.tool().output_schema.clone());
+        let mut inputs = Inputs::default();
+        for round in 0..=MAX_ROUNDS {
+            let request = request(feature, &terms.target, &arguments, inputs);
+            let reply = match self.exchange(request, meta.clone(), &mut terms).await {
+                Ok(reply) => reply,
+                Err(result) if round == 0 => return result,
+                Err(result) => return continued(result),
+            };
+            let asks = match (&terms.elicitor, &reply) {
+                (Some(elicitor), Some(Reply::Answer(result))) if is_input_required(result) => {
+                    inputs::answers(elicitor, result, round, &mut terms.stop).await
+                }
+                _ => return content::ending(feature, reply, output.as_ref(), &self.secrets),
+            };
+            inputs = match asks {
+                Ok(inputs) => inputs,
+                Err(result) => return result,
+            };
+        }
+        CallResult::Unusable(format!(
+            "the server asks for input more than {MAX_ROUNDS} times"
+        ))
+    }
+
+    /// Sends a request, and waits for its answer, while the server's progress is passed on and it may ask people.
+    ///
+    /// # Errors
+    /// How the call ended without an answer.
+    async fn exchange(
+        &self,
+        request: ClientRequest,
+        meta: RequestMetaObject,
+        terms: &mut CallParams,
+    ) -> Result<Option<Reply>, CallResult> {
         let options = PeerRequestOptions::no_options().with_meta(meta);
         let sent = self.peer.send_cancellable_request(request, options);
         let mut handle = match sent.await {
             Ok(handle) => handle,
-            Err(error) => return CallResult::NotSent(told(&error)),
+            Err(error) => return Err(CallResult::NotSent(told(&error))),
         };
-        let (feature, output) = (call.tool().feature, call.tool().output_schema.clone());
+        let _elicits = (terms.elicitor.as_ref())
+            .map(|elicitor| self.heard.elicits(&handle.id, elicitor));
         let mut reports = self.heard.reports(handle.progress_token.clone());
         loop {
             match next(terms.stop.wait(), &mut handle.rx, &mut reports).await {
@@ -217,7 +281,7 @@ impl Connection {
                     // The outcome is not known, whether or not the server gets the cancellation.
                     let cancelling = handle.cancel(Some(reason.into()));
                     let _ = tokio::time::timeout(CLOSING, cancelling).await;
-                    return CallResult::Stopped(stopped);
+                    return Err(CallResult::Stopped(stopped));
                 }
                 CallProgress::Report(report) => pass_on(report, &terms.reports).await,
                 CallProgress::Answer(answer) => {
@@ -228,12 +292,9 @@ impl Connection {
                     };
                     let _ = tokio::time::timeout(CLOSING, last).await;
                     return match answer {
-                        Ok(Ok(result)) => {
-                            let reply = Reply::of(result);
-                            content::ending(feature, reply, output.as_ref(), &self.secrets)
-                        }
-                        Ok(Err(error)) => self.failed(error),
-                        Err(_) => CallResult::Lost("the connection broke".into()),
+                        Ok(Ok(result)) => Ok(Reply::of(result)),
+                        Ok(Err(error)) => Err(self.failed(error)),
+                        Err(_) => Err(CallResult::Lost("the connection broke".into())),
                     };
                 }
             }
@@ -309,21 +370,41 @@ impl Session for Connection {
     }
 }
 
-/// What is asked of the server for a permitted call of `target`.
-fn request(feature: Feature, target: String, arguments: Map<String, Value>) -> ClientRequest {
+/// What is asked of the server for a permitted call of `target`, with what people have given so far.
+fn request(
+    feature: Feature,
+    target: &str,
+    arguments: &Map<String, Value>,
+    inputs: Inputs,
+) -> ClientRequest {
+    let Inputs { responses, state } = inputs;
     match feature {
         Feature::Tool => {
-            let params = CallToolRequestParams::new(target).with_arguments(arguments);
+            let mut params =
+                CallToolRequestParams::new(target.to_owned()).with_arguments(arguments.clone());
+            (params.input_responses, params.request_state) = (responses, state);
             ClientRequest::CallToolRequest(CallToolRequest::new(params))
         }
         Feature::Prompt => {
-            let params = GetPromptRequestParams::new(target).with_arguments(arguments);
+            let mut params = GetPromptRequestParams::new(target).with_arguments(arguments.clone());
+            (params.input_responses, params.request_state) = (responses, state);
             ClientRequest::GetPromptRequest(GetPromptRequest::new(params))
         }
         Feature::Resources => {
-            let params = ReadResourceRequestParams::new(target);
+            let mut params = ReadResourceRequestParams::new(target);
+            (params.input_responses, params.request_state) = (responses, state);
             ClientRequest::ReadResourceRequest(ReadResourceRequest::new(params))
         }
+    }
+}
+
+/// How a call ended whose request the server had taken before: what it did by then is not known.
+fn continued(result: CallResult) -> CallResult {
+    match result {
+        CallResult::NotSent(why) | CallResult::NotTaken(why) => {
+            CallResult::Lost(format!("a person's answer did not reach the server: {why}"))
+        }
+        other => other,
     }
 }
 

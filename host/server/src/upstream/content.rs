@@ -61,7 +61,8 @@ fn answered(
     match result.get("resultType").and_then(Value::as_str) {
         None | Some("complete") => {}
         Some("input_required") => {
-            let why = "the server asks for input in the middle of the call, which this gate does not pass on";
+            let why = "the server asks for input in the middle of the call, which is not carried: an operator may set \
+                       `elicitation` under [upstream.NAME]";
             return CallResult::Unusable(why.into());
         }
         Some(_) => {

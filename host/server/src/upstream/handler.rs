@@ -1,5 +1,5 @@
 //! What a server says to its client without being asked: progress, and that its lists have changed. What it
-//! asks of its client is refused.
+//! asks of its client is refused, except for roots and questions to people where they are configured.
 
 #![expect(
     deprecated,
@@ -18,19 +18,23 @@ use std::{
 use rmcp::{
     ClientHandler, ErrorData,
     model::{
-        ClientCapabilities, ClientConfig, ElicitRequestParams, ElicitResult, ErrorCode,
-        Implementation, ListRootsResult, NumberOrString, ProgressNotificationParam, ProgressToken,
-        Root,
+        ClientCapabilities, ClientConfig, CustomRequest, CustomResult, ElicitationCapability,
+        ErrorCode, FormElicitationCapability, Implementation, ListRootsResult, NumberOrString,
+        ProgressNotificationParam, ProgressToken, RequestId, Root, UrlElicitationCapability,
     },
-    service::{NotificationContext, RequestContext, RoleClient},
+    service::{InboundStreamOrigin, NotificationContext, RequestContext, RoleClient},
 };
 use tokio::sync::mpsc;
-use tollgate::secrets::Vault;
+use tollgate::{secrets::Vault, text::printable, upstream::Elicitor};
+
+use super::wire::ELICITATION;
 
 /// Reports that came before the request's token was known.
 const MAX_EARLY: usize = 32;
 /// Reports of one call that wait to be taken in.
 const WAITING: usize = 64;
+/// Bytes of a method's name in an error.
+const MAX_METHOD: usize = 100;
 /// Characters of a report's message.
 const MAX_MESSAGE: usize = 1 << 10;
 
@@ -38,6 +42,8 @@ const MAX_MESSAGE: usize = 1 << 10;
 #[derive(Debug, Default)]
 pub(super) struct ServerMessages {
     calls: Mutex<Calls>,
+    /// Calls in flight whose questions are put to people, by their requests.
+    elicitors: Mutex<HashMap<RequestId, Arc<Elicitor>>>,
     /// Counts how often it said that one of its lists has changed.
     changes: AtomicU64,
 }
@@ -64,6 +70,19 @@ impl Reports {
     /// Those that have come, and no more than there is room for.
     pub(super) fn waiting(&mut self) -> impl Iterator<Item = ProgressNotificationParam> {
         std::iter::from_fn(|| self.reports.try_recv().ok()).take(WAITING)
+    }
+}
+
+/// A call during which the server may ask people, until it is dropped.
+pub(super) struct ElicitingCall {
+    heard: Arc<ServerMessages>,
+    request: RequestId,
+}
+
+impl Drop for ElicitingCall {
+    fn drop(&mut self) {
+        self.heard
+            .elicitors(|calls| drop(calls.remove(&self.request)));
     }
 }
 
@@ -107,6 +126,38 @@ impl ServerMessages {
         });
     }
 
+    fn elicitors<T>(&self, f: impl FnOnce(&mut HashMap<RequestId, Arc<Elicitor>>) -> T) -> T {
+        f(&mut self
+            .elicitors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Lets the server ask people during the call with this request, until it is dropped.
+    pub(super) fn elicits(
+        self: &Arc<Self>,
+        request: &RequestId,
+        elicitor: &Arc<Elicitor>,
+    ) -> ElicitingCall {
+        self.elicitors(|calls| calls.insert(request.clone(), Arc::clone(elicitor)));
+        ElicitingCall {
+            heard: Arc::clone(self),
+            request: request.clone(),
+        }
+    }
+
+    /// The call in which the server asks: the one on whose stream the question came, or else the only one.
+    fn eliciting(&self, stream: Option<&RequestId>) -> Option<Arc<Elicitor>> {
+        self.elicitors(|calls| {
+            if let Some(request) = stream {
+                return calls.get(request).cloned();
+            }
+            let mut calls = calls.values();
+            let only = calls.next().cloned();
+            only.filter(|_| calls.next().is_none())
+        })
+    }
+
     /// How often it said that one of its lists has changed.
     pub(super) fn changes(&self) -> u64 {
         self.changes.load(Ordering::SeqCst)
@@ -122,6 +173,8 @@ impl ServerMessages {
 pub(super) struct Handler {
     pub(super) heard: Arc<ServerMessages>,
     pub(super) roots: Vec<PathBuf>,
+    /// Whether what the server asks is put to people.
+    pub(super) elicits: bool,
     /// What is taken out of reports before they are cut.
     pub(super) secrets: Arc<Vault>,
 }
@@ -166,12 +219,30 @@ impl ClientHandler for Handler {
         ))
     }
 
-    async fn create_elicitation(
+    async fn on_custom_request(
         &self,
-        _: ElicitRequestParams,
-        _: RequestContext<RoleClient>,
-    ) -> Result<ElicitResult, ErrorData> {
-        Err(refused("elicitation/create"))
+        request: CustomRequest,
+        context: RequestContext<RoleClient>,
+    ) -> Result<CustomResult, ErrorData> {
+        if request.method != ELICITATION || !self.elicits {
+            return Err(refused(&printable(&request.method, MAX_METHOD)));
+        }
+        let stream = match context.extensions.get::<InboundStreamOrigin>() {
+            Some(InboundStreamOrigin::OutboundRequest(request)) => Some(request),
+            Some(InboundStreamOrigin::Unassociated) | None => None,
+        };
+        let unknown = "a person is asked only during a call, and it is not known which call this is about";
+        let elicitor = self.heard.eliciting(stream);
+        let elicitor = elicitor.ok_or_else(|| ErrorData::invalid_request(unknown, None))?;
+        let params = request.params.unwrap_or_default();
+        let withdrawn = context.ct.cancelled();
+        match elicitor.elicit(params, withdrawn).await {
+            Ok(answer) => Ok(CustomResult::new(answer.to_json())),
+            Err(error) => Err(ErrorData::invalid_params(
+                format!("this gate does not carry the question: {error}"),
+                None,
+            )),
+        }
     }
 
     async fn on_progress(
@@ -200,6 +271,12 @@ impl ClientHandler for Handler {
         let mut capabilities = ClientCapabilities::default();
         if !self.roots.is_empty() {
             capabilities.roots = Some(Default::default());
+        }
+        if self.elicits {
+            let modes = ElicitationCapability::new()
+                .with_form(FormElicitationCapability::new())
+                .with_url(UrlElicitationCapability::new());
+            capabilities.elicitation = Some(modes);
         }
         let gate = Implementation::new("tollgate", env!("CARGO_PKG_VERSION"));
         ClientConfig::new(capabilities, gate)

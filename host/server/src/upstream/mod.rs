@@ -3,8 +3,8 @@
 //! [`Servers`] reaches them for [`tollgate::upstream`], as child processes or over HTTP. Each leg has a
 //! protocol, an identity and a life of its own: nothing of a caller's connection reaches a server but the
 //! call that was decided and its `_meta`, least of all a token. What a server may ask of its client
-//! (sampling, elicitation, roots) is refused, except for roots that the operator configured. A server that
-//! is gone is reached again by the next call, and never more often than a growing pause allows.
+//! (sampling, elicitation, roots) is refused, except for roots and for questions to people where the operator
+//! configured them. A server that is gone is reached again by the next call, and never more often than a growing pause allows.
 
 mod child;
 mod connection;
@@ -14,6 +14,7 @@ mod failure;
 pub mod fuzzing;
 mod handler;
 mod http;
+mod inputs;
 mod lists;
 mod mend;
 mod oauth;

@@ -24,7 +24,7 @@ use tollgate_model::backoff::Backoff;
 
 use super::{
     child::{Process, Start},
-    connection::{Connection, LastOffer, OfferFilter},
+    connection::{Connection, ConnectionParts, LastOffer, OfferFilter, RequestStreams},
     handler::{Handler, ServerMessages},
     http::{EventStream, HttpClient, HttpError, HttpTransport, StaleFlag},
     oauth::AccessTokens,
@@ -205,6 +205,7 @@ impl Server {
         let handler = Handler {
             heard: Arc::clone(&heard),
             roots: self.config.roots.clone(),
+            elicits: self.config.carried.elicitation,
             secrets: Arc::clone(&self.secrets),
         };
         let stale = StaleFlag::default();
@@ -243,21 +244,23 @@ impl Server {
                 }
             }
         };
-        let known = Arc::clone(&self.known);
-        let wanted = OfferFilter {
-            tools: self.config.tools.clone(),
-            carried: self.config.carried.clone(),
-        };
-        let connection = Connection::new(
-            service,
+        let is_http = matches!(self.config.transport, UpstreamTransport::Http { .. });
+        let parts = ConnectionParts {
             heard,
             process,
-            known,
+            streams: match is_http && !has_event_stream {
+                true => RequestStreams::Own,
+                false => RequestStreams::Shared,
+            },
+            known: Arc::clone(&self.known),
             stale,
-            wanted,
-            Arc::clone(&self.secrets),
-        );
-        Ok(Arc::new(connection))
+            wanted: OfferFilter {
+                tools: self.config.tools.clone(),
+                carried: self.config.carried.clone(),
+            },
+            secrets: Arc::clone(&self.secrets),
+        };
+        Ok(Arc::new(Connection::new(service, parts)))
     }
 
     async fn no_handshake(

@@ -9,12 +9,16 @@ use std::{
 };
 
 use rmcp::model::{
-    ClientJsonRpcMessage, ClientNotification, ClientRequest, CustomResult, ErrorCode, ErrorData,
-    JsonRpcMessage, RequestId, ServerJsonRpcMessage, ServerResult,
+    ClientJsonRpcMessage, ClientNotification, ClientRequest, CustomRequest, CustomResult,
+    ErrorCode, ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage, ServerRequest,
+    ServerResult,
 };
 use serde_json::{Map, Value, json};
 
 use super::mend::{Outline, mend};
+
+/// The method by which a server asks a person.
+pub(super) const ELICITATION: &str = "elicitation/create";
 
 /// The outcome of a request whose answer is passed on unparsed.
 #[derive(Debug, Clone, PartialEq)]
@@ -172,6 +176,9 @@ impl Wire {
             return None;
         };
         message.insert("jsonrpc".into(), "2.0".into());
+        if message.get("method").is_some_and(|method| method == ELICITATION) {
+            return elicitation(&mut message);
+        }
         if message.get("method").is_some_and(Value::is_string) {
             mend_progress_token(&mut message);
             message.retain(|_, value| !value.is_null());
@@ -204,6 +211,15 @@ impl Wire {
             ServerJsonRpcMessage::error(error, Some(id))
         }))
     }
+}
+
+/// A question to a person, with its parameters as the server wrote them: a typed reading would lose the keywords that
+/// it does not know.
+fn elicitation(message: &mut Map<String, Value>) -> Option<ServerJsonRpcMessage> {
+    let id = request_id(message.get("id")?)?;
+    let request = CustomRequest::new(ELICITATION, message.remove("params"));
+    let request = ServerRequest::CustomRequest(request);
+    Some(ServerJsonRpcMessage::request(request, id))
 }
 
 fn request_id(value: &Value) -> Option<RequestId> {

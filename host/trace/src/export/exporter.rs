@@ -405,8 +405,7 @@ fn scan_idle_roots(
     if now < last.at.plus(ROOTS_EVERY) && (last.at_the_end || !at_the_end) {
         return Ok(None);
     }
-    let idle = i64::try_from(source.settings.run_idle_timeout.as_micros()).unwrap_or(i64::MAX);
-    let before = Timestamp(now.0.saturating_sub(idle));
+    let before = now.before(source.settings.run_idle_timeout);
     let open = disk.states.open_roots(name, last.after, ROOTS_AT_ONCE)?;
     for run in &open {
         match disk.builder.idle_root(source, *run, page, before)? {

@@ -9,7 +9,7 @@ use std::{
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tollgate_ledger::sqlite::{
-    self, OpenError, Synchronous, WriteOptions, from_sql_u64, to_sql_i64,
+    self, Format, OpenError, Synchronous, WriteOptions, from_sql_u64, to_sql_i64,
 };
 use tollgate_model::{ids::RunId, time::Timestamp};
 
@@ -23,23 +23,11 @@ const WRITING: WriteOptions = WriteOptions {
     auto_checkpoint: 1000,
 };
 
-const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS exporters (
-    name TEXT PRIMARY KEY,
-    next INTEGER NOT NULL,
-    sent INTEGER NOT NULL,
-    rejected INTEGER NOT NULL,
-    acknowledged INTEGER,
-    failing TEXT,
-    failing_since INTEGER
-) STRICT;
--- Runs whose root span the gate made and has not exported yet.
-CREATE TABLE IF NOT EXISTS roots (
-    exporter TEXT NOT NULL,
-    run BLOB NOT NULL,
-    PRIMARY KEY (exporter, run)
-) STRICT, WITHOUT ROWID;
-";
+/// The application id of the state of exporters: `Tole`.
+const FORMAT: Format = Format {
+    application: 0x546f_6c65,
+    migrations: &[include_str!("migrations/0001_export.sql")],
+};
 
 /// The path of the file: in the directory of the ledger.
 #[must_use]
@@ -73,11 +61,9 @@ pub(super) struct States {
 
 impl States {
     pub(super) fn open(path: &Path) -> Result<Self, ExportError> {
-        let open = || -> Result<Connection, OpenError> {
-            sqlite::create_private(path)?;
-            let conn = sqlite::open_writable(path, &WRITING)?;
-            conn.execute_batch(SCHEMA)?;
-            Ok(conn)
+        let open = || {
+            adopt(path)?;
+            sqlite::open_store(path, &FORMAT, &WRITING)
         };
         match open() {
             Ok(conn) => Ok(Self {
@@ -172,6 +158,27 @@ impl States {
         };
         load().map_err(|e| failed(&self.path, &e))
     }
+}
+
+/// Gives a file from before the format was stored its version.
+fn adopt(path: &Path) -> Result<(), OpenError> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let conn = sqlite::open_read_only(path, WRITING.cache_kib, WRITING.busy)?;
+    let application: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: Option<String> = conn.query_row(
+        "SELECT group_concat(name, ' ' ORDER BY name) FROM sqlite_schema WHERE type = 'table'",
+        [],
+        |row| row.get(0),
+    )?;
+    if application == 0 && tables.as_deref() == Some("exporters roots") {
+        sqlite::open_writable(path, &WRITING)?.execute_batch(&format!(
+            "BEGIN IMMEDIATE; PRAGMA user_version = 1; PRAGMA application_id = {}; COMMIT",
+            FORMAT.application
+        ))?;
+    }
+    Ok(())
 }
 
 fn failed(path: &Path, error: &impl std::fmt::Display) -> ExportError {

@@ -37,7 +37,7 @@ pub use metrics::MetricsRequest;
 pub use user_request::{ReportedRequest, USER_REQUEST, user_requests};
 
 use self::value::SizeLimiter;
-use crate::store::{Counts, Report, Source, Store, StoreError};
+use crate::store::{Counts, NewLog, NewSpan, Report, Source, Store, StoreError};
 
 /// The sender of a report, as its credentials prove.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +69,9 @@ pub struct IngestBatch {
     reports: Vec<Report>,
     /// The index of the report of each source.
     places: HashMap<[u8; 32], usize>,
+    /// What is not stored, by the reason.
     refused: Counts,
+    /// Entries, and what they share, that are stored in part.
     cut: u64,
 }
 
@@ -103,6 +105,8 @@ impl IngestBatch {
 /// A resource, serialized once for all of its scopes.
 struct ResourceContext<'a> {
     reporter: &'a str,
+    /// The session that it names.
+    session: Option<String>,
     service: Option<Value>,
     written: Arc<str>,
 }
@@ -115,35 +119,24 @@ pub fn spans(
     prices: &PricesConfig,
     filter: &dyn AttributeFilter,
 ) -> IngestBatch {
-    let mut received = IngestBatch::default();
-    for of_resource in request.resource_spans {
-        let resource = resource(&mut received, of_resource.resource, sender, filter);
-        for of_scope in of_resource.scope_spans {
-            let count = of_scope.spans.len();
-            let Some(source) = source(&mut received, &resource, of_scope.scope, count, filter)
-            else {
-                continue;
-            };
-            let mut spans = Vec::with_capacity(count);
-            for span in of_scope.spans {
-                match span::read(span, resource.service.as_ref(), prices, filter) {
-                    Ok((span, cut)) => {
-                        received.cut += u64::from(cut);
-                        spans.push(span);
-                    }
-                    Err(why) => received.refuse(why, 1),
+    let groups = request.resource_spans.into_iter().map(|of_resource| {
+        let scopes = of_resource.scope_spans.into_iter();
+        let scopes = scopes.map(|of_scope| (of_scope.scope, of_scope.spans));
+        (of_resource.resource, scopes)
+    });
+    received(groups, sender, filter, |batch, resource, _, spans| {
+        let mut scope = ScopeEntries::default();
+        for span in spans {
+            match span::read(span, resource.service.as_ref(), prices, filter) {
+                Ok((span, is_cut)) => {
+                    batch.cut += u64::from(is_cut);
+                    scope.spans.push(span);
                 }
-            }
-            if let Some(report) = received.report(source) {
-                report.spans.append(&mut spans);
+                Err(why) => batch.refuse(why, 1),
             }
         }
-    }
-    for report in &mut received.reports {
-        // A stable sort, so that the latest version of a span comes last.
-        report.spans.sort_by_key(|span| span.trace);
-    }
-    received
+        scope
+    })
 }
 
 /// Converts the log records of a request. A record without a trace id belongs to the trace of its session.
@@ -155,51 +148,86 @@ pub fn logs(
     filter: &dyn AttributeFilter,
     now: Timestamp,
 ) -> IngestBatch {
-    let mut received = IngestBatch::default();
-    for of_resource in request.resource_logs {
-        let session = of_resource
-            .resource
-            .as_ref()
-            .and_then(|resource| agent_events::session(&resource.attributes).map(str::to_owned));
-        let resource = resource(&mut received, of_resource.resource, sender, filter);
-        for of_scope in of_resource.scope_logs {
-            let count = of_scope.log_records.len();
-            let Some(source) = source(&mut received, &resource, of_scope.scope, count, filter)
-            else {
-                continue;
-            };
+    let groups = request.resource_logs.into_iter().map(|of_resource| {
+        let scopes = of_resource.scope_logs.into_iter();
+        let scopes = scopes.map(|of_scope| (of_scope.scope, of_scope.log_records));
+        (of_resource.resource, scopes)
+    });
+    received(
+        groups,
+        sender,
+        filter,
+        |batch, resource, source, records| {
             let context = log::LogContext {
                 tenant: &sender.tenant,
-                source: &source,
-                session: session.as_deref(),
+                source,
+                session: resource.session.as_deref(),
                 prices,
                 now,
             };
-            let (mut logs, mut spans) = (Vec::with_capacity(count), Vec::new());
-            for record in of_scope.log_records {
+            let mut scope = ScopeEntries::default();
+            for record in records {
                 match log::read(record, &context, filter) {
                     Ok(read) => {
-                        received.cut += u64::from(read.cut);
-                        logs.push(read.log);
-                        let span = read.model_call.map(|call| {
+                        let call = read.model_call;
+                        let call = call.map(|call| {
                             span::read(call, resource.service.as_ref(), prices, filter)
                         });
-                        spans.extend(span.and_then(Result::ok).map(|(span, _)| span));
+                        let (call, is_call_cut) = match call {
+                            Some(Ok((span, is_cut))) => (Some(span), is_cut),
+                            Some(Err(_)) => (None, true),
+                            None => (None, false),
+                        };
+                        batch.cut += u64::from(read.cut || is_call_cut);
+                        scope.logs.push(read.log);
+                        scope.spans.extend(call);
                     }
-                    Err(why) => received.refuse(why, 1),
+                    Err(why) => batch.refuse(why, 1),
                 }
             }
-            if let Some(report) = received.report(source) {
-                report.logs.append(&mut logs);
-                report.spans.append(&mut spans);
+            scope
+        },
+    )
+}
+
+/// What one scope of a request has for storing.
+#[derive(Default)]
+struct ScopeEntries {
+    spans: Vec<NewSpan>,
+    logs: Vec<NewLog>,
+}
+
+/// Converts the entries of a request, which are grouped by resource and scope.
+fn received<T, S>(
+    groups: impl IntoIterator<Item = (Option<Resource>, S)>,
+    sender: &Sender,
+    filter: &dyn AttributeFilter,
+    mut read: impl FnMut(&mut IngestBatch, &ResourceContext<'_>, &Source, Vec<T>) -> ScopeEntries,
+) -> IngestBatch
+where
+    S: IntoIterator<Item = (Option<InstrumentationScope>, Vec<T>)>,
+{
+    let mut batch = IngestBatch::default();
+    for (of_resource, scopes) in groups {
+        let resource = resource(&mut batch, of_resource, sender, filter);
+        for (scope, entries) in scopes {
+            let count = entries.len();
+            let Some(source) = source(&mut batch, &resource, scope, count, filter) else {
+                continue;
+            };
+            let mut read = read(&mut batch, &resource, &source, entries);
+            if let Some(report) = batch.report(source) {
+                report.logs.append(&mut read.logs);
+                report.spans.append(&mut read.spans);
             }
         }
     }
-    for report in &mut received.reports {
+    for report in &mut batch.reports {
+        // A stable sort, so that the latest version of a span comes last.
         report.logs.sort_by_key(|log| log.trace);
         report.spans.sort_by_key(|span| span.trace);
     }
-    received
+    batch
 }
 
 /// Counts the metrics of a request as rejected.
@@ -257,16 +285,19 @@ pub async fn keep(
 }
 
 fn resource<'a>(
-    received: &mut IngestBatch,
+    batch: &mut IngestBatch,
     resource: Option<Resource>,
     sender: &'a Sender,
     filter: &dyn AttributeFilter,
 ) -> ResourceContext<'a> {
+    let resource = resource.unwrap_or_default();
+    let session = agent_events::session(&resource.attributes).map(str::to_owned);
     let mut bounded = SizeLimiter::shared(filter);
-    let attributes = bounded.attributes(resource.unwrap_or_default().attributes);
-    received.cut += u64::from(bounded.dropped > 0);
+    let attributes = bounded.attributes(resource.attributes);
+    batch.cut += u64::from(bounded.dropped > 0);
     ResourceContext {
         reporter: &sender.name,
+        session,
         service: attributes.get("service.name").cloned(),
         written: Source::written(&attributes),
     }
@@ -274,7 +305,7 @@ fn resource<'a>(
 
 /// The source of spans or logs; `None` if there are none, or if they come from this gate's own export.
 fn source(
-    received: &mut IngestBatch,
+    batch: &mut IngestBatch,
     resource: &ResourceContext<'_>,
     scope: Option<InstrumentationScope>,
     count: usize,
@@ -285,7 +316,7 @@ fn source(
         return None;
     }
     if scope.name == crate::SCOPE {
-        received.refuse(OWN_SCOPE, count);
+        batch.refuse(OWN_SCOPE, count);
         return None;
     }
     let mut bounded = SizeLimiter::shared(filter);
@@ -295,7 +326,7 @@ fn source(
             about.insert(key.into(), bounded.said(text).into());
         }
     }
-    received.cut += u64::from(bounded.dropped > 0);
+    batch.cut += u64::from(bounded.dropped > 0);
     Some(Source::new(
         resource.reporter,
         Arc::clone(&resource.written),

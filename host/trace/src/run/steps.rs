@@ -135,7 +135,10 @@ impl StepBuilder {
     fn approval_requested(&mut self, at: Timestamp, request: &ApprovalRequested) {
         self.approvals.insert(request.id, request.call);
         if let Some(step) = self.known(request.call) {
-            step.outcome = StepOutcome::Waiting;
+            // A call goes on while a person answers its server's question.
+            if request.elicitation.is_none() {
+                step.outcome = StepOutcome::Waiting;
+            }
             step.approvals.push(ApprovalRequest {
                 id: request.id,
                 needs: request.requirement.to_string(),
@@ -152,12 +155,14 @@ impl StepBuilder {
             asked.resolved = asked.resolved.or(Some(at));
             asked.state = resolved.state;
         }
+        if resolved.superseded {
+            return;
+        }
         let over = match resolved.state {
             ApprovalState::Rejected => StepOutcome::Rejected,
             ApprovalState::Expired => StepOutcome::Expired,
-            ApprovalState::Cancelled if !resolved.superseded => StepOutcome::Cancelled,
-            ApprovalState::Cancelled
-            | ApprovalState::Pending
+            ApprovalState::Cancelled => StepOutcome::Cancelled,
+            ApprovalState::Pending
             | ApprovalState::Approved
             | ApprovalState::Consumed => return,
         };

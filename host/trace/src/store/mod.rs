@@ -182,10 +182,17 @@ pub enum SpanOrigin {
 tollgate_model::named!(SpanOrigin);
 
 impl SpanOrigin {
-    fn column(self) -> i64 {
+    pub(crate) const fn column(self) -> i64 {
         match self {
             Self::Gate => 0,
             Self::Reported => 1,
+        }
+    }
+
+    fn of_column(column: i64) -> Self {
+        match column == Self::Gate.column() {
+            true => Self::Gate,
+            false => Self::Reported,
         }
     }
 }
@@ -293,6 +300,27 @@ pub struct Body {
     /// Attributes, events and links that the sender or the gate has dropped.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub dropped: u64,
+}
+
+impl Body {
+    /// As a column holds it.
+    ///
+    /// # Errors
+    /// It cannot be written as JSON.
+    pub(crate) fn to_column(&self) -> rusqlite::Result<String> {
+        serde_json::to_string(self)
+            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+    }
+
+    /// The one in a column.
+    ///
+    /// # Errors
+    /// It is not one.
+    pub(crate) fn of_column(text: &str) -> rusqlite::Result<Self> {
+        serde_json::from_str(text).map_err(|error| {
+            rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into())
+        })
+    }
 }
 
 fn is_zero(n: &u64) -> bool {

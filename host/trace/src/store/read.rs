@@ -14,8 +14,8 @@ use tollgate_ledger::sqlite;
 use tollgate_model::{ids::RunId, time::Timestamp};
 
 use super::{
-    Attributes, BUSY, Size, SpanOrigin, StoreError, StoredLog, StoredSpan, TraceRow, Usage, int,
-    nat, schema, span_of,
+    Attributes, BUSY, Body, Size, SpanOrigin, StoreError, StoredLog, StoredSpan, TraceRow, Usage,
+    int, nat, schema, span_of,
 };
 
 /// The most logs of one trace that are read.
@@ -371,10 +371,7 @@ fn span_row(
         trace,
         span: span_of(row.get("span")?),
         parent: row.get::<_, Option<i64>>("parent")?.map(span_of),
-        origin: match row.get::<_, i64>("origin")? {
-            0 => SpanOrigin::Gate,
-            _ => SpanOrigin::Reported,
-        },
+        origin: SpanOrigin::of_column(row.get("origin")?),
         reporter,
         name: row.get("name")?,
         kind: row.get("kind")?,
@@ -386,6 +383,6 @@ fn span_row(
         counts: row.get("counts")?,
         resource,
         scope,
-        body: serde_json::from_str(body).unwrap_or_default(),
+        body: Body::of_column(body)?,
     })
 }

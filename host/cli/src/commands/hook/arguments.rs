@@ -11,7 +11,7 @@ use tollgate_model::canonical;
 use super::{
     event::{Caller, ToolUse},
     path,
-    preset::Preset,
+    preset::{McpTool, Preset},
 };
 use crate::error::Failure;
 
@@ -64,9 +64,9 @@ impl Call {
         if let Some(arguments) = decided.as_object_mut() {
             resolve_paths(preset, arguments, &tool_use.caller)?;
         }
-        let (tool, mut arguments) = match preset.mcp_tool(&tool_use.tool) {
+        let (tool, mut arguments) = match &tool_use.mcp {
             _ if declared.tools.contains(&tool_use.tool) => (tool_use.tool.as_str(), decided),
-            Some((server, tool)) => (
+            Some(McpTool { server, tool }) => (
                 MCP,
                 json!({ "server": server, "tool": tool, "arguments": decided.to_string() }),
             ),
@@ -116,10 +116,17 @@ fn resolve_paths(
     caller: &Caller,
 ) -> Result<(), Failure> {
     for name in preset.paths {
-        if let Some(Value::String(written)) = arguments.get_mut(*name)
-            && !written.is_empty()
-        {
-            *written = path::resolve(written, caller.cwd.as_deref())?;
+        let written = match arguments.get_mut(*name) {
+            Some(Value::Array(several)) => several.as_mut_slice(),
+            Some(one) => std::slice::from_mut(one),
+            None => continue,
+        };
+        for path in written {
+            if let Value::String(path) = path
+                && !path.is_empty()
+            {
+                *path = path::resolve(path, caller.cwd.as_deref())?;
+            }
         }
     }
     Ok(())

@@ -1,9 +1,12 @@
 //! The event that a coding agent passes to its hook, in one form for all coding agents.
 
 use serde_json::{Map, Value, value::RawValue};
-use tollgate_model::canonical::Sha256Digest;
+use tollgate_model::canonical::{self, Sha256Digest};
 
-use super::preset::Preset;
+use super::{
+    preset::{McpTool, Preset, Topic},
+    unescaped::unescaped,
+};
 use crate::error::Failure;
 
 /// The longest part of a foreign name that is shown, in characters.
@@ -23,7 +26,7 @@ pub(super) struct HookEvent {
 /// The kind of an event.
 #[derive(Debug, PartialEq)]
 pub(super) enum EventKind {
-    /// Before a tool runs. Only then it can be blocked.
+    /// Before a tool runs, also by an event that is not known. Only then it can be blocked.
     BeforeTool,
     /// A tool has run.
     AfterTool {
@@ -39,8 +42,12 @@ pub(super) enum EventKind {
         /// The user's words.
         text: String,
     },
-    /// Any other event.
-    Other,
+    /// Any other event that is known.
+    Neutral,
+    /// An event at which this hook must not be, for this reason.
+    Foreign(&'static str),
+    /// An event that is not known, and that is not about a tool to be run.
+    Unknown,
 }
 
 /// A call of a tool of the coding agent.
@@ -48,6 +55,8 @@ pub(super) enum EventKind {
 pub(super) struct ToolUse {
     /// The tool, as the coding agent names it.
     pub(super) tool: String,
+    /// The same, if it is one of an MCP server.
+    pub(super) mcp: Option<McpTool>,
     /// The unparsed arguments, so that the gate sees duplicate keys.
     pub(super) arguments: String,
     /// The session, for which the gate has a run.
@@ -74,17 +83,36 @@ pub(super) struct Caller {
 /// Whether `bytes` are certainly an event that cannot block. Unreadable input may be any event.
 pub(super) fn decides_nothing(preset: &Preset, bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
-    let event = serde_json::from_str::<Value>(&text).ok();
-    let name = event
-        .as_ref()
-        .and_then(|event| event.get(preset.fields.event));
-    match name.and_then(Value::as_str) {
-        Some(name) => !preset.before_tool.contains(&name),
-        None => false,
+    let Ok(event) = serde_json::from_str::<Value>(&text) else {
+        return false;
+    };
+    let name = event.get(preset.fields.event).and_then(Value::as_str);
+    match name.map(|name| preset.topic(name)) {
+        None | Some(Topic::BeforeTool) => false,
+        Some(Topic::Unknown) => !is_tool_use(preset, |member| event.get(member).is_some()),
+        Some(_) => true,
     }
 }
 
+/// Whether an event with these members is about a tool that has not run: it names the tool and its arguments, and
+/// no result.
+fn is_tool_use(preset: &Preset, has: impl Fn(&str) -> bool) -> bool {
+    let fields = &preset.fields;
+    has(fields.tool) && has(fields.arguments) && !has(fields.response) && !has(fields.error)
+}
+
 impl HookEvent {
+    /// Whether the coding agent's answers to events before a tool are known to count here. Elsewhere only the exit
+    /// code does.
+    pub(super) fn is_known(&self, preset: &Preset) -> bool {
+        preset.topic(&self.name) != Topic::Unknown
+    }
+
+    /// Whether the answer to it can carry other arguments.
+    pub(super) fn rewrites(&self, preset: &Preset) -> bool {
+        preset.rewrites.contains(&self.name.as_str())
+    }
+
     /// Read an event.
     ///
     /// # Errors
@@ -100,25 +128,36 @@ impl HookEvent {
             .map_err(|e| Failure::plain(format!("standard input is not an event: {e}")))?;
         let fields = &preset.fields;
         let name = members.required(fields.event)?;
-        let kind = match name.as_str() {
-            name if preset.before_tool.contains(&name) => EventKind::BeforeTool,
-            name if preset.after_tool.contains(&name) => EventKind::AfterTool {
+        let kind = match preset.topic(&name) {
+            Topic::BeforeTool => EventKind::BeforeTool,
+            Topic::AfterTool => EventKind::AfterTool {
                 failed: members.says_failure(fields.response),
                 content: members.content(fields.response),
             },
-            name if preset.after_failure.contains(&name) => EventKind::AfterTool {
+            Topic::AfterFailure => EventKind::AfterTool {
                 failed: true,
                 content: members.content(fields.error),
             },
-            name if preset.prompts.contains(&name) => EventKind::Prompt {
+            Topic::Prompt => EventKind::Prompt {
                 session: members.required(fields.session)?,
                 text: members.required("prompt")?,
             },
-            _ => EventKind::Other,
+            Topic::Neutral => EventKind::Neutral,
+            Topic::Foreign(why) => EventKind::Foreign(why),
+            // What is new may be another way to run a tool.
+            Topic::Unknown if is_tool_use(preset, |member| members.0.contains_key(member)) => {
+                EventKind::BeforeTool
+            }
+            Topic::Unknown => EventKind::Unknown,
         };
         let tool_use = match kind {
-            EventKind::Prompt { .. } | EventKind::Other => None,
-            _ => Some(members.tool_use(preset, &name)?),
+            EventKind::BeforeTool | EventKind::AfterTool { .. } => {
+                Some(members.tool_use(preset, &name)?)
+            }
+            EventKind::Prompt { .. }
+            | EventKind::Neutral
+            | EventKind::Foreign(_)
+            | EventKind::Unknown => None,
         };
         Ok(Self {
             name,
@@ -179,11 +218,16 @@ impl Members<'_> {
             .ok_or_else(|| Failure::plain(format!("the event has no text `{name}`")))
     }
 
+    /// What the model gets of a member, as text: all of it, also if it is not JSON that can be read.
     fn content(&self, name: &str) -> String {
-        match self.value(name) {
-            Some(Value::String(text)) => text,
-            Some(value) => value.to_string(),
-            None => String::new(),
+        let Some(raw) = self.0.get(name).map(|raw| raw.get()) else {
+            return String::new();
+        };
+        match serde_json::from_str(raw) {
+            Ok(Value::Null) => String::new(),
+            Ok(Value::String(text)) => text,
+            Ok(value) if canonical::parse_with_any_number(raw).is_ok() => value.to_string(),
+            _ => unescaped(raw),
         }
     }
 
@@ -217,6 +261,7 @@ impl Members<'_> {
             Sha256Digest::of(format!("{session}\n{tool}\n{same}").as_bytes()).to_string()
         });
         Ok(ToolUse {
+            mcp: preset.mcp.tool(&tool, |name| self.value(name)),
             tool,
             arguments,
             session,

@@ -55,7 +55,10 @@ fn hook(input: &[u8]) {
                 decided(preset, &event);
             }
             EventKind::AfterTool { .. } => assert!(event.tool_use.is_some()),
-            EventKind::Prompt { .. } | EventKind::Other => {
+            EventKind::Prompt { .. }
+            | EventKind::Neutral
+            | EventKind::Foreign(_)
+            | EventKind::Unknown => {
                 assert!(event.tool_use.is_none());
                 assert!(
                     event::decides_nothing(preset, input),

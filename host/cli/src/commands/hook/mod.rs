@@ -6,6 +6,7 @@
 //! with 2: for some of them 2 means "do not stop", for others "throw the prompt away".
 
 mod arguments;
+mod door;
 mod event;
 #[cfg(test)]
 mod fuzz;
@@ -13,24 +14,29 @@ mod guard;
 mod input;
 mod path;
 mod preset;
+mod unescaped;
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use tollgate::{
-    config::{Config, ExternalConfig, ExternalTools, FILE_NAME, RequestChannel},
-    load::external_tool_names,
-};
+use tollgate::config::RequestChannel;
+use tollgate_model::canonical::Sha256Digest;
 use tollgate_server::reply::{AuthorizeReply, CallOutcome, CallReply};
 
 use self::{
-    arguments::{Call, ToolSet},
+    arguments::Call,
+    door::Door,
     event::{EventKind, HookEvent, ToolUse},
     guard::Guard,
     preset::{Permit, Preset},
 };
-use crate::{client::ApiRequest, context::Context, error::Failure, exit_code::Exit, trust};
+use crate::{client::ApiRequest, context::Context, error::Failure, exit_code::Exit};
+
+/// How long telling of an unknown event may take.
+const COUNTING: Duration = Duration::from_secs(2);
+/// The longest name that is sent as it is, in bytes.
+const MAX_PLAIN: usize = 96;
 
 /// The coding agent.
 #[derive(Debug, Subcommand)]
@@ -53,8 +59,12 @@ pub(crate) enum Hook {
 #[derive(Debug, Args)]
 pub(crate) struct HookArgs {
     /// The agent; default: `agent` under [serve].
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "socket")]
     agent: Option<String>,
+    /// Ask at this socket: that of [hook], for the accounts of agents. The account says which agent it is, and
+    /// no configuration is read.
+    #[arg(long, value_name = "FILE")]
+    socket: Option<PathBuf>,
     /// The NAME of the [external.NAME] that declares the tools; default: the only one with this preset.
     #[arg(long, value_name = "NAME")]
     external: Option<String>,
@@ -103,8 +113,12 @@ fn answer(
         guard.pass();
     }
     let event = HookEvent::parse(preset, &bytes)?;
-    if event.kind == EventKind::Other {
-        return Ok(HookAnswer::plain());
+    match event.kind {
+        EventKind::Neutral => return Ok(HookAnswer::plain()),
+        EventKind::Foreign(why) => {
+            return Err(Failure::plain(format!("{}: {why}", event.name)));
+        }
+        _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -115,6 +129,12 @@ fn answer(
             match (&event.kind, &event.tool_use) {
                 (EventKind::Prompt { session, text }, _) => {
                     send_request(preset, args, session, text, cx).await
+                }
+                (EventKind::Unknown, _) => {
+                    // That it is not counted must not keep the coding agent.
+                    let counting = count_unknown(preset, args, &event, cx);
+                    drop(tokio::time::timeout(COUNTING, counting).await);
+                    Ok(HookAnswer::plain())
                 }
                 (_, Some(tool_use)) => ask(preset, args, &event, tool_use, cx).await,
                 (_, None) => Ok(HookAnswer::plain()),
@@ -127,10 +147,26 @@ fn answer(
     answer.unwrap_or_else(|_| Err(input::late()))
 }
 
+/// Tells the gate of an event that is not known.
+async fn count_unknown(
+    preset: &Preset,
+    args: &HookArgs,
+    event: &HookEvent,
+    cx: &Context<'_>,
+) -> Result<(), Failure> {
+    let body = json!({
+        "preset": preset.tools.as_str(),
+        "event": event::shown(&event.name),
+    });
+    let door = Door::open(preset, args, cx)?;
+    door.tell("/v1/hook-events", body).await
+}
+
 /// Bytes of a user's request that are sent at most.
 const MAX_REQUEST: usize = 64 * 1024;
 
-/// Sends the user's request, if the operator configured this channel for it.
+/// Sends the user's request, if the operator configured this channel for it. Over the hook socket it is never
+/// sent: there the account of the agent speaks, and not its host.
 async fn send_request(
     preset: &Preset,
     args: &HookArgs,
@@ -138,13 +174,16 @@ async fn send_request(
     text: &str,
     cx: &Context<'_>,
 ) -> Result<HookAnswer, Failure> {
-    let config = config(preset, cx)?;
-    let agent = agent(args, &config)?;
+    if args.socket.is_some() {
+        return Ok(HookAnswer::plain());
+    }
+    let config = door::config(preset, cx)?;
+    let agent = door::agent(args, &config)?;
     let configured = config.agents.get(&agent);
     if configured.is_some_and(|agent| agent.request_from.contains(&RequestChannel::Rest)) {
         let body = json!({
             "agent": agent,
-            "run": format!("{}:{session}", preset.tools.as_str()),
+            "run": run_name(preset, session),
             "text": text.get(..text.floor_char_boundary(MAX_REQUEST)),
         });
         let client = cx.client(config)?;
@@ -153,10 +192,18 @@ async fn send_request(
     Ok(HookAnswer::plain())
 }
 
-/// The agent of the hook.
-fn agent(args: &HookArgs, config: &Config) -> Result<String, Failure> {
-    let agent = args.agent.clone().or_else(|| config.serve.agent.clone());
-    agent.ok_or_else(|| Failure::plain("no agent is named").help("name it with --agent NAME"))
+/// The name of a session's run. Other accounts than the owner may only use short names of visible ASCII.
+fn run_name(preset: &Preset, session: &str) -> String {
+    format!("{}:{}", preset.tools.as_str(), plain_name(session))
+}
+
+/// `name` if it is short and visible ASCII, else its digest.
+fn plain_name(name: &str) -> String {
+    let is_plain = name.len() <= MAX_PLAIN && name.bytes().all(|b| b.is_ascii_graphic());
+    match is_plain && !name.starts_with("trace:") && !name.starts_with("session:") {
+        true => name.to_owned(),
+        false => Sha256Digest::of(name.as_bytes()).to_string(),
+    }
 }
 
 /// Sends the call to the process that serves the gate.
@@ -167,114 +214,79 @@ async fn ask(
     tool_use: &ToolUse,
     cx: &Context<'_>,
 ) -> Result<HookAnswer, Failure> {
-    let config = config(preset, cx)?;
-    let agent = agent(args, &config)?;
-    let (external, declared) = executor(preset, args, &config)?;
-    let client = cx.client(config)?;
-    let reference = tool_use.reference.clone();
+    let door = Door::open(preset, args, cx)?;
+    let reference = plain_name(&tool_use.reference);
     match &event.kind {
         EventKind::BeforeTool => {
-            let call = Call::new(preset, tool_use, &declared)?;
+            let call = Call::new(preset, tool_use, door.declared())?;
             let body = json!({
-                "tool": format!("{external}__{}", call.tool),
                 "arguments_json": call.arguments,
-                "agent": agent,
-                "run": format!("{}:{}", preset.tools.as_str(), tool_use.session),
+                "run": run_name(preset, &tool_use.session),
                 "reference": reference,
             });
-            let request = ApiRequest::post("/v1/authorize", body);
-            let reply: AuthorizeReply = client.ask(request).await?;
+            let body = door.of_tool(preset, &call.tool, body);
+            let reply: AuthorizeReply = door.ask("/v1/authorize", body).await?;
             if !reply.allowed {
-                let reason = reply.message.unwrap_or_else(|| "Policy denies it.".into());
+                let reason = reply.message.unwrap_or_default();
                 return Ok(HookAnswer::deny(preset, event, reason));
             }
             let permit = Permit {
                 replacement: call.replacement(reply.arguments.as_deref())?,
+                is_redacted: !reply.redacted_arguments.is_empty(),
                 unasked: args.allow,
             };
+            if let Some(reason) = permit.obstacle(preset, event, &reply.redacted_arguments) {
+                let body = json!({
+                    "call": reply.call,
+                    "failed": true,
+                    "content": format!("Not executed. {reason}"),
+                });
+                let _: CallReply = door.ask("/v1/outcomes", body).await?;
+                return Ok(HookAnswer::deny(preset, event, reason));
+            }
             Ok(HookAnswer::permit(preset, event, permit))
         }
         EventKind::AfterTool { failed, content } => {
             let body = json!({
-                "agent": agent,
                 "reference": reference,
                 "failed": failed,
                 "content": content,
             });
-            let reply = client.ask(ApiRequest::post("/v1/outcomes", body)).await?;
+            let reply = door.ask("/v1/outcomes", body).await?;
             Ok(HookAnswer::after(preset, event, reply))
         }
-        EventKind::Prompt { .. } | EventKind::Other => Ok(HookAnswer::plain()),
+        EventKind::Prompt { .. }
+        | EventKind::Neutral
+        | EventKind::Foreign(_)
+        | EventKind::Unknown => Ok(HookAnswer::plain()),
     }
 }
 
-/// The configuration of `--config`, else the project's. It is never searched from the agent's working directory,
-/// where the agent could write one.
-fn config(preset: &Preset, cx: &Context<'_>) -> Result<Config, Failure> {
-    if let Some(file) = cx.named_config() {
-        return Ok(Config::read(file)?);
+impl Permit {
+    /// Why the call must not run although it is allowed: the coding agent would run it with what policy has
+    /// removed.
+    fn obstacle(
+        &self,
+        preset: &Preset,
+        event: &HookEvent,
+        pointers: &BTreeSet<String>,
+    ) -> Option<String> {
+        let is_lost = self.is_redacted && self.replacement.is_some() && !event.rewrites(preset);
+        let pointers: Vec<&str> = pointers.iter().map(String::as_str).collect();
+        is_lost.then(|| {
+            format!(
+                "Policy removes {} from the arguments, and {} cannot be given other arguments here. Leave it out.",
+                pointers.join(", "),
+                preset.tools.as_str(),
+            )
+        })
     }
-    let project = preset.project.and_then(std::env::var_os).map(PathBuf::from);
-    let file = project
-        .filter(|dir| dir.is_absolute())
-        .map(|dir| dir.join(FILE_NAME))
-        .filter(|file| file.is_file());
-    let file = file.ok_or_else(|| {
-        Failure::plain("no configuration is named, and the project has none")
-            .help("name it in the hook's command: tollgate --config FILE hook ..")
-    })?;
-    trust::check(&file)?;
-    Ok(Config::read(&file)?)
-}
-
-/// The [external] section of this coding agent, and its tools.
-fn executor(
-    preset: &Preset,
-    args: &HookArgs,
-    config: &Config,
-) -> Result<(String, ToolSet), Failure> {
-    let name = match &args.external {
-        Some(name) => name.clone(),
-        None => {
-            let is_preset = |(_, external): &(&String, &ExternalConfig)| {
-                external.tools == ExternalTools::Preset(preset.tools)
-            };
-            let mut names = config.external.iter().filter(is_preset);
-            match (names.next(), names.next()) {
-                (Some((name, _)), None) => name.clone(),
-                (None, _) => {
-                    let preset = preset.tools.as_str();
-                    return Err(Failure::plain(format!(
-                        "{}: no [external.NAME] has preset = \"{preset}\"",
-                        config.file.display()
-                    ))
-                    .help("add it, or name the executor with --external NAME"));
-                }
-                (Some(_), Some(_)) => {
-                    return Err(Failure::plain("several executors have this preset")
-                        .help("name one with --external NAME"));
-                }
-            }
-        }
-    };
-    let external = config.external.get(&name).ok_or_else(|| {
-        Failure::plain(format!(
-            "{}: there is no [external.{}]",
-            config.file.display(),
-            event::shown(&name)
-        ))
-    })?;
-    let declared = ToolSet {
-        tools: external_tool_names(&external.tools).map_err(Failure::plain)?,
-        caller: matches!(external.tools, ExternalTools::Preset(_)),
-    };
-    Ok((name, declared))
 }
 
 /// The answer to the coding agent.
 #[derive(Debug, PartialEq)]
 struct HookAnswer {
-    /// The JSON for standard output.
+    /// The JSON for standard output; null if only the exit code counts.
     json: serde_json::Value,
     /// Why the call must not run as it is; for agents that ignore standard output.
     blocks: Option<String>,
@@ -290,14 +302,26 @@ impl HookAnswer {
     }
 
     fn deny(preset: &Preset, event: &HookEvent, reason: String) -> Self {
+        // Some coding agents run a call that is denied without a reason.
+        let reason = match reason.trim().is_empty() {
+            true => "Policy denies it.".to_owned(),
+            false => reason,
+        };
         Self {
-            json: (preset.answers.deny)(&event.name, &reason),
+            json: match event.is_known(preset) {
+                true => (preset.answers.deny)(&event.name, &reason),
+                false => serde_json::Value::Null,
+            },
             blocks: Some(reason),
         }
     }
 
-    fn permit(preset: &Preset, event: &HookEvent, permit: Permit) -> Self {
+    fn permit(preset: &Preset, event: &HookEvent, mut permit: Permit) -> Self {
+        permit.replacement = permit.replacement.filter(|_| event.rewrites(preset));
         let replaced = permit.replacement.is_some();
+        if !event.is_known(preset) {
+            return Self::plain();
+        }
         Self {
             json: (preset.answers.permit)(&event.name, permit),
             blocks: replaced
@@ -332,7 +356,9 @@ impl HookAnswer {
 /// Prints the answer. If a blocking answer cannot be printed, the exit code blocks instead.
 fn deliver(answer: &HookAnswer) -> Result<Exit, Failure> {
     match &answer.blocks {
-        Some(reason) if input::output_is_discarded() => Err(Failure::usage(reason.clone())),
+        Some(reason) if answer.json.is_null() || input::output_is_discarded() => {
+            Err(Failure::usage(reason.clone()))
+        }
         _ => {
             input::write_all(format!("{}\n", answer.json).as_bytes()).map_err(|e| {
                 Failure::plain(format!(

@@ -10,7 +10,7 @@ use super::{
     HookAnswer,
     arguments::{Call, ToolSet},
     event::{self, EventKind, HookEvent},
-    preset::{Permit, Preset, claude_code, codex, cursor, gemini_cli},
+    preset::{Permit, Preset, Topic, claude_code, codex, cursor, gemini_cli},
 };
 
 const PRESETS: [&Preset; 4] = [
@@ -43,6 +43,29 @@ fn arguments(call: &Call) -> Value {
     serde_json::from_str(&call.arguments).unwrap()
 }
 
+/// Half of a surrogate pair, a repeated key, too many levels: the model gets them, so the gate does.
+#[test]
+fn a_response_that_no_reader_takes_is_passed_on_as_text() {
+    let deep = format!("{}\"evil.example\"{}", "[".repeat(200), "]".repeat(200));
+    for response in [
+        r#""cut \ud83d\nevil.example""#,
+        r#"{"text": "cut \ude00 evil.example"}"#,
+        r#"{"a": "evil.example", "a": ""}"#,
+        &deep,
+    ] {
+        let event = format!(
+            r#"{{"session_id": "s", "hook_event_name": "PostToolUse", "tool_name": "WebFetch", "tool_input": {{}},
+                "tool_use_id": "t", "tool_response": {response}}}"#
+        );
+        let event = HookEvent::parse(&claude_code::PRESET, event.as_bytes()).unwrap();
+        let EventKind::AfterTool { content, .. } = event.kind else {
+            panic!("{event:?}");
+        };
+        assert!(content.contains("evil.example"), "{response}: {content}");
+        assert!(!content.contains("nevil"), "{response}: {content}");
+    }
+}
+
 #[test]
 fn only_events_before_a_tool_can_be_blocked() {
     for preset in PRESETS {
@@ -73,6 +96,109 @@ fn only_events_before_a_tool_can_be_blocked() {
     let stop = b"{\"hook_event_name\": \"Stop\", \"last_assistant_message\": \"\xff\"}";
     assert!(event::decides_nothing(&claude_code::PRESET, stop));
     assert!(HookEvent::parse(&claude_code::PRESET, stop).is_err());
+}
+
+/// "Hooks reference", code.claude.com/docs/en/hooks.
+const CLAUDE_EVENTS: [&str; 33] = [
+    "ConfigChange",
+    "CwdChanged",
+    "DirectoryAdded",
+    "Elicitation",
+    "ElicitationResult",
+    "FileChanged",
+    "InstructionsLoaded",
+    "MessageDisplay",
+    "Notification",
+    "PermissionDenied",
+    "PermissionRequest",
+    "PostCompact",
+    "PostModelSwitch",
+    "PostToolBatch",
+    "PostToolUse",
+    "PostToolUseFailure",
+    "PreCompact",
+    "PreModelSwitch",
+    "PreToolUse",
+    "SessionEnd",
+    "SessionStart",
+    "Setup",
+    "Stop",
+    "StopFailure",
+    "SubagentStart",
+    "SubagentStop",
+    "TaskCompleted",
+    "TaskCreated",
+    "TeammateIdle",
+    "UserPromptExpansion",
+    "UserPromptSubmit",
+    "WorktreeCreate",
+    "WorktreeRemove",
+];
+
+#[test]
+fn every_event_of_claude_code_is_known() {
+    for name in CLAUDE_EVENTS {
+        assert_ne!(claude_code::PRESET.topic(name), Topic::Unknown, "{name}");
+    }
+    for preset in PRESETS {
+        let handled = [
+            preset.before_tool,
+            preset.after_tool,
+            preset.after_failure,
+            preset.prompts,
+        ];
+        let mut names: Vec<&str> = handled.concat();
+        names.extend(preset.neutral);
+        names.extend(preset.foreign.iter().map(|(name, _)| name));
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count, "an event is about one thing");
+    }
+}
+
+/// A new event that runs a tool does not pass without a decision; other new events pass.
+#[test]
+fn an_unknown_event_that_runs_a_tool_is_decided() {
+    for preset in PRESETS {
+        let fields = &preset.fields;
+        let about = |more: &[(&str, Value)]| -> Vec<u8> {
+            let mut event = json!({ fields.event: "NextMonth", fields.session: "s" });
+            for (name, value) in more {
+                event[*name] = value.clone();
+            }
+            event.to_string().into_bytes()
+        };
+        let (tool, input) = ((fields.tool, json!("Bash")), (fields.arguments, json!({})));
+        let runs = about(&[tool.clone(), input.clone()]);
+        assert!(!event::decides_nothing(preset, &runs));
+        let parsed = HookEvent::parse(preset, &runs).unwrap();
+        assert_eq!(parsed.kind, EventKind::BeforeTool);
+        // Whether its JSON would count is not known, so the exit code blocks.
+        let denied = HookAnswer::deny(preset, &parsed, "no".into());
+        assert_eq!(
+            (denied.json, denied.blocks.as_deref()),
+            (Value::Null, Some("no"))
+        );
+        let permit = Permit {
+            replacement: Some(json!({ "command": "[redacted]" })),
+            is_redacted: true,
+            unasked: true,
+        };
+        let pointers = BTreeSet::from(["/command".to_owned()]);
+        assert!(permit.obstacle(preset, &parsed, &pointers).is_some());
+
+        let ran = (fields.response, json!("done"));
+        for other in [
+            about(&[]),
+            about(&[tool.clone()]),
+            about(&[tool.clone(), input.clone(), ran]),
+        ] {
+            assert!(event::decides_nothing(preset, &other));
+            let parsed = HookEvent::parse(preset, &other).unwrap();
+            assert_eq!(parsed.kind, EventKind::Unknown);
+        }
+    }
 }
 
 #[test]
@@ -119,6 +245,84 @@ fn tools_that_are_not_declared_are_decided_too() {
         (&unknown["tool"], &unknown["arguments"]),
         (&json!("NextMonth"), &json!("{}"))
     );
+}
+
+/// A policy about a folder covers every tool that the preset declares, because each of its paths is resolved.
+#[test]
+fn every_declared_path_is_resolved() {
+    for (preset, tools) in [
+        (
+            &claude_code::PRESET,
+            include_str!("../../../../gate/src/load/presets/claude_code.json"),
+        ),
+        (
+            &codex::PRESET,
+            include_str!("../../../../gate/src/load/presets/codex.json"),
+        ),
+        (
+            &gemini_cli::PRESET,
+            include_str!("../../../../gate/src/load/presets/gemini_cli.json"),
+        ),
+        (
+            &cursor::PRESET,
+            include_str!("../../../../gate/src/load/presets/cursor.json"),
+        ),
+    ] {
+        let tools: Vec<Value> = serde_json::from_str(tools).unwrap();
+        let mut found = 0;
+        for tool in &tools {
+            let members = tool["inputSchema"]["properties"].as_object();
+            for name in members.into_iter().flat_map(|members| members.keys()) {
+                let lower = name.to_lowercase();
+                if ["path", "dir", "file"]
+                    .iter()
+                    .any(|part| lower.contains(part))
+                {
+                    assert!(
+                        preset.paths.contains(&name.as_str()),
+                        "{}: {name}",
+                        tool["name"]
+                    );
+                    found += 1;
+                }
+            }
+        }
+        assert!(found > 1, "{found} paths of {} tools", tools.len());
+    }
+    let several = json!({ "session_id": "s", "cwd": "/srv/app", "hook_event_name": "BeforeTool",
+        "tool_name": "Write", "tool_input": { "paths": ["../etc/a", "/x//y", ""] } });
+    let several = call(&gemini_cli::PRESET, &several.to_string());
+    assert_eq!(
+        arguments(&several)["paths"],
+        json!(["/srv/etc/a", "/x/y", ""])
+    );
+}
+
+/// `mcp_github_x_y` may be `x_y` of `github`, or `y` of `github_x`: a permit for the one must not cover the other.
+#[test]
+fn an_ambiguous_name_is_no_server() {
+    let event = |context: Value| {
+        json!({ "session_id": "s", "cwd": "/srv/app", "hook_event_name": "BeforeTool",
+            "tool_name": "mcp_github_x_create_issue", "tool_input": {}, "mcp_context": context })
+        .to_string()
+    };
+    let given = event(json!({ "server_name": "github_x", "tool_name": "create_issue" }));
+    let given = call(&gemini_cli::PRESET, &given);
+    assert_eq!(given.tool, "mcp");
+    let said = arguments(&given);
+    assert_eq!(
+        (&said["server"], &said["tool"]),
+        (&json!("github_x"), &json!("create_issue"))
+    );
+    for context in [
+        Value::Null,
+        json!({}),
+        json!({ "server_name": 7, "tool_name": "x" }),
+    ] {
+        let unknown = call(&gemini_cli::PRESET, &event(context));
+        assert_eq!(unknown.tool, "other");
+        assert_eq!(arguments(&unknown)["tool"], "mcp_github_x_create_issue");
+    }
 }
 
 #[test]
@@ -190,6 +394,7 @@ fn every_coding_agent_is_answered_in_its_own_words() {
     let permit = |replacement: Option<Value>, unasked| {
         let permit = Permit {
             replacement,
+            is_redacted: false,
             unasked,
         };
         HookAnswer::permit(&claude_code::PRESET, &event(&claude_code::PRESET), permit)
@@ -211,6 +416,44 @@ fn every_coding_agent_is_answered_in_its_own_words() {
         "x"
     );
     assert!(replaced.blocks.is_some(), "it must not run as it was");
+}
+
+#[test]
+fn what_policy_removes_reaches_no_coding_agent_that_would_keep_it() {
+    let pointers = BTreeSet::from(["/command".to_owned()]);
+    let redacted = |replacement: Option<Value>| Permit {
+        replacement,
+        is_redacted: true,
+        unasked: false,
+    };
+    for preset in PRESETS {
+        for name in preset.before_tool {
+            let event = HookEvent {
+                name: (*name).to_owned(),
+                kind: EventKind::BeforeTool,
+                tool_use: None,
+            };
+            let replacement = json!({ "command": "[redacted]" });
+            let permit = redacted(Some(replacement.clone()));
+            let obstacle = permit.obstacle(preset, &event, &pointers);
+            let answer = HookAnswer::permit(preset, &event, permit);
+            let is_told = answer.json.to_string().contains("[redacted]");
+            assert_eq!(obstacle.is_none(), is_told, "{name}: {answer:?}");
+            assert_eq!(answer.blocks.is_some(), is_told, "{name}");
+            // Where only facts about the caller were removed, nothing is lost.
+            let facts = redacted(None);
+            assert_eq!(facts.obstacle(preset, &event, &pointers), None, "{name}");
+        }
+    }
+    let event = HookEvent {
+        name: "PreToolUse".into(),
+        kind: EventKind::BeforeTool,
+        tool_use: None,
+    };
+    // Codex runs a call that is denied without a reason.
+    let denied = HookAnswer::deny(&codex::PRESET, &event, " ".into());
+    let reason = &denied.json["hookSpecificOutput"]["permissionDecisionReason"];
+    assert_eq!(reason, "Policy denies it.");
 }
 
 #[test]
@@ -238,7 +481,7 @@ fn a_prompt_is_what_the_user_asks_for() {
 fn a_result_that_policy_keeps_back_is_not_to_be_used() {
     let event = HookEvent {
         name: "PostToolUse".into(),
-        kind: EventKind::Other,
+        kind: EventKind::Neutral,
         tool_use: None,
     };
     let after = |outcome, redacted| {

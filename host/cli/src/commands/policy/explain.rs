@@ -230,6 +230,10 @@ fn render(request: &Request, explanation: &Explanation, width: usize) -> String 
     for need in &answer.needs {
         text.push_str(&format!("  needs an approval by {need}\n"));
     }
+    if !answer.redact.is_empty() {
+        let pointers = line(&answer.redact.join(", "), 400);
+        text.push_str(&format!("  redacted: {pointers}\n"));
+    }
     for error in &answer.errors {
         text.push_str(&format!("  {}\n", paint(&line(error, 500), Tone::Bad)));
     }
@@ -275,6 +279,12 @@ fn traced(policy: &PolicyTrace, width: usize) -> String {
                 (true, false) => paint("✗", Tone::Bad),
             };
             format!("  {symbol} {id} {effect}{shadow}  {place}\n")
+        }
+        Verdict::Redacted => {
+            let symbol = paint("○", Tone::Weak);
+            format!(
+                "  {symbol} {id} does not apply{shadow}: the arguments are redacted as it asks  {place}\n"
+            )
         }
         Verdict::Errs { error } => {
             let symbol = paint("!", Tone::Bad);

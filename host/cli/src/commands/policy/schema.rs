@@ -156,6 +156,7 @@ fn text(bundle: &Bundle) -> Result<String, Failure> {
     let types = schema::LoadedTypes {
         tools: &inputs,
         prompt_arguments: &bundle.prompt_arguments(),
+        facts: &bundle.facts,
     };
     schema::text(types).map_err(|e| Failure::plain(e.to_string()))
 }

@@ -52,6 +52,7 @@ policies:
   expect = \"escalate\"                 # allow, deny, escalate, error
   by = [\"large-refunds-need-finance\"]
   needs = [\"finance\"]                 # approved_by = [\"finance\"] plays it with that approval
+  redact = [\"/reason\"]               # what policies redact in the arguments or the result
 
 Principals and tools are those of a world.toml or world.json in the folder of the cases, else those of
 tollgate.toml.
@@ -354,7 +355,8 @@ fn coverage(pdp: &Pdp, cases: &[CaseReport]) -> Vec<Coverage> {
     for case in cases {
         let answer = &case.played.answer;
         let shadow = answer.shadow.iter().flat_map(|s| &s.by);
-        let determined: BTreeSet<&String> = answer.by.iter().chain(shadow).collect();
+        let by = answer.by.iter().chain(&answer.redacted_by);
+        let determined: BTreeSet<&String> = by.chain(shadow).collect();
         for id in determined {
             counted.entry(id).or_default().0 += 1;
         }

@@ -7,11 +7,12 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tollgate::{
-    config::Config, ids::Clock, stats::Approvals, stats::Quantiles, stats::StatEvent,
-    stats::StatScope, stats::Summary, stats::ToolSummary, stats::Watcher,
+    config::Config,
+    ids::Clock,
+    stats::{Approvals, StatEvent, StatScope, Quantiles, Summary, ToolSummary, Watcher, ratio},
 };
 use tollgate_ledger::{LedgerReader, Order, RecordFilter};
-use tollgate_model::time::Timestamp;
+use tollgate_model::{decision::Outcome, time::Timestamp};
 
 use crate::{
     commands::{
@@ -94,7 +95,7 @@ struct Group {
     unsafe_attempts: u64,
     exhausted: u64,
     approvals: Approvals,
-    decisions: BTreeMap<&'static str, Quantiles>,
+    decisions: BTreeMap<Outcome, Quantiles>,
     time: Quantiles,
     tools: Vec<ToolSummary>,
     reported: ReportSummary,
@@ -112,7 +113,7 @@ impl Group {
             succeeded: summary.succeeded.len(),
             calls,
             failed,
-            denied: decisions.get("deny").map_or(0, |deny| deny.count),
+            denied: decisions.get(&Outcome::Deny).map_or(0, |deny| deny.count),
             repeated: summary.repeated,
             retried: summary.retried,
             recovered: summary.recovered,
@@ -237,9 +238,7 @@ fn percent(ratio: Option<f64>) -> String {
 }
 
 fn share(part: u64, all: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "a ratio needs no more")]
-    let ratio = (all > 0).then(|| part as f64 / all as f64);
-    percent(ratio)
+    percent(ratio(part, all.saturating_sub(part)))
 }
 
 /// The statistics of one group, as tables and a list.
@@ -282,7 +281,7 @@ fn whole(group: &Group) -> String {
         .map(|(outcome, times_of)| {
             let [p50, p95, p99] = times(times_of);
             [
-                Cell::from(*outcome),
+                Cell::from(outcome.as_str()),
                 Cell::from(times_of.count.to_string()),
                 p50,
                 p95,

@@ -1,6 +1,11 @@
 //! Servers in the configuration files of MCP clients: Claude Desktop, Cursor, VS Code and others.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 use jsonc_parser::ParseOptions;
 use serde_json::Value;
@@ -15,6 +20,10 @@ const MAX_NAME: usize = 30;
 pub(super) struct Server {
     pub(super) name: String,
     pub(super) transport: Transport,
+    /// Its command or URL as it is written, without the values of variables.
+    pub(super) written: String,
+    /// The variables of this process's environment whose values it gets.
+    pub(super) variables: BTreeSet<String>,
 }
 
 /// The transport to a server.
@@ -87,6 +96,8 @@ impl Server {
                 env,
                 here: true,
             },
+            written: words.join(" "),
+            variables: variables.iter().cloned().collect(),
         })
     }
 }
@@ -138,10 +149,23 @@ impl ClientFile {
         };
         for (key, entry) in entries {
             let name = plain(key);
-            let server = transport(entry, &variable).and_then(|transport| {
+            let used = RefCell::new(BTreeSet::new());
+            let noted = |name: &str| {
+                let value = variable(name);
+                if value.is_some() {
+                    used.borrow_mut().insert(name.to_owned());
+                }
+                value
+            };
+            let server = transport(entry, &noted).and_then(|transport| {
                 match file.servers.iter().any(|other| other.name == name) {
                     true => Err(format!("another server would be called `{name}`, too")),
-                    false => Ok(Server { name, transport }),
+                    false => Ok(Server {
+                        name,
+                        transport,
+                        written: unexpanded(entry),
+                        variables: used.take(),
+                    }),
                 }
             });
             match server {
@@ -214,6 +238,29 @@ fn transport(
         }),
         (None, None) => Err("it has neither `command` nor `url`".into()),
     }
+}
+
+/// The command or URL of an entry, as it is written.
+fn unexpanded(entry: &Value) -> String {
+    let text = |key: &str| entry.get(key).filter(|value| !value.is_null());
+    let words = match text("command") {
+        Some(command) => {
+            let arguments = entry.get("args").and_then(Value::as_array);
+            std::iter::once(command)
+                .chain(arguments.into_iter().flatten())
+                .collect()
+        }
+        None => ["httpUrl", "url", "serverUrl"]
+            .into_iter()
+            .find_map(text)
+            .into_iter()
+            .collect::<Vec<_>>(),
+    };
+    let words = words.into_iter().map(|word| match word {
+        Value::String(word) => word.clone(),
+        other => other.to_string(),
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// The transport that a client names for a server over HTTP.

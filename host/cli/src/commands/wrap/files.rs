@@ -25,10 +25,12 @@ use crate::{
     error::Failure,
     identity, observe_only,
     style::line,
+    trust,
 };
 
 /// Starter policies that a gate needs to be operated.
-const NEEDED: [&str; 4] = [
+const NEEDED: [&str; 5] = [
+    "elicitation.cedar",
     "four-eyes.cedar",
     "operators.cedar",
     "readers.cedar",
@@ -51,6 +53,8 @@ const USUAL: [&str; 2] = ["PATH", "HOME"];
 
 /// The folder of secrets, below the gate's directory.
 const SECRETS: &str = ".tollgate/secrets";
+/// Parts of a gate that must not be there before it is made.
+const PARTS: [&str; 3] = [".tollgate", "policies", "tollgate.lock"];
 
 /// A feature of a server other than its tools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -71,12 +75,24 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    pub(super) fn begin(dir: &Path) -> Self {
-        Self {
+    /// # Errors
+    /// The directory has parts of a gate already. They would be another person's, and of this gate: secrets would
+    /// follow a link, policies would count.
+    pub(super) fn begin(dir: &Path) -> Result<Self, Failure> {
+        for part in PARTS {
+            if dir.join(part).symlink_metadata().is_ok() {
+                return Err(Failure::plain(format!(
+                    "{}: there is a `{part}` already, which would become part of the new gate",
+                    dir.display()
+                ))
+                .help("choose another directory with --dir"));
+            }
+        }
+        Ok(Self {
             dir: dir.to_owned(),
             was_there: dir.exists(),
             is_kept: false,
-        }
+        })
     }
 
     /// Removes the secrets that were written so far.
@@ -166,6 +182,9 @@ impl Gate {
     /// Writes the secrets, which servers need to list their tools.
     pub(super) fn write_secrets(&self) -> Result<(), Failure> {
         let dir = self.dir.join(SECRETS);
+        if !self.secrets.is_empty() {
+            trust::private_dir(&dir)?;
+        }
         for (name, value) in &self.secrets {
             secret(&dir.join(name), value)?;
         }
@@ -331,13 +350,9 @@ fn secret(path: &Path, value: &str) -> Result<(), Failure> {
     let failed = |e: std::io::Error| {
         Failure::plain(format!("{}: it cannot be written: {e}", path.display()))
     };
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(failed)?;
-    }
     let mut file = fs::OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .open(path)
         .map_err(failed)?;

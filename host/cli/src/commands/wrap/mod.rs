@@ -44,6 +44,10 @@ start creates a gate for this directory and command and pins the server's presen
 them over stdio. At first the gate permits every call (policy `observe-only`), and warns about that at each
 start. Prompts, resources and instructions of the server are carried as well, except those named by --without.
 
+To list its tools, a server is started, or asked at its URL. --from shows first what each server of the file is
+and which variables it gets, and asks; --yes does not ask. Only use --yes for a file that you know: one in a
+cloned repository can start any program.
+
 --init and --from only create the gate, with proposed labels as comments, and print the client's new
 configuration. Gates are in ~/.local/state/tollgate/wrap, not in the working directory. A client's file may
 have comments, and ${VAR} is taken from the environment. A server that cannot be wrapped is named and skipped.
@@ -75,6 +79,9 @@ pub(crate) struct Wrap {
     /// Do the same for all servers in an MCP client's configuration file.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["init", "name", "env"])]
     from: Option<PathBuf>,
+    /// Start or ask the servers of that file without a question.
+    #[arg(long, requires = "from")]
+    yes: bool,
     /// The server's command.
     #[arg(last = true, value_name = "COMMAND", conflicts_with = "from")]
     command: Vec<String>,
@@ -93,7 +100,12 @@ pub(crate) async fn run(args: &Wrap, cx: &Context<'_>) -> Result<Exit, Failure> 
                     .help("name the server's command: tollgate wrap -- COMMAND .."),
             );
         }
-        (true, false) => make(&dir, servers.clone(), &args.without, cx).await?,
+        (true, false) => {
+            if let Some(from) = args.from.as_deref().filter(|_| !args.yes) {
+                agreed(from, &servers, cx)?;
+            }
+            make(&dir, servers.clone(), &args.without, cx).await?;
+        }
         (false, _) => same_servers(&Config::read(&file)?, &servers)?,
     }
     let only = servers.first().map(|server| server.name.as_str());
@@ -130,6 +142,31 @@ fn servers(args: &Wrap, cx: &Context<'_>) -> Result<Vec<Server>, Failure> {
         left_out(name, why, cx);
     }
     Ok(file.servers)
+}
+
+/// Shows what the servers of a client's file are, and asks whether to start them. The file may be another person's.
+fn agreed(file: &Path, servers: &[Server], cx: &Context<'_>) -> Result<(), Failure> {
+    let mut text = format!("{} has these servers:", shown(file));
+    for server in servers {
+        let (verb, written) = match server.transport {
+            Transport::Command { .. } => ("starts", line(&server.written, 400)),
+            Transport::Url { .. } => ("asks", line(&server.written, 400)),
+        };
+        text.push_str(&format!("\n  `{}` {verb} {written}", server.name));
+        if !server.variables.is_empty() {
+            let names: Vec<String> = server.variables.iter().map(|v| line(v, 64)).collect();
+            text.push_str(&format!("\n    and gets {}", names.join(", ")));
+        }
+    }
+    cx.out.remark(&text);
+    match cx.out.confirm("Start or ask them now, as you?")? {
+        Some(true) => Ok(()),
+        Some(false) => Err(Failure::plain("nothing was started, and no gate was made")),
+        None => Err(
+            Failure::usage("there is no terminal to ask on whether to start them")
+                .help("look at the file, then add --yes"),
+        ),
+    }
 }
 
 fn left_out(name: &str, why: &str, cx: &Context<'_>) {
@@ -172,7 +209,7 @@ async fn make(
     without: &[Extra],
     cx: &Context<'_>,
 ) -> Result<(), Failure> {
-    let draft = Draft::begin(dir);
+    let draft = Draft::begin(dir)?;
     let unusable = leave_out_unusable(dir, &mut servers);
     for (name, why) in &unusable {
         left_out(name, &why.to_string(), cx);

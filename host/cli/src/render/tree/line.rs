@@ -15,7 +15,7 @@ use tollgate_server::reply::Span;
 
 use crate::{
     render::{
-        decision::watched,
+        decision::{redacted, watched},
         tree::{
             MAX_NAME,
             row::{Mark, Row},
@@ -89,6 +89,12 @@ fn decided(row: &mut Row, index: u64, decision: &DecisionRecord) {
         row.note(
             format!("error: {}", line(&error.to_string(), 600)),
             Tone::Bad,
+        );
+    }
+    if !decision.redaction.is_empty() {
+        row.note(
+            format!("redacted: {}", redacted(&decision.redaction)),
+            Tone::Wait,
         );
     }
     if let Some(flip) = &decision.shadow {

@@ -202,13 +202,16 @@ impl<'a> Drawing<'a> {
 
     fn approval(&self, span: &Span<'a>, requested: &ApprovalRequested) -> Row {
         let state = self.trace.approval_state(requested.id);
+        let asks = requested.elicitation.is_some();
         let (mark, outcome) = match state {
             ApprovalState::Pending => (Mark::Waiting, "waiting"),
+            ApprovalState::Approved | ApprovalState::Consumed if asks => (Mark::Yes, "answered"),
             ApprovalState::Approved | ApprovalState::Consumed => (Mark::Yes, "approved"),
+            ApprovalState::Rejected if asks => (Mark::No, "declined"),
             other => (Mark::No, other.as_str()),
         };
-        let mut row =
-            Row::new(mark, format!("approval {}", requested.id), outcome).took(took(span));
+        let what = if asks { "question" } else { "approval" };
+        let mut row = Row::new(mark, format!("{what} {}", requested.id), outcome).took(took(span));
         let judged = self.trace.judged(requested.id);
         let (allowed, refused): (Vec<_>, Vec<_>) = judged
             .iter()
@@ -222,7 +225,11 @@ impl<'a> Drawing<'a> {
             row.detail(answered_by(answer), Tone::Plain);
         }
         if state == ApprovalState::Pending {
-            row.detail(format!("needs {}", requested.requirement), Tone::Plain);
+            let needs = match asks {
+                true => "needs a person's answer".into(),
+                false => format!("needs {}", requested.requirement),
+            };
+            row.detail(needs, Tone::Plain);
             row.detail(format!("until {}", moment(requested.expires)), Tone::Weak);
         }
         for answer in answers {

@@ -15,11 +15,16 @@ fn read(server: &str, oauth: &str) -> Result<UpstreamConfig, String> {
 const URL: &str = "url = \"https://h/mcp\"";
 const CLIENT: &str = "grant = \"client_credentials\"\nclient_id = \"c\"\n";
 const SECRET: &str = "client_secret = { secret = \"key\" }\n";
+const ISSUER: &str = "issuer = \"https://as\"\n";
 const USER: &str = "grant = \"authorization_code\"\nclient_id = \"c\"\n";
 
 #[test]
 fn both_grants_are_read() {
-    let config = read(URL, &format!("{CLIENT}{SECRET}scopes = [\"a\", \"b:c\"]")).unwrap();
+    let config = read(
+        URL,
+        &format!("{CLIENT}{SECRET}{ISSUER}scopes = [\"a\", \"b:c\"]"),
+    )
+    .unwrap();
     assert_eq!(config.secrets().collect::<Vec<_>>(), ["key"]);
     let UpstreamTransport::Http {
         oauth: Some(oauth), ..
@@ -27,9 +32,12 @@ fn both_grants_are_read() {
     else {
         panic!("no oauth");
     };
-    assert_eq!(oauth.server, AuthorizationServer::Discovered);
+    assert_eq!(
+        oauth.server,
+        AuthorizationServer::Issuer("https://as".into())
+    );
     assert_eq!(oauth.scopes, ["a", "b:c"]);
-    let user = read(URL, &format!("{USER}issuer = \"https://as\"")).unwrap();
+    let user = read(URL, USER).unwrap();
     let UpstreamTransport::Http {
         oauth: Some(oauth), ..
     } = user.transport
@@ -37,12 +45,29 @@ fn both_grants_are_read() {
         panic!("no oauth");
     };
     assert_eq!(oauth.authentication, ClientAuthentication::None);
-    assert_eq!(
-        oauth.server,
-        AuthorizationServer::Issuer("https://as".into())
-    );
+    assert_eq!(oauth.server, AuthorizationServer::Discovered);
     let endpoints = "token_url = \"https://as/t\"\nauthorization_url = \"https://as/a\"";
     assert!(read(URL, &format!("{USER}{endpoints}")).is_ok());
+}
+
+/// A credential belongs to the authorization server at which the client is registered, so an upstream server never
+/// chooses who gets it.
+#[test]
+fn a_credential_has_an_authorization_server_of_the_configuration() {
+    let key = "private_key = { secret = \"key\" }\n";
+    let token = "token_url = \"https://as/t\"\n";
+    let both = "token_url = \"https://as/t\"\nauthorization_url = \"https://as/a\"\n";
+    for (grant, named) in [(CLIENT, [ISSUER, token]), (USER, [ISSUER, both])] {
+        for credential in [SECRET, key] {
+            let error = read(URL, &format!("{grant}{credential}")).unwrap_err();
+            assert!(error.contains("issuer = "), "{error}");
+            for place in named {
+                let oauth = format!("{grant}{credential}{place}");
+                assert!(read(URL, &oauth).is_ok(), "{oauth}");
+            }
+        }
+    }
+    assert!(read(URL, USER).is_ok(), "a public client has no credential");
 }
 
 #[test]
@@ -113,10 +138,14 @@ fn what_makes_no_sense_is_refused_with_a_remedy() {
             format!("{USER}authorization_url = \"https://as/a\""),
             "write both",
         ),
-        (http, format!("{CLIENT}{SECRET}"), "use https"),
-        (own, format!("{CLIENT}{SECRET}"), "remove one"),
-        (header, format!("{CLIENT}{SECRET}"), "remove one"),
-        ("command = [\"a\"]", format!("{CLIENT}{SECRET}"), "`env`"),
+        (http, format!("{CLIENT}{SECRET}{ISSUER}"), "use https"),
+        (own, format!("{CLIENT}{SECRET}{ISSUER}"), "remove one"),
+        (header, format!("{CLIENT}{SECRET}{ISSUER}"), "remove one"),
+        (
+            "command = [\"a\"]",
+            format!("{CLIENT}{SECRET}{ISSUER}"),
+            "`env`",
+        ),
     ] {
         let error = read(server, &oauth).unwrap_err();
         assert!(error.contains(remedy), "{server} {oauth}: {error}");

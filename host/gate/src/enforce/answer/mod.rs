@@ -3,12 +3,14 @@
 mod message;
 mod view;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch};
 use tollgate_model::{
     decision::Basis,
-    ids::{DecisionId, RunId, SpanId},
+    ids::{DecisionId, RunId, SpanId, TokenId},
     record::{Arrival, Origin, Status},
 };
 
@@ -43,10 +45,13 @@ pub struct UserRequest {
     pub text: String,
 }
 
-/// What a caller's protocol sends along with a call. Of it only the user's request influences the decision,
+/// What comes along with a call. Of what the caller's protocol sends, only the user's request influences the decision,
 /// if the operator trusts its channel.
 #[derive(Debug, Clone, Default)]
 pub struct CallOptions {
+    /// The token of the gate by which the caller is known; absent for other credentials. Without it a call would be
+    /// made after the token was revoked, and the token's makers could approve it.
+    pub token: Option<TokenId>,
     /// The call's place in the caller's own trace.
     pub origin: Origin,
     /// How it reached the gate.
@@ -73,6 +78,9 @@ pub struct Answer {
     pub call: SpanId,
     /// The decision about the call; absent if it was not decided.
     pub decision: Option<DecisionId>,
+    /// JSON pointers into the arguments at which policy had something removed before the call was decided and
+    /// executed.
+    pub redacted_arguments: Box<BTreeSet<String>>,
     /// How the call ended.
     pub verdict: Verdict,
 }
@@ -132,6 +140,7 @@ impl Answer {
             run,
             call,
             decision: None,
+            redacted_arguments: Box::default(),
             verdict: Verdict::unknown(),
         }
     }
@@ -154,6 +163,7 @@ impl Answer {
             run,
             call,
             decision,
+            redacted_arguments: Box::default(),
             verdict: Verdict::Refused(refusal),
         }
     }

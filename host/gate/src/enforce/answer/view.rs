@@ -1,5 +1,7 @@
 //! Answers as data: the same for every surface.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use tollgate_model::{
     decision::{Basis, DeterminingPolicy},
@@ -99,6 +101,10 @@ pub struct AnswerView {
     pub policies: Vec<PolicyView>,
     /// The approval that it waits for.
     pub approval: Option<PendingView>,
+    /// JSON pointers into the arguments at which policy had something removed before the call was decided and
+    /// executed.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub redacted_arguments: BTreeSet<String>,
 }
 
 fn policies(basis: &Basis) -> Vec<PolicyView> {
@@ -137,6 +143,7 @@ impl Answer {
             decision: self.decision,
             policies: Vec::new(),
             approval: None,
+            redacted_arguments: BTreeSet::clone(&self.redacted_arguments),
         };
         match &self.verdict {
             Verdict::Withheld { decision, basis } => {

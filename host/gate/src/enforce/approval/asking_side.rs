@@ -18,7 +18,7 @@ pub(super) fn operator(config: &Config, row: &ApprovalRow) -> Uid {
 }
 
 /// A person on the asking side who made the token of an approval: the agent's operator, the user for whom it
-/// acts, or the user who made the call in its name.
+/// acts, the user who made the call in its name, or a maker of the token by which the call was made.
 pub(super) fn maker_on_asking_side(
     config: &Config,
     row: &ApprovalRow,
@@ -30,7 +30,9 @@ pub(super) fn maker_on_asking_side(
     let (operator, speaker) = (operator(config, row), row.speaker.as_ref());
     let mut side = [&operator, &row.on_behalf_of]
         .into_iter()
-        .chain(speaker.map(|speaker| &speaker.by));
-    let maker = side.find(|user| response.token_makers.contains(&user.id));
-    maker.map(|user| user.id.clone())
+        .chain(speaker.map(|speaker| &speaker.by))
+        .map(|user| &user.id)
+        .chain(&row.makers);
+    side.find(|user| response.token_makers.contains(*user))
+        .cloned()
 }

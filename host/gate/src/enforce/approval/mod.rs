@@ -22,13 +22,19 @@ use tollgate_model::{
 };
 
 mod asking_side;
+mod elicitation;
 mod pending_call;
 
 use asking_side::{maker_on_asking_side, operator};
+pub use elicitation::{ElicitationResponse, GivenInput};
 pub use pending_call::PendingCall;
 
 use super::{Pep, Refusal, Ruleset};
-use crate::{config::Config, text::printable};
+use crate::{
+    config::Config,
+    elicitation::{Elicitation, ElicitationView, InputError},
+    text::printable,
+};
 use tollgate_ledger::{ApprovalRow, Batch, CommitError, Condition, LedgerError};
 
 /// How often an answer is tried again because another answer came first.
@@ -65,7 +71,7 @@ pub enum ApprovalError {
     /// The token of the answer was made by a person on the asking side.
     #[error(
         "your token was made by {maker}, for whose side this call is made, so your approval does not count: \
-         another person must make or confirm a token of {user} first"
+         sign in by other means, or with a token of {user} that another person made"
     )]
     TokenOfAsker {
         /// The approval.
@@ -80,6 +86,33 @@ pub enum ApprovalError {
         "the waiting call is not the one that was shown; look again with `tollgate approvals show {0}`"
     )]
     OtherCall(ApprovalId),
+    /// It asks for input, not for an approval.
+    #[error(
+        "`{0}` asks for input, not for an approval; answer it with `tollgate approvals answer {0}`"
+    )]
+    Question(ApprovalId),
+    /// It asks for an approval, not for input.
+    #[error("`{0}` asks for an approval, not for input; use `tollgate approvals approve {0}`")]
+    NoQuestion(ApprovalId),
+    /// The values do not fit the form.
+    #[error("{0}; look again with `tollgate approvals show`")]
+    Input(InputError),
+    /// The user who would answer makes the calls of the run.
+    #[error(
+        "{user} makes the calls of this run, so an answer of {user} could be its agent's: another person must answer"
+    )]
+    OwnQuestion {
+        /// The user.
+        user: String,
+    },
+    /// The policies ask for a person with another role.
+    #[error("{user} lacks a role that the policies ask for: {needs}")]
+    RoleMissing {
+        /// The user.
+        user: String,
+        /// What they ask for.
+        needs: String,
+    },
     /// Policy does not let this person answer.
     #[error("{}", denied(.0))]
     Denied(Box<Refusal>),
@@ -176,6 +209,8 @@ pub struct ApprovalView {
     /// All canonical arguments, with control and bidirectional characters escaped; absent once it is
     /// resolved, or if this person may not answer it.
     pub arguments: Option<String>,
+    /// The question of an upstream server; absent where the arguments are.
+    pub question: Option<ElicitationView>,
     /// Reasons of the policies that denied the call.
     pub reasons: Vec<String>,
     /// Labels of the run.
@@ -205,12 +240,16 @@ fn request(
             roles: row.requirement.roles(),
             escalated_to: row.escalated_to.clone(),
             speaker: row.speaker.as_ref().map(|speaker| speaker.by.clone()),
+            makers: row.makers.clone(),
         },
     };
-    // Roles of an earlier configuration stay known.
+    // Roles and users of an earlier configuration stay known.
     let asked = row.requirement.roles();
     let roles = asked.iter().chain(&row.escalated_to);
     let roles = roles.map(|role| Entity::new(Uid::new(Kind::Role, role), []));
+    let gone = |user: &&String| !config.users.contains_key(*user);
+    let makers = row.makers.iter().filter(gone);
+    let makers = makers.map(|user| Entity::new(Uid::new(Kind::User, user), []));
     // For who may answer, a prompt or a resource is a tool: in the same component, with the same labels.
     let other = ruleset.others.get(&row.tool);
     let other = other.map(|other| Entity {
@@ -218,7 +257,11 @@ fn request(
         ..other.entity(&Value::Null)
     });
     let approval = Entity::new(resource, [tool]);
-    let entities = other.into_iter().chain([approval]).chain(roles);
+    let entities = other
+        .into_iter()
+        .chain([approval])
+        .chain(roles)
+        .chain(makers);
     (request, entities.collect())
 }
 
@@ -237,6 +280,9 @@ impl Pep {
             let row = row
                 .filter(|row| is_here(ruleset, row))
                 .ok_or(ApprovalError::NotFound(id))?;
+            if row.elicitation.is_some() {
+                return Err(ApprovalError::Question(id));
+            }
             last_state = row.state;
             let seen = response.seen;
             if seen.is_some_and(|seen| seen != row.arguments.as_str()) {
@@ -293,6 +339,7 @@ impl Pep {
             approve: response.vote == Vote::Approve,
             by: user.clone(),
             channel: response.channel.into(),
+            elicitation: None,
             id,
             roles,
             took_effect: state.is_some() && !expired,
@@ -338,7 +385,12 @@ impl Pep {
         if !is_here(ruleset, row) {
             return false;
         }
-        let (request, entities) = request(ruleset, user, row, Action::Approve);
+        let action = match row.elicitation {
+            Some(_) if *user == row.principal => return false,
+            Some(_) => Action::AnswerInput,
+            None => Action::Approve,
+        };
+        let (request, entities) = request(ruleset, user, row, action);
         let decision = self.judge(ruleset, request, entities).decision;
         matches!(decision, Decision::Allow(_))
     }
@@ -352,16 +404,23 @@ impl Pep {
         row: ApprovalRow,
     ) -> Result<ApprovalView, ApprovalError> {
         let may_answer = self.can_answer(ruleset, user, &row);
-        let arguments = match row.payload {
+        let sealed = match row.payload {
             Some(digest) if may_answer => {
                 self.note_shown(user, &row).await?;
                 let plain = self.ledger.unseal(row.opened, digest, "arguments")?;
                 let text: String = serde_json::from_slice(&plain)
                     .map_err(|e| ApprovalError::Store(e.to_string()))?;
-                Some(printable(&text, usize::MAX))
+                Some(text)
             }
             _ => None,
         };
+        let question = sealed
+            .as_deref()
+            .filter(|_| row.elicitation.is_some())
+            .and_then(|text| serde_json::from_str(text).ok())
+            .and_then(|params: Value| Elicitation::parse(&params).ok())
+            .map(|elicitation| elicitation.view());
+        let arguments = sealed.map(|text| printable(&text, usize::MAX));
         let policies = ruleset.pdp.policies();
         let reasons = row
             .requirement
@@ -379,6 +438,7 @@ impl Pep {
         Ok(ApprovalView {
             row,
             arguments,
+            question,
             reasons,
             labels,
             provenance: decision.and_then(|decision| decision.provenance),

@@ -5,9 +5,11 @@
 use std::sync::Arc;
 
 use tollgate_model::{
+    canonical,
     ids::{ApprovalId, RunId, SpanId},
     life::{ApprovalEvent, ApprovalState},
-    record::{Event, Record},
+    record::{DecisionRecord, Event, KeyedDigest, Record},
+    redaction::redact,
     request::{ActionContext, Facts, Request},
 };
 
@@ -41,6 +43,8 @@ impl Pep {
             row.tenant == ruleset.config.gate.tenant
                 && row.principal == caller.principal()
                 && on_behalf_of(&ruleset.config, caller).as_ref() == Some(&row.on_behalf_of)
+                // What a server asks is for people only.
+                && row.elicitation.is_none()
         });
         own.ok_or(ApprovalError::NotFound(id))
     }
@@ -122,21 +126,11 @@ impl Pep {
                 row.id
             ))
         };
-        let records = self.ledger.reader().records_of_run(row.run)?;
-        let found = records.into_iter().find_map(|(index, record)| {
-            let Event::Decision(decided) = record.event else {
-                return None;
-            };
-            match (decided.called(), decided.facts_digest) {
-                (Some(tool), Some(facts))
-                    if decided.call == Some(call) && !decided.is_secondary =>
-                {
-                    Some((index, tool.into_owned(), facts))
-                }
-                _ => None,
-            }
-        });
-        let (index, tool, facts) = found.ok_or_else(lost)?;
+        let (index, decided) = self.call_decision(row.run, call)?.ok_or_else(lost)?;
+        let (Some(tool), Some(facts)) = (decided.called(), decided.facts_digest) else {
+            return Err(lost());
+        };
+        let tool = tool.into_owned();
         let plain = self.ledger.unseal(index, facts, "facts")?;
         let (request, _): (Request, Facts) =
             serde_json::from_slice(&plain).map_err(|e| ApprovalError::Store(e.to_string()))?;
@@ -147,6 +141,53 @@ impl Pep {
             tool,
             arguments: input.to_string(),
         })
+    }
+
+    /// The decision about a call, with its index.
+    fn call_decision(
+        &self,
+        run: RunId,
+        call: SpanId,
+    ) -> Result<Option<(u64, DecisionRecord)>, LedgerError> {
+        let records = self.ledger.reader().records_of_run(run)?;
+        let found = records.into_iter().find_map(|(index, record)| {
+            let Event::Decision(decided) = record.event else {
+                return None;
+            };
+            let is_it =
+                decided.call == Some(call) && !decided.is_secondary && decided.called().is_some();
+            is_it.then_some((index, *decided))
+        });
+        Ok(found)
+    }
+
+    /// The digest that this call has once it is redacted like the one that waits for `row`; `None` if nothing was
+    /// removed from that one.
+    fn redacted_digest(
+        &self,
+        ruleset: &Ruleset,
+        row: &ApprovalRow,
+        call: &ToolCall,
+    ) -> Result<Option<KeyedDigest>, LedgerError> {
+        let waits = row.waiting.first().map_or(row.call, |waits| waits.call);
+        let Some((_, decided)) = self.call_decision(row.run, waits)? else {
+            return Ok(None);
+        };
+        let pointers = &decided.redaction.pointers;
+        let Some(input) = ruleset
+            .input_of(call.tool())
+            .filter(|_| !pointers.is_empty())
+        else {
+            return Ok(None);
+        };
+        let mut arguments = call.arguments().clone();
+        let may_be_absent = |path: &[String]| input.declares_member(path);
+        if redact(&mut arguments, pointers, &may_be_absent).is_err() {
+            return Ok(None);
+        }
+        let canonical = canonical::to_canonical(&arguments).ok();
+        let text = canonical.and_then(|bytes| String::from_utf8(bytes).ok());
+        Ok(text.and_then(|text| self.call_digest(ruleset, &call.tool().name, &text).ok()))
     }
 }
 
@@ -161,9 +202,17 @@ impl Pep {
         let (principal, digest) = (caller.principal(), call.digest());
         let user = on_behalf_of(&ruleset.config, caller);
         let tool = &call.tool().name;
-        let asks = |row: &ApprovalRow| match row.waiting.first() {
-            None => row.via.is_empty() && row.tool == *tool && row.arguments == *digest,
-            Some(outermost) => outermost.tool == *tool && outermost.arguments == *digest,
+        let redacts = ruleset.pdp.redacts();
+        let asks = |row: &ApprovalRow| -> Result<bool, LedgerError> {
+            let (own_tool, arguments) = match row.waiting.first() {
+                None => (&row.tool, &row.arguments),
+                Some(outermost) => (&outermost.tool, &outermost.arguments),
+            };
+            let is_own = own_tool == tool && (!row.waiting.is_empty() || row.via.is_empty());
+            Ok(is_own
+                && (arguments == digest
+                    || redacts
+                        && self.redacted_digest(ruleset, row, call)?.as_ref() == Some(arguments)))
         };
         let open = self.ledger.reader().approvals(&ApprovalFilter::open())?;
         let own = open.into_iter().filter(|row| {
@@ -172,6 +221,11 @@ impl Pep {
                 && Some(&row.on_behalf_of) == user.as_ref()
                 && row.expires > self.now()
         });
-        Ok(own.filter(asks).map(|row| row.run).next())
+        for row in own {
+            if asks(&row)? {
+                return Ok(Some(row.run));
+            }
+        }
+        Ok(None)
     }
 }

@@ -11,7 +11,7 @@ use tollgate_model::{
 };
 
 use super::{Attempt, Position};
-use crate::enforce::{Act as _, Pep, grant_from_row};
+use crate::enforce::{Act as _, CallHistory, Pep, Refusal, grant_from_row};
 
 /// A request with its decision.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub(super) struct Evaluation {
     pub(super) decision: Decision,
     pub(super) request: Request,
     pub(super) facts: Facts,
+    /// The history facts among them, with what they depend on.
+    pub(super) history: CallHistory,
     /// For a nested call: the other of its two decisions.
     pub(super) secondary: Option<EvaluatedRequest>,
     /// The version of the run from which the facts are.
@@ -36,9 +38,15 @@ pub(super) struct Evaluation {
 }
 
 impl Attempt<'_> {
-    pub(super) fn evaluate(&self, state: &RunState, position: &Position) -> Evaluation {
+    /// # Errors
+    /// [`Refusal::Unrecorded`] if the ledger cannot be read.
+    pub(super) fn evaluate(
+        &self,
+        state: &RunState,
+        position: &Position,
+    ) -> Result<Evaluation, Refusal> {
         let begun = Instant::now();
-        let (pep, cx, call) = (self.pep, &*self.cx, self.call);
+        let (pep, cx, call) = (self.pep, &*self.cx, &self.call);
         let now = pep.now();
         let standing = position.standing(now);
         let is_resumption = match position.phase {
@@ -53,9 +61,11 @@ impl Attempt<'_> {
             _ => None,
         };
         let run = Pep::run_facts(cx, state, Some(call.digest()), is_resumption, now);
+        let history = pep.history(cx, call, now)?;
         let mut facts = Pep::facts(&cx.ruleset, now, run, call.entities());
         facts.approval = grant;
         facts.provenance = pep.reads.provenance(cx, call);
+        facts.history.clone_from(&history.facts);
         facts.run.labels.extend(cx.inherited_labels.iter().cloned());
         let request = call.request(cx);
         let decision = cx.ruleset.pdp.decide(&request, &facts);
@@ -74,16 +84,17 @@ impl Attempt<'_> {
                 (primary, Some(secondary))
             }
         };
-        Evaluation {
+        Ok(Evaluation {
             phase: position.phase,
             is_resumption,
             decision: primary.decision,
             request: primary.request,
             facts,
+            history,
             secondary,
             version: state.version,
             begun,
-        }
+        })
     }
 }
 

@@ -13,7 +13,7 @@ use tollgate_model::{
 use super::{Attempt, AttemptError, StartedCall, evaluate::Evaluation};
 use crate::{
     config::PRIVATE,
-    enforce::{Draft, Refusal, pending_refusal},
+    enforce::{DecidedCall, Draft, Refusal, pending_refusal},
     tool::SourceKind,
 };
 
@@ -44,11 +44,20 @@ impl Attempt<'_> {
         let authorize = self.pep.span_id();
         let (draft, payloads) = self.decision_draft(evaluation, authorize)?;
         let now = evaluation.facts.now;
-        let record = self.pep.record(self.cx, now, refine(draft).into());
+        let draft = refine(draft);
+        let decided = DecidedCall {
+            outcome: draft.decision().outcome,
+            is_approved: draft.decision().approval.is_some(),
+            is_resumption: evaluation.is_resumption,
+            time: now,
+        };
+        let entries = self.pep.decision_entries(self.cx, &self.call, &decided)?;
+        let record = self.pep.record(self.cx, now, draft.history(entries).into());
         batch.records.push(record);
         batch.payloads.extend(payloads);
         let version = Condition::RunVersion(self.cx.run, evaluation.version);
         batch.conditions.push(version);
+        batch.conditions.extend(evaluation.history.unchanged());
         Ok(CallBatch {
             batch,
             decided_at,
@@ -74,8 +83,8 @@ impl Attempt<'_> {
             evaluation.begun,
         )?;
         let draft = draft
-            .for_call(self.cx, self.call, evaluation.is_resumption)
-            .provenance(self.cx, self.call, &evaluation.facts)
+            .for_call(self.cx, &self.call, evaluation.is_resumption)
+            .provenance(self.cx, &self.call, &evaluation.facts)
             .secondary();
         let now = evaluation.facts.now;
         batch
@@ -99,14 +108,14 @@ impl Attempt<'_> {
             evaluation.begun,
         )?;
         let draft = draft
-            .for_call(self.cx, self.call, evaluation.is_resumption)
-            .provenance(self.cx, self.call, &evaluation.facts);
+            .for_call(self.cx, &self.call, evaluation.is_resumption)
+            .provenance(self.cx, &self.call, &evaluation.facts);
         if evaluation.is_resumption {
             // The arguments are kept with the decision that requested the approval.
             return Ok((draft, vec![payload]));
         }
         let private = evaluation.facts.run.labels.contains(PRIVATE);
-        let (call, capturing) = (self.call, self.pep.capturing(self.cx));
+        let (call, capturing) = (&self.call, self.pep.capturing(self.cx));
         let tool = &call.tool().name;
         let captured = capturing.arguments(tool, call.arguments(), call.canonical(), private);
         let payloads = [payload].into_iter().chain(captured.payload).collect();
@@ -123,10 +132,10 @@ impl Attempt<'_> {
         let (cx, source) = (&*self.cx, &self.call.tool().source);
         let now = evaluation.facts.now;
         let span = self.pep.span_id();
-        let used = approval.filter(|row| row.state == ApprovalState::Approved);
-        let used_id = used.map(|row| row.id);
+        let is = |state: ApprovalState| approval.filter(|row| row.state == state);
+        let used_id = is(ApprovalState::Approved).map(|row| row.id);
         let mut batch = Batch::default();
-        if let (Some(row), None) = (approval, used) {
+        if let Some(row) = is(ApprovalState::Pending) {
             batch
                 .records
                 .push(self.pep.record(cx, now, row.superseded()));
@@ -188,24 +197,22 @@ impl Attempt<'_> {
         })
     }
 
-    /// Records an escalation, and requests an approval. `previous` is an approval of the same call that is
-    /// no longer enough.
+    /// Records an escalation, and requests an approval that meets `requirement`. `previous` is an approval of the same
+    /// call that is no longer enough.
     pub(super) async fn record_request(
         &self,
         evaluation: Evaluation,
+        requirement: Requirement,
         previous: Option<&ApprovalRow>,
     ) -> Result<Refusal, AttemptError> {
+        let now = evaluation.facts.now;
         let previous = previous.filter(|row| {
             matches!(row.state, ApprovalState::Pending | ApprovalState::Approved)
-                && row.expires > self.pep.now()
+                && row.expires > now
         });
-        let Decision::Escalate(basis, requirement) = &evaluation.decision else {
-            return self.record_denial(evaluation, None).await;
-        };
-        let basis = Box::new(basis.clone());
-        let requirement = Box::new(requirement.clone());
+        let basis = Box::new(evaluation.decision.basis().clone());
+        let requirement = Box::new(requirement);
         self.ensure_not_in_flight()?;
-        let now = evaluation.facts.now;
         let approval = self.pep.ids.approval();
         let mut batch = Batch::default();
         if let Some(row) = previous {
@@ -216,9 +223,7 @@ impl Attempt<'_> {
         }
         let mut call =
             self.batch_with_decision(batch, &evaluation, |draft| draft.approval(Some(approval)))?;
-        let expires = now.plus(
-            u64::try_from(self.cx.ruleset.config.approval_expires.as_micros()).unwrap_or(u64::MAX),
-        );
+        let expires = now.after(self.cx.ruleset.config.approval_expires);
         let round = previous.map_or(1, |row| row.round + 1);
         let (request, payload) = self.request_event(now, expires, approval, &requirement, round)?;
         let batch = &mut call.batch;
@@ -254,7 +259,7 @@ impl Attempt<'_> {
         requirement: &Requirement,
         round: u32,
     ) -> Result<(Event, Payload), Refusal> {
-        let (cx, call) = (&*self.cx, self.call);
+        let (cx, call) = (&*self.cx, &self.call);
         let payload = self
             .pep
             .seal(&cx.ruleset, now, &call.canonical(), "arguments")?;
@@ -264,8 +269,10 @@ impl Attempt<'_> {
             capability: None,
             component: call.tool().source.digest,
             declared: self.declared()?,
+            elicitation: None,
             expires,
             id,
+            makers: cx.makers.clone(),
             on_behalf_of: cx.on_behalf_of.clone(),
             payload: payload.digest,
             principal: cx.principal.clone(),

@@ -28,7 +28,9 @@ pub(super) fn table(text: &str) -> Option<Value> {
             Value::Object(members.collect::<Map<_, _>>())
         })
     };
-    lines.map(row).collect::<Option<Vec<_>>>().map(Value::Array)
+    let rows: Vec<Value> = lines.map(row).collect::<Option<_>>()?;
+    // Without a row, no field would have the names.
+    (!rows.is_empty()).then_some(Value::Array(rows))
 }
 
 fn cells(line: &str) -> Option<Vec<String>> {

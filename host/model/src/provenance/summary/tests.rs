@@ -102,7 +102,7 @@ fn what_is_not_known_is_said() {
     let last = summary.sentences().pop().unwrap();
     assert_eq!(
         last,
-        "not everything that the run was asked and has read is known"
+        "not everything that the run has read was seen"
     );
 }
 

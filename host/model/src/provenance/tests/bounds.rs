@@ -72,17 +72,27 @@ fn repetition_takes_no_space() {
 }
 
 #[test]
-fn a_call_with_too_many_values_is_not_known() {
+fn a_call_with_too_many_values_has_those_of_strangers() {
     let index = read("write", &[], "");
     let many: Vec<String> = (0..5_000).map(|n| format!("a{n}@example.com")).collect();
     let found = facts(
         &index,
-        &json!({ "to": many }),
-        &[("/to", Role::Recipient)],
+        &json!({ "account": "x", "tags": many, "to": "ann@example.com" }),
+        &[("/to", Role::Recipient), ("/account", Role::Account)],
         &[],
     );
-    assert!(!found.known && found.sinks.contains(&Origin::Untrusted));
-    assert!(found.values.len() <= 1024);
+    let of = |role: Role| {
+        let values = found
+            .values
+            .values()
+            .filter(|value| value.role == Some(role));
+        values.map(|value| value.origin).collect::<Vec<_>>()
+    };
+    assert_eq!(of(Role::Recipient), [Origin::Untrusted]);
+    assert_eq!(of(Role::Account), [Origin::Model]);
+    assert!(found.known && found.echoed && found.sinks.contains(&Origin::Untrusted));
+    assert!(found.links.contains(&Origin::Untrusted));
+    assert!(found.values.len() <= 1024 + Role::ALL.len());
 
     let long = json!({ "to": "ann@example.com ".repeat(5_000) });
     let found = facts(&index, &long, &[("/to", Role::Recipient)], &[]);
@@ -95,7 +105,8 @@ fn a_call_with_too_many_values_is_not_known() {
     for _ in 0..100 {
         deep = json!([deep]);
     }
-    assert!(!facts(&index, &json!({ "to": deep }), &[], &[]).known);
+    let found = facts(&index, &json!({ "to": deep }), &[], &[]);
+    assert!(found.known && found.sinks.contains(&Origin::Untrusted));
 }
 
 #[test]

@@ -62,7 +62,7 @@ enum FactReplacement {
 impl Pdp {
     pub(super) fn changes(
         &self,
-        prepared: &PreparedRequest,
+        prepared: &PreparedRequest<'_>,
         facts: &Facts,
         decision: &Decision,
         about: &[&LoadedPolicy],
@@ -107,7 +107,7 @@ impl Pdp {
     /// What the answer would be with other facts.
     fn outcome_with(
         &self,
-        prepared: &PreparedRequest,
+        prepared: &PreparedRequest<'_>,
         facts: &Facts,
         changes: &[&FactChange],
     ) -> Option<Outcome> {
@@ -140,6 +140,7 @@ impl Pdp {
         let enforced = pdp::in_force(&slice);
         Some(
             PolicyEvaluation::new(self, &enforced, facts, &entities, &request)
+                .with_arguments(prepared.arguments)
                 .decide()
                 .outcome(),
         )
@@ -175,7 +176,7 @@ impl Pdp {
     }
 }
 
-impl PreparedRequest {
+impl PreparedRequest<'_> {
     /// Other values for the facts that the policies read, at which a policy would decide differently.
     fn candidates(&self, about: &[&LoadedPolicy]) -> Vec<FactChange> {
         let mut found: Vec<FactChange> = Vec::new();

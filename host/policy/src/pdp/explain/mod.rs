@@ -19,7 +19,10 @@ use tollgate_model::{
     request::{Facts, Request},
 };
 
-use super::{Pdp, RequestError, cedar_request::TypedRequest, context_path::context_path};
+use super::{
+    Pdp, RequestError, cedar_request::TypedRequest, context_path::context_path,
+    redaction::Arguments,
+};
 use crate::policy::{LoadedPolicy, Mode};
 
 /// Why a request gets its answer.
@@ -59,6 +62,8 @@ pub struct PolicyTrace {
 pub enum Verdict {
     /// It applies.
     Applies,
+    /// It would apply, but the arguments are redacted as it asks.
+    Redacted,
     /// It does not apply.
     Fails(FailedPart),
     /// It could not be evaluated.
@@ -89,20 +94,30 @@ pub struct ObservedValue {
 }
 
 /// A request, ready to be evaluated.
-struct PreparedRequest {
+struct PreparedRequest<'a> {
     request: TypedRequest,
     entities: Entities,
+    arguments: Option<Arguments<'a>>,
 }
 
 impl Pdp {
-    fn prepared(&self, request: &Request, facts: &Facts) -> Result<PreparedRequest, RequestError> {
+    fn prepared<'a>(
+        &'a self,
+        request: &'a Request,
+        facts: &Facts,
+    ) -> Result<PreparedRequest<'a>, RequestError> {
+        let arguments = self.arguments(request);
         let entities = self.entities_for(request, facts)?.into_owned();
         let plain = self.cedar_request(request, facts)?;
         let request = match &facts.approval {
             Some(granted) => self.approved(&plain, granted)?,
             None => plain,
         };
-        Ok(PreparedRequest { request, entities })
+        Ok(PreparedRequest {
+            request,
+            entities,
+            arguments,
+        })
     }
 
     /// Ids of the policies that apply to a request, whether or not they determine its answer.
@@ -153,7 +168,7 @@ impl Pdp {
     }
 }
 
-impl PreparedRequest {
+impl PreparedRequest<'_> {
     fn evaluator(&self) -> Evaluator<'_> {
         Evaluator::new(
             self.request.cedar.clone(),

@@ -12,9 +12,12 @@ use super::{
     FailedPart, ObservedValue, PolicyTrace, PreparedRequest, Verdict, context_path, is_true, short,
     spelled,
 };
-use crate::{pdp::evaluate, policy::LoadedPolicy};
+use crate::{
+    pdp::{evaluate, redaction::Arguments},
+    policy::LoadedPolicy,
+};
 
-impl PreparedRequest {
+impl PreparedRequest<'_> {
     /// The result of `policy` for the request; `None` if it is about other actions.
     pub(super) fn trace(&self, policy: &LoadedPolicy) -> Option<PolicyTrace> {
         let evaluator = self.evaluator();
@@ -45,6 +48,15 @@ impl PreparedRequest {
                     }
                 },
             },
+        };
+        let is_met = |arguments: &Arguments<'_>| arguments.are_redacted(&policy.redact);
+        let verdict = match verdict {
+            Verdict::Applies | Verdict::Errs { .. }
+                if !policy.redact.is_empty() && self.arguments.as_ref().is_some_and(is_met) =>
+            {
+                Verdict::Redacted
+            }
+            verdict => verdict,
         };
         Some(PolicyTrace {
             id: policy.determining.policy.id.clone(),

@@ -1,5 +1,6 @@
 //! Policies that make no difference: those that nothing that is loaded can satisfy, and those that another
-//! one covers.
+//! one covers. And redactions that no call can satisfy, and rules that do not hold where a history fact is
+//! unknown.
 //!
 //! To find the first kind, each policy is evaluated for every principal, action and resource of the
 //! configuration, with an unknown context. A configuration does not name files, hosts, runs and the like:
@@ -7,6 +8,8 @@
 
 mod covered;
 mod dead;
+mod redaction;
+mod unknown_fact;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -65,15 +68,16 @@ struct RequestSpace<'a> {
 }
 
 impl Pdp {
-    /// Policies that make no difference.
+    /// Policies that make no difference, or do not hold where a fact is unknown.
     #[must_use]
     pub fn lint(&self) -> Vec<Diagnostic> {
         let Some(space) = RequestSpace::new(self) else {
             return Vec::new();
         };
         let coverage = Coverage::new(self);
-        let mut diagnostics = Vec::new();
+        let mut diagnostics = self.unknown_facts();
         for policy in &self.set.ordered {
+            diagnostics.extend(space.useless_pointers(policy));
             match space.satisfiability(policy, &space.entities) {
                 Satisfiability::Satisfiable(scope) => {
                     diagnostics.extend(space.covered(&coverage, policy, &scope))

@@ -11,6 +11,7 @@ fn explained(policies: &str, request: &Request, facts: &Facts) -> String {
     for policy in &explanation.policies {
         let told = match &policy.verdict {
             Verdict::Applies => "applies".to_owned(),
+            Verdict::Redacted => "is met by redaction".to_owned(),
             Verdict::Errs { error } => format!("errs: {error}"),
             Verdict::Fails(failed) => {
                 let seen = failed

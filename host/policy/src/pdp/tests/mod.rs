@@ -5,8 +5,10 @@ mod escalate;
 mod explanations;
 mod features;
 mod generators;
+mod history;
 mod load;
 mod properties;
+mod redact;
 mod request_errors;
 
 use serde_json::{Value, json};
@@ -194,6 +196,7 @@ fn facts() -> Facts {
         approval: None,
         entities: Vec::new(),
         environment: "test".into(),
+        history: BTreeMap::new(),
         local: LocalTime {
             minute: 600,
             weekday: 2,

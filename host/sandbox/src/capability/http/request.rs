@@ -74,17 +74,19 @@ impl RequestHop {
             _ => return invalid("the method cannot be sent; write one such as GET or POST"),
         };
         if request.redirects > MAX_REDIRECTS {
-            return invalid("at most 10 redirects are followed");
+            return invalid(&format!("at most {MAX_REDIRECTS} redirects are followed"));
         }
         if request.credentials.len() > MAX_CREDENTIALS {
-            return invalid("there are more than 8 credentials");
+            return invalid(&format!(
+                "there are more than {MAX_CREDENTIALS} credentials"
+            ));
         }
         if request
             .body
             .as_ref()
             .is_some_and(|body| body.len() > MAX_BODY)
         {
-            return invalid("the body is larger than 8 MiB");
+            return invalid(&format!("the body is larger than {} MiB", MAX_BODY >> 20));
         }
         let headers = headers::parse_guest_headers(&request.headers)?;
         for credential in &request.credentials {

@@ -26,6 +26,8 @@ use crate::{
 const MAX_TEXT: usize = 33 << 10;
 /// Header fields that are read: more than a request may have.
 const MAX_FIELDS: usize = 128;
+/// Bytes of all header fields that are read: more than a request may have.
+const MAX_HEADER: usize = 4 * MAX_TEXT;
 
 #[derive(ComponentType, Lift)]
 #[component(record)]
@@ -77,14 +79,17 @@ pub(crate) fn add_to_linker<T: GuestState<Policy: HttpPolicy>>(
                 let counted = store.data_mut().call_mut().take_operation();
                 let host = store.data().call().host().cloned();
                 let ends = store.data().call().operation_deadline();
-                let request = lift_request(&mut store, &request);
+                // Nothing is copied for a request that is one too many.
+                let request = match counted {
+                    true => lift_request(&mut store, &request),
+                    false => Ok(Err(Error::Failed(
+                        "this call has asked for too many operations".into(),
+                    ))),
+                };
                 Box::new(async move {
                     let request = match (request?, host) {
                         (Err(error), _) => Err(error),
                         (_, None) => Err(Error::Failed("there is no call".into())),
-                        (Ok(_), _) if !counted => Err(Error::Failed(
-                            "this call has asked for too many operations".into(),
-                        )),
                         (Ok(request), Some(host)) => fetch(&host, request, ends)
                             .await
                             .map(response)
@@ -119,10 +124,10 @@ fn lift_request<T: GuestState>(
     }
     let body = match &request.body {
         Some(body) if body.len() > MAX_BODY => {
-            return too_much("bytes in the body; 8 MiB is the most");
+            let most = MAX_BODY >> 20;
+            return too_much(&format!("bytes in the body; {most} MiB is the most"));
         }
-        Some(body) => Some(body.as_le_slice(&*store).to_vec()),
-        None => None,
+        body => body,
     };
     let mut headers = Vec::with_capacity(request.headers.len());
     let mut size = 0_usize;
@@ -133,7 +138,7 @@ fn lift_request<T: GuestState>(
     for header in fields {
         let (name, value) = (text(store, &header.name)?, text(store, &header.value)?);
         size = size.saturating_add(name.len()).saturating_add(value.len());
-        if size > MAX_TEXT * 4 {
+        if size > MAX_HEADER {
             return too_much("bytes in the header");
         }
         headers.push((name, value));
@@ -159,7 +164,7 @@ fn lift_request<T: GuestState>(
         method: text(store, &request.method)?,
         url: text(store, &request.url)?,
         headers,
-        body,
+        body: body.as_ref().map(|body| body.as_le_slice(&*store).to_vec()),
         credentials,
         redirects: request.redirects,
         timeout: request

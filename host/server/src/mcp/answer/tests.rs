@@ -6,7 +6,7 @@ use tollgate::{
 };
 use tollgate_model::{
     canonical::Sha256Digest,
-    decision::{Basis, Requirement, Severity},
+    decision::{Basis, Redaction, Requirement, Severity},
     ids::{ApprovalId, DecisionId, SpanId},
     record::Status,
     time::Timestamp,
@@ -19,6 +19,7 @@ fn answered(verdict: Verdict) -> Answer {
         run: None,
         call: SpanId::from_bytes([1; 8]),
         decision: Some(DecisionId(7)),
+        redacted_arguments: Box::default(),
         verdict,
     }
 }
@@ -45,6 +46,7 @@ fn an_answer_without_a_result_is_one_text_and_never_structured() {
             errors: Vec::new(),
             no_policies: false,
             redact: BTreeSet::new(),
+            redacted: Redaction::default(),
             shadow: None,
         }),
         approval: ApprovalId::from_bytes([2; 8]),
@@ -95,9 +97,33 @@ fn a_call_that_waits_names_the_tool_that_resumes_it() {
             expires: Timestamp(1),
             happened: Vec::new(),
         }),
+        redacted_arguments: BTreeSet::new(),
     };
     let text = advised("Waiting.".into(), &view);
     assert!(text.contains(r#"tollgate_resume with {"approval_id":"apr-0202020202020202"}"#));
+}
+
+#[test]
+fn a_model_learns_that_its_arguments_were_redacted() {
+    let verdict = Verdict::Released {
+        content: vec![Content::Text {
+            text: "done".into(),
+        }],
+        redacted: false,
+    };
+    let answer = Answer {
+        redacted_arguments: Box::new(BTreeSet::from(["/note".to_owned()])),
+        ..answered(verdict)
+    };
+    let shown = serde_json::to_value(result(answer, None, false)).unwrap();
+    assert_eq!(
+        shown["content"][1]["text"],
+        "[policy has removed parts of the arguments before the call: /note]"
+    );
+    assert_eq!(
+        shown["_meta"][DECISION]["redacted_arguments"],
+        json!(["/note"])
+    );
 }
 
 #[test]

@@ -26,6 +26,7 @@ fn a_list_ends_where_enough_is_counted() {
 #[test]
 fn an_entry_that_cannot_be_read_is_shown_and_others_as_they_are_configured() {
     let carried = CarriedFeatures {
+        elicitation: false,
         instructions: false,
         prompts: tollgate::config::Selection::Named(["a".to_owned()].into()),
         resources: tollgate::config::Selection::Named(["note:*".to_owned()].into()),

@@ -17,7 +17,7 @@ use tollgate::{
     upstream::{IssuedLogin, LoginStore},
 };
 use tollgate_ledger::{LedgerError, Login, LoginTerms, LoginUpdate, SealedLogin};
-use tollgate_model::time::Timestamp;
+use tollgate_model::time::{Timestamp, micros};
 use zeroize::Zeroizing;
 
 use super::{
@@ -98,10 +98,6 @@ impl Renewal {
     }
 }
 
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
 impl AccessToken {
     fn new(text: &str, renewal: Renewal, version: i64) -> Result<Self, OauthError> {
         let value = Zeroizing::new(format!("Bearer {text}"));
@@ -170,7 +166,7 @@ pub(in super::super) fn issued(
     refresh_before: Option<&str>,
     now: Timestamp,
 ) -> Result<IssuedLogin, OauthError> {
-    let expires = answer.life.map(|life| now.plus(micros(life)));
+    let expires = answer.life.map(|life| now.after(life));
     let refresh = answer.refresh.as_ref().map(|token| token.as_str());
     let tokens = StoredTokens {
         access: answer.access.to_string(),
@@ -332,7 +328,7 @@ impl AccessTokens {
         let began = self.logins.now();
         let answer = self.client.client_credentials().await?;
         self.know(&answer.access)?;
-        let expires = answer.life.map(|life| began.plus(micros(life)));
+        let expires = answer.life.map(|life| began.after(life));
         AccessToken::new(&answer.access, Renewal::of(began, expires), 0)
     }
 

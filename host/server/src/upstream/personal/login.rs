@@ -8,8 +8,9 @@ use std::{
 };
 
 use tokio::time::Instant;
-use tollgate::upstream::{
-    BoxFuture, IssuedLogin, LoginAnswer, LoginError, LoginRequest, UserLogins,
+use tollgate::{
+    config::AuthorizationServer,
+    upstream::{BoxFuture, IssuedLogin, LoginAnswer, LoginError, LoginRequest, UserLogins},
 };
 use tollgate_ledger::LoginTerms;
 use url::Url;
@@ -128,6 +129,8 @@ impl PersonalServer {
     async fn begin_login(&self, user: &str, redirect: &Url) -> Result<LoginRequest, LoginError> {
         let authority = self.client.authorities.current().await;
         let authority = authority.map_err(|error| self.failed(&error))?;
+        let discovers = self.client.config.server == AuthorizationServer::Discovered;
+        check_names_itself(&authority, discovers).map_err(|error| self.failed(&error))?;
         let none = || self.failed(&OauthError::new("the operating system gives no randomness"));
         let state = random_text().ok_or_else(none)?;
         let verifier = Zeroizing::new(random_text().ok_or_else(none)?);
@@ -197,6 +200,20 @@ impl PersonalServer {
         };
         issued(&tokens, &terms, None, store.now()).map_err(|error| self.failed(&error))
     }
+}
+
+/// Checks that an answer of another authorization server would be noticed (RFC 9700, section 4.4). If the upstream server
+/// names the authorization server (`discovers`), that may send the browser on to another one, whose code it would get with
+/// the verifier. One that the operator names is trusted not to.
+fn check_names_itself(authority: &Authority, discovers: bool) -> Result<(), OauthError> {
+    if !discovers || authority.has_iss {
+        return Ok(());
+    }
+    Err(OauthError::new(format!(
+        "the upstream server names the authorization server {}, whose answers do not say from whom they are (RFC 9207); \
+         if it is the one that you expect, name it: `issuer`",
+        tollgate::text::printable(&authority.issuer, 200)
+    )))
 }
 
 /// Whether the answer comes from the server that was asked (RFC 9207, section 2.4).

@@ -1,5 +1,7 @@
 //! Records of a run, made one by one.
 
+use tollgate_model::decision::Redaction;
+
 use super::*;
 
 /// Records of a run, each a millisecond after the one before.
@@ -83,11 +85,13 @@ impl Story {
             decide_micros: 70,
             on_behalf_of: None,
             label_target: None,
+            history: Vec::new(),
             propagated_labels: BTreeSet::new(),
             outcome,
             parent: None,
             principal: Uid::new(Kind::Agent, "support"),
             provenance: None,
+            redaction: Redaction::default(),
             requirement: None,
             resource,
             resumption: false,
@@ -121,6 +125,7 @@ impl Story {
             call,
             effects: 0,
             fuel: 1,
+            history: Vec::new(),
             labels: BTreeSet::from(["private".into()]),
             peak_memory: 1,
             redacted: 0,
@@ -158,7 +163,9 @@ impl Story {
             arguments: digest(tool),
             call,
             declared: None,
+            elicitation: None,
             speaker: None,
+            makers: BTreeSet::new(),
             capability: None,
             component: Sha256Digest::of(b"crm.wasm"),
             expires: Timestamp(1_795_249_900_000_000),
@@ -184,6 +191,7 @@ impl Story {
             approve,
             by: Uid::new(Kind::User, "dana"),
             channel: "cli".into(),
+            elicitation: None,
             id,
             roles: BTreeSet::new(),
             token_makers: BTreeSet::new(),

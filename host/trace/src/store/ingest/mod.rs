@@ -229,8 +229,8 @@ impl Writer {
     /// Whether the gate has a span with this id, so that a collector has sent back an exported one.
     fn is_own(&self, trace: i64, span: SpanId) -> rusqlite::Result<bool> {
         self.conn
-            .prepare_cached("SELECT 1 FROM spans WHERE trace = ?1 AND origin = 0 AND span = ?2")?
-            .exists(params![trace, key(span)])
+            .prepare_cached("SELECT 1 FROM spans WHERE trace = ?1 AND origin = ?3 AND span = ?2")?
+            .exists(params![trace, key(span), SpanOrigin::Gate.column()])
     }
 
     /// Adds the facets of a span to its trace.
@@ -302,10 +302,11 @@ impl Writer {
     ) -> rusqlite::Result<Option<StoredVersion>> {
         let mut select = self.conn.prepare_cached(
             "SELECT model, input, output, cached, cost, counts, octet_length(body) AS bytes, cache_write FROM spans \
-             WHERE trace = ?1 AND origin = 1 AND span = ?2 AND reporter = ?3",
+             WHERE trace = ?1 AND origin = ?4 AND span = ?2 AND reporter = ?3",
         )?;
+        let origin = SpanOrigin::Reported.column();
         select
-            .query_row(params![trace, key(span), source.reporter], |row| {
+            .query_row(params![trace, key(span), source.reporter, origin], |row| {
                 let n = |column: &str| {
                     row.get::<_, Option<i64>>(column)
                         .map(|n| nat(n.unwrap_or_default()))

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tollgate::config::ExternalPreset;
 
-use super::{Answers, Fields, Preset};
+use super::{Answers, Fields, McpName, Preset};
 
 pub(in crate::commands::hook) const HELP: &str = "\
 Example, in ~/.cursor/hooks.json:
@@ -36,6 +36,24 @@ pub(in crate::commands::hook) const PRESET: Preset = Preset {
     after_tool: &["postToolUse"],
     after_failure: &["postToolUseFailure"],
     prompts: &[],
+    neutral: &[
+        "afterAgentResponse",
+        "afterAgentThought",
+        "afterFileEdit",
+        "afterMCPExecution",
+        "afterShellExecution",
+        "afterTabFileEdit",
+        "beforeSubmitPrompt",
+        "beforeTabFileRead",
+        "preCompact",
+        "sessionEnd",
+        "sessionStart",
+        "stop",
+        "subagentStart",
+        "subagentStop",
+        "workspaceOpen",
+    ],
+    foreign: &[],
     fields: Fields {
         event: "hook_event_name",
         session: "conversation_id",
@@ -45,8 +63,15 @@ pub(in crate::commands::hook) const PRESET: Preset = Preset {
         response: "tool_output",
         error: "error_message",
     },
-    paths: &["file_path", "path", "target_file", "working_directory"],
-    mcp: Some(("MCP:", "/")),
+    rewrites: &["preToolUse"],
+    paths: &[
+        "file_path",
+        "path",
+        "target_directory",
+        "target_file",
+        "working_directory",
+    ],
+    mcp: McpName::Joined("MCP:", "/"),
     implied: &[
         ("beforeShellExecution", "Shell", &["command"]),
         ("beforeReadFile", "Read", &["file_path"]),

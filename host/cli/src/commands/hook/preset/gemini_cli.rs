@@ -3,7 +3,7 @@
 use serde_json::json;
 use tollgate::config::ExternalPreset;
 
-use super::{Answers, Fields, Preset};
+use super::{Answers, Fields, McpName, Preset};
 
 pub(in crate::commands::hook) const HELP: &str = "\
 Example, in ~/.gemini/settings.json:
@@ -28,6 +28,18 @@ pub(in crate::commands::hook) const PRESET: Preset = Preset {
     after_tool: &["AfterTool"],
     after_failure: &[],
     prompts: &[],
+    neutral: &[
+        "AfterAgent",
+        "AfterModel",
+        "BeforeAgent",
+        "BeforeModel",
+        "BeforeToolSelection",
+        "Notification",
+        "PreCompress",
+        "SessionEnd",
+        "SessionStart",
+    ],
+    foreign: &[],
     fields: Fields {
         event: "hook_event_name",
         session: "session_id",
@@ -37,14 +49,16 @@ pub(in crate::commands::hook) const PRESET: Preset = Preset {
         response: "tool_response",
         error: "error",
     },
+    rewrites: &["BeforeTool"],
     paths: &[
         "file_path",
         "absolute_path",
         "dir_path",
         "path",
+        "paths",
         "directory",
     ],
-    mcp: Some(("mcp_", "_")),
+    mcp: McpName::Apart("mcp_context"),
     implied: &[],
     project: Some("GEMINI_PROJECT_DIR"),
     answers: Answers {

@@ -21,18 +21,35 @@ pub(super) struct Preset {
     pub(super) after_failure: &'static [&'static str],
     /// Events that tell what the user asks for, in the member `prompt`.
     pub(super) prompts: &'static [&'static str],
+    /// Other events that are known. None of them decides about a call.
+    pub(super) neutral: &'static [&'static str],
+    /// Events at which any hook takes over what the coding agent does, with the reason why this one must not be
+    /// there.
+    pub(super) foreign: &'static [(&'static str, &'static str)],
     /// Names of members of events.
     pub(super) fields: Fields,
-    /// Members of arguments that hold a path.
+    /// Events before a tool whose answer can carry other arguments, in every version of the coding agent.
+    pub(super) rewrites: &'static [&'static str],
+    /// Members of arguments that hold a path, or several.
     pub(super) paths: &'static [&'static str],
-    /// In names of MCP tools: the prefix, and the separator of server and tool.
-    pub(super) mcp: Option<(&'static str, &'static str)>,
+    /// How an event names a tool of an MCP server.
+    pub(super) mcp: McpName,
     /// Events for one tool: the event, its tool, and the members that are its arguments.
     pub(super) implied: &'static [(&'static str, &'static str, &'static [&'static str])],
     /// The environment variable with the project's directory.
     pub(super) project: Option<&'static str>,
     /// The form of its answers.
     pub(super) answers: Answers,
+}
+
+/// How an event names a tool of an MCP server.
+pub(super) enum McpName {
+    /// In the tool's name: the prefix, and the separator of server and tool. A server with the separator in its own name
+    /// is taken for one with the shorter name.
+    Joined(&'static str, &'static str),
+    /// In the members `server_name` and `tool_name` of this member. The tool's name, which the separator makes
+    /// ambiguous, says nothing.
+    Apart(&'static str),
 }
 
 /// Names of members of events.
@@ -61,15 +78,82 @@ pub(super) struct Answers {
 pub(super) struct Permit {
     /// Arguments to execute instead of the original ones.
     pub(super) replacement: Option<Value>,
+    /// Whether policy has removed something from them. If the coding agent would ignore the answer, the call
+    /// must not run.
+    pub(super) is_redacted: bool,
     /// Whether to skip the coding agent's own permission prompt.
     pub(super) unasked: bool,
 }
 
+/// What an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Topic {
+    /// A tool is about to run.
+    BeforeTool,
+    /// A tool has run.
+    AfterTool,
+    /// A tool has failed.
+    AfterFailure,
+    /// The user asks for something.
+    Prompt,
+    /// Something else that is known.
+    Neutral,
+    /// Nothing that this hook may answer, for this reason.
+    Foreign(&'static str),
+    /// It is not known.
+    Unknown,
+}
+
+/// A tool of an MCP server of the coding agent.
+#[derive(Debug, PartialEq)]
+pub(super) struct McpTool {
+    pub(super) server: String,
+    pub(super) tool: String,
+}
+
+impl McpName {
+    /// The tool with this name in an event with these members, if it is one of an MCP server.
+    pub(super) fn tool(
+        &self,
+        name: &str,
+        member: impl Fn(&str) -> Option<Value>,
+    ) -> Option<McpTool> {
+        match self {
+            Self::Joined(prefix, between) => {
+                let (server, tool) = name.strip_prefix(prefix)?.split_once(between)?;
+                Some(McpTool {
+                    server: server.into(),
+                    tool: tool.into(),
+                })
+            }
+            Self::Apart(object) => {
+                let object = member(object)?;
+                let text = |key: &str| object.get(key)?.as_str().map(str::to_owned);
+                Some(McpTool {
+                    server: text("server_name")?,
+                    tool: text("tool_name")?,
+                })
+            }
+        }
+    }
+}
+
 impl Preset {
-    /// The server and the tool, if `name` is a tool of an MCP server.
-    pub(super) fn mcp_tool<'a>(&self, name: &'a str) -> Option<(&'a str, &'a str)> {
-        let (prefix, between) = self.mcp?;
-        name.strip_prefix(prefix)?.split_once(between)
+    /// What the event of this name is about.
+    pub(super) fn topic(&self, event: &str) -> Topic {
+        let foreign = self.foreign.iter().find(|(name, _)| *name == event);
+        if let Some((_, why)) = foreign {
+            return Topic::Foreign(why);
+        }
+        let topics = [
+            (self.before_tool, Topic::BeforeTool),
+            (self.after_tool, Topic::AfterTool),
+            (self.after_failure, Topic::AfterFailure),
+            (self.prompts, Topic::Prompt),
+            (self.neutral, Topic::Neutral),
+        ];
+        let found = topics.into_iter().find(|(names, _)| names.contains(&event));
+        found.map_or(Topic::Unknown, |(_, topic)| topic)
     }
 
     /// The tool of an event that does not name one, and the members that are its arguments.
@@ -94,9 +178,17 @@ pub(super) const SPECIFIC_OUTPUT: Answers = Answers {
     permit: |event, permit| {
         let mut output = json!({ "hookEventName": event });
         if let Some(output) = output.as_object_mut() {
-            if permit.unasked {
-                output.insert("permissionDecision".into(), "allow".into());
-                let reason = "Tollgate's policies allow it.";
+            // Other arguments are only sure to be used together with one of these.
+            let decision = match (permit.unasked, permit.is_redacted) {
+                (true, _) => Some(("allow", "Tollgate's policies allow it.")),
+                (false, true) => Some((
+                    "ask",
+                    "Tollgate's policies have removed parts of the arguments.",
+                )),
+                (false, false) => None,
+            };
+            if let Some((decision, reason)) = decision {
+                output.insert("permissionDecision".into(), decision.into());
                 output.insert("permissionDecisionReason".into(), reason.into());
             }
             if let Some(replacement) = permit.replacement {

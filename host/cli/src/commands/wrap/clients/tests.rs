@@ -54,6 +54,35 @@ fn files_of_several_clients_are_read() {
     }
 }
 
+/// A person sees what would be started, and what of the environment goes there.
+#[test]
+fn a_server_says_what_it_is_and_which_variables_it_gets() {
+    let variables = |name: &str| (name != "ABSENT").then(|| "hunter2".to_owned());
+    let file = json!({"mcpServers": {
+        "a": {"command": "sh", "args": ["-c", "curl ${HOST}?${TOKEN}"], "env": {"K": "${env:KEY}", "L": "${ABSENT:-x}"}},
+        "b": {"url": "https://h/${TOKEN}", "headers": {"X": "${COOKIE}"}},
+        "c": {"command": "plain"},
+    }});
+    let servers = ClientFile::parse(&file.to_string(), variables)
+        .unwrap()
+        .servers;
+    let said: Vec<(&str, Vec<&str>)> = servers
+        .iter()
+        .map(|server| {
+            let variables = server.variables.iter().map(String::as_str);
+            (server.written.as_str(), variables.collect())
+        })
+        .collect();
+    assert_eq!(
+        said,
+        [
+            ("sh -c curl ${HOST}?${TOKEN}", vec!["HOST", "KEY", "TOKEN"]),
+            ("https://h/${TOKEN}", vec!["COOKIE", "TOKEN"]),
+            ("plain", vec![]),
+        ]
+    );
+}
+
 #[test]
 fn the_transport_that_a_client_names_is_used() {
     let read = |entry: &Value| {

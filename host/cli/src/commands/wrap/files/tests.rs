@@ -12,7 +12,52 @@ fn server(env: &[(&str, &str)]) -> Server {
             env: env.collect(),
             here: false,
         },
+        written: "box".into(),
+        variables: BTreeSet::new(),
     }
+}
+
+/// What is there already is another person's: it gets no secret, and does not count as part of the gate.
+#[test]
+fn a_new_gate_takes_nothing_that_is_there() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    for part in [".tollgate", "policies", "tollgate.lock"] {
+        for is_link in [true, false] {
+            let dir = tempfile::tempdir().unwrap();
+            let planted = dir.path().join(part);
+            match is_link {
+                true => {
+                    std::os::unix::fs::symlink(elsewhere.path().join("absent"), &planted).unwrap()
+                }
+                false => fs::create_dir(&planted).unwrap(),
+            }
+            assert!(Draft::begin(dir.path()).is_err(), "{part} {is_link}");
+            assert!(planted.symlink_metadata().is_ok(), "it stays");
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let draft = Draft::begin(dir.path()).unwrap();
+    let gate = Gate::new(
+        dir.path(),
+        &[server(&[("API_TOKEN", "correct horse")])],
+        &[],
+    )
+    .unwrap();
+    gate.write_secrets().unwrap();
+    let folder = dir.path().join(SECRETS);
+    let mode = |path: &Path| {
+        std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path).unwrap().permissions()) & 0o777
+    };
+    assert_eq!(mode(&folder), 0o700);
+    assert_eq!(mode(&folder.join("box-api-token")), 0o600);
+    // Where a file or a link came in between, the secret is not written.
+    let target = elsewhere.path().join("target");
+    fs::remove_file(folder.join("box-api-token")).unwrap();
+    std::os::unix::fs::symlink(&target, folder.join("box-api-token")).unwrap();
+    assert!(gate.write_secrets().is_err());
+    assert!(!target.exists());
+    drop(draft);
+    assert!(!folder.exists());
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Records of a run, made one by one.
 
+use tollgate_model::decision::Redaction;
+
 use super::*;
 
 pub(super) const AGENT: &str = "Tollgate::Agent::\"support\"";
@@ -105,11 +107,13 @@ impl Story {
             errors: Vec::new(),
             facts_digest: None,
             label_target: None,
+            history: Vec::new(),
             propagated_labels: BTreeSet::new(),
             decide_micros: 70,
             on_behalf_of: None,
             outcome,
             provenance: None,
+            redaction: Redaction::default(),
             requirement: None,
             resource,
             resumption: false,
@@ -277,6 +281,7 @@ impl Story {
                 call: span(call),
                 effects: 1,
                 fuel: 1_234_567,
+                history: Vec::new(),
                 labels: set(labels),
                 peak_memory: 1_153_434,
                 redacted: 0,
@@ -302,7 +307,9 @@ impl Story {
             0,
             Event::ApprovalRequested(Box::new(ApprovalRequested {
                 declared: None,
+                elicitation: None,
                 speaker: None,
+                makers: BTreeSet::new(),
                 capability: None,
                 waiting: Vec::new(),
                 via: Vec::new(),
@@ -340,6 +347,7 @@ impl Story {
                 approve,
                 by: Uid::new(Kind::User, "bob"),
                 channel: "cli".into(),
+                elicitation: None,
                 id,
                 roles: set(&["finance"]),
                 token_makers: BTreeSet::new(),

@@ -109,10 +109,9 @@ impl SharedContent {
         if !bytes.is_empty() {
             let size = end.max(content.bytes.len() as u64);
             content.resize(size)?;
-            let (start, end) = (place(offset)?, place(end)?);
-            if let Some(there) = content.bytes.get_mut(start..end) {
-                there.copy_from_slice(bytes);
-            }
+            let there = content.bytes.get_mut(place(offset)?..place(end)?);
+            there.ok_or(ErrorCode::Overflow)?.copy_from_slice(bytes);
+            content.changed = true;
         }
         Ok(())
     }
@@ -143,8 +142,11 @@ impl Content {
             return Err(ErrorCode::FileTooLarge);
         }
         self.charge.grow(size)?;
-        self.bytes.resize(place(size)?, 0);
-        self.changed = true;
+        let size = place(size)?;
+        if size != self.bytes.len() {
+            self.bytes.resize(size, 0);
+            self.changed = true;
+        }
         Ok(())
     }
 }
@@ -205,3 +207,6 @@ impl Pollable for Reader {
 impl Pollable for Writer {
     async fn ready(&mut self) {}
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,280 @@
+//! Series of history facts: what records add to them, what outcomes take away, and decisions that depend on them.
+
+use tollgate_model::{
+    history::{SeriesQuery, SeriesTotals},
+    ids::{MaskedAmount, SeriesId, ValueDigest},
+    record::{CountedCalls, FactEntry},
+};
+
+use super::*;
+
+const MINUTE: u64 = 60_000_000;
+
+pub(super) fn series(n: u8) -> SeriesId {
+    SeriesId::from_bytes([n; 16])
+}
+
+fn value(n: u8) -> ValueDigest {
+    ValueDigest::from_bytes([n; 16])
+}
+
+pub(super) fn entry(n: u8, counts: CountedCalls, until: Option<Timestamp>) -> FactEntry {
+    FactEntry {
+        amount: None,
+        counts,
+        fact: format!("fact{n}"),
+        further: u64::from(n / 3),
+        of_run: until.is_none(),
+        series: series(n),
+        until,
+        values: vec![value(n)],
+    }
+}
+
+/// Entries of a decision that differ with `n`: of each kind, in three series, some with a window.
+pub(super) fn decision_entries(n: u8, time: Timestamp) -> Vec<FactEntry> {
+    let counts = [
+        CountedCalls::Started,
+        CountedCalls::NotFailed,
+        CountedCalls::Running,
+    ];
+    let mut entries: Vec<FactEntry> = (0..n % 4)
+        .map(|at| {
+            let until = (at != 2).then(|| time.plus(30 * MINUTE));
+            entry(at, counts[usize::from((n + at) % 3)], until)
+        })
+        .collect();
+    for entry in &mut entries {
+        entry.amount = Some(MaskedAmount::from_bytes([n; 8]));
+    }
+    entries
+}
+
+pub(super) fn outcome_entries(n: u8, time: Timestamp) -> Vec<FactEntry> {
+    let made = |at| entry(at, CountedCalls::Succeeded, Some(time.plus(MINUTE)));
+    (0..n % 3).map(|at| made(4 + at)).collect()
+}
+
+/// A record of a decision or an outcome with the entries that are made for its time.
+pub(super) fn with_entries(
+    mut record: Record,
+    entries: impl FnOnce(Timestamp) -> Vec<FactEntry>,
+) -> Record {
+    let made = entries(record.time);
+    match &mut record.event {
+        Event::Decision(decision) => decision.history = made,
+        Event::Outcome(outcome) => outcome.history = made,
+        _ => panic!("a decision or an outcome"),
+    }
+    record
+}
+
+/// The totals of all series with these entries, each in its window.
+pub(super) fn totals(ledger: &Ledger, script: &Script) -> Vec<SeriesTotals> {
+    let now = T0.plus(script.time.load(Ordering::Relaxed));
+    let ago = |minutes: u64| Some(Timestamp(now.0 - i64::try_from(minutes * MINUTE).unwrap()));
+    let asked = (0..7).map(|n| match n {
+        2 => (n, None),
+        0..4 => (n, ago(30)),
+        _ => (n, ago(1)),
+    });
+    asked
+        .map(|(n, since)| {
+            let query = SeriesQuery {
+                since,
+                values: &[value(0), value(1)],
+                ..SeriesQuery::default()
+            };
+            ledger.series_totals(series(n), &query).unwrap()
+        })
+        .collect()
+}
+
+fn calls(ledger: &Ledger, n: u8) -> u64 {
+    let query = SeriesQuery::default();
+    ledger.series_totals(series(n), &query).unwrap().calls
+}
+
+/// A call that starts and adds these entries.
+fn started(script: &Script, run: RunId, entries: Vec<FactEntry>) -> (Record, Vec<Record>) {
+    let call = script.span();
+    let decided = script.decide(run, call, Outcome::Allow, "a");
+    let start = script.start(run, call, None);
+    let decided = with_entries(decided, |_| entries);
+    (start.clone(), vec![decided, start])
+}
+
+#[test]
+fn a_call_counts_until_its_outcome_takes_it_away() {
+    for (status, effects, held) in [
+        (Status::Ok, 1, [1, 1, 0]),
+        (Status::ToolError, 1, [1, 0, 0]),
+        (Status::Trap, 0, [1, 0, 0]),
+        (Status::Trap, 1, [1, 1, 0]),
+        (Status::Timeout, 0, [1, 0, 0]),
+        (Status::Indeterminate, 0, [1, 1, 0]),
+        (Status::Pending, 0, [1, 1, 1]),
+    ] {
+        let place = Place::new();
+        let (ledger, script) = (place.open(), Script::new());
+        let (run, begun) = script.run(None, &[]);
+        let until = Some(T0.plus(HOUR));
+        let entries = [
+            CountedCalls::Started,
+            CountedCalls::NotFailed,
+            CountedCalls::Running,
+        ];
+        let entries = (0..)
+            .zip(entries)
+            .map(|(n, counts)| entry(n, counts, until));
+        let (start, records) = started(&script, run, entries.collect());
+        let counted = || [0, 1, 2].map(|n| calls(&ledger, n));
+        block_on(async {
+            ledger.commit(batch(vec![begun])).await.unwrap();
+            ledger.commit(batch(records)).await.unwrap();
+            assert_eq!(counted(), [1, 1, 1]);
+            let mut ended = script.outcome(run, &start, status, &[]);
+            if let Event::Outcome(outcome) = &mut ended.event {
+                outcome.effects = effects;
+            }
+            ledger.commit(batch(vec![ended])).await.unwrap();
+        });
+        assert_eq!(counted(), held, "{status} {effects}");
+        ledger.reader().verify(None, |_| {}).unwrap();
+    }
+}
+
+#[test]
+fn a_decision_that_depends_on_a_series_is_refused_once_the_series_has_changed() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let (run, begun) = script.run(None, &[]);
+    let until = Some(T0.plus(HOUR));
+    let depends = |n, size| Condition::SeriesUnchanged(BTreeSet::from([series(n)]), size);
+    let call = |n| started(&script, run, vec![entry(n, CountedCalls::Started, until)]);
+    block_on(async {
+        ledger.commit(batch(vec![begun])).await.unwrap();
+        let size = ledger.size();
+        // Eight calls read the same totals; one of them is admitted.
+        let attempts: Vec<_> = (0..8)
+            .map(|_| {
+                let (ledger, records) = (ledger.clone(), call(0).1);
+                tokio::spawn(
+                    async move { ledger.commit(on(records, vec![depends(0, size)])).await },
+                )
+            })
+            .collect();
+        let mut admitted = 0;
+        for attempt in attempts {
+            match attempt.await.unwrap() {
+                Ok(_) => admitted += 1,
+                Err(error) => assert_eq!(error, CommitError::SeriesChanged(series(0))),
+            }
+        }
+        assert_eq!((admitted, calls(&ledger, 0)), (1, 1));
+        // Another series has not changed, and this one has not since.
+        ledger
+            .commit(on(call(1).1, vec![depends(1, size)]))
+            .await
+            .unwrap();
+        let size = ledger.size();
+        ledger
+            .commit(on(call(0).1, vec![depends(0, size)]))
+            .await
+            .unwrap();
+    });
+    assert_eq!(calls(&ledger, 0), 2);
+}
+
+#[test]
+fn the_series_of_a_run_end_with_it() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let (run, begun) = script.run(None, &[]);
+    let entries = vec![
+        entry(0, CountedCalls::Started, None),
+        entry(1, CountedCalls::Started, Some(T0.plus(HOUR))),
+    ];
+    let (_, records) = started(&script, run, entries);
+    let end = script.end(run);
+    block_on(async {
+        ledger.commit(batch(vec![begun])).await.unwrap();
+        ledger.commit(batch(records)).await.unwrap();
+        assert_eq!((calls(&ledger, 0), calls(&ledger, 1)), (1, 1));
+        ledger.commit(batch(vec![end])).await.unwrap();
+    });
+    assert_eq!((calls(&ledger, 0), calls(&ledger, 1)), (0, 1));
+    drop(ledger);
+    let ledger = place.open();
+    assert_eq!((calls(&ledger, 0), calls(&ledger, 1)), (0, 1));
+}
+
+#[test]
+fn amounts_are_masked_in_the_store_and_added_up_after_a_restart() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let (run, begun) = script.run(None, &[]);
+    block_on(ledger.commit(batch(vec![begun]))).unwrap();
+    for amount in [1_234_567, 1_234_567, -7] {
+        let call = script.span();
+        let decided = script.decide(run, call, Outcome::Allow, "a");
+        let masked = AmountPlace {
+            series: series(0),
+            call,
+            time: decided.time,
+        };
+        let masked = ledger.keys().mask_amount(TENANT, masked, amount).unwrap();
+        let decided = with_entries(decided, |time| {
+            vec![FactEntry {
+                amount: Some(masked),
+                ..entry(0, CountedCalls::Started, Some(time.plus(HOUR)))
+            }]
+        });
+        let records = vec![decided, script.start(run, call, None)];
+        block_on(ledger.commit(batch(records))).unwrap();
+    }
+    let sum = |ledger: &Ledger| {
+        let query = SeriesQuery::default();
+        ledger.series_totals(series(0), &query).unwrap().sum
+    };
+    assert_eq!(sum(&ledger), Some(2_469_127));
+    drop(ledger);
+    assert_eq!(sum(&place.open()), Some(2_469_127));
+    let conn = rusqlite::Connection::open(place.path()).unwrap();
+    let stored: Vec<i64> = conn
+        .prepare("SELECT amount FROM fact_entries")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<rusqlite::Result<_>>()
+        .unwrap();
+    assert!(!stored.contains(&1_234_567) && stored[0] != stored[1]);
+}
+
+#[test]
+fn entries_that_have_left_their_window_are_cleared_away() {
+    let place = Place::new();
+    let options = LedgerOptions {
+        sync: Sync::Off,
+        ..place.options()
+    };
+    let ledger = Ledger::open(options, T0).unwrap();
+    let script = Script::new();
+    let (run, begun) = script.run(None, &[]);
+    block_on(ledger.commit(batch(vec![begun]))).unwrap();
+    for _ in 0..300 {
+        script.time.fetch_add(MINUTE, Ordering::Relaxed);
+        let call = script.span();
+        let decided = script.decide(run, call, Outcome::Deny, "a");
+        let decided = with_entries(decided, |time| {
+            vec![entry(0, CountedCalls::Denied, Some(time.plus(5 * MINUTE)))]
+        });
+        block_on(ledger.commit(batch(vec![decided]))).unwrap();
+    }
+    let conn = rusqlite::Connection::open(place.path()).unwrap();
+    let held: i64 = conn
+        .query_row("SELECT count(*) FROM fact_entries", [], |row| row.get(0))
+        .unwrap();
+    assert!((5..10).contains(&held), "{held}");
+    ledger.reader().verify(None, |_| {}).unwrap();
+}
