@@ -65,7 +65,7 @@ fn unread(error: LedgerError) -> Refusal {
 }
 
 /// The facts of a call, with the call.
-struct Reading<'a> {
+struct FactQuery<'a> {
     pep: &'a Pep,
     cx: &'a CallContext,
     subject: CallSubject<'a>,
@@ -92,7 +92,7 @@ impl Pep {
             ..CallHistory::default()
         };
         let arguments = arguments(cx, call);
-        let reading = Reading {
+        let reading = FactQuery {
             pep: self,
             cx,
             subject: subject(cx, call.tool(), &arguments, None),
@@ -128,7 +128,7 @@ impl Pep {
             return Ok(Vec::new());
         }
         let arguments = arguments(cx, call);
-        let reading = Reading {
+        let reading = FactQuery {
             pep: self,
             cx,
             subject: subject(cx, call.tool(), &arguments, None),
@@ -179,7 +179,7 @@ impl Pep {
             return Vec::new();
         };
         let result = result(content);
-        let reading = Reading {
+        let reading = FactQuery {
             pep: self,
             cx,
             subject: subject(cx, &counted.tool, &counted.arguments, Some(&result)),
@@ -275,7 +275,7 @@ fn counts_at_outcome(counts: CountedCalls, outcome: &OutcomeRecord) -> bool {
     }
 }
 
-impl Reading<'_> {
+impl FactQuery<'_> {
     fn tenant(&self) -> &str {
         &self.cx.ruleset.config.gate.tenant
     }

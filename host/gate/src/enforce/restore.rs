@@ -112,7 +112,7 @@ impl Restoration {
     }
 
     fn read_runs(&self, runs: &[RunId], index: &Mutex<ReadIndex>) -> Result<bool, LedgerError> {
-        let mut restored = Restored {
+        let mut restored = RestoredContent {
             restoration: self,
             index,
             labels: BTreeSet::new(),
@@ -133,7 +133,7 @@ impl Restoration {
 }
 
 /// What was read back so far.
-struct Restored<'a> {
+struct RestoredContent<'a> {
     restoration: &'a Restoration,
     index: &'a Mutex<ReadIndex>,
     /// Labels of the content that was read.
@@ -151,7 +151,7 @@ struct AllowedCall<'a> {
     is_nested: bool,
 }
 
-impl Restored<'_> {
+impl RestoredContent<'_> {
     fn read_run(&mut self, run: RunId, records: &[(u64, Record)]) -> Result<(), LedgerError> {
         let root = records.iter().find_map(|(_, record)| match &record.event {
             Event::RunStarted(started) => Some(started.span),

@@ -29,13 +29,13 @@ case "$*" in
 esac
 "#;
 
-struct Played {
+struct FuzzRun {
     dir: tempfile::TempDir,
     lines: Vec<Value>,
     error: Option<String>,
 }
 
-impl Played {
+impl FuzzRun {
     /// `cargo xtask fuzz --json`, with a target that breaks in this way.
     fn by(how: &str, minutes: u64) -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -90,7 +90,7 @@ fn broken(file: &Path) -> Value {
 /// Every target is played for its time, and one line of JSON says how it ended.
 #[test]
 fn a_found_input_is_saved_and_told() {
-    let played = Played::by("reports", 1);
+    let played = FuzzRun::by("reports", 1);
     let [file] = played.found().try_into().unwrap();
     assert_eq!(played.lines, [fine(60), broken(&file)]);
     let said = "1 of 2 targets found an input that breaks a rule";
@@ -100,7 +100,7 @@ fn a_found_input_is_saved_and_told() {
 /// A fault that ends the process cannot save its input, so the last one that was tried is kept.
 #[test]
 fn an_input_that_ends_the_process_is_saved() {
-    let played = Played::by("ends", 1);
+    let played = FuzzRun::by("ends", 1);
     let [file] = played.found().try_into().unwrap();
     assert_eq!(fs::read(&file).unwrap(), b"small");
     let name = file.file_name().unwrap().to_string_lossy().into_owned();
@@ -115,7 +115,7 @@ fn an_input_that_ends_the_process_is_saved() {
 /// A test that fails without an input is an error, not a finding.
 #[test]
 fn a_target_that_cannot_be_played_ends_the_task() {
-    let played = Played::by("fails", 2);
+    let played = FuzzRun::by("fails", 2);
     assert_eq!(played.lines, [fine(120)]);
     assert!(
         played

@@ -21,7 +21,7 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use super::{ApprovalError, ApprovalResult, MAX_ATTEMPTS, is_here, request};
+use super::{ApprovalError, ApprovalResult, MAX_ATTEMPTS, request, require_shown};
 use crate::{
     capture::CaptureSession,
     config::PRIVATE,
@@ -81,18 +81,12 @@ impl Pep {
     ) -> Result<ApprovalResult, ApprovalError> {
         let mut last_state = ApprovalState::Pending;
         for _ in 0..MAX_ATTEMPTS {
-            let row = self.ledger.reader().approval(id)?;
-            let row = row
-                .filter(|row| is_here(ruleset, row))
-                .ok_or(ApprovalError::NotFound(id))?;
+            let row = self.approval_row(ruleset, id)?;
             if row.elicitation.is_none() {
                 return Err(ApprovalError::NoQuestion(id));
             }
             last_state = row.state;
-            let seen = response.seen;
-            if seen.is_some_and(|seen| seen != row.arguments.as_str()) {
-                return Err(ApprovalError::OtherCall(id));
-            }
+            require_shown(&row, response.seen)?;
             let answered = self.answer_question(ruleset, user, &row, &response).await?;
             if let Some(result) = answered {
                 return Ok(result);

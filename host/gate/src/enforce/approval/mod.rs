@@ -276,7 +276,26 @@ fn request(
     (request, entities.collect())
 }
 
+/// Requires that the digest in an answer, if it has one, is that of the waiting call.
+fn require_shown(row: &ApprovalRow, seen: Option<&str>) -> Result<(), ApprovalError> {
+    match seen {
+        Some(seen) if seen != row.arguments.as_str() => Err(ApprovalError::OtherCall(row.id)),
+        _ => Ok(()),
+    }
+}
+
 impl Pep {
+    /// An approval of this gate.
+    fn approval_row(
+        &self,
+        ruleset: &Ruleset,
+        id: ApprovalId,
+    ) -> Result<ApprovalRow, ApprovalError> {
+        let row = self.ledger.reader().approval(id)?;
+        row.filter(|row| is_here(ruleset, row))
+            .ok_or(ApprovalError::NotFound(id))
+    }
+
     /// Answers an approval as `user`.
     pub(crate) async fn answer(
         &self,
@@ -287,18 +306,12 @@ impl Pep {
     ) -> Result<ApprovalResult, ApprovalError> {
         let mut last_state = ApprovalState::Pending;
         for _ in 0..MAX_ATTEMPTS {
-            let row = self.ledger.reader().approval(id)?;
-            let row = row
-                .filter(|row| is_here(ruleset, row))
-                .ok_or(ApprovalError::NotFound(id))?;
+            let row = self.approval_row(ruleset, id)?;
             if row.elicitation.is_some() {
                 return Err(ApprovalError::Question(id));
             }
             last_state = row.state;
-            let seen = response.seen;
-            if seen.is_some_and(|seen| seen != row.arguments.as_str()) {
-                return Err(ApprovalError::OtherCall(id));
-            }
+            require_shown(&row, response.seen)?;
             self.check_link(ruleset, user, &row, &response)?;
             if let Some(result) = self.answer_once(ruleset, user, &row, response).await? {
                 return Ok(result);

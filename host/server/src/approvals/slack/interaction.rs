@@ -28,11 +28,11 @@ struct Payload {
     #[serde(rename = "type")]
     kind: String,
     user: Person,
-    team: Option<Named>,
+    team: Option<Reference>,
     api_app_id: String,
-    channel: Option<Named>,
+    channel: Option<Reference>,
     response_url: Option<String>,
-    actions: Vec<Pressed>,
+    actions: Vec<ButtonPress>,
 }
 
 #[derive(Deserialize)]
@@ -42,12 +42,12 @@ struct Person {
 }
 
 #[derive(Deserialize)]
-struct Named {
+struct Reference {
     id: String,
 }
 
 #[derive(Deserialize)]
-struct Pressed {
+struct ButtonPress {
     value: Option<String>,
 }
 
@@ -66,7 +66,7 @@ impl Interaction {
             return None;
         }
         let payload: Payload = serde_json::from_str(&payload).ok()?;
-        let [pressed] = <[Pressed; 1]>::try_from(payload.actions).ok()?;
+        let [pressed] = <[ButtonPress; 1]>::try_from(payload.actions).ok()?;
         if payload.kind != "block_actions" {
             return None;
         }
