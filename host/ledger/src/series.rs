@@ -138,7 +138,7 @@ impl LoadedSeries {
         match change.event {
             SeriesEvent::Added(entry) => self.series.insert(entry.open(keys)),
             SeriesEvent::Removed(call) => self.series.remove(call),
-            SeriesEvent::Ended => self.series = Series::default(),
+            SeriesEvent::Ended => {}
         }
     }
 }
@@ -223,6 +223,12 @@ impl SeriesCache {
                 self.floor = change.index;
             }
             self.changed.insert(change.series, change.index);
+            if matches!(change.event, SeriesEvent::Ended) {
+                // What other runs have added to it, only the store tells.
+                self.young.remove(&change.series);
+                self.old.remove(&change.series);
+                continue;
+            }
             let held = match self.young.get_mut(&change.series) {
                 Some(held) => {
                     self.entries += 1;

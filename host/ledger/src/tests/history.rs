@@ -210,6 +210,29 @@ fn the_series_of_a_run_end_with_it() {
 }
 
 #[test]
+fn a_run_that_ends_takes_only_its_own_entries() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let (first, begun) = script.run(None, &[]);
+    let (second, also_begun) = script.run(None, &[]);
+    let entry = || vec![entry(0, CountedCalls::Started, None)];
+    let records = [started(&script, first, entry()).1, started(&script, second, entry()).1];
+    let end = script.end(first);
+    block_on(async {
+        ledger
+            .commit(batch(vec![begun, also_begun]))
+            .await
+            .unwrap();
+        ledger.commit(batch(records.concat())).await.unwrap();
+        assert_eq!(calls(&ledger, 0), 2);
+        ledger.commit(batch(vec![end])).await.unwrap();
+    });
+    assert_eq!(calls(&ledger, 0), 1);
+    drop(ledger);
+    assert_eq!(calls(&place.open(), 0), 1);
+}
+
+#[test]
 fn amounts_are_masked_in_the_store_and_added_up_after_a_restart() {
     let place = Place::new();
     let (ledger, script) = (place.open(), Script::new());
