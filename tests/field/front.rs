@@ -135,10 +135,13 @@ fn a_stream_of_a_session_is_opened_and_taken_up() {
     let session = hello.header("mcp-session-id").unwrap().to_owned();
     let within = ("mcp-session-id", session.as_str());
     let stream = ("accept", "text/event-stream");
-    assert!(matches!(
-        served.ask("GET", "/mcp", &[], b"").status,
-        405 | 406 | 400
-    ));
+    for accept in [("accept", "*/*"), stream] {
+        let without = served.ask("GET", "/mcp", &[accept], b"");
+        assert_eq!(
+            (without.status, without.header("allow")),
+            (405, Some("POST"))
+        );
+    }
     let open = served.ask("GET", "/mcp", &[stream, within], b"");
     assert_eq!(
         (open.status, open.header("content-type")),

@@ -51,6 +51,40 @@ fn of_many_tools_it_is_said_how_many_were_not_taken_and_how_to_choose() {
 }
 
 #[test]
+fn what_cannot_be_used_is_listed_with_its_reason() {
+    let dangling = json!({"type": "object", "properties": {"a": {"$ref": "#/$defs/none"}}});
+    let odd = json!({"name": "odd\u{1b}[2J", "inputSchema": {"type": "object"}});
+    let bad = json!({"name": "bad", "inputSchema": dangling});
+    let gate = Gate::with_tools(&json!([tool("echo"), bad, odd]));
+    let served = gate.serve();
+    let ask = |path| -> Vec<Value> {
+        let answer = served.ask("GET", path, &[], b"");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        serde_json::from_str(&answer.body).unwrap()
+    };
+    let usable: Vec<Value> = ask("/v1/tools");
+    let unusable = ask("/v1/tools/unusable");
+    assert!(usable.iter().any(|tool| tool["name"] == "box__echo"));
+    let bad = unusable.iter().find(|tool| tool["name"] == "bad").unwrap();
+    assert_eq!(
+        (&bad["execution"], &bad["source"]),
+        (&json!("upstream"), &json!("box"))
+    );
+    assert!(
+        bad["reason"].as_str().unwrap().contains("#/$defs/none"),
+        "{bad}"
+    );
+    assert!(
+        unusable
+            .iter()
+            .all(|tool| !tool["reason"].as_str().unwrap().is_empty())
+    );
+    gate.run(&["tools", "list"])
+        .exits(0)
+        .says("its tool bad cannot be used");
+}
+
+#[test]
 fn noise_between_messages_is_passed_over() {
     let script = json!({
         "before": "\u{feff}\n\n=== Odd server ready ===\r\n{no json}\n[1,2\n\u{1b}[32mok\u{1b}[0m\n",

@@ -6,7 +6,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
-    egress::Network, enforce::Ruleset, sandbox::LoadedComponent, upstream::LoadedUpstream,
+    egress::Network, enforce::Ruleset, sandbox::LoadedComponent, tool::SourceKind,
+    upstream::LoadedUpstream,
 };
 
 /// Executors of calls, by the name in [`ToolSource`](crate::tool::ToolSource).
@@ -18,6 +19,49 @@ pub struct Executors {
     pub upstreams: BTreeMap<String, Arc<LoadedUpstream>>,
     /// The client for HTTP requests.
     pub network: Network,
+}
+
+/// What a component exports or an upstream server offers, and cannot be a tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnusableTool {
+    /// Who has it: `component` or `upstream`.
+    pub kind: SourceKind,
+    /// The component or the server, as it is configured.
+    pub source: String,
+    /// Its name, as an upstream server writes it: any text. A component's function is named in the reason.
+    pub name: Option<String>,
+    /// Why it cannot be used. It may contain a server's text.
+    pub reason: String,
+}
+
+impl Executors {
+    /// Everything that cannot be a tool, components first.
+    pub fn unusable_tools(&self) -> impl Iterator<Item = UnusableTool> + '_ {
+        let components = self.components.iter().flat_map(|(source, component)| {
+            component
+                .compiled
+                .left_out()
+                .iter()
+                .map(|reason| UnusableTool {
+                    kind: SourceKind::Component,
+                    source: source.clone(),
+                    name: None,
+                    reason: reason.clone(),
+                })
+        });
+        let upstreams = self.upstreams.iter().flat_map(|(source, upstream)| {
+            upstream
+                .left_out()
+                .iter()
+                .map(|(name, reason)| UnusableTool {
+                    kind: SourceKind::Upstream,
+                    source: source.clone(),
+                    name: Some(name.clone()),
+                    reason: reason.clone(),
+                })
+        });
+        components.chain(upstreams)
+    }
 }
 
 /// One immutable version of the gate.

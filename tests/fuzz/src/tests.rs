@@ -51,6 +51,7 @@ play! {
     fuzz_proof "proof"
     fuzz_component "component"
     fuzz_interaction "interaction"
+    fuzz_question "question"
 }
 
 /// Whether [`BROKEN`] is broken.

@@ -1,10 +1,10 @@
 //! `tollgate tools`: the loaded tools.
 
-use std::sync::Arc;
-
 use clap::Subcommand;
 use tollgate::{
-    enforce::Ruleset, executors::Executors, executors::Snapshot, load, sandbox::LoadedComponent,
+    enforce::Ruleset,
+    executors::{Snapshot, UnusableTool},
+    load,
     tool::Tool,
 };
 use tollgate_policy::policy;
@@ -68,8 +68,8 @@ pub(crate) async fn run(command: Tools, cx: &Context<'_>) -> Result<Exit, Failur
                 return Ok(Exit::Ok);
             }
             cx.out.show(&tools, || tool::list(&tools))?;
-            for left_out in left_out(&executors) {
-                cx.out.remark(&left_out);
+            for unusable in executors.unusable_tools() {
+                cx.out.remark(&remark(&unusable));
             }
         }
         Tools::Show { name } => {
@@ -83,23 +83,16 @@ pub(crate) async fn run(command: Tools, cx: &Context<'_>) -> Result<Exit, Failur
     Ok(Exit::Ok)
 }
 
-/// What components export or upstream servers offer and cannot be a tool, with the reason.
-fn left_out(executors: &Executors) -> Vec<String> {
-    let components = executors.components.iter();
-    let left_out = |(name, component): (&String, &Arc<LoadedComponent>)| {
-        let name = name.to_owned();
-        let all = component.compiled.left_out().iter();
-        all.map(move |why| format!("component `{name}`: no tool of its function {why}"))
-            .collect::<Vec<_>>()
-    };
-    let upstreams = executors.upstreams.iter().flat_map(|(name, upstream)| {
-        let all = upstream.left_out().iter();
-        all.map(move |(tool, why)| {
-            let (tool, why) = (line(tool, 128), line(why, 400));
-            format!("upstream server `{name}`: its tool {tool} cannot be used: {why}")
-        })
-    });
-    components.flat_map(left_out).chain(upstreams).collect()
+/// A line for people about what cannot be a tool.
+fn remark(tool: &UnusableTool) -> String {
+    let (source, reason) = (&tool.source, line(&tool.reason, 400));
+    match &tool.name {
+        None => format!("component `{source}`: no tool of its function {reason}"),
+        Some(name) => {
+            let name = line(name, 128);
+            format!("upstream server `{source}`: its tool {name} cannot be used: {reason}")
+        }
+    }
 }
 
 fn unknown(ruleset: &Ruleset, name: &str) -> Failure {

@@ -216,13 +216,13 @@ fn a_run_that_ends_takes_only_its_own_entries() {
     let (first, begun) = script.run(None, &[]);
     let (second, also_begun) = script.run(None, &[]);
     let entry = || vec![entry(0, CountedCalls::Started, None)];
-    let records = [started(&script, first, entry()).1, started(&script, second, entry()).1];
+    let records = [
+        started(&script, first, entry()).1,
+        started(&script, second, entry()).1,
+    ];
     let end = script.end(first);
     block_on(async {
-        ledger
-            .commit(batch(vec![begun, also_begun]))
-            .await
-            .unwrap();
+        ledger.commit(batch(vec![begun, also_begun])).await.unwrap();
         ledger.commit(batch(records.concat())).await.unwrap();
         assert_eq!(calls(&ledger, 0), 2);
         ledger.commit(batch(vec![end])).await.unwrap();

@@ -89,6 +89,16 @@ impl Sessions {
     }
 }
 
+/// The answer to a GET without a session: there is no stream of it (MCP 2025-11-25, Transports, "Listening for
+/// Messages from the Server").
+fn no_stream() -> Response {
+    let what = "Method Not Allowed: a stream is of a session; begin one with initialize, by POST";
+    let mut refused = refused(StatusCode::METHOD_NOT_ALLOWED, what);
+    let allowed = HeaderValue::from_static("POST");
+    refused.headers_mut().insert(header::ALLOW, allowed);
+    refused
+}
+
 /// Checks the form of a message, and that its session belongs to the caller. A session's id is signed for the
 /// caller that began it, so another caller's request cannot reach the session.
 pub(super) async fn session(
@@ -115,6 +125,9 @@ pub(super) async fn session(
         if serde_json::from_slice::<IgnoredAny>(&body).is_err() {
             return protocol_error(-32700, "the body is not JSON");
         }
+    }
+    if parts.method == Method::GET && !parts.headers.contains_key(SESSION) {
+        return no_stream();
     }
     let mut begins = None;
     if let Some(signed) = parts.headers.get(SESSION) {

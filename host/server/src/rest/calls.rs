@@ -1,20 +1,17 @@
-//! Calls and the list of tools.
+//! Calls.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use axum::{
     Json,
     extract::State,
     response::{IntoResponse as _, Response},
-    routing::{MethodRouter, get, post},
+    routing::{MethodRouter, post},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use rmcp::model::RequestMetaObject;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, value::RawValue};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use tollgate::{
     enforce::Answer, enforce::CallOptions, enforce::CallRequest, gate::Gate, identity::Caller,
     identity::RunKey,
@@ -37,7 +34,7 @@ use crate::{
 const MAX_WAIT: u64 = 60_000;
 
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
-    vec![("/v1/calls", post(call)), ("/v1/tools", get(tools))]
+    vec![("/v1/calls", post(call))]
 }
 
 /// A call.
@@ -185,51 +182,4 @@ pub(super) fn place(
         ..CallOptions::default()
     };
     Ok((run, options))
-}
-
-/// A tool.
-#[derive(Serialize, ToSchema)]
-pub(super) struct ToolView {
-    /// Its name.
-    name: String,
-    /// A name for people.
-    title: Option<String>,
-    /// The description for the model, by the author of the tool.
-    description: String,
-    /// JSON Schema of the arguments.
-    #[schema(value_type = Object)]
-    input_schema: Value,
-    /// JSON Schema of structured content.
-    #[schema(value_type = Option<Object>)]
-    output_schema: Option<Value>,
-    /// Hints; policies do not see them.
-    #[schema(value_type = Object)]
-    annotations: tollgate::tool::Annotations,
-    /// Labels that the operator gave it.
-    labels: BTreeSet<String>,
-    /// Who executes it: `component` (in the sandbox), `upstream`, or `external` (the caller).
-    execution: &'static str,
-    /// What it is: `tool`, `prompt`, or `resources` of an upstream server.
-    feature: &'static str,
-}
-
-/// List the tools, and after them prompts and resources of upstream servers.
-#[utoipa::path(get, path = "/v1/tools", tag = "calls", responses(
-    (status = 200, description = "Everything that can be called", body = [ToolView]),
-    (status = 401, description = "No credential that counts", body = Problem),
-))]
-pub(super) async fn tools(State(rest): State<Rest>, _: Requester) -> Json<Vec<ToolView>> {
-    let ruleset = rest.gate.ruleset();
-    let view = |tool: &std::sync::Arc<tollgate::tool::Tool>| ToolView {
-        name: tool.name.clone(),
-        title: tool.title.clone(),
-        description: tool.description.clone(),
-        input_schema: tool.input_schema.clone(),
-        output_schema: tool.output_schema.clone(),
-        annotations: tool.annotations,
-        labels: tool.labels.clone(),
-        execution: tool.source.kind.as_str(),
-        feature: tool.feature.as_str(),
-    };
-    Json(ruleset.callables().map(view).collect())
 }

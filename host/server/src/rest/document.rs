@@ -16,7 +16,7 @@ use utoipa::{
 
 use super::{
     Rest, answers, approval_links, approvals, calls, decisions, external, health, hook_events,
-    operate, payloads, requests, review, runs, sets, stdio, store, tokens, upstream_logins,
+    operate, payloads, requests, review, runs, sets, stdio, store, tokens, tools, upstream_logins,
     upstreams,
 };
 
@@ -39,7 +39,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
                        credentials of the peer say who calls."
     ),
     paths(
-        calls::call, calls::tools,
+        calls::call, tools::tools, tools::unusable_tools,
         external::authorize, external::outcomes, hook_events::unknown_event, requests::request,
         approvals::list, approvals::show, approvals::answer_elicitation, approvals::approve, approvals::reject,
         approval_links::list, approval_links::revoke,

@@ -26,6 +26,7 @@ mod sets;
 mod stdio;
 mod store;
 mod tokens;
+mod tools;
 mod upstream_logins;
 mod upstreams;
 
@@ -121,6 +122,7 @@ impl Rest {
 fn protected_routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     [
         calls::routes(),
+        tools::routes(),
         external::routes(),
         hook_events::routes(),
         requests::routes(),

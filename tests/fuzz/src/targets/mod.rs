@@ -2,6 +2,7 @@
 
 mod approvals;
 mod component;
+mod elicitation;
 mod files;
 mod json;
 mod ledger;
@@ -35,6 +36,7 @@ pub const ALL: &[Target] = &[
     ledger::PROOF,
     component::COMPONENT,
     approvals::INTERACTION,
+    elicitation::QUESTION,
 ];
 
 /// The package whose tests play these.
