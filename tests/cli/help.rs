@@ -14,6 +14,47 @@ fn help_is_what_was_written_down() {
         .case("cli/cmd/*.trycmd");
 }
 
+/// The commands below this one, as its help lists them.
+fn subcommands(command: &[String]) -> Vec<String> {
+    let mut help = std::process::Command::new(binary());
+    let out = help.args(command).arg("--help").output().unwrap().stdout;
+    let out = String::from_utf8(out).unwrap();
+    let headings = |line: &&str| !line.is_empty() && !line.starts_with(' ');
+    let mut within = false;
+    let mut names = Vec::new();
+    for line in out.lines() {
+        if headings(&line) {
+            within = line.ends_with("ommands:");
+        } else if let Some(entry) = line.strip_prefix("  ").filter(|_| within) {
+            let name = entry.split(' ').next().unwrap_or_default();
+            names.extend((!matches!(name, "" | "help")).then(|| name.to_owned()));
+        }
+    }
+    names
+}
+
+#[test]
+fn the_help_of_every_command_is_written_down_with_an_example() {
+    let mut commands: Vec<Vec<String>> = vec![Vec::new()];
+    let mut seen = 0;
+    while let Some(command) = commands.pop() {
+        let below = subcommands(&command);
+        let is_leaf = below.is_empty();
+        commands.extend(below.into_iter().map(|name| [&*command, &[name]].concat()));
+        if command.is_empty() {
+            continue;
+        }
+        seen += 1;
+        let page = format!("cli/cmd/{}.trycmd", command.join("-"));
+        let page = std::fs::read_to_string(&page).unwrap_or_else(|_| panic!("there is no {page}"));
+        assert!(
+            !is_leaf || page.contains("Example"),
+            "{command:?} has no example"
+        );
+    }
+    assert!(seen > 80, "{seen} commands");
+}
+
 #[test]
 fn colours_are_for_terminals_and_for_those_who_ask() {
     let world = World::new();
