@@ -1,12 +1,13 @@
 //! `cargo xtask house`: rules of the code that the compiler does not check, as data in `.ci/house.json`.
 //!
 //! The rules: which crates may depend on which, that modules of a crate do not import each other in circles, how
-//! long files and functions may be, which phrases must not be used, and that the command and the tests choose
-//! the same features of their dependencies.
+//! long files and functions may be, which phrases must not be used, that links of pages lead somewhere, and that
+//! the command and the tests choose the same features of their dependencies.
 
 mod circles;
 mod crates;
 mod features;
+mod links;
 mod texts;
 
 use std::{
@@ -96,6 +97,7 @@ pub(crate) fn run() -> Result<()> {
     let sources = sources()?;
     let mut wrong = texts::check(&rules, &sources);
     wrong.extend(circles::check(&rules.circles, &sources));
+    wrong.extend(links::check(&sources, |path| root().join(path).exists()));
     wrong.extend(crates::check(&rules.crates)?);
     wrong.extend(features::check()?);
     if wrong.is_empty() {
