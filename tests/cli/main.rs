@@ -5,6 +5,8 @@ mod bad_input;
 #[cfg(test)]
 mod components;
 #[cfg(test)]
+mod evidence;
+#[cfg(test)]
 mod exits;
 #[cfg(test)]
 mod first_steps;

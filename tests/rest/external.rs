@@ -296,3 +296,38 @@ async fn one_agent_s_open_calls_leave_room_for_others() {
     let reply = served.post(&agent, "/v1/authorize", bash()).await.is(200);
     assert_eq!(reply["allowed"], true, "{reply}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outcome_counts_for_no_other_call_with_the_same_reference() {
+    let served = served().await;
+    let agent = served.agent("support").await;
+    let authorize = async |command: &str| {
+        let call = intent("claude__Bash", json!({ "command": command }), "u-1");
+        let reply = served.post(&agent, "/v1/authorize", call).await.is(200);
+        reply["call"].as_str().unwrap().to_owned()
+    };
+    let (first, second) = (authorize("ls a").await, authorize("ls b").await);
+    let outcome = json!({ "reference": "u-1", "content": "found" });
+    let refused = served.post(&agent, "/v1/outcomes", outcome.clone()).await;
+    let refused = refused.fails(404, "not_found");
+    assert!(
+        refused["detail"]
+            .as_str()
+            .unwrap()
+            .contains("name the call by `call`")
+    );
+    let of_first = json!({ "call": first, "content": "found" });
+    served.post(&agent, "/v1/outcomes", of_first).await.is(200);
+    // Now there is one, and then two that are alike.
+    served
+        .post(&agent, "/v1/outcomes", outcome.clone())
+        .await
+        .is(200);
+    assert_ne!(authorize("ls c").await, authorize("ls c").await);
+    served
+        .post(&agent, "/v1/outcomes", outcome.clone())
+        .await
+        .is(200);
+    served.post(&agent, "/v1/outcomes", outcome).await.is(200);
+    assert_ne!(second, first);
+}

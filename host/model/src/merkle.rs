@@ -1,6 +1,7 @@
 //! The Merkle tree over the ledger's records (RFC 6962, section 2.1).
 
 pub mod proof;
+pub mod tiles;
 
 use sha2::{Digest as _, Sha256};
 

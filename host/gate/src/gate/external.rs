@@ -10,6 +10,7 @@ use std::{
 };
 
 use tollgate_model::{
+    canonical::Sha256Digest,
     entity::Uid,
     ids::{DecisionId, RunId, SpanId},
     record::Status,
@@ -50,6 +51,8 @@ pub(super) struct OpenCall {
     principal: Uid,
     on_behalf_of: Uid,
     reference: Option<String>,
+    /// Of its canonical arguments.
+    arguments: Sha256Digest,
     cx: CallContext,
     invocation: Invocation,
     effects: Arc<Capabilities>,
@@ -75,7 +78,7 @@ pub struct ReportedOutcome {
 pub enum CallRef {
     /// The call with this span.
     Call(SpanId),
-    /// The latest one that was authorized with this reference.
+    /// The one that was authorized with this reference; of several that are alike, the latest.
     Reference(String),
 }
 
@@ -133,6 +136,7 @@ impl Gate {
             principal: cx.principal.clone(),
             on_behalf_of: cx.on_behalf_of.clone(),
             reference,
+            arguments: Sha256Digest::of(authorized.arguments.as_bytes()),
             effects,
             _halts: pipeline.halts.register(self.pep(), &cx, tool),
             in_flight: admission.in_flight,
@@ -165,19 +169,14 @@ impl Gate {
     /// content may reach the model. Returns the tool's name with the answer.
     ///
     /// # Errors
-    /// [`OperateError::Unknown`] if the caller has no such open call.
+    /// [`OperateError::Unknown`] if the caller has no such open call, or different ones with this reference.
     pub async fn report_outcome(
         &self,
         caller: &Caller,
         call: &CallRef,
         outcome: ReportedOutcome,
     ) -> Result<(String, Answer), OperateError> {
-        let open = self.take_open_call(caller, call).ok_or_else(|| {
-            OperateError::Unknown(
-                "no open call with this reference: its outcome was already reported, or it timed out"
-                    .into(),
-            )
-        })?;
+        let open = self.take_open_call(caller, call)?;
         let ReportedOutcome { failed, content } = outcome;
         let size = content.len() as u64;
         let (status, content) = if failed {
@@ -205,8 +204,9 @@ impl Gate {
         Ok((tool, answer))
     }
 
-    fn take_open_call(&self, caller: &Caller, call: &CallRef) -> Option<OpenCall> {
+    fn take_open_call(&self, caller: &Caller, call: &CallRef) -> Result<OpenCall, OperateError> {
         let (principal, on_behalf_of) = (caller.principal(), self.on_behalf_of(caller));
+        let unknown = |problem: &str| OperateError::Unknown(problem.to_owned());
         self.open_calls(|all| {
             let matches = |span: &SpanId, open: &OpenCall| {
                 open.principal == principal
@@ -216,10 +216,18 @@ impl Gate {
                         CallRef::Reference(name) => open.reference.as_ref() == Some(name),
                     }
             };
-            let found = all.iter().filter(|(span, open)| matches(span, open));
-            let latest = found.max_by_key(|(_, open)| open.invocation.decision.0);
-            let span = latest.map(|(span, _)| *span)?;
-            all.remove(&span)
+            let found = || all.iter().filter(|(span, open)| matches(span, open));
+            let latest = found().max_by_key(|(_, open)| open.invocation.decision.0);
+            let (span, latest) = latest.ok_or_else(|| {
+                unknown("no open call with this reference: its outcome was already reported, or it timed out")
+            })?;
+            if !found().all(|(_, open)| open.is_alike(latest)) {
+                return Err(unknown(
+                    "several open calls with different arguments have this reference; name the call by `call`",
+                ));
+            }
+            let span = *span;
+            all.remove(&span).ok_or_else(|| unknown("no such open call"))
         })
     }
 
@@ -243,6 +251,11 @@ impl Gate {
 }
 
 impl OpenCall {
+    /// Whether an outcome of the one could be one of the other.
+    fn is_alike(&self, other: &Self) -> bool {
+        self.invocation.tool.name == other.invocation.tool.name && self.arguments == other.arguments
+    }
+
     async fn close(self, gate: &Gate, execution: Execution) -> Answer {
         let effects = &self.effects;
         let (answer, _) = release(gate.pep(), &self.cx, &self.invocation, execution, effects).await;

@@ -5,15 +5,23 @@
 //! | `note` | c2sp.org/signed-note |
 //! | this one | c2sp.org/tlog-checkpoint |
 //! | `log_proof` | c2sp.org/tlog-proof |
+//! | `exported_log` | c2sp.org/tlog-tiles |
 
+mod exported_log;
 mod key_file;
 mod log_proof;
 mod note;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
+pub use exported_log::{ExportedLog, ExportedLogError};
 pub use log_proof::{LogProof, LogProofError};
 pub use note::{NoteError, NoteSigner, NoteVerifier};
+
+pub(crate) use note::MAX_NOTE;
+
+/// The name of the checkpoint in the folder of an exported log.
+pub(crate) const CHECKPOINT_FILE: &str = "checkpoint";
 
 /// The contents of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,7 +14,7 @@ const ED25519: u8 = 1;
 /// The prefix of a secret key.
 const SECRET_PREFIX: &str = "PRIVATE+KEY+";
 /// The most bytes of a note, including signatures.
-const MAX_NOTE: usize = 64 << 10;
+pub(crate) const MAX_NOTE: usize = 64 << 10;
 
 /// Why a key or a note cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

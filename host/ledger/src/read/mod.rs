@@ -11,6 +11,7 @@ mod retention;
 mod runs;
 mod spans;
 mod state;
+mod tiles;
 mod usage;
 mod verify;
 

@@ -4,6 +4,7 @@ mod answers;
 mod approvals;
 mod backup;
 mod commit;
+mod exported_log;
 mod faults;
 mod formats;
 mod history;

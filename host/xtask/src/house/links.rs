@@ -1,8 +1,19 @@
-//! Links of Markdown pages to files of the repository and to headings.
+//! Links of Markdown pages to files of the repository and to headings, and paths that they name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Source;
+
+/// Folders of the repository whose paths are read where a page names them as code.
+const FOLDERS: [&str; 7] = [
+    "docs/",
+    "examples/",
+    "guest/",
+    "host/",
+    "policies/",
+    "tests/",
+    "wit/",
+];
 
 /// Violations, one line each.
 pub(super) fn check(sources: &[Source], exists: impl Fn(&str) -> bool) -> Vec<String> {
@@ -15,6 +26,12 @@ pub(super) fn check(sources: &[Source], exists: impl Fn(&str) -> bool) -> Vec<St
         for (line, link) in &page.links {
             if let Some(problem) = problem(path, link, &pages, &exists) {
                 wrong.push(format!("{path}:{line}: {link} {problem}"));
+            }
+        }
+        for (line, named) in &page.paths {
+            let is_there = exists(named) || resolved(path, named).is_some_and(|path| exists(&path));
+            if !is_there {
+                wrong.push(format!("{path}:{line}: {named} leads to no file"));
             }
         }
     }
@@ -66,10 +83,12 @@ struct Page {
     anchors: BTreeSet<String>,
     /// With their line numbers.
     links: Vec<(usize, String)>,
+    /// Paths that are named as code, with their line numbers.
+    paths: Vec<(usize, String)>,
 }
 
 impl Page {
-    /// Code is not read.
+    /// Blocks of code are not read.
     fn parse(text: &str) -> Self {
         let mut page = Self::default();
         let mut is_code = false;
@@ -91,7 +110,9 @@ impl Page {
             let mut free = free.filter(|anchor| !self.anchors.contains(anchor));
             self.anchors.extend(free.next());
         }
-        // What stands between backticks is code, too.
+        let code = line.split('`').skip(1).step_by(2);
+        let paths = code.filter(|code| is_path(code)).map(str::to_owned);
+        self.paths.extend(paths.map(|path| (number, path)));
         let prose: Vec<&str> = line.split('`').step_by(2).collect();
         let prose = prose.join("``");
         for rest in prose.split("](").skip(1) {
@@ -100,6 +121,12 @@ impl Page {
             }
         }
     }
+}
+
+/// Whether this is the path of a file or folder; `NAME` stands for any name.
+fn is_path(code: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "./_-".contains(c);
+    FOLDERS.iter().any(|folder| code.starts_with(folder)) && code.chars().all(is_plain)
 }
 
 /// The anchor of a heading, as code hosts make it.

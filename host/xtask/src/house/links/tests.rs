@@ -42,3 +42,10 @@ fn code_is_no_link() {
     let page = "```\n[a](nowhere.md)\n# No heading\n```\n`[a](nowhere.md)` [b](#no-heading)\n";
     assert_eq!(wrong(page).len(), 1);
 }
+
+#[test]
+fn paths_that_are_named_as_code_exist() {
+    let page =
+        "`docs/b.md`, `docs/NAME.md`, `docs/none.md`, `tests::none`\n```\ntests/none.rs\n```\n";
+    assert_eq!(wrong(page), ["docs/a.md:1: docs/none.md leads to no file"]);
+}

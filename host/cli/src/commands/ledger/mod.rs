@@ -1,13 +1,13 @@
-//! `tollgate ledger`: verify, prove, rebuild.
+//! `tollgate ledger`: verify, prove, export, rebuild.
 
-use std::path::{Path, PathBuf};
+mod proofs;
+
+use std::path::PathBuf;
 
 use clap::Subcommand;
 use tollgate::{config::Config, ids::Clock};
 use tollgate_ledger::{
-    Batch, LedgerError, LedgerOptions, Sync,
-    checkpoint::{LogProof, NoteSigner, NoteVerifier},
-    sqlite::sibling_path,
+    Batch, LedgerError, LedgerOptions, Sync, checkpoint::NoteSigner, sqlite::sibling_path,
 };
 use tollgate_model::{
     ids::{DecisionId, hex},
@@ -30,7 +30,11 @@ Example:
 Recomputes the hash of every record, and names the first record that was changed. Then builds the read models
 (runs, labels, approvals, halts) from the records, and compares them with the stored ones.
 
-With --json: {ok, records, root}.";
+  $ tollgate ledger verify --log audit --key gate.example/ledger+…
+
+Checks the log that `ledger export` wrote into a folder, without the ledger.
+
+With --json: {ok, records, root}; of a folder also origin.";
 
 const REBUILD: &str = "\
 Example:
@@ -58,6 +62,18 @@ Example:
 Writes a proof that the record is in the ledger (c2sp.org/tlog-proof): the record itself, the hashes from it to the
 root, and a checkpoint that the key of `ledger keygen` signs. It can be checked offline, with the public key.";
 
+const EXPORT: &str = "\
+Example:
+  $ tollgate ledger export audit
+
+Writes every record, the hashes over them, and a checkpoint that the key of `ledger keygen` signs, as the files of
+c2sp.org/tlog-tiles. Others can check them offline with `ledger verify --log`, or with any program for such logs.
+Run it again to add the records since. A folder with another history is refused, and is not changed.
+
+Records have names and digests of arguments. They have no arguments, results or secrets.
+
+With --json: {dir, origin, records, root}.";
+
 /// What to do with the ledger.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Ledger {
@@ -65,10 +81,13 @@ pub(crate) enum Ledger {
     #[command(after_help = VERIFY)]
     Verify {
         /// Check this proof instead; no ledger is needed.
-        #[arg(long, value_name = "FILE", requires = "key")]
+        #[arg(long, value_name = "FILE", requires = "key", group = "evidence")]
         proof: Option<PathBuf>,
-        /// The public key of the log that the proof is about, as `ledger keygen` printed it.
-        #[arg(long, value_name = "KEY", requires = "proof")]
+        /// Check this folder of `ledger export` instead; no ledger is needed.
+        #[arg(long, value_name = "DIR", requires = "key", group = "evidence")]
+        log: Option<PathBuf>,
+        /// The public key of the log that the proof or the folder is of, as `ledger keygen` printed it.
+        #[arg(long, value_name = "KEY", requires = "evidence")]
         key: Option<String>,
     },
     /// Make the key that signs checkpoints.
@@ -86,6 +105,12 @@ pub(crate) enum Ledger {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Write the records into a folder, as a log that others can check.
+    #[command(after_help = EXPORT)]
+    Export {
+        /// The folder; it is made if there is none.
+        dir: PathBuf,
+    },
     /// Rebuild the read models from the records.
     #[command(after_help = REBUILD)]
     Rebuild,
@@ -94,12 +119,14 @@ pub(crate) enum Ledger {
 /// Run `tollgate ledger`.
 pub(crate) async fn run(command: &Ledger, cx: &Context<'_>) -> Result<Exit, Failure> {
     match command {
-        Ledger::Verify { proof, key } => match proof.as_deref().zip(key.as_deref()) {
-            Some((proof, key)) => verify_proof(proof, key, cx),
-            None => verify(cx),
+        Ledger::Verify { proof, log, key } => match (proof, log, key) {
+            (Some(proof), _, Some(key)) => proofs::verify_proof(proof, key, cx),
+            (_, Some(log), Some(key)) => proofs::verify_log(log, key, cx),
+            _ => verify(cx),
         },
         Ledger::Keygen { name } => keygen(name, cx),
-        Ledger::Prove { id, out } => prove(*id, out.as_deref(), cx),
+        Ledger::Prove { id, out } => proofs::prove(*id, out.as_deref(), cx),
+        Ledger::Export { dir } => proofs::export(dir, cx),
         Ledger::Rebuild => rebuild(cx).await,
     }
 }
@@ -121,58 +148,6 @@ fn keygen(name: &str, cx: &Context<'_>) -> Result<Exit, Failure> {
             "{} {}\n  public key {public}",
             paint("✓", Tone::Good),
             file.display()
-        )
-    })?;
-    Ok(Exit::Ok)
-}
-
-fn prove(id: DecisionId, out: Option<&Path>, cx: &Context<'_>) -> Result<Exit, Failure> {
-    let config = cx.config()?;
-    let reader = cx.reader(&config)?;
-    let signer = NoteSigner::load(&signing_key(&config))?;
-    let proof = reader.prove(id.0, &signer)?.to_string();
-    let Some(out) = out else {
-        let value = serde_json::json!({ "proof": proof });
-        cx.out.show(&value, || proof.clone())?;
-        return Ok(Exit::Ok);
-    };
-    std::fs::write(out, &proof).map_err(|e| LedgerError::Store {
-        path: out.display().to_string(),
-        reason: e.to_string(),
-    })?;
-    let value = serde_json::json!({ "file": out });
-    cx.out.show(&value, || {
-        format!(
-            "{} proof of {id} in {}",
-            paint("✓", Tone::Good),
-            out.display()
-        )
-    })?;
-    Ok(Exit::Ok)
-}
-
-fn verify_proof(file: &Path, key: &str, cx: &Context<'_>) -> Result<Exit, Failure> {
-    let failed = |reason: String| LedgerError::Store {
-        path: file.display().to_string(),
-        reason,
-    };
-    let text = std::fs::read_to_string(file).map_err(|e| failed(e.to_string()))?;
-    let verifier = NoteVerifier::parse(key).map_err(|e| failed(e.to_string()))?;
-    let proof = LogProof::parse(&text).map_err(|e| failed(e.to_string()))?;
-    let checkpoint = proof.verify(&verifier).map_err(|e| failed(e.to_string()))?;
-    let record = Record::from_leaf(&proof.leaf).map_err(|e| failed(e.to_string()))?;
-    let value = serde_json::json!({
-        "ok": true, "origin": checkpoint.origin, "size": checkpoint.size, "index": proof.index, "record": record,
-    });
-    cx.out.show(&value, || {
-        let shown = serde_json::to_string(&record).unwrap_or_default();
-        let shown = tollgate::text::printable(&shown, usize::MAX);
-        format!(
-            "{} record {} of the {} in {}\n{shown}",
-            paint("✓", Tone::Good),
-            proof.index,
-            count(checkpoint.size, "record"),
-            checkpoint.origin
         )
     })?;
     Ok(Exit::Ok)
