@@ -3,8 +3,9 @@ gets to read. It needs nothing but Python.
 
     python3 scripted_agent.py run.jsonl RUN tollgate serve --stdio --agent support
 
-A line of the file is one call: {"tool": "tickets__read", "arguments": {"id": "T-1042"}}. RUN names the run that all
-of them belong to. The rest is the command that starts the server.
+A line of the file is one call: {"tool": "tickets__read", "arguments": {"id": "T-1042"}}; or what the user asks for,
+{"request": "Answer T-1042"}, which is sent with the calls that follow. RUN names the run that all of them belong to.
+The rest is the command that starts the server.
 """
 
 import json
@@ -56,10 +57,15 @@ def play(server, run, calls):
     server.request("initialize", {"protocolVersion": PROTOCOL, "capabilities": {}, "clientInfo": client})
     server.send({"method": "notifications/initialized"})
     print(f"  {len(server.request('tools/list', {})['tools'])} tools on offer")
+    meta = {"dev.tollgate/run": run}
     for call in calls:
+        if "request" in call:
+            print(f"  “{call['request']}”", flush=True)
+            meta["dev.tollgate/user-request"] = call["request"]
+            continue
         arguments = call.get("arguments", {})
         print(f"  → {call['tool']} {short(json.dumps(arguments))}", flush=True)
-        params = {"name": call["tool"], "arguments": arguments, "_meta": {"dev.tollgate/run": run}}
+        params = {"name": call["tool"], "arguments": arguments, "_meta": meta}
         try:
             result = server.request("tools/call", params)
         except RuntimeError as error:

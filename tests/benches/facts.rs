@@ -129,6 +129,7 @@ fn denied(call: SpanId, agent: &Uid) -> DecisionRecord {
         outcome: Outcome::Deny,
         parent: None,
         principal: agent.clone(),
+        provenance: None,
         propagated_labels: BTreeSet::new(),
         redaction: Redaction::default(),
         requirement: None,

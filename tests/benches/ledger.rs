@@ -274,6 +274,7 @@ fn decision(call: SpanId, text: &str) -> DecisionRecord {
         outcome: Outcome::Allow,
         parent: None,
         principal: agent(),
+        provenance: None,
         redaction: Redaction::default(),
         requirement: None,
         resource: Uid::new(Kind::Tool, TOOL),

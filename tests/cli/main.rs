@@ -17,6 +17,8 @@ mod owner;
 #[cfg(test)]
 mod programs;
 #[cfg(test)]
+mod provenance;
+#[cfg(test)]
 mod runs;
 #[cfg(test)]
 mod upstream;

@@ -46,9 +46,9 @@ enum Task {
         group: Option<String>,
     },
     /// Replay recorded runs through the decision point: attacks stopped, honest calls held. Example: cargo
-    /// xtask eval agentdojo --data DIR
+    /// xtask eval runs --data examples/runs
     Eval {
-        /// The form of the recorded runs: agentdojo.
+        /// The form of the recorded runs: runs, agentdojo.
         form: String,
         /// The rest goes to the evaluation; --help lists it.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

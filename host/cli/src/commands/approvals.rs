@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use tollgate::ids::Clock;
-use tollgate_ledger::{ApprovalFilter, ApprovalRow, LedgerError, LedgerReader};
+use tollgate_ledger::{ApprovalFilter, LedgerReader};
 use tollgate_model::{
     canonical,
-    decision::{DeterminingPolicy, Outcome},
     ids::ApprovalId,
     life::ApprovalState,
-    record::{ElicitationAction, ElicitationMode, Event},
+    record::{ElicitationAction, ElicitationMode},
 };
 
 use crate::{
@@ -31,7 +30,7 @@ Examples:
   $ tollgate approvals list --all --json
 
 With --json: [{id, state, severity, tool, digest, principal, on_behalf_of, run, call, policies, needs,
-approvers, requested, expires, round}]. Times are microseconds since 1970.";
+approvers, requested, expires, round, provenance}]. Times are microseconds since 1970.";
 const SHOW: &str = "\
 Example:
   $ tollgate approvals show apr-0a1b2c3d4e5f6071
@@ -195,38 +194,23 @@ fn list(all: bool, cx: &Context<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// How many records before the request of an approval are searched for its decision. Both are in one commit.
-const NEAR: u64 = 8;
-
-/// Approvals with the reasons of their policies, from the decision that requested each.
+/// Approvals with the reasons of their policies and the origins of their values, from the decision that requested
+/// each.
 fn waiting(reader: &LedgerReader, filter: &ApprovalFilter) -> Result<Vec<ApprovalView>, Failure> {
     let rows = reader.approvals(filter)?.into_iter();
     rows.map(|row| {
-        let determining = asked_by(reader, &row)?;
+        let decision = reader.requesting_decision(&row)?;
         let mut view = ApprovalView::from(row);
-        reply::explain_by(&mut view.policies, |id| {
-            determining.iter().find(|known| known.policy.id == id)
-        });
+        if let Some(decision) = decision {
+            let determining = &decision.determining;
+            reply::explain_by(&mut view.policies, |id| {
+                determining.iter().find(|known| known.policy.id == id)
+            });
+            view.provenance = decision.provenance;
+        }
         Ok(view)
     })
     .collect()
-}
-
-/// The policies of the decision that requested it; empty if the decision is not found nearby.
-fn asked_by(
-    reader: &LedgerReader,
-    row: &ApprovalRow,
-) -> Result<Vec<DeterminingPolicy>, LedgerError> {
-    for index in (row.opened.saturating_sub(NEAR)..row.opened).rev() {
-        if let Some(record) = reader.record(index)?
-            && record.run == Some(row.run)
-            && let Event::Decision(decision) = record.event
-            && decision.outcome == Outcome::Escalate
-        {
-            return Ok(decision.determining);
-        }
-    }
-    Ok(Vec::new())
 }
 
 async fn show(cx: &Context<'_>, id: ApprovalId) -> Result<ApprovalView, Failure> {

@@ -4,7 +4,10 @@ use tollgate::elicitation::FieldView;
 use tollgate_model::{decision::Severity, life::ApprovalState, time::Timestamp};
 
 use crate::{
-    render::table::{Cell, table},
+    render::{
+        decision::values,
+        table::{Cell, table},
+    },
     reply::{AnswerRow, ApprovalView, ElicitationReply},
     style::{Tone, line, paint, wrap},
     units::{duration, moment},
@@ -131,6 +134,9 @@ pub(crate) fn whole(view: &ApprovalView, columns: usize) -> String {
     if !view.policies.is_empty() || view.elicitation.is_none() {
         text.push_str(&heading("What stopped it"));
         text.push_str(&what_stopped_it(view, columns));
+    }
+    if let Some(provenance) = &view.provenance {
+        text.push_str(&values(&provenance.sentences(), columns));
     }
     text.push_str(&format!(
         "\n  {} {}\n",

@@ -87,6 +87,23 @@ pub(crate) fn whole(
         }
     }
     text.push_str(&decided_by(decision, files, columns));
+    if let Some(provenance) = &decision.provenance {
+        text.push_str(&values(&provenance.sentences(), columns));
+    }
+    text
+}
+
+/// Where the values of a call came from, a sentence for each.
+pub(crate) fn values(sentences: &[String], columns: usize) -> String {
+    let mut text = format!(
+        "\n  {}\n",
+        paint("Where its values come from", Tone::Strong)
+    );
+    for sentence in sentences {
+        for piece in wrap(&line(sentence, 400), columns.saturating_sub(4).min(100)) {
+            text.push_str(&format!("    {piece}\n"));
+        }
+    }
     text
 }
 

@@ -1,5 +1,7 @@
 //! Tools: their definitions and configuration.
 
+mod values;
+
 use std::{collections::BTreeMap, fmt::Display};
 
 use serde::Serialize;
@@ -10,6 +12,7 @@ use tollgate::{
 };
 use tollgate_model::{canonical::Sha256Digest, provenance::PointerPattern, time::micros};
 
+use self::values::ValuesView;
 use crate::{
     render::table::{Cell, table},
     style::{Tone, line, paint, wrap},
@@ -34,6 +37,8 @@ pub(crate) struct ToolView {
     arguments: BTreeMap<String, String>,
     /// Trust in the fields of results, by pointer; `*` is every other field.
     results: BTreeMap<String, String>,
+    /// The same with who says it and why, and fields that the operator may want to trust.
+    values: ValuesView,
     annotations: Annotations,
     limits: LimitsView,
     input_schema: Value,
@@ -94,10 +99,12 @@ impl ToolView {
             arguments: named(tool.provenance.roles.iter()),
             results: {
                 let trust = &tool.provenance.trust;
-                let mut results = named(trust.iter());
+                let rules = trust.rules().iter();
+                let mut results = named(rules.map(|rule| (&rule.pattern, rule.trust)));
                 results.insert("*".into(), trust.default_trust().to_string());
                 results
             },
+            values: ValuesView::new(tool),
             annotations: tool.annotations,
             limits: LimitsView {
                 time_micros: micros(limits.wall),
@@ -121,18 +128,6 @@ fn named<'a>(
 ) -> BTreeMap<String, String> {
     all.map(|(pattern, name)| (pattern.to_string(), name.to_string()))
         .collect()
-}
-
-/// Pointers with their roles or trust, in one line.
-fn pointers(all: &BTreeMap<String, String>) -> String {
-    let each: Vec<String> = all
-        .iter()
-        .map(|(pointer, name)| format!("{} {name}", line(pointer, 80)))
-        .collect();
-    match each.is_empty() {
-        true => "none".into(),
-        false => each.join(", "),
-    }
 }
 
 /// A list, by name.
@@ -185,8 +180,14 @@ pub(crate) fn whole(tool: &ToolView, columns: usize) -> String {
     );
     field("labels", labels(&tool.labels));
     field("taints", labels(&tool.taints));
-    field("roles", pointers(&tool.arguments));
-    field("results", pointers(&tool.results));
+    field("roles", tool.values.roles());
+    let mut lines = |name: &str, lines: Vec<String>| {
+        for (at, text) in lines.into_iter().enumerate() {
+            field(if at == 0 { name } else { "" }, text);
+        }
+    };
+    lines("results", tool.values.trust());
+    lines("proposed", tool.values.proposals());
     field("asked by", labels(&tool.asked_by));
     if tool.unsandboxed {
         field(

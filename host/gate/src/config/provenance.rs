@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tollgate_model::provenance::{PointerPattern, Role, Trust};
 
-use super::{ConfigError, validate::Validation};
+use super::{ConfigError, raw, validate::Validation};
 
 /// How the user's request reaches the gate.
 #[derive(
@@ -12,8 +12,12 @@ use super::{ConfigError, validate::Validation};
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum RequestChannel {
+    /// The header `Tollgate-User-Request` of a call, over MCP or REST.
+    Header,
     /// `_meta` of the calls of an MCP client.
     Mcp,
+    /// The attribute `tollgate.user_request` of a span that the agent's host reports.
+    Otlp,
     /// `POST /v1/requests`, which hooks of agents use, too.
     Rest,
 }
@@ -27,14 +31,14 @@ pub struct ToolProvenanceConfig {
     pub arguments: Vec<(PointerPattern, Option<Role>)>,
     /// Trust in the fields of its results.
     pub results: Vec<(PointerPattern, Trust)>,
+    /// Whether fields are trusted that its output schema marks so.
+    pub trust_schema: bool,
 }
 
 impl Validation<'_> {
     pub(super) fn tool_provenance(
         &self,
-        asked_by: Option<Vec<String>>,
-        arguments: BTreeMap<String, String>,
-        results: BTreeMap<String, String>,
+        tool: &raw::Tool,
     ) -> Result<ToolProvenanceConfig, ConfigError> {
         let role = |name: &str| match name {
             "none" => Some(None),
@@ -44,31 +48,32 @@ impl Validation<'_> {
         let roles = format!("write one of {}, or none", roles.join(", "));
         let trust = "write trusted, counterparty or untrusted";
         Ok(ToolProvenanceConfig {
-            asked_by,
-            arguments: self.pointers(arguments, "role", role, &roles)?,
-            results: self.pointers(results, "trust", Trust::from_name, trust)?,
+            asked_by: tool.asked_by.clone(),
+            arguments: self.pointers(&tool.arguments, "role", role, &roles)?,
+            results: self.pointers(&tool.results, "trust", Trust::from_name, trust)?,
+            trust_schema: tool.trust_schema,
         })
     }
 
     /// A table of pointers.
     fn pointers<T>(
         &self,
-        table: BTreeMap<String, String>,
+        table: &BTreeMap<String, String>,
         what: &str,
         parse: impl Fn(&str) -> Option<T>,
         help: &str,
     ) -> Result<Vec<(PointerPattern, T)>, ConfigError> {
-        let entry = |(pointer, name): (String, String)| {
-            let pattern = PointerPattern::parse(&pointer).map_err(|e| {
+        let entry = |(pointer, name): (&String, &String)| {
+            let pattern = PointerPattern::parse(pointer).map_err(|e| {
                 let help =
                     "it begins with `/`, as in \"/items/*/id\"; `*` stands for any item or member";
-                self.error(&pointer, e.to_string(), help)
+                self.error(pointer, e.to_string(), help)
             })?;
-            let value = parse(&name)
-                .ok_or_else(|| self.error(&name, format!("there is no {what} `{name}`"), help))?;
+            let value = parse(name)
+                .ok_or_else(|| self.error(name, format!("there is no {what} `{name}`"), help))?;
             Ok((pattern, value))
         };
-        table.into_iter().map(entry).collect()
+        table.iter().map(entry).collect()
     }
 
     pub(super) fn request_channels(
@@ -78,11 +83,9 @@ impl Validation<'_> {
         let channel = |name: String| {
             name.parse().map_err(|_| {
                 let message = format!("there is no channel `{name}` for the user's request");
-                self.error(
-                    &name,
-                    message,
-                    "write request_from = [\"mcp\"], [\"rest\"] or both",
-                )
+                let help =
+                    "write one or more of request_from = [\"rest\", \"mcp\", \"header\", \"otlp\"]";
+                self.error(&name, message, help)
             })
         };
         names.into_iter().map(channel).collect()

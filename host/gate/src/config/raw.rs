@@ -412,6 +412,7 @@ pub(super) struct Tool {
     pub(super) asked_by: Option<Vec<String>>,
     pub(super) arguments: BTreeMap<String, String>,
     pub(super) results: BTreeMap<String, String>,
+    pub(super) trust_schema: bool,
     pub(super) limits: Limits,
 }
 

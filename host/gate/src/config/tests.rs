@@ -75,7 +75,7 @@ fn what_is_said_of_values_names_place_and_remedy() {
         (
             "[users.alice]\n[agents.a]\noperator = \"alice\"\nrequest_from = [\"mail\"]",
             "4:",
-            "[\"rest\"]",
+            "[\"rest\", \"mcp\", \"header\", \"otlp\"]",
         ),
     ] {
         let error = error(text);

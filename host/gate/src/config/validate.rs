@@ -247,7 +247,7 @@ impl Validation<'_> {
     }
 
     fn tool(&self, tool: raw::Tool) -> Result<ToolConfig, ConfigError> {
-        let provenance = self.tool_provenance(tool.asked_by, tool.arguments, tool.results)?;
+        let provenance = self.tool_provenance(&tool)?;
         let names = |names: Option<Vec<String>>| names.map(|n| self.names("label", n)).transpose();
         let mut numbers = BTreeMap::new();
         for (pointer, mapping) in tool.numbers {

@@ -7,6 +7,7 @@ use tollgate_model::{
     decision::Outcome,
     ids::{ApprovalId, SpanId},
     record::{DecisionRecord, Event, FactEntry, PayloadRef},
+    request::Facts,
 };
 
 use super::{CallContext, ToolCall};
@@ -49,6 +50,17 @@ impl Draft {
         self.0.arguments_size = Some(call.canonical().len() as u64);
         self.0.redaction.extend(call.redaction().clone());
         self.0.resumption = resumption;
+        self
+    }
+
+    /// Adds where the call's values came from.
+    pub(crate) fn provenance(mut self, cx: &CallContext, call: &ToolCall, facts: &Facts) -> Self {
+        let results = |tool: &str| {
+            let tool = cx.ruleset.callable(tool)?;
+            Some(&tool.provenance.result_names)
+        };
+        let own = &call.tool().provenance.argument_names;
+        self.0.provenance = facts.provenance.summary(own, results).map(Box::new);
         self
     }
 

@@ -270,6 +270,7 @@ impl Pep {
             outcome: decision.outcome(),
             parent: None,
             principal: request.principal.clone(),
+            provenance: None,
             redaction: basis.redacted,
             requirement,
             resource: request.resource.clone(),

@@ -17,7 +17,7 @@ use tollgate_model::{
 };
 
 use super::{
-    CallOptions, Pep, Refusal, Ruleset,
+    CallOptions, Pep, Refusal, Ruleset, UserRequest,
     memory::RunScope,
     reads::{ReadScope, lock},
     restore::Restoration,
@@ -342,9 +342,10 @@ impl Pep {
             };
             self.restore(restoration, index).await;
         }
-        if let Some(request) = &options.user_request
-            && agent.is_some_and(|agent| agent.request_from.contains(&request.channel))
-        {
+        let is_trusted = |request: &&UserRequest| {
+            agent.is_some_and(|agent| agent.request_from.contains(&request.channel))
+        };
+        for request in options.user_requests.iter().filter(is_trusted) {
             self.reads.read_request(run, &request.text);
         }
         Ok(())

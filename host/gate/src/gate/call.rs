@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tollgate_model::ids::RunId;
+use tollgate_model::{entity::Kind, ids::RunId};
 
 use super::Gate;
 use crate::{
@@ -59,11 +59,14 @@ impl Gate {
     ) -> Result<Option<RunId>, Refusal> {
         let ruleset = self.ruleset();
         let identity = Identity::of(&ruleset.config, caller)?;
-        let agent = ruleset.config.agents.get(&identity.principal.id);
+        let agent = match identity.principal.kind {
+            Kind::Agent => ruleset.config.agents.get(&identity.principal.id),
+            _ => None,
+        };
         if !agent.is_some_and(|agent| agent.request_from.contains(&request.channel)) {
             return Ok(None);
         }
-        options.user_request = Some(request);
+        options.user_requests = vec![request];
         let span = self.pep().span_id();
         let arrived = arrive(self.pep(), &ruleset, caller, run, &mut options, span).await?;
         Ok(Some(arrived.run))

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use tollgate_model::{
     canonical,
-    provenance::{ArgumentRoles, FieldTrust, Trust, acts, proposed_roles, proposed_words},
+    provenance::{
+        ArgumentRoles, DeclaredNames, FieldTrust, Trust, acts, proposed_roles, proposed_words,
+    },
     request::{prompt_call, resource_call},
 };
 use tollgate_policy::{
@@ -62,10 +64,11 @@ pub(super) fn tool(
     let none = BTreeMap::new();
     let numbers = configured.map_or(&none, |tool| &tool.numbers);
     check_schema(source, (&name, &own_name), &input_schema, numbers)?;
-    Ok(Tool {
+    let output_schema = output_schema.filter(|_| output_check.is_some());
+    let trusts_schema = configured.is_some_and(|tool| tool.provenance.trust_schema);
+    let mut tool = Tool {
         title: definition.title,
         description: definition.description,
-        output_schema: output_schema.filter(|_| output_check.is_some()),
         annotations: definition.annotations,
         output_check,
         ..called(
@@ -76,6 +79,13 @@ pub(super) fn tool(
             own_name,
             input_schema,
         )
+    };
+    if let Some(schema) = &output_schema {
+        tool.provenance.read_output_schema(schema, trusts_schema);
+    }
+    Ok(Tool {
+        output_schema,
+        ..tool
     })
 }
 
@@ -206,9 +216,12 @@ fn provenance(
     } else {
         Trust::Trusted
     };
+    let results = given.results.iter().map(|(pattern, _)| pattern);
     let roles = ArgumentRoles::new(given.arguments, proposed_roles(input_schema));
     ToolProvenance {
         asked_by: given.asked_by.unwrap_or_else(|| proposed_words(own_name)),
+        argument_names: DeclaredNames::of_schema(input_schema),
+        result_names: DeclaredNames::of_patterns(results),
         roles: match acts(labels) {
             true => roles.or_identifiers(input_schema),
             false => roles,

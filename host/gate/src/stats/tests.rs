@@ -58,6 +58,7 @@ fn decided(call: u8, arguments: &str, outcome: Outcome) -> Event {
         outcome,
         parent: None,
         principal: Uid::new(Kind::Agent, "support"),
+        provenance: None,
         redaction: Redaction::default(),
         requirement: None,
         resource: Uid::new(Kind::Tool, "look"),

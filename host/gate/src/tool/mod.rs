@@ -14,7 +14,7 @@ use tollgate_model::request::{prompt_call, resource_call};
 use tollgate_model::{
     canonical::Sha256Digest,
     entity::{Entity, Kind, Uid},
-    provenance::{ArgumentRoles, FieldTrust},
+    provenance::{ArgumentRoles, DeclaredNames, FieldTrust, Trust, marked_trust},
 };
 
 pub use self::schema_check::{SchemaCheck, SchemaError};
@@ -85,6 +85,21 @@ pub struct ToolProvenance {
     pub roles: ArgumentRoles,
     /// Which fields of its results strangers cannot write.
     pub trust: FieldTrust,
+    /// Names in its arguments that are not content.
+    pub argument_names: DeclaredNames,
+    /// Names in its results that are not content.
+    pub result_names: DeclaredNames,
+}
+
+impl ToolProvenance {
+    /// Adds what the output schema says. Its marks as untrusted always hold, those as trusted only if the operator
+    /// trusts the schema.
+    pub(crate) fn read_output_schema(&mut self, schema: &Value, is_trusted: bool) {
+        let holds = |(_, trust): &(_, Trust)| is_trusted || *trust == Trust::Untrusted;
+        let marks = marked_trust(schema).into_iter().filter(holds);
+        self.trust.add_marks(marks.collect());
+        self.result_names.add_schema(schema);
+    }
 }
 
 impl fmt::Debug for Tool {
@@ -187,3 +202,6 @@ impl SourceKind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tollgate_model::{
+    decision::Outcome,
     entity::Uid,
     ids::{ApprovalId, RunId, SpanId},
     life::ApprovalState,
-    record::{ApprovalRequested, Event, KeyedDigest},
+    record::{ApprovalRequested, DecisionRecord, Event, KeyedDigest},
     time::Timestamp,
 };
 
@@ -18,6 +19,9 @@ use crate::{
     sqlite::{from_sql_u64, to_sql_i64},
     state::approvals::binding_digest,
 };
+
+/// How many records before the request of an approval are searched for its decision. Both are in one commit.
+const NEAR: u64 = 8;
 
 /// A filter for approvals. Results are sorted by severity, highest first, then by age, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,6 +81,26 @@ impl LedgerReader {
                 .optional()?;
             found.map(|found| row(conn, found)).transpose()
         })
+    }
+
+    /// The decision that requested an approval; `None` if it is not found near the request.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn requesting_decision(
+        &self,
+        row: &ApprovalRow,
+    ) -> Result<Option<Box<DecisionRecord>>, LedgerError> {
+        for index in (row.opened.saturating_sub(NEAR)..row.opened).rev() {
+            if let Some(record) = self.record(index)?
+                && record.run == Some(row.run)
+                && let Event::Decision(decision) = record.event
+                && decision.outcome == Outcome::Escalate
+            {
+                return Ok(Some(decision));
+            }
+        }
+        Ok(None)
     }
 
     /// Approvals, the most severe first, and of these the oldest.

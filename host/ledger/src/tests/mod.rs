@@ -176,6 +176,7 @@ impl Script {
             outcome,
             parent: None,
             principal: agent(),
+            provenance: None,
             redaction: Redaction::default(),
             requirement: None,
             resource: Uid::new(Kind::Tool, "tickets__read"),

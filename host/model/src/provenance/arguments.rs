@@ -7,15 +7,27 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+pub(super) use self::names::by_name;
 use self::{
-    names::{by_name, is_other},
+    names::is_other,
     schema::{Property, each_property},
 };
-use super::{PointerPattern, Role};
+use super::{Authority, PointerPattern, Role};
+
+/// The role of some of a tool's arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleRule {
+    /// Which arguments.
+    pub pattern: PointerPattern,
+    /// Their role; `None` if they have none, even if one is proposed.
+    pub role: Option<Role>,
+    /// Who says it.
+    pub by: Authority,
+}
 
 /// The roles of a tool's arguments, by pointer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ArgumentRoles(Vec<(PointerPattern, Option<Role>)>);
+pub struct ArgumentRoles(Vec<RoleRule>);
 
 impl ArgumentRoles {
     /// The roles that the operator gives, before those that are proposed. `None` takes a proposal away.
@@ -24,10 +36,19 @@ impl ArgumentRoles {
         given: Vec<(PointerPattern, Option<Role>)>,
         proposed: Vec<(PointerPattern, Role)>,
     ) -> Self {
-        let mut roles = given;
+        let given = given.into_iter().map(|(pattern, role)| RoleRule {
+            pattern,
+            role,
+            by: Authority::Operator,
+        });
+        let mut roles: Vec<RoleRule> = given.collect();
         for (pattern, role) in proposed {
-            if !roles.iter().any(|(known, _)| *known == pattern) {
-                roles.push((pattern, Some(role)));
+            if !roles.iter().any(|known| known.pattern == pattern) {
+                roles.push(RoleRule {
+                    pattern,
+                    role: Some(role),
+                    by: Authority::Definition,
+                });
             }
         }
         Self(roles)
@@ -38,8 +59,12 @@ impl ArgumentRoles {
     #[must_use]
     pub fn or_identifiers(mut self, schema: &Value) -> Self {
         for (pattern, role) in identifiers(schema) {
-            if !self.0.iter().any(|(known, _)| *known == pattern) {
-                self.0.push((pattern, role));
+            if !self.0.iter().any(|known| known.pattern == pattern) {
+                self.0.push(RoleRule {
+                    pattern,
+                    role,
+                    by: Authority::Definition,
+                });
             }
         }
         self
@@ -47,24 +72,28 @@ impl ArgumentRoles {
 
     /// The role of an argument: of the pattern that covers it most exactly.
     pub(super) fn of<S: AsRef<str>>(&self, path: &[S]) -> Option<Role> {
-        let ranked = self.0.iter().filter_map(|(pattern, role)| {
-            let rank = pattern.covers(path)?;
-            Some((rank, *role))
-        });
         // Of equally exact ones the first: what the operator gives.
         let mut best: Option<((usize, usize), Option<Role>)> = None;
-        for (rank, role) in ranked {
-            if best.is_none_or(|(better, _)| rank > better) {
-                best = Some((rank, role));
+        for rule in &self.0 {
+            if let Some(rank) = rule.pattern.covers(path)
+                && best.is_none_or(|(better, _)| rank > better)
+            {
+                best = Some((rank, rule.role));
             }
         }
         best.and_then(|(_, role)| role)
     }
 
+    /// What is said about arguments.
+    #[must_use]
+    pub fn rules(&self) -> &[RoleRule] {
+        &self.0
+    }
+
     /// The pointers with their roles.
     pub fn iter(&self) -> impl Iterator<Item = (&PointerPattern, Role)> {
         let all = self.0.iter();
-        all.filter_map(|(pattern, role)| Some((pattern, (*role)?)))
+        all.filter_map(|rule| Some((&rule.pattern, rule.role?)))
     }
 }
 

@@ -19,6 +19,8 @@ const MAX_VALUES: usize = 1024;
 const MAX_SOURCES: usize = 8;
 /// The most bytes of a value that are looked up; a longer one is untrusted.
 const MAX_TEXT: usize = 64 * 1024;
+/// The most bytes of all values of a call that are looked up.
+const MAX_BYTES: usize = 1 << 20;
 /// The most levels of arguments.
 const MAX_DEPTH: usize = 64;
 
@@ -29,7 +31,8 @@ const MAX_DEPTH: usize = 64;
 pub struct ProvenanceFacts {
     /// Whether the user's request has a word that asks for the tool. False if no words are configured.
     pub asked: bool,
-    /// Whether a text of strangers names the trusted value of an argument with a role, too, or may.
+    /// Whether a text of strangers names the trusted value of an argument with a role, too, or may; or orders an
+    /// act next to it, and the user's request does not ask for the tool.
     pub echoed: bool,
     /// Whether the user's request and every result of the scope were seen.
     pub known: bool,
@@ -41,6 +44,9 @@ pub struct ProvenanceFacts {
     /// The least safe origin of each argument with a role.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub sinks: BTreeSet<Origin>,
+    /// Whether strangers, where they order an act, name the trusted value of an argument with a role that the user
+    /// did not name.
+    pub urged: bool,
     /// Each value, by its pointer in the arguments.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub values: BTreeMap<String, ValueOrigin>,
@@ -94,6 +100,7 @@ impl CallArguments<'_> {
             roles: self.roles,
             path: Vec::new(),
             count: 0,
+            bytes: 0,
             given_up: BTreeSet::new(),
             facts: ProvenanceFacts {
                 asked: request.is_some_and(|request| is_asked(&index.key, request, self.asked_by)),
@@ -113,6 +120,7 @@ struct Survey<'a> {
     roles: &'a ArgumentRoles,
     path: Vec<String>,
     count: usize,
+    bytes: usize,
     /// Roles of values that are not looked up.
     given_up: BTreeSet<Role>,
     facts: ProvenanceFacts,
@@ -174,8 +182,9 @@ impl Survey<'_> {
 
     fn leaf(&mut self, text: &str) {
         self.count += 1;
+        self.bytes = self.bytes.saturating_add(text.len());
         let role = self.roles.of(&self.path);
-        if self.count > MAX_VALUES {
+        if self.count > MAX_VALUES || self.bytes > MAX_BYTES {
             return self.give_up(role);
         }
         if role.is_none() {
@@ -188,6 +197,10 @@ impl Survey<'_> {
             let names = |source: &Source| source.origin == Origin::Untrusted;
             self.facts.echoed |= origin < Origin::Model && sources.iter().any(names);
             self.facts.sinks.insert(origin);
+            if origin == Origin::Trusted {
+                self.facts.urged |= self.index.is_urged(text);
+                self.facts.echoed |= !self.facts.asked && self.index.is_ordered_near(text);
+            }
         }
         sources.retain(|source| source.place.is_some() || source.origin < Origin::Model);
         sources.truncate(MAX_SOURCES);

@@ -68,6 +68,23 @@ impl PointerPattern {
         })
     }
 
+    /// Its names, without `*`.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Any => None,
+            Part::Named(name) => Some(name.as_str()),
+        })
+    }
+
+    /// Whether it covers only what is below a path.
+    fn is_below<S: AsRef<str>>(&self, path: &[S]) -> bool {
+        let matches = |(part, at): (&Part, &S)| match part {
+            Part::Any => true,
+            Part::Named(name) => name == at.as_ref(),
+        };
+        self.parts.len() > path.len() && self.parts.iter().zip(path).all(matches)
+    }
+
     /// How exactly it covers a path: more parts first, then more names. `None` if it does not.
     pub(super) fn covers<S: AsRef<str>>(&self, path: &[S]) -> Option<(usize, usize)> {
         if self.parts.len() > path.len() {
@@ -99,18 +116,70 @@ impl fmt::Display for PointerPattern {
     }
 }
 
+/// Who says something about a tool's values.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum Authority {
+    /// The operator, in the configuration.
+    Operator,
+    /// The tool's own definition, by a schema or a name.
+    Definition,
+}
+
+named!(Authority);
+
+/// The trust in some fields of a tool's results.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustRule {
+    /// Which fields.
+    pub pattern: PointerPattern,
+    /// The trust in them.
+    pub trust: Trust,
+    /// Who says it.
+    pub by: Authority,
+}
+
 /// The trust in each field of a tool's results.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldTrust {
     default: Trust,
-    fields: Vec<(PointerPattern, Trust)>,
+    rules: Vec<TrustRule>,
 }
 
 impl FieldTrust {
-    /// `default` holds for fields that no pattern covers, and for text that has no fields.
+    /// `default` holds for fields that no pattern covers, and for text that has no fields. `fields` is what the
+    /// operator says.
     #[must_use]
     pub fn new(default: Trust, fields: Vec<(PointerPattern, Trust)>) -> Self {
-        Self { default, fields }
+        let mut trust = Self {
+            default,
+            rules: Vec::new(),
+        };
+        trust.extend(fields, Authority::Operator);
+        trust
+    }
+
+    /// Adds what the tool's definition says. It holds only for fields of which the operator says nothing.
+    pub fn add_marks(&mut self, marks: Vec<(PointerPattern, Trust)>) {
+        self.extend(marks, Authority::Definition);
+    }
+
+    fn extend(&mut self, fields: Vec<(PointerPattern, Trust)>, by: Authority) {
+        let rules = fields
+            .into_iter()
+            .map(|(pattern, trust)| TrustRule { pattern, trust, by });
+        self.rules.extend(rules);
     }
 
     /// The trust in fields that no pattern covers.
@@ -119,41 +188,66 @@ impl FieldTrust {
         self.default
     }
 
-    /// The patterns with their trust.
-    pub fn iter(&self) -> impl Iterator<Item = (&PointerPattern, Trust)> {
-        self.fields.iter().map(|(pattern, trust)| (pattern, *trust))
+    /// What is said about fields.
+    #[must_use]
+    pub fn rules(&self) -> &[TrustRule] {
+        &self.rules
     }
 
     /// Whether no field is trusted.
     pub(super) fn is_untrusted(&self) -> bool {
-        let mut all = self.fields.iter().map(|(_, trust)| *trust);
+        let mut all = self.rules.iter().map(|rule| rule.trust);
         self.default == Trust::Untrusted && all.all(|trust| trust == Trust::Untrusted)
+    }
+
+    /// The trust in a text at this path: untrusted also if it may hold a field that is not trusted.
+    pub(super) fn of_text<S: AsRef<str>>(&self, path: &[S]) -> Trust {
+        let holds = |rule: &TrustRule| rule.trust != Trust::Trusted && rule.pattern.is_below(path);
+        match self.of(path) {
+            Trust::Untrusted => Trust::Untrusted,
+            _ if self.rules.iter().any(holds) => Trust::Untrusted,
+            trust => trust,
+        }
     }
 
     /// The same for a result of which strangers may have written anything: only patterns of fields count.
     pub(super) fn of_fields(&self) -> Self {
-        let is_field = |(pattern, _): &&(PointerPattern, Trust)| !pattern.parts.is_empty();
+        let is_field = |rule: &&TrustRule| !rule.pattern.parts.is_empty();
         Self {
             default: Trust::Untrusted,
-            fields: self.fields.iter().filter(is_field).cloned().collect(),
+            rules: self.rules.iter().filter(is_field).cloned().collect(),
         }
     }
 
-    /// The trust in a field: of the pattern that covers it most exactly. The least of two that are as exact.
+    /// The trust in a field: of the operator's pattern that covers it most exactly, else of the definition's. The
+    /// least of two that are as exact.
     pub(super) fn of<S: AsRef<str>>(&self, path: &[S]) -> Trust {
-        let mut best: Option<((usize, usize), Trust)> = None;
-        for (pattern, trust) in &self.fields {
-            let Some(rank) = pattern.covers(path) else {
-                continue;
-            };
-            best = match best {
-                Some((better, held)) if better > rank => Some((better, held)),
-                Some((equal, held)) if equal == rank => Some((rank, held.max(*trust))),
-                _ => Some((rank, *trust)),
-            };
-        }
-        best.map_or(self.default, |(_, trust)| trust)
+        let by = |by: Authority| {
+            let rules = self.rules.iter().filter(move |rule| rule.by == by);
+            most_exact(rules, path)
+        };
+        by(Authority::Operator)
+            .or_else(|| by(Authority::Definition))
+            .unwrap_or(self.default)
     }
+}
+
+fn most_exact<'a, S: AsRef<str>>(
+    rules: impl Iterator<Item = &'a TrustRule>,
+    path: &[S],
+) -> Option<Trust> {
+    let mut best: Option<((usize, usize), Trust)> = None;
+    for rule in rules {
+        let Some(rank) = rule.pattern.covers(path) else {
+            continue;
+        };
+        best = match best {
+            Some((better, held)) if better > rank => Some((better, held)),
+            Some((equal, held)) if equal == rank => Some((rank, held.max(rule.trust))),
+            _ => Some((rank, rule.trust)),
+        };
+    }
+    best.map(|(_, trust)| trust)
 }
 
 #[cfg(test)]

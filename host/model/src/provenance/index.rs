@@ -21,6 +21,9 @@ const MAX_REQUESTS: usize = 64;
 /// The most bytes that requests take; the oldest go first.
 const MAX_REQUEST_BYTES: usize = 6 << 20;
 
+/// The most slots for what strangers order: 4 MiB.
+const MAX_URGING_SLOTS: usize = 1 << 19;
+
 /// Where something was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
@@ -76,6 +79,10 @@ pub struct ReadIndex {
     /// Trusted values that name a stranger who chose to stand there.
     pub(super) counterparties: HashSet<u64>,
     pub(super) texts: TextIndex,
+    /// What strangers wrote around orders.
+    pub(super) urging: TextIndex,
+    /// Trusted values of objects in which strangers order an act.
+    pub(super) near_orders: HashSet<u64>,
     /// What calls passed on that no one vouched for.
     pub(super) arguments: ArgumentIndex,
     pub(super) places: Vec<Place>,
@@ -123,6 +130,8 @@ impl ReadIndex {
             trusted: HashMap::new(),
             counterparties: HashSet::new(),
             texts: TextIndex::default(),
+            urging: TextIndex::new(MAX_URGING_SLOTS),
+            near_orders: HashSet::new(),
             arguments: ArgumentIndex::default(),
             places: Vec::new(),
             steps: 0,
@@ -158,7 +167,7 @@ impl ReadIndex {
     /// Adds a value of the operator's configuration. `*@example.com` stands for every value that ends so.
     pub fn read_operator(&mut self, value: &str) {
         match value.strip_prefix('*') {
-            Some(ending) if ending.len() > 1 => self.endings.push(ending.to_lowercase()),
+            Some(ending) if ending.len() > 1 => self.endings.push(words::lower(ending)),
             _ => {
                 self.operator.insert(self.key.field(&words(value)));
             }
@@ -234,8 +243,10 @@ impl ReadIndex {
         const ENTRY: usize = 17;
         let places = self.places.iter();
         let texts: usize = places.map(|p| p.pointer.len() + p.tool.len()).sum();
-        let values = self.trusted.capacity() + self.operator.capacity();
+        let values =
+            self.trusted.capacity() + self.operator.capacity() + self.near_orders.capacity();
         self.texts.bytes()
+            + self.urging.bytes()
             + self.arguments.bytes()
             + (values + self.counterparties.capacity()) * ENTRY
             + self.places.capacity() * size_of::<Place>()
@@ -254,6 +265,30 @@ impl ReadIndex {
 
     fn place(&self, place: u32) -> Option<Place> {
         self.places.get(usize::try_from(place).ok()?).cloned()
+    }
+
+    /// Whether strangers name a value, or a part of it, where they ask for an act. They do if it is not known.
+    pub(super) fn is_urged(&self, value: &str) -> bool {
+        let is_named = |value: &str| {
+            let found = self.urging.find(&self.key, value);
+            matches!(found, Some(Containment::Whole(_) | Containment::Field(_)))
+        };
+        self.urging.is_full()
+            || is_named(value)
+            || parts(value).iter().flatten().any(|part| is_named(part))
+    }
+
+    /// Whether strangers ask for an act in an object that has a trusted value, or a part of it.
+    pub(super) fn is_ordered_near(&self, value: &str) -> bool {
+        let is_there = |value: &str| {
+            let words = words(value);
+            let compact = words::compact(&words);
+            let compact = compact.map(|compact| self.key.digest(Kind::Compact, [compact.as_str()]));
+            self.near_orders.contains(&self.key.field(&words))
+                || compact.is_some_and(|digest| self.near_orders.contains(&digest))
+        };
+        !self.near_orders.is_empty()
+            && (is_there(value) || parts(value).iter().flatten().any(|part| is_there(part)))
     }
 
     /// The origin of a value in a call of a run; `None` for a value without a letter or a digit that no one

@@ -19,11 +19,14 @@ mod form;
 mod index;
 mod key;
 mod links;
+mod marks;
+mod names;
 mod parts;
 mod reading;
 mod request;
 mod skeleton;
 mod structure;
+mod summary;
 mod table;
 mod texts;
 mod words;
@@ -32,13 +35,16 @@ mod words;
 mod tests;
 
 pub use argument_index::CallValues;
-pub use arguments::{ArgumentRoles, acts, proposed_roles};
+pub use arguments::{ArgumentRoles, RoleRule, acts, proposed_roles};
 pub use asked::proposed_words;
 pub use facts::{CallArguments, ProvenanceFacts, ValueOrigin};
-pub use fields::{FieldTrust, PatternError, PointerPattern, Trust};
+pub use fields::{Authority, FieldTrust, PatternError, PointerPattern, Trust, TrustRule};
 pub use index::{Place, ReadIndex, ResultSource, Source};
 pub use key::IndexKey;
+pub use marks::{MARK, TrustProposal, marked_trust, proposed_trust};
+pub use names::DeclaredNames;
 pub use structure::structured;
+pub use summary::{MAX_RECORDED, ProvenanceSummary};
 
 /// Where a value comes from, the safest first.
 #[derive(

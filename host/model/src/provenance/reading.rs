@@ -2,13 +2,14 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
-    FieldTrust, Place, ReadIndex, ResultSource, Trust,
+    FieldTrust, IndexKey, Place, ReadIndex, ResultSource, Trust,
+    asked::{orders, urging_parts},
     key::Kind,
     structure::structured,
-    words::{self, words},
+    words::{self, Word, words},
 };
 use crate::canonical::escape_segment;
 
@@ -28,6 +29,10 @@ const MIN_WORD: usize = 4;
 const MAX_TRUSTED_TEXT: usize = 64 * 1024;
 /// The most lines of a trusted text whose parts are values.
 const MAX_LINES: usize = 4096;
+/// The most bytes of a result that are read. What follows may be any value.
+const MAX_RESULT: usize = 16 << 20;
+/// How often the bytes of a text count that is not all ASCII: what its characters look like takes time.
+const FOLDED_WEIGHT: usize = 4;
 /// The most bytes of a text that is read as fields though all of them are untrusted.
 const MAX_UNTRUSTED_FIELDS: usize = 64 * 1024;
 
@@ -40,7 +45,7 @@ impl ReadIndex {
         match (!is_plain).then(|| structured(text)).flatten() {
             Some(value) => reader.value(&value),
             None => reader.leaf(text),
-        }
+        };
     }
 
     /// Adds the fields of a result.
@@ -58,6 +63,8 @@ struct ResultReader<'a> {
     path: Vec<String>,
     /// Places of this result, by pointer.
     known: BTreeMap<String, u32>,
+    /// Bytes that may still be read.
+    left: usize,
 }
 
 impl<'a> ResultReader<'a> {
@@ -74,39 +81,106 @@ impl<'a> ResultReader<'a> {
             trust,
             path: Vec::new(),
             known: BTreeMap::new(),
+            left: MAX_RESULT,
         }
     }
 
-    fn value(&mut self, value: &Value) {
+    /// Reads a value. Whether strangers order an act in it.
+    fn value(&mut self, value: &Value) -> bool {
         if self.path.len() > MAX_DEPTH {
             return self.text(&value.to_string());
         }
         match value {
             Value::Object(members) => {
+                let mut orders = false;
                 for (name, member) in members {
                     self.path.push(name.clone());
-                    self.leaf(name);
-                    self.value(member);
+                    orders |= self.name(name);
+                    orders |= self.value(member);
                     self.path.pop();
                 }
+                if orders {
+                    self.mark_near_orders(members);
+                }
+                orders
             }
             Value::Array(items) => {
+                let mut orders = false;
                 for item in items {
                     self.path.push("*".to_owned());
-                    self.value(item);
+                    orders |= self.value(item);
                     self.path.pop();
                 }
+                orders
             }
             Value::String(text) => self.leaf(text),
             Value::Number(number) => self.leaf(&number.to_string()),
-            Value::Bool(_) | Value::Null => {}
+            Value::Bool(_) | Value::Null => false,
         }
     }
 
-    fn leaf(&mut self, text: &str) {
-        match self.trust.of(&self.path) {
-            Trust::Trusted => self.trusted(text),
-            Trust::Counterparty => self.counterparty(text),
+    /// Notes the trusted values of an object in which strangers order an act: its own, and those of its lists.
+    fn mark_near_orders(&mut self, members: &Map<String, Value>) {
+        for (name, member) in members {
+            self.path.push(name.clone());
+            match member {
+                Value::Array(items) => {
+                    self.path.push("*".to_owned());
+                    items.iter().for_each(|item| self.mark_leaf(item));
+                    self.path.pop();
+                }
+                member => self.mark_leaf(member),
+            }
+            self.path.pop();
+        }
+    }
+
+    fn mark_leaf(&mut self, leaf: &Value) {
+        let text = match leaf {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            Value::Bool(_) | Value::Null | Value::Array(_) | Value::Object(_) => return,
+        };
+        if text.len() > MAX_TRUSTED_TEXT
+            || self.trust.of_text(&self.path) != Trust::Trusted
+            || self.index.near_orders.len() >= MAX_TRUSTED
+        {
+            return;
+        }
+        let words = words(&text);
+        let digests = digests(&self.index.key, &words);
+        if !words.is_empty() {
+            self.index.near_orders.extend(digests);
+        }
+    }
+
+    fn name(&mut self, text: &str) -> bool {
+        self.read(text, self.trust.of(&self.path))
+    }
+
+    fn leaf(&mut self, text: &str) -> bool {
+        self.read(text, self.trust.of_text(&self.path))
+    }
+
+    /// Reads a text. Whether strangers order an act in it.
+    fn read(&mut self, text: &str, trust: Trust) -> bool {
+        let weight = if text.is_ascii() { 1 } else { FOLDED_WEIGHT };
+        let Some(left) = self.left.checked_sub(text.len().saturating_mul(weight)) else {
+            self.left = 0;
+            self.index.urging.mark_full();
+            self.index.texts.mark_full();
+            return true;
+        };
+        self.left = left;
+        match trust {
+            Trust::Trusted => {
+                self.trusted(text);
+                false
+            }
+            Trust::Counterparty => {
+                self.counterparty(text);
+                false
+            }
             Trust::Untrusted => self.text(text),
         }
     }
@@ -127,10 +201,16 @@ impl<'a> ResultReader<'a> {
         }
     }
 
-    fn text(&mut self, text: &str) {
+    fn text(&mut self, text: &str) -> bool {
         let place = self.place();
-        let ReadIndex { key, texts, .. } = &mut *self.index;
+        let ReadIndex {
+            key, texts, urging, ..
+        } = &mut *self.index;
         texts.read(key, text, place);
+        for part in urging_parts(text) {
+            urging.read(key, part, place);
+        }
+        orders(text)
     }
 
     /// A trusted text: a value as a whole, and what stands in each of its lines, lists and assignments.
@@ -164,14 +244,7 @@ impl<'a> ResultReader<'a> {
         {
             return Vec::new();
         }
-        let mut digests = vec![key.field(&words)];
-        if let Some(compact) = words::compact(&words) {
-            // The groups of digits of an account number are not values by themselves.
-            digests.push(key.digest(Kind::Compact, [compact.as_str()]));
-        } else if words.len() > 1 && words.len() <= MAX_WORDS {
-            let long = words.iter().filter(|w| w.text.chars().count() >= MIN_WORD);
-            digests.extend(long.map(|w| key.digest(Kind::Field, [w.text.as_str()])));
-        }
+        let digests = digests(key, &words);
         let place = self.place();
         let trusted = &mut self.index.trusted;
         for digest in &digests {
@@ -211,6 +284,19 @@ impl<'a> ResultReader<'a> {
         self.known.insert(pointer, place);
         place
     }
+}
+
+/// The digests by which a trusted value is found.
+fn digests(key: &IndexKey, words: &[Word]) -> Vec<u64> {
+    let mut digests = vec![key.field(words)];
+    if let Some(compact) = words::compact(words) {
+        // The groups of digits of an account number are not values by themselves.
+        digests.push(key.digest(Kind::Compact, [compact.as_str()]));
+    } else if words.len() > 1 && words.len() <= MAX_WORDS {
+        let long = words.iter().filter(|w| w.text.chars().count() >= MIN_WORD);
+        digests.extend(long.map(|w| key.digest(Kind::Field, [w.text.as_str()])));
+    }
+    digests
 }
 
 /// The number of the last place.

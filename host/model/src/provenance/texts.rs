@@ -76,6 +76,11 @@ impl TextIndex {
         self.table.bytes()
     }
 
+    /// Says that there is a text that is too much for it.
+    pub(super) fn mark_full(&mut self) {
+        self.is_full = true;
+    }
+
     /// Adds a text.
     pub(super) fn read(&mut self, key: &IndexKey, text: &str, source: u32) {
         if self.is_full {

@@ -16,6 +16,9 @@ const TRAILING: [char; 6] = ['.', ',', ';', ':', '!', '?'];
 /// Words after which a short value is one on its own, such as `id 13`.
 const NAMING: [&str; 7] = ["id", "ids", "no", "nr", "num", "number", "#"];
 
+/// The longest number, date or time, in bytes.
+const MAX_FORM: usize = 64;
+
 /// A word of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Word {
@@ -27,7 +30,7 @@ pub(super) struct Word {
 
 /// The words of a text, in their order.
 pub(super) fn words(text: &str) -> Vec<Word> {
-    let lower = text.to_lowercase();
+    let lower = lower(text);
     let mut out: Vec<Word> = Vec::new();
     for chunk in lower.split_whitespace() {
         push_chunk(chunk, &mut out);
@@ -35,36 +38,54 @@ pub(super) fn words(text: &str) -> Vec<Word> {
     out
 }
 
+/// The text in lower case. A character that only looks like a capital letter, such as the Kelvin sign, stays: its
+/// capital is another one.
+pub(super) fn lower(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        let is_capital = c.to_lowercase().flat_map(char::to_uppercase).eq([c]);
+        match is_capital {
+            true => out.extend(c.to_lowercase()),
+            false => out.push(c),
+        }
+    }
+    out
+}
+
+/// A chunk may have thousands of separators: its parts wait in a list, and only short ones are numbers or dates.
 fn push_chunk(chunk: &str, out: &mut Vec<Word>) {
-    let (bare, quoted) = unquoted(chunk);
-    if bare.is_empty() {
-        if chunk == "#" {
-            push("#", false, out);
+    let mut left = vec![chunk];
+    while let Some(chunk) = left.pop() {
+        let (bare, quoted) = unquoted(chunk);
+        if bare.is_empty() {
+            if chunk == "#" {
+                push("#", false, out);
+            }
+            continue;
         }
-        return;
-    }
-    let (bare, hash) = match bare.strip_prefix('#') {
-        Some(rest) if !rest.is_empty() => (rest, true),
-        _ => (bare, false),
-    };
-    let marked = quoted || hash;
-    if let Some(number) = form::number(bare) {
-        return push(&number, marked, out);
-    }
-    if let Some((date, time)) = moment(bare) {
-        push(date, marked, out);
-        return push_chunk(time, out);
-    }
-    if let Some(time) = form::time(bare) {
-        return push(&time, marked, out);
-    }
-    match separator(bare) {
-        Some((at, length)) => {
+        let (bare, hash) = match bare.strip_prefix('#') {
+            Some(rest) if !rest.is_empty() => (rest, true),
+            _ => (bare, false),
+        };
+        let marked = quoted || hash;
+        let short = Some(bare).filter(|bare| bare.len() <= MAX_FORM);
+        if let Some(number) = short.and_then(form::number) {
+            push(&number, marked, out);
+        } else if let Some((date, time)) = short.and_then(moment) {
+            push(date, marked, out);
+            left.push(time);
+        } else if let Some(time) = short.and_then(form::time) {
+            push(&time, marked, out);
+        } else if let Some((at, length)) = separator(bare) {
             let (before, after) = bare.split_at(at);
-            push_chunk(before, out);
-            push_chunk(after.get(length..).unwrap_or_default(), out);
+            left.push(after.get(length..).unwrap_or_default());
+            left.push(before);
+        } else {
+            push(plain_url(bare), marked, out);
         }
-        None => push(plain_url(bare), marked, out),
     }
 }
 

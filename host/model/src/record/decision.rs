@@ -10,6 +10,7 @@ use crate::{
     decision::{DecisionError, DeterminingPolicy, Outcome, Redaction, Requirement, ShadowFlip},
     entity::Uid,
     ids::{ApprovalId, SpanId},
+    provenance::ProvenanceSummary,
     request::{self, Action},
 };
 
@@ -85,6 +86,10 @@ pub struct DecisionRecord {
     /// The approvals that would lift the escalation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requirement: Option<Requirement>,
+    /// For a call: where its values came from. Absent where nothing was known or found, and in records from
+    /// before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Box<ProvenanceSummary>>,
     /// The resource.
     pub resource: Uid,
     /// Whether it resumes a call that waited for an approval, and so does not count as a new one.

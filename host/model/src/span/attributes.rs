@@ -12,6 +12,7 @@ use crate::{
     entity::Uid,
     ids::DecisionId,
     life::ApprovalState,
+    provenance::ProvenanceSummary,
     record::{
         ApprovalAnswered, Arrival, DecisionRecord, Effect, EffectDetails, Event, KeyedDigest,
         OutcomeRecord, Record, RunStarted, Start,
@@ -277,11 +278,28 @@ fn authorize(list: &mut List<'_>, index: u64, d: &DecisionRecord) {
         }
     }
     list.shown(a::ARTIFACT_HASH, d.component);
+    if let Some(provenance) = &d.provenance {
+        origins(list, provenance);
+    }
     if let Some(rule) = d.determining.first() {
         list.text(a::RULE_NAME, &*rule.policy.id)
             .text(a::RULE_DESCRIPTION, &*rule.reason)
             .text(a::RULE_VERSION, rule.policy.digest.to_string())
             .text(a::RULE_SET, d.bundle.to_string());
+    }
+}
+
+fn origins(list: &mut List<'_>, provenance: &ProvenanceSummary) {
+    list.flag(a::PROVENANCE_KNOWN, provenance.known)
+        .flag(a::PROVENANCE_ASKED, provenance.asked)
+        .texts(
+            a::PROVENANCE_SINKS,
+            provenance.sinks.iter().map(|origin| origin.as_str()),
+        )
+        .texts(a::PROVENANCE_VALUES, provenance.marks().into_iter())
+        .texts(a::PROVENANCE_SOURCES, provenance.places().into_iter());
+    if provenance.omitted > 0 {
+        list.number(a::PROVENANCE_OMITTED, provenance.omitted);
     }
 }
 

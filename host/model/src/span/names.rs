@@ -193,6 +193,18 @@ pub mod attribute {
     pub const POLICY_ERRORS: &str = "tollgate.policy.errors";
     /// What the outcome would have been with the shadow policies.
     pub const SHADOW_OUTCOME: &str = "tollgate.shadow.outcome";
+    /// Whether the user's request and everything that the run has read were seen.
+    pub const PROVENANCE_KNOWN: &str = "tollgate.provenance.known";
+    /// Whether the user's request has a word that asks for the tool.
+    pub const PROVENANCE_ASKED: &str = "tollgate.provenance.asked";
+    /// The least safe origin of each argument with a role.
+    pub const PROVENANCE_SINKS: &str = "tollgate.provenance.sinks";
+    /// A text for each value: its pointer and its origin.
+    pub const PROVENANCE_VALUES: &str = "tollgate.provenance.values";
+    /// A text for each source that was read: pointer of the value, origin, tool, pointer in the result, and step.
+    pub const PROVENANCE_SOURCES: &str = "tollgate.provenance.sources";
+    /// How many values are not named.
+    pub const PROVENANCE_OMITTED: &str = "tollgate.provenance.omitted";
     /// The principal's type.
     pub const PRINCIPAL_TYPE: &str = "tollgate.principal.type";
     /// Its id; never leaves the gate.

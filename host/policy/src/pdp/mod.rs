@@ -79,6 +79,8 @@ struct FixedNames {
     window: bool,
     /// Whether calls have facts about where their values come from.
     provenance: bool,
+    /// Whether these have what strangers ask for.
+    urged: bool,
     /// Whether calls have history facts.
     history: bool,
     /// Whether those say apart that the user's request is known.
@@ -102,6 +104,7 @@ impl FixedNames {
             },
             window: schema.contains("WindowFacts"),
             provenance: crate::schema::has_provenance(schema),
+            urged: declares(schema, "type ProvenanceFacts", "urged:"),
             history: crate::schema::has_history(schema),
             request: declares(schema, "type ProvenanceFacts", "request:"),
             secret_request: declares(schema, "type SecretContext", "port:"),

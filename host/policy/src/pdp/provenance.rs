@@ -12,7 +12,7 @@ use tollgate_model::{
     provenance::{Origin, ProvenanceFacts, Role},
 };
 
-use super::{Pdp, RequestError, request_error};
+use super::{FixedNames, Pdp, RequestError, request_error};
 use crate::cedar_value;
 
 impl Pdp {
@@ -22,22 +22,25 @@ impl Pdp {
         facts: &ProvenanceFacts,
     ) -> Result<Vec<(&'static str, Value)>, RequestError> {
         match self.names.provenance {
-            true => attributes(facts, self.names.request).map(Vec::from),
+            true => attributes(facts, &self.names).map(Vec::from),
             false => Ok(Vec::new()),
         }
     }
 }
 
-/// Both attributes of the context of a call. `has_request` is whether the schema has that attribute.
+/// Both attributes of the context of a call. `names` says which of the later facts the schema has.
 fn attributes(
     facts: &ProvenanceFacts,
-    has_request: bool,
+    names: &FixedNames,
 ) -> Result<[(&'static str, Value); 2], RequestError> {
     let pointers = |origin| -> Value {
         let pointers = facts.pointers(origin);
         cedar_value::set(pointers.map(|pointer| Literal::String(pointer.into())))
     };
-    let request = has_request.then(|| ("request", (facts.request || facts.known).into()));
+    let request = names
+        .request
+        .then(|| ("request", (facts.request || facts.known).into()));
+    let urged = names.urged.then(|| ("urged", facts.urged.into()));
     let others = [
         ("user", pointers(Origin::User)),
         ("operator", pointers(Origin::Operator)),
@@ -50,7 +53,7 @@ fn attributes(
         ("echoed", facts.echoed.into()),
         ("known", facts.known.into()),
     ];
-    let provenance = cedar_value::record(others.into_iter().chain(request));
+    let provenance = cedar_value::record(others.into_iter().chain(request).chain(urged));
     Ok([
         ("provenance", provenance),
         ("sinks", origins(&facts.sinks)?),

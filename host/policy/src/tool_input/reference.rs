@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
-use tollgate_model::canonical::escape_segment;
+use tollgate_model::{canonical::escape_segment, text::percent_decoded};
 
 use super::InputError;
 
@@ -242,20 +242,4 @@ fn subschemas<'a>(at: &SchemaLocation<'a>) -> Vec<SchemaLocation<'a>> {
         }
     }
     found
-}
-
-/// RFC 3986, section 2.1. `None` for an escape that is not one, or bytes that are not UTF-8.
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut left = text.bytes();
-    while let Some(byte) = left.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digits = [left.next()?, left.next()?];
-        let digits = std::str::from_utf8(&digits).ok()?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-    }
-    String::from_utf8(bytes).ok()
 }

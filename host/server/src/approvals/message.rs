@@ -1,5 +1,5 @@
-//! The text of notifications about approvals, as JSON and in Slack's format. Arguments are never included. For
-//! an effect inside a call there is a summary, which may contain text that the agent chose.
+//! The text of notifications about approvals, as JSON and in Slack's format. Arguments are never included, only where
+//! they come from. For an effect inside a call there is a summary, which may contain text that the agent chose.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -140,6 +140,7 @@ pub(super) fn slack(what: ApprovalChange, view: &ApprovalView) -> String {
             plain(&policy.reason)
         ));
     }
+    lines.extend(origins(view));
     lines.push(format!(
         "Needs {}, before {}.",
         plain(&view.needs),
@@ -147,6 +148,20 @@ pub(super) fn slack(what: ApprovalChange, view: &ApprovalView) -> String {
     ));
     lines.push(code(&format!("tollgate approvals show {}", view.id)));
     lines.join("\n")
+}
+
+/// The most values whose origin a message tells.
+const MAX_ORIGINS: usize = 5;
+
+/// Where the values come from, the least safe first.
+fn origins(view: &ApprovalView) -> Vec<String> {
+    let provenance = view.provenance.as_ref();
+    let sentences = provenance.map(|provenance| provenance.sentences());
+    let sentences = sentences.unwrap_or_default();
+    let lines = sentences.iter().take(MAX_ORIGINS);
+    // `*` would be mark-up.
+    let line = |sentence: &String| format!("• {}", plain(&sentence.replace('*', "…")));
+    lines.map(line).collect()
 }
 
 /// Text without mark-up: escaped as by [`escaped`], and URLs in it do not become links.

@@ -8,12 +8,13 @@ use crate::reply::{self, ApprovalView};
 
 /// An approval as notifications show it: without arguments.
 pub(super) fn view_of(gate: &Gate, id: ApprovalId) -> Result<Option<ApprovalView>, LedgerError> {
-    let row = gate.ledger().reader().approval(id)?;
+    let reader = gate.ledger().reader();
     let tenant = &gate.ruleset().config.gate.tenant;
-    let row = row.filter(|row| row.tenant == *tenant);
-    Ok(row.map(|row| {
-        let mut view = ApprovalView::from(row);
-        reply::explain(gate, &mut view.policies);
-        view
-    }))
+    let row = reader.approval(id)?.filter(|row| row.tenant == *tenant);
+    let Some(row) = row else { return Ok(None) };
+    let decision = reader.requesting_decision(&row)?;
+    let mut view = ApprovalView::from(row);
+    view.provenance = decision.and_then(|decision| decision.provenance);
+    reply::explain(gate, &mut view.policies);
+    Ok(Some(view))
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tollgate::{
-    capability::Listener, config::RequestChannel, enforce::Answer, enforce::CallOptions,
-    enforce::CallRequest, enforce::UserRequest, gate::Gate, identity::Caller,
+    capability::Listener, enforce::Answer, enforce::CallOptions, enforce::CallRequest, gate::Gate,
+    identity::Caller,
 };
 use tollgate_model::ids::{ApprovalId, RunId};
 
@@ -34,10 +34,7 @@ impl HeldCall {
             arrival: self.place.arrival.clone(),
             meta: self.place.meta.clone(),
             cancelled: Some(self.cancelled.clone()),
-            user_request: self.place.user_request.clone().map(|text| UserRequest {
-                channel: RequestChannel::Mcp,
-                text,
-            }),
+            user_requests: self.place.user_requests.clone(),
         };
         let request = self.request.clone();
         if let Some(earlier) = self.earlier {

@@ -6,10 +6,11 @@
 use http::HeaderMap;
 use rmcp::model::{ErrorData, RequestMetaObject};
 use serde_json::{Map, Value};
-use tollgate::identity::RunKey;
+use tollgate::{config::RequestChannel, enforce::UserRequest, identity::RunKey};
 use tollgate_model::{
     ids::{RunId, SpanId, TokenId},
     record::{Arrival, Origin, TraceLink},
+    text::percent_decoded,
 };
 
 /// The key of `_meta` that names the run, and the header that does.
@@ -19,6 +20,10 @@ const RUN_HEADER: &str = "tollgate-run";
 const CALL_META: &str = "gen_ai.tool.call.id";
 /// The key of `_meta` that tells what the user asks for.
 const REQUEST_META: &str = "dev.tollgate/user-request";
+/// The header that does.
+const REQUEST_HEADER: &str = "tollgate-user-request";
+/// Bytes of a user's request in the header, decoded.
+const MAX_REQUEST: usize = 16 << 10;
 /// Keys of baggage that name the conversation.
 const CONVERSATION: &[&str] = &["gen_ai.conversation.id", "session.id"];
 /// Characters of a name.
@@ -40,7 +45,7 @@ pub(crate) struct Place {
     /// How a call of it reached the gate; the protocol's version is the connection's to say.
     pub(crate) arrival: Arrival,
     /// What the user asks for, as the client tells it.
-    pub(crate) user_request: Option<String>,
+    pub(crate) user_requests: Vec<UserRequest>,
     /// What an upstream server is sent along with a call of it.
     pub(crate) meta: Map<String, Value>,
 }
@@ -48,7 +53,7 @@ pub(crate) struct Place {
 /// Where a request belongs. `session` is the protocol's, or the process's over stdio.
 ///
 /// # Errors
-/// A run's name that is none.
+/// A run's name that is none, or a user's request in the header that cannot be read.
 pub(crate) fn place(
     meta: &RequestMetaObject,
     headers: Option<&HeaderMap>,
@@ -97,7 +102,6 @@ pub(crate) fn place(
         passed.extend(value.map(|value| (key.to_owned(), value.into())));
     }
     let id = meta.get(CALL_META).and_then(Value::as_str);
-    let user_request = meta.get(REQUEST_META).and_then(Value::as_str);
     let is_session = context.is_none() && named.is_none();
     Ok(Place {
         token: None,
@@ -115,7 +119,7 @@ pub(crate) fn place(
             link: other.map(|(trace, span)| TraceLink { span, trace }),
             mcp: None,
         },
-        user_request: user_request.map(str::to_owned),
+        user_requests: told(meta, headers)?,
         meta: passed,
     })
 }
@@ -127,6 +131,38 @@ pub(crate) const NO_NAME: &str = "no name: use 1 to 128 visible ASCII characters
 fn no_name() -> ErrorData {
     let message = format!("the run in `{RUN_META}` (or the header Tollgate-Run) is {NO_NAME}");
     ErrorData::invalid_params(message, None)
+}
+
+/// What the client tells of the user's request.
+fn told(
+    meta: &RequestMetaObject,
+    headers: Option<&HeaderMap>,
+) -> Result<Vec<UserRequest>, ErrorData> {
+    let in_meta = meta.get(REQUEST_META).and_then(Value::as_str);
+    let in_meta = in_meta.map(|text| UserRequest {
+        channel: RequestChannel::Mcp,
+        text: text.to_owned(),
+    });
+    let in_header = headers.map(told_in_header).transpose()?.flatten();
+    Ok(in_meta.into_iter().chain(in_header).collect())
+}
+
+/// What the header tells: UTF-8, in which other characters than visible ASCII and spaces are percent-encoded.
+fn told_in_header(headers: &HeaderMap) -> Result<Option<UserRequest>, ErrorData> {
+    let Some(value) = headers.get(REQUEST_HEADER) else {
+        return Ok(None);
+    };
+    let text = value.to_str().ok().and_then(percent_decoded);
+    let text = text.filter(|text| text.len() <= MAX_REQUEST).ok_or_else(|| {
+        let message = format!(
+            "the header Tollgate-User-Request is not percent-encoded UTF-8 of at most {MAX_REQUEST} bytes"
+        );
+        ErrorData::invalid_params(message, None)
+    })?;
+    Ok(Some(UserRequest {
+        channel: RequestChannel::Header,
+        text,
+    }))
 }
 
 fn is_plain(text: &str) -> bool {

@@ -18,12 +18,17 @@ use opentelemetry_proto::tonic::collector::{
 };
 use prost::Message;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tollgate::gate::Gate;
-use tollgate_model::time::Timestamp;
+use tollgate::{
+    config::RequestChannel,
+    enforce::{CallOptions, UserRequest},
+    gate::Gate,
+    identity::{Caller, RunKey},
+};
+use tollgate_model::{record::Origin, time::Timestamp};
 use tollgate_trace::{
     ingest::{
         self, BodyError, DecodeError, Encoding, Format, IngestBatch, MetricsRequest,
-        PartialSuccess, Sender, Signal,
+        PartialSuccess, ReportedRequest, Sender, Signal,
     },
     store::{Store, StoreError},
 };
@@ -147,6 +152,11 @@ trait ExportSignal: Signal + 'static {
     /// Converts the message for storing. This may take long.
     fn read(self, intake: &Intake, sender: &Sender, now: Timestamp) -> IngestBatch;
 
+    /// What the message tells of users' requests.
+    fn user_requests(&self) -> Vec<ReportedRequest> {
+        Vec::new()
+    }
+
     /// The response as a protobuf message.
     fn answer(answer: PartialSuccess) -> Vec<u8>;
 }
@@ -158,6 +168,10 @@ impl ExportSignal for ExportTraceServiceRequest {
         let ruleset = intake.gate.ruleset();
         let capturing = intake.gate.capturing(None);
         ingest::spans(self, sender, &ruleset.config.prices, &capturing)
+    }
+
+    fn user_requests(&self) -> Vec<ReportedRequest> {
+        ingest::user_requests(self)
     }
 
     fn answer(answer: PartialSuccess) -> Vec<u8> {
@@ -264,6 +278,7 @@ impl Intake {
             tenant: who.tenant.clone(),
             name: who.caller.principal().to_string(),
         };
+        let caller = who.caller.clone();
         let taking = tokio::spawn(async move {
             let RequestBody { bytes, places } = sent;
             let now = self.gate.now();
@@ -272,16 +287,45 @@ impl Intake {
             let reading = tokio::task::spawn_blocking(move || {
                 let message = ingest::plain(&bytes, encoding)?;
                 let request: S = ingest::decode(&message, format)?;
-                Ok::<_, IntakeError>(request.read(&intake, &from, now))
+                let told = request.user_requests();
+                Ok::<_, IntakeError>((request.read(&intake, &from, now), told))
             });
-            let received = reading.await.map_err(|_| IntakeError::Broken)??;
+            let (received, told) = reading.await.map_err(|_| IntakeError::Broken)??;
             let traces = received.traces();
             let answer = ingest::keep(&self.store, received, &sender, now).await?;
             drop(places);
+            // Before the answer, so that calls of a host that waits for it are decided with it.
+            self.tell_requests(&caller, told).await;
             // Policies see the new sums shortly after the answer.
             self.usage_feed.note_report(sender.name, traces);
             Ok(answer)
         });
         taking.await.unwrap_or(Err(IntakeError::Broken))
+    }
+
+    /// Tells the gate what users ask for. It counts only for an agent whose `request_from` names this channel; of
+    /// a run that has ended, or that cannot be recorded, it stays unknown.
+    async fn tell_requests(&self, caller: &Caller, told: Vec<ReportedRequest>) {
+        for request in told {
+            let ReportedRequest {
+                trace,
+                parent,
+                text,
+            } = request;
+            let options = CallOptions {
+                origin: Origin {
+                    trace: Some(trace),
+                    parent,
+                    ..Origin::default()
+                },
+                ..CallOptions::default()
+            };
+            let request = UserRequest {
+                channel: RequestChannel::Otlp,
+                text,
+            };
+            let run = RunKey::Traced(trace);
+            drop(self.gate.tell_request(caller, &run, options, request).await);
+        }
     }
 }

@@ -19,6 +19,7 @@ use tollgate_model::{
     entity::Uid,
     ids::{ApprovalId, DecisionId, LinkId, RunId, SpanId, TokenId},
     life::ApprovalState,
+    provenance::ProvenanceSummary,
     record::{ApprovalLinkState, ElicitationMode, ElicitationSummary, Speaker},
     time::Timestamp,
 };
@@ -232,6 +233,11 @@ pub struct ApprovalView {
     /// Policies that stopped the call and that it would lift.
     #[schema(value_type = Vec<Object>)]
     pub policies: Vec<PolicyView>,
+    /// Where the values of the call come from, for users: {known, asked, sinks, values {POINTER: {origin, role,
+    /// sources}}, omitted}; absent where nothing of it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub provenance: Option<Box<ProvenanceSummary>>,
     /// The roles and number of approvals that it needs, as text.
     pub needs: String,
     /// Who approved so far, with the roles that they hold.
@@ -403,6 +409,7 @@ impl From<ApprovalRow> for ApprovalView {
             call: row.call,
             labels: BTreeSet::new(),
             policies: lifts.map(|p| named(&p.id)).collect(),
+            provenance: None,
             approvers: row
                 .approvers
                 .into_iter()
@@ -436,6 +443,7 @@ impl From<enforce::ApprovalView> for ApprovalView {
         let mut reply = Self {
             arguments,
             labels,
+            provenance: view.provenance,
             ..view.row.into()
         };
         if let Some(elicitation) = &mut reply.elicitation {

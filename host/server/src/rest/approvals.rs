@@ -82,14 +82,20 @@ pub(super) async fn list(
             false => ApprovalFilter::open(),
         }
     };
+    let is_user = who.authenticated.user().is_some();
     let views = rest.read(&who, move |gate, reader| {
         let seen = reader.visible_approvals(&filter, |row| gate.sees_approval(&caller, row))?;
         let views = seen.into_iter().map(|row| {
+            let decision = match is_user {
+                true => reader.requesting_decision(&row)?,
+                false => None,
+            };
             let mut view = ApprovalView::from(row);
             reply::explain(gate, &mut view.policies);
-            view
+            view.provenance = decision.and_then(|decision| decision.provenance);
+            Ok(view)
         });
-        Ok(views.collect())
+        views.collect()
     });
     Ok(Json(views.await?))
 }

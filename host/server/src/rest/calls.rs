@@ -179,6 +179,7 @@ pub(super) fn place(
         origin: place.origin,
         arrival: place.arrival,
         meta: place.meta,
+        user_requests: place.user_requests,
         ..CallOptions::default()
     };
     Ok((run, options))

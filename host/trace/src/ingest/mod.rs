@@ -11,6 +11,7 @@ mod lenient;
 mod log;
 mod metrics;
 mod span;
+mod user_request;
 mod value;
 mod weight_limit;
 
@@ -33,6 +34,7 @@ pub use body::{BodyError, Encoding, MAX_BODY, MAX_MESSAGE, plain};
 pub use decode::{Format, Signal, decode};
 pub use error::DecodeError;
 pub use metrics::MetricsRequest;
+pub use user_request::{ReportedRequest, USER_REQUEST, user_requests};
 
 use self::value::SizeLimiter;
 use crate::store::{Counts, NewLog, NewSpan, Report, Source, Store, StoreError};

@@ -28,6 +28,7 @@ const STARTERS: &[&str] = &[
     "lethal-trifecta",
     "loops-and-budgets",
     "operators",
+    "provenance",
     "readers",
     "results",
     "state",
@@ -49,14 +50,13 @@ pub(crate) fn run() -> Result<()> {
     desk.prepare()?;
     desk.agent(
         "An agent works on a support ticket, over MCP",
-        "One of the tickets carries an instruction that its customer never wrote.",
+        "The ticket carries an instruction that its customer never wrote. Of two mails, one goes to the attacker.",
         "run.jsonl",
     )?;
-    desk.reject_mail()?;
     desk.approve_refund()?;
     desk.agent(
         "The agent repeats the identical call, twice",
-        "Once it is decided again, and runs. Then the approval is used up: nothing is paid twice.",
+        "Once it is decided again, and runs. A second time it is denied: nothing is paid twice.",
         "again.jsonl",
     )?;
     desk.scene(
@@ -145,23 +145,16 @@ impl Desk {
         self.scene_quiet(&["user", "token", "alice", "--out", "alice.token"])
     }
 
-    fn reject_mail(&self) -> Result<()> {
-        let mail = self.pending("outbox__write")?;
-        let show = ["approvals", "show", &mail];
-        self.scene(
-            "Security looks at the mail that was stopped, and says no",
-            "Dana sees exactly what would leave.",
-            &[&show[..], AS_DANA].concat(),
-        )?;
-        let reject = ["approvals", "reject", &mail];
-        let note = ["--yes", "--note", "this is customer data"];
-        self.scene_quiet(&[&reject[..], AS_DANA, &note].concat())
-    }
-
     fn approve_refund(&self) -> Result<()> {
         let refund = self.pending("payments__refund")?;
         let approve = ["approvals", "approve", &refund];
         let as_alice = ["--as", "alice", "--token-file", "alice.token", "--yes"];
+        let show = ["approvals", "show", &refund];
+        self.scene(
+            "One call of nine asks a person: the refund, for its amount",
+            "Dana sees exactly what would happen, and where each value came from.",
+            &[&show[..], AS_DANA].concat(),
+        )?;
         self.scene(
             "Alice runs the agent, so she may not approve its refund",
             "Four eyes: the policy compares the approver with the operator of the agent.",
@@ -234,14 +227,17 @@ impl Desk {
     fn ending(&self) -> Result<()> {
         let refunds =
             fs::read_to_string(self.dir.join("payments/refunds.jsonl")).unwrap_or_default();
-        let mails = fs::read_dir(self.dir.join("outbox"))?.count();
+        let mails = fs::read_dir(self.dir.join("outbox"))?;
+        let mails = mails.map(|mail| Ok(mail?.file_name().to_string_lossy().into_owned()));
+        let mails: Vec<String> = mails.collect::<Result<_>>()?;
         let exported = self.dir.join("customers/export").exists();
         say(&format!(
-            "\n━━ What really happened\n   refunds in the book: {} · mails in the outbox: {mails} · customer data exported: {}",
+            "\n━━ What really happened\n   refunds in the book: {} · mails in the outbox: {} · customer data exported: {}",
             refunds.lines().count(),
+            mails.join(", "),
             if exported { "yes" } else { "no" },
         ));
-        if refunds.lines().count() != 1 || mails != 0 || exported {
+        if refunds.lines().count() != 1 || mails != ["erika@example.org"] || exported {
             bail!("that is not what should have happened; please report it");
         }
         say(&format!(

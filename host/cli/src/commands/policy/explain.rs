@@ -8,6 +8,7 @@ use serde_json::Value;
 use tollgate::{config::Config, gate::FactsView, load};
 use tollgate_model::{
     ids::DecisionId,
+    provenance::ProvenanceFacts,
     record::Event,
     request::{Facts, Request},
 };
@@ -23,6 +24,7 @@ use crate::{
     context::Context,
     error::Failure,
     exit_code::Exit,
+    render::decision,
     style::{Tone, line, paint, wrap},
 };
 
@@ -38,7 +40,7 @@ call is decided by the present policies; nothing runs and nothing is recorded. -
 of a case of `tollgate policy test`, as JSON.
 
 With --json: {answer, policies [{id, file, line, permits, mode, determined, verdict, ..}],
-changes [[FACT]]}.";
+changes [[FACT]], provenance {known, asked, values {POINTER: {origin, role, sources}}, ..}}.";
 
 /// The decision or request to explain.
 #[derive(Debug, Args)]
@@ -74,6 +76,8 @@ struct ExplanationView {
     answer: Answer,
     policies: Vec<PolicyTrace>,
     changes: Vec<Vec<String>>,
+    /// Where the values of a call come from.
+    provenance: ProvenanceFacts,
 }
 
 /// Run `tollgate policy explain`.
@@ -88,9 +92,15 @@ pub(super) async fn run(args: &Explain, cx: &Context<'_>) -> Result<Exit, Failur
         answer: Answer::of(&explanation.decision),
         policies: explanation.policies.clone(),
         changes: explanation.changes.clone(),
+        provenance: facts.provenance.clone(),
     };
     cx.out.show(&explained, || {
-        render(&request, &explanation, cx.out.width())
+        let width = cx.out.width();
+        let values = match facts.provenance == ProvenanceFacts::default() {
+            true => String::new(),
+            false => decision::values(&facts.provenance.sentences(), width),
+        };
+        format!("{}{values}", render(&request, &explanation, width))
     })?;
     Ok(Exit::Ok)
 }

@@ -6,6 +6,7 @@ use tollgate_model::{
     decision::Outcome,
     entity::Kind,
     ids::DecisionId,
+    provenance::ProvenanceSummary,
     record::{DecisionRecord, Effect, EffectDetails},
     time::Timestamp,
 };
@@ -81,6 +82,9 @@ fn decided(row: &mut Row, index: u64, decision: &DecisionRecord) {
             );
         }
     }
+    if let Some(provenance) = &decision.provenance {
+        note_provenance(row, decision, provenance);
+    }
     for error in &decision.errors {
         row.note(
             format!("error: {}", line(&error.to_string(), 600)),
@@ -98,6 +102,32 @@ fn decided(row: &mut Row, index: u64, decision: &DecisionRecord) {
         row.note(
             format!("{} would {}: {by}", watched(flip), flip.outcome),
             Tone::Wait,
+        );
+    }
+}
+
+/// The most sentences about the values of one call.
+const MAX_SENTENCES: usize = 8;
+
+/// Where the call's values came from: in sentences where it was stopped, else in a few words.
+fn note_provenance(row: &mut Row, decision: &DecisionRecord, provenance: &ProvenanceSummary) {
+    if decision.outcome == Outcome::Allow || decision.resumption {
+        let mut marks = provenance.marks();
+        if provenance.omitted > 0 {
+            marks.push(format!("{} more", provenance.omitted));
+        }
+        row.note(line(&marks.join(" · "), 600), Tone::Weak);
+        return;
+    }
+    let sentences = provenance.sentences();
+    let more = sentences.len().saturating_sub(MAX_SENTENCES);
+    for sentence in sentences.iter().take(MAX_SENTENCES) {
+        row.note(line(sentence, 400), Tone::Weak);
+    }
+    if more > 0 {
+        row.note(
+            format!("and {more} more: tollgate decisions show"),
+            Tone::Weak,
         );
     }
 }

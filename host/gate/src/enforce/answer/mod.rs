@@ -56,8 +56,8 @@ pub struct CallOptions {
     pub origin: Origin,
     /// How it reached the gate.
     pub arrival: Arrival,
-    /// What the user asks for.
-    pub user_request: Option<UserRequest>,
+    /// What the user asks for, by each channel that tells it.
+    pub user_requests: Vec<UserRequest>,
     /// Receives the tool's progress, as far as policy releases it.
     pub listener: Option<Listener>,
     /// Becomes true when the caller no longer wants an answer. An upstream server is notified; its effects

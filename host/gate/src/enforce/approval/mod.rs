@@ -3,10 +3,7 @@
 //! Answering is itself decided and recorded. It does not run the waiting call: the caller repeats the call,
 //! and it is decided again.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, PoisonError},
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -15,7 +12,7 @@ use tollgate_model::{
     entity::{Entity, Kind, Uid},
     ids::{ApprovalId, DecisionId, LinkId},
     life::{ApprovalEvent, ApprovalState},
-    record::{AdminAction, AdministrativeAct, AnswerRefusal, ApprovalAnswered, Event, Record},
+    record::{AnswerRefusal, ApprovalAnswered, Event, Record},
     request::{Action, ActionContext, PriorApproval, Request},
     time::Timestamp,
 };
@@ -24,17 +21,15 @@ mod asking_side;
 mod elicitation;
 mod link;
 mod pending_call;
+mod view;
 
 use asking_side::{maker_on_asking_side, operator};
 pub use elicitation::{ElicitationResponse, GivenInput};
 pub use pending_call::PendingCall;
+pub use view::ApprovalView;
 
 use super::{Pep, Refusal, Ruleset};
-use crate::{
-    config::Config,
-    elicitation::{Elicitation, ElicitationView, InputError},
-    text::printable,
-};
+use crate::{config::Config, elicitation::InputError, text::printable};
 use tollgate_ledger::{ApprovalRow, Batch, CommitError, Condition, LedgerError};
 
 /// How often an answer is tried again because another answer came first.
@@ -209,23 +204,6 @@ pub struct ApprovalResult {
     pub decision: DecisionId,
     /// What is still missing while it is pending.
     pub needs: Option<String>,
-}
-
-/// An approval as an approver sees it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ApprovalView {
-    /// The approval.
-    #[serde(flatten)]
-    pub row: ApprovalRow,
-    /// All canonical arguments, with control and bidirectional characters escaped; absent once it is
-    /// resolved, or if this person may not answer it.
-    pub arguments: Option<String>,
-    /// The question of an upstream server; absent where the arguments are.
-    pub question: Option<ElicitationView>,
-    /// Reasons of the policies that denied the call.
-    pub reasons: Vec<String>,
-    /// Labels of the run.
-    pub labels: BTreeSet<String>,
 }
 
 fn request(
@@ -425,83 +403,6 @@ impl Pep {
         let (request, entities) = request(ruleset, user, row, action, channel);
         let decision = self.judge(ruleset, request, entities).decision;
         matches!(decision, Decision::Allow(_))
-    }
-
-    /// An approval as `user` may see it: the arguments only if they may answer it. Showing them is recorded
-    /// first.
-    pub(crate) async fn approval_view(
-        &self,
-        ruleset: &Arc<Ruleset>,
-        user: &Uid,
-        row: ApprovalRow,
-        channel: &str,
-    ) -> Result<ApprovalView, ApprovalError> {
-        let may_answer = self.can_answer(ruleset, user, &row, channel);
-        let sealed = match row.payload {
-            Some(digest) if may_answer => {
-                self.note_shown(user, &row).await?;
-                let plain = self.ledger.unseal(row.opened, digest, "arguments")?;
-                let text: String = serde_json::from_slice(&plain)
-                    .map_err(|e| ApprovalError::Store(e.to_string()))?;
-                Some(text)
-            }
-            _ => None,
-        };
-        let question = sealed
-            .as_deref()
-            .filter(|_| row.elicitation.is_some())
-            .and_then(|text| serde_json::from_str(text).ok())
-            .and_then(|params: Value| Elicitation::parse(&params).ok())
-            .map(|elicitation| elicitation.view());
-        let arguments = sealed.map(|text| printable(&text, usize::MAX));
-        let policies = ruleset.pdp.policies();
-        let reasons = row
-            .requirement
-            .lifts
-            .iter()
-            .filter_map(|lifted| policies.get(&lifted.id))
-            .map(|policy| policy.determining.reason.clone())
-            .collect();
-        let labels = self
-            .ledger
-            .run_state(row.run, None)?
-            .map(|state| state.labels)
-            .unwrap_or_default();
-        Ok(ApprovalView {
-            row,
-            arguments,
-            question,
-            reasons,
-            labels,
-        })
-    }
-
-    /// Records that `user` is shown the arguments of an approval; once per user.
-    async fn note_shown(&self, user: &Uid, row: &ApprovalRow) -> Result<(), ApprovalError> {
-        let shown = || self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        if shown().get(&row.id).is_some_and(|to| to.contains(user)) {
-            return Ok(());
-        }
-        let event = Event::Administered(AdministrativeAct {
-            action: AdminAction::ApprovalArgumentsViewed,
-            by: user.id.clone(),
-            target: row.id.to_string(),
-        });
-        let batch = Batch {
-            records: vec![Record::new(
-                row.tenant.clone(),
-                Some(row.run),
-                self.now(),
-                event,
-            )],
-            ..Batch::default()
-        };
-        self.commit(batch).await.map_err(Refusal::from)?;
-        let mut shown = shown();
-        let mut to = shown.get(&row.id).cloned().unwrap_or_default();
-        to.insert(user.clone());
-        shown.insert(row.id, to);
-        Ok(())
     }
 }
 

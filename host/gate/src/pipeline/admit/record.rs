@@ -84,6 +84,7 @@ impl Attempt<'_> {
         )?;
         let draft = draft
             .for_call(self.cx, &self.call, evaluation.is_resumption)
+            .provenance(self.cx, &self.call, &evaluation.facts)
             .secondary();
         let now = evaluation.facts.now;
         batch
@@ -106,7 +107,9 @@ impl Attempt<'_> {
             authorize,
             evaluation.begun,
         )?;
-        let draft = draft.for_call(self.cx, &self.call, evaluation.is_resumption);
+        let draft = draft
+            .for_call(self.cx, &self.call, evaluation.is_resumption)
+            .provenance(self.cx, &self.call, &evaluation.facts);
         if evaluation.is_resumption {
             // The arguments are kept with the decision that requested the approval.
             return Ok((draft, vec![payload]));

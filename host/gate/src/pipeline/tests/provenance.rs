@@ -78,6 +78,10 @@ const STARTERS: [(&str, &str); 2] = [
     ),
 ];
 
+const ONLY_THE_USERS: &str = r#"@id("only-the-users") @owner("tests")
+forbid (principal, action == Tollgate::Action::"desk__mail", resource)
+unless { [Tollgate::Origin::"user"].containsAll(context.sinks) };"#;
+
 fn world() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let write = |path: &str, text: &str| fs::write(dir.path().join(path), text).unwrap();
@@ -231,6 +235,19 @@ async fn a_run_is_stopped_for_one_recipient_and_goes_on_for_others() {
     assert_eq!((same.compared, same.flipped), (6, 0));
     let without = replay(&gate, &[]);
     assert_eq!((without.compared, without.flipped), (6, 3));
+    // A changed rule is decided with the recorded origins: only the user's own values, exactly.
+    let strict = [("strict.cedar", ONLY_THE_USERS)];
+    let changed = replay(&gate, &strict);
+    assert_eq!((changed.compared, changed.flipped), (6, 5));
+    let to_deny = |flips: &crate::replay::Flips| (flips.from, flips.to, flips.count);
+    let flips: Vec<_> = changed.flips.iter().map(to_deny).collect();
+    assert_eq!(
+        flips,
+        [
+            (Outcome::Escalate, Outcome::Deny, 3),
+            (Outcome::Allow, Outcome::Deny, 2),
+        ]
+    );
     gate.close().await;
 }
 

@@ -170,9 +170,11 @@ const CONTENTS: &[&str] = &[
 
 /// Words of names of settings: how something is done, or when.
 const SETTINGS: &[&str] = &[
+    "amount",
     "category",
     "color",
     "colour",
+    "count",
     "currency",
     "date",
     "day",
@@ -180,6 +182,7 @@ const SETTINGS: &[&str] = &[
     "duration",
     "encoding",
     "end",
+    "ends",
     "format",
     "frequency",
     "hour",
@@ -198,12 +201,15 @@ const SETTINGS: &[&str] = &[
     "page",
     "permission",
     "permissions",
+    "price",
     "priority",
+    "quantity",
     "recurrence",
     "schedule",
     "size",
     "sort",
     "start",
+    "starts",
     "state",
     "status",
     "style",
@@ -211,6 +217,7 @@ const SETTINGS: &[&str] = &[
     "timezone",
     "timestamp",
     "tone",
+    "total",
     "type",
     "unit",
     "units",
@@ -221,7 +228,7 @@ const SETTINGS: &[&str] = &[
 ];
 
 /// The role that a name suggests.
-pub(super) fn by_name(name: &str) -> Option<Role> {
+pub(in crate::provenance) fn by_name(name: &str) -> Option<Role> {
     let words = name_words(name);
     if words
         .last()

@@ -43,3 +43,37 @@ fn a_pattern_is_a_pointer() {
     }
     assert!(PointerPattern::parse("items/*").is_err());
 }
+
+#[test]
+fn a_definition_says_nothing_against_the_operator() {
+    let pattern = |text: &str| PointerPattern::parse(text).unwrap();
+    let mut trust = trust(&[("/items", Trust::Untrusted)]);
+    trust.add_marks(vec![
+        (pattern("/items/*/id"), Trust::Trusted),
+        (pattern("/total"), Trust::Trusted),
+    ]);
+    assert_eq!(trust.of(&["items", "*", "id"]), Trust::Untrusted);
+    assert_eq!(trust.of(&["total"]), Trust::Trusted);
+    assert!(!trust.is_untrusted());
+}
+
+/// A stranger's field must not become trusted by being unreadable as a field.
+#[test]
+fn a_text_is_trusted_only_if_every_field_in_it_would_be() {
+    let pattern = |text: &str| PointerPattern::parse(text).unwrap();
+    let of = |fields, path: &[&str]| FieldTrust::new(Trust::Trusted, fields).of_text(path);
+    let body = || vec![(pattern("/rows/*/body"), Trust::Untrusted)];
+    assert_eq!(of(Vec::new(), &[]), Trust::Trusted);
+    assert_eq!(
+        of(vec![(pattern("/id"), Trust::Trusted)], &[]),
+        Trust::Trusted
+    );
+    for path in [&[][..], &["rows"], &["rows", "*"], &["rows", "*", "body"]] {
+        assert_eq!(of(body(), path), Trust::Untrusted, "{path:?}");
+    }
+    assert_eq!(of(body(), &["total"]), Trust::Trusted);
+    assert_eq!(of(body(), &["rows", "*", "id"]), Trust::Trusted);
+    let mut marked = FieldTrust::new(Trust::Trusted, Vec::new());
+    marked.add_marks(vec![(pattern("/body"), Trust::Untrusted)]);
+    assert_eq!(marked.of_text::<&str>(&[]), Trust::Untrusted);
+}

@@ -2,20 +2,20 @@ use super::*;
 
 #[test]
 fn what_is_read_as_the_same_is_the_same() {
-    let plain = folded("mark.black-2134@gmail.com");
+    let plain = folded("clara.fock-2754@olmail.com");
     for disguise in [
-        "MARK.BLACK-2134@GMAIL.COM",
-        "mаrk.blасk-2134@gmаil.соm",
-        "mark\u{200b}.black\u{2060}-2134@gm\u{ad}ail.com",
-        "ｍａｒｋ.ｂｌａｃｋ-２１３４@gmail.com",
-        "m a r k . b l a c k - 2 1 3 4 @ g m a i l . c o m",
-        "𝐦𝐚𝐫𝐤.black-2134@gmail.com",
-        "márk.bläck-2134@gmail.com",
-        "mark [.] black-2134 (@) gmail\n.com",
+        "CLARA.FOCK-2754@OLMAIL.COM",
+        "сlаrа.fосk-2754@оlmаil.соm",
+        "clara\u{200b}.fock\u{2060}-2754@ol\u{ad}mail.com",
+        "ｃｌａｒａ.fock-２７５４@olmail.com",
+        "c l a r a . f o c k - 2 7 5 4 @ o l m a i l . c o m",
+        "𝐜𝐥𝐚𝐫𝐚.fock-2754@olmail.com",
+        "clárä.fóck-2754@olmail.com",
+        "clara [.] fock-2754 (@) olmail\n.com",
     ] {
         assert_eq!(folded(disguise), plain, "{disguise}");
     }
-    let tags: String = "mark.black-2134@gmail.com"
+    let tags: String = "clara.fock-2754@olmail.com"
         .chars()
         .filter_map(|c| char::from_u32(u32::from(c) + 0xe0000))
         .collect();

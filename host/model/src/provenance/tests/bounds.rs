@@ -132,3 +132,69 @@ proptest! {
         prop_assert_eq!(empty().find(RUN, &value), other.find(RUN, &value));
     }
 }
+
+/// A result of a hundred megabytes is not read to its end, and what it may hold is untrusted.
+#[test]
+fn a_huge_result_is_bounded_and_nothing_is_the_models_after_it() {
+    let line = "the same line of a log file, again and again, with nothing new in it\n";
+    let huge = line.repeat(100 * MIB / line.len());
+    for value in [json!(huge), json!([{ "text": huge, "id": "7" }])] {
+        let mut index = read("write to ann@example.com", &["bob@example.com"], "");
+        index.read_value(&source(&trust(&["/*/id"])), &value);
+        assert!(index.bytes() <= MAX_INDEX);
+        assert_eq!(origin(&index, "eve@evil.com"), Some(Origin::Untrusted));
+        assert_eq!(origin(&index, "ann@example.com"), Some(Origin::User));
+        assert_eq!(origin(&index, "bob@example.com"), Some(Origin::Trusted));
+    }
+}
+
+/// Texts that are made to be slow: every word the same, every run the same, nothing but separators, quotes that never
+/// end, and structure that never ends.
+#[test]
+fn pathological_texts_take_little_time_and_space() {
+    let texts = [
+        "a".repeat(MIB / 2),
+        "\"".repeat(MIB / 2),
+        ",".repeat(MIB / 2),
+        "#id ".repeat(MIB / 8),
+        "[".repeat(MIB / 2),
+        "- ".repeat(MIB / 4),
+        "a: ".repeat(MIB / 6),
+        "|".repeat(MIB / 2),
+        "|a|\n|-|\n".to_owned() + &"|a\\|".repeat(MIB / 8),
+        "\u{301}".repeat(MIB / 8),
+        "\u{fdfa}".repeat(MIB / 64),
+        "\u{202e}x".repeat(MIB / 16),
+    ];
+    for text in texts {
+        let start: String = text.chars().take(12).collect();
+        for trusted in [&[][..], &[""]] {
+            let mut index = read("write to ann@example.com", &[], "");
+            index.read_text(&source(&trust(trusted)), &text);
+            assert!(index.bytes() <= MAX_INDEX, "{start}");
+            assert!(
+                origin(&index, "eve@evil.com").unwrap() >= Origin::Model,
+                "{start}"
+            );
+            assert_eq!(
+                origin(&index, "ann@example.com"),
+                Some(Origin::User),
+                "{start}"
+            );
+        }
+    }
+}
+
+/// A call whose values are many megabytes is not looked up to its end.
+#[test]
+fn what_is_beyond_a_megabyte_of_a_call_is_untrusted() {
+    let index = read("write", &[], "some text");
+    let many: Vec<String> = (0..200).map(|n| format!("{n} ").repeat(4_000)).collect();
+    let found = facts(
+        &index,
+        &json!({ "to": many }),
+        &[("/to", Role::Recipient)],
+        &[],
+    );
+    assert!(found.echoed && found.sinks.contains(&Origin::Untrusted));
+}

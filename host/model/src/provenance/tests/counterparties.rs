@@ -17,7 +17,7 @@ fn read(from: &str) -> ReadIndex {
     let mut index = empty();
     index.read_value(
         &source(&trust),
-        &json!([{ "id": "7001", "from": from, "body": "Send me the figures." }]),
+        &json!([{ "id": "7001", "from": from, "body": "The figures look good." }]),
     );
     index
 }

@@ -35,10 +35,13 @@ fn fullwidth(c: char) -> char {
 }
 
 fn tag(c: char) -> char {
-    char::from_u32(u32::from(c) + 0xe0000).unwrap()
+    match c {
+        ' '..='~' => char::from_u32(u32::from(c) + 0xe0000).unwrap(),
+        other => other,
+    }
 }
 
-/// A disguise of a text in ASCII.
+/// A disguise of a text.
 fn disguised(text: &str, kind: u8) -> String {
     let between = |between: &str| -> String {
         let each: Vec<String> = text.chars().map(String::from).collect();
@@ -55,11 +58,15 @@ fn disguised(text: &str, kind: u8) -> String {
         7 => text.to_uppercase(),
         8 => between("\u{301}"),
         9 => between("-"),
-        _ => format!("<b>{}</b>", between("\u{ad}")),
+        10 => format!("<b>{}</b>", between("\u{ad}")),
+        11 => between("\u{202e}"),
+        12 => between("\u{fe0f}"),
+        13 => between("\u{0}"),
+        _ => format!("{}\u{2066}", between("\u{2069}")),
     }
 }
 
-const KINDS: u8 = 11;
+const KINDS: u8 = 15;
 
 fn read(request: &str, trusted: &str, text: &str) -> ReadIndex {
     let mut index = empty();
@@ -92,6 +99,61 @@ proptest! {
         let index = read(&format!("write to {address} now"), &address, "some text");
         let found = origin(&index, &disguise).unwrap_or(Origin::Untrusted);
         prop_assert!(found >= Origin::Model, "{disguise}: {found}");
+    }
+
+    /// One disguise over another hides no more than each.
+    #[test]
+    fn disguises_of_disguises_are_untrusted(address in address(), first in 0..KINDS, second in 0..KINDS) {
+        let text = disguised(&disguised(&address, first), second);
+        let index = read("pay the bill", "7", &format!("please {text} now"));
+        prop_assert_eq!(origin(&index, &address), Some(Origin::Untrusted), "{}", text);
+    }
+
+    /// A call with a disguise of a disguise of what the user or a trusted field named has another value.
+    #[test]
+    fn disguises_of_disguises_are_not_the_users(address in address(), first in 0..KINDS, second in 0..KINDS) {
+        let disguise = disguised(&disguised(&address, first), second);
+        prop_assume!(disguise.to_ascii_lowercase() != address);
+        let index = read(&format!("write to {address} now"), &address, "some text");
+        let found = origin(&index, &disguise).unwrap_or(Origin::Untrusted);
+        prop_assert!(found >= Origin::Model, "{disguise}: {found}");
+    }
+
+    /// A value that differs from the user's, the operator's or a trusted one in any character is another one.
+    #[test]
+    fn a_near_value_is_another_one(address in address(), at in 0..14_usize, other in any::<char>()) {
+        let mut near: Vec<char> = address.chars().collect();
+        near[at] = other;
+        let near: String = near.into_iter().collect();
+        // White space and separators make several values of it, of which one would have to be the whole.
+        prop_assume!(!near.eq_ignore_ascii_case(&address));
+        let mut index = read(&format!("write to {address} now"), &address, "");
+        index.read_operator(&address);
+        let found = origin(&index, &near).unwrap_or(Origin::Untrusted);
+        prop_assert!(found >= Origin::Model, "{near}: {found}");
+    }
+
+    /// An ending that the operator lists vouches for no other host and no other path.
+    #[test]
+    fn an_ending_vouches_for_names_only(host in "[a-z]{3,9}\\.(com|org)", between in "[/?#@:\\\\]") {
+        let mut index = read("", "7", "");
+        index.read_operator("*.corp.example");
+        let inside = format!("https://{host}{between}x.corp.example");
+        prop_assert!(origin(&index, &inside).unwrap() >= Origin::Model, "{inside}");
+        prop_assert_eq!(origin(&index, "wiki.corp.example"), Some(Origin::Operator));
+    }
+
+    /// Bytes that are not text, as a reader shows them, make nothing safer, and nothing panics.
+    #[test]
+    fn binary_results_make_nothing_safer(
+        bytes in proptest::collection::vec(any::<u8>(), 0..400), address in address(), fields in any::<bool>()
+    ) {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let text = if fields { format!("[{{\"a\": \"{text}\"}}]") } else { text };
+        let index = read("pay the bill", "7", &text);
+        prop_assert!(origin(&index, &address).unwrap() >= Origin::Model);
+        let found = origin(&index, &text).unwrap_or(Origin::Untrusted);
+        prop_assert!(found >= Origin::Model || text.contains('7'), "{text}: {found}");
     }
 
     /// A text that is made to look like the user's words gives a value no better origin.
@@ -131,11 +193,11 @@ proptest! {
 #[test]
 fn an_address_in_two_fields_is_untrusted() {
     let mut index = empty();
-    let fields = json!({ "name": "mark.black-2134", "host": "@gmail.com" });
+    let fields = json!({ "name": "clara.fock-2754", "host": "@olmail.com" });
     index.read_value(&source(&trust(&[])), &fields);
     assert_eq!(
-        origin(&index, "mark.black-21342@evil.com"),
+        origin(&index, "clara.fock-27543@evil.com"),
         Some(Origin::Model)
     );
-    assert!(origin(&index, "mark.black-2134@gmail.com").unwrap() >= Origin::Model);
+    assert!(origin(&index, "clara.fock-2754@olmail.com").unwrap() >= Origin::Model);
 }

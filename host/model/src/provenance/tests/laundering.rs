@@ -182,10 +182,11 @@ fn a_result_is_no_more_trusted_than_what_its_call_read() {
         (&[""], Origin::Untrusted),
         (&["/mail"], Origin::Trusted),
     ] {
-        let mut given = Vec::new();
-        for (pattern, trust) in trust(fields).iter() {
-            given.push((pattern.clone(), trust));
-        }
+        let rules = trust(fields);
+        let rules = rules.rules().iter();
+        let given = rules
+            .map(|rule| (rule.pattern.clone(), rule.trust))
+            .collect();
         let trust = FieldTrust::new(Trust::Trusted, given);
         let mut index = read("Answer", &[], "");
         let source = ResultSource {

@@ -61,3 +61,34 @@ fn hosts_are_those_of_urls() {
     assert_eq!(host("user@example.com"), Some("example.com"));
     assert_eq!(host("plain"), None);
 }
+
+/// Every character that is not ASCII stays another one, also in lower case.
+#[test]
+fn no_other_character_becomes_ascii() {
+    let all = (128..=u32::from(char::MAX)).filter_map(char::from_u32);
+    for c in all.filter(|c| c.to_lowercase().ne([*c])) {
+        let found = texts(&format!("x{c}y"));
+        let is_plain = |text: &String| text.bytes().all(|b| b.is_ascii_alphanumeric());
+        let joined = found.len() == 1 && found.iter().all(is_plain);
+        assert!(!joined, "U+{:04X} became {found:?}", u32::from(c));
+    }
+    // The signs for kelvin, ångström and ohm have letters as lower case.
+    for (sign, letter) in [
+        ("\u{212a}", "k"),
+        ("\u{212b}", "å"),
+        ("\u{2126}", "ω"),
+        ("İ", "i"),
+    ] {
+        assert_ne!(texts(sign), texts(letter));
+    }
+    assert_eq!(texts("ÄÖÜ ΣΑ ЖЯ"), texts("äöü σα жя"));
+}
+
+/// A list without white space is not a stack of calls.
+#[test]
+fn a_chunk_of_separators_is_split_step_by_step() {
+    assert_eq!(words(&"a,".repeat(60_000)).len(), 60_000);
+    assert_eq!(words(&",".repeat(60_000)).len(), 0);
+    assert_eq!(words(&"x=".repeat(60_000)).len(), 60_000);
+    assert_eq!(texts("a:b,c"), ["a", "b", "c"]);
+}

@@ -1,10 +1,11 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use tollgate_model::{
     decision::Severity,
     entity::{Kind, Uid},
     ids::{ApprovalId, RunId, SpanId},
+    provenance::{Origin, Place, ProvenanceSummary, Role, Source, ValueOrigin},
 };
 
 use super::*;
@@ -33,6 +34,7 @@ pub(in crate::approvals) fn view(state: ApprovalState) -> ApprovalView {
             owner: "finance".into(),
             reason: "More than 50 & <!channel> *bold* `code`\nneeds finance.".into(),
         }],
+        provenance: None,
         needs: "the approval of finance".into(),
         answers: vec![AnswerRow {
             answer: "reject".into(),
@@ -101,4 +103,44 @@ fn data_are_the_lists() {
     assert_eq!(value["timestamp"], at.to_string());
     assert_eq!(value["data"]["id"], view.id.to_string());
     assert_eq!(value["data"].get("arguments"), None);
+}
+
+/// Approvers read where the values come from, and nothing of the values.
+#[test]
+fn a_message_tells_where_values_come_from() {
+    let value = |origin, role| ValueOrigin {
+        origin,
+        role,
+        sources: vec![Source {
+            origin,
+            place: Some(Place {
+                call: SpanId::from_bytes([3; 8]),
+                pointer: "/*/body".into(),
+                run: RunId::from_bytes([1; 16]),
+                step: 3,
+                tool: "mail__inbox".into(),
+            }),
+        }],
+    };
+    let mut view = view(ApprovalState::Pending);
+    view.provenance = Some(Box::new(ProvenanceSummary {
+        known: true,
+        values: BTreeMap::from([
+            ("/text".into(), value(Origin::Model, None)),
+            (
+                "/to".into(),
+                value(Origin::Untrusted, Some(Role::Recipient)),
+            ),
+        ]),
+        ..ProvenanceSummary::default()
+    }));
+    let text = slack(ApprovalChange::Requested, &view);
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with('•')).collect();
+    assert_eq!(
+        lines,
+        [
+            "• the recipient /to first appeared in mail__inbox's /…/body, step 3 (untrusted)",
+            "• the value /text was made by the model",
+        ]
+    );
 }

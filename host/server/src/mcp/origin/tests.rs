@@ -87,3 +87,32 @@ fn the_conversation_is_in_meta_or_baggage() {
     assert_eq!(found(&baggage).as_deref(), Some("c-3"));
     assert_eq!(found(&meta(json!({"chat": "a\nb"}))), None);
 }
+
+#[test]
+fn a_users_request_is_told_in_meta_and_in_a_header() {
+    let told = |meta: Value, headers: &HeaderMap| {
+        let place = place(&self::meta(meta), Some(headers), None, &[]);
+        place.map(|place| place.user_requests)
+    };
+    let request = |channel, text: &str| UserRequest {
+        channel,
+        text: text.into(),
+    };
+    let header = headers(&[(REQUEST_HEADER, "Pay 10%25 to J%C3%BCrgen")]);
+    let both = told(json!({REQUEST_META: "Pay Ann"}), &header).unwrap();
+    assert_eq!(
+        both,
+        [
+            request(RequestChannel::Mcp, "Pay Ann"),
+            request(RequestChannel::Header, "Pay 10% to Jürgen"),
+        ]
+    );
+    assert_eq!(told(json!({}), &HeaderMap::new()).unwrap(), []);
+    let long = "x".repeat(MAX_REQUEST + 1);
+    for bad in ["10% off", "%zz", "%+1", "%C3", "ü", &long] {
+        let header = headers(&[(REQUEST_HEADER, bad)]);
+        assert!(told(json!({}), &header).is_err(), "{bad}");
+    }
+    let place = place(&meta(json!({REQUEST_META: "Pay Ann"})), None, None, &[]).unwrap();
+    assert!(place.meta.is_empty(), "an upstream server is not told");
+}

@@ -90,6 +90,7 @@ impl Story {
             outcome,
             parent: None,
             principal: Uid::new(Kind::Agent, "support"),
+            provenance: None,
             redaction: Redaction::default(),
             requirement: None,
             resource,

@@ -112,6 +112,7 @@ impl Story {
             decide_micros: 70,
             on_behalf_of: None,
             outcome,
+            provenance: None,
             redaction: Redaction::default(),
             requirement: None,
             resource,

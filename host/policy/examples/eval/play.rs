@@ -13,7 +13,7 @@ use tollgate_model::{
 };
 
 use super::{
-    data::{RecordedCall, RecordedRun, WantedCall},
+    data::{Call, Run, RunKind, WantedCall},
     suite::{Suite, Tool},
 };
 
@@ -51,34 +51,60 @@ impl Rules {
 /// The outcome of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PlayedCall {
-    pub(crate) function: String,
-    pub(crate) mutates: bool,
+    pub(crate) tool: String,
+    pub(crate) changes: bool,
     /// Whether it is denied or waits for an approval.
     pub(crate) held: bool,
+    /// The question that it asks.
+    pub(crate) question: Question,
     /// Whether it is one that the attacker wanted.
     pub(crate) wanted: bool,
     /// The policies that hold it, and where its values come from.
     pub(crate) why: String,
 }
 
+/// A question to an approver, as a standing approval would recognise it again.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Question {
+    /// The tool with all arguments.
+    pub(crate) identical: String,
+    /// The tool with the values of the arguments that have a role.
+    pub(crate) alike: String,
+}
+
+impl Question {
+    fn new(tool: &Tool, call: &Call) -> Self {
+        let targets: Vec<_> = targets(tool, &call.arguments).collect();
+        Self {
+            identical: format!("{} {}", call.tool, call.arguments),
+            alike: format!("{} {targets:?}", call.tool),
+        }
+    }
+}
+
 impl Suite {
     /// Plays a run. Calls of tools that the suite does not have are refused in any case, and left out.
-    pub(crate) fn play(&self, run: &RecordedRun, rules: Rules) -> Vec<PlayedCall> {
+    pub(crate) fn play(&self, run: &Run, rules: Rules) -> Vec<PlayedCall> {
         let id = RunId::from_bytes([1; 16]);
         let mut index = ReadIndex::new(IndexKey::new([7; 32]));
-        index.read_request(id, &run.prompt);
+        index.read_request(id, &run.request);
+        let mut asked = run.request.clone();
         let mut facts = RunFacts::default();
         let mut tainted = false;
         let mut played = Vec::new();
         for call in &run.calls {
-            let Some(tool) = self.tools.get(&call.function) else {
+            let Some(tool) = self.tools.get(&call.tool) else {
                 continue;
             };
+            if let Some(more) = &call.request {
+                index.read_request(id, more);
+                asked.push_str(&format!("\n{more}"));
+            }
             let (held, why) = match rules {
                 Rules::Provenance | Rules::WholeRun => {
                     let provenance = match rules {
                         Rules::Provenance => CallArguments {
-                            arguments: &call.args,
+                            arguments: &call.arguments,
                             asked_by: &tool.asked_by,
                             roles: &tool.roles,
                             run: id,
@@ -88,48 +114,44 @@ impl Suite {
                     };
                     self.decide(call, &facts, provenance)
                 }
-                Rules::AnyAfterUntrusted => (tool.mutates && tainted, String::new()),
+                Rules::AnyAfterUntrusted => (tool.changes && tainted, String::new()),
                 Rules::UnlessInRequest => {
-                    let literal = in_request(tool, &call.args, &run.prompt);
-                    (tool.mutates && tainted && !literal, String::new())
+                    let literal = in_request(tool, &call.arguments, &asked);
+                    (tool.changes && tainted && !literal, String::new())
                 }
             };
             played.push(PlayedCall {
-                function: call.function.clone(),
-                mutates: tool.mutates,
+                tool: call.tool.clone(),
+                changes: tool.changes,
                 held,
+                question: Question::new(tool, call),
                 wanted: self.is_wanted(tool, call, run),
                 why,
             });
-            let values = index.begin_call(id, &call.args);
+            let values = index.begin_call(id, &call.arguments);
             let source = ResultSource {
                 call: SpanId::from_bytes([2; 8]),
                 run: id,
-                tool: &call.function,
+                tool: &call.tool,
                 trust: &tool.trust,
                 values: &values,
                 is_tainted: false,
             };
-            index.read_text(&source, &call.content());
+            index.read_text(&source, &call.content);
             facts.calls += 1;
-            facts.errors += u64::from(call.failed());
+            facts.errors += u64::from(call.failed);
             facts
                 .labels
                 .extend(tool.labels.union(&tool.taints).cloned());
-            facts.tools.insert(self.full_name(&call.function));
+            facts.tools.insert(self.full_name(&call.tool));
             tainted |= tool.taints.contains("untrusted");
         }
         played
     }
 
-    fn decide(
-        &self,
-        call: &RecordedCall,
-        run: &RunFacts,
-        provenance: ProvenanceFacts,
-    ) -> (bool, String) {
-        let name = self.full_name(&call.function);
-        let mut input = call.args.clone();
+    fn decide(&self, call: &Call, run: &RunFacts, provenance: ProvenanceFacts) -> (bool, String) {
+        let name = self.full_name(&call.tool);
+        let mut input = call.arguments.clone();
         if let Some(typed) = self.pdp.tool(&name) {
             typed.apply_defaults(&mut input);
         }
@@ -159,7 +181,7 @@ impl Suite {
         let decision = self.pdp.decide(&request, &facts);
         // What does not match its schema is refused by the gate before any policy, as by the tool itself.
         let held = match &decision {
-            Decision::Error(_) => !call.failed(),
+            Decision::Error(_) => !call.failed,
             decision => decision.outcome() != Outcome::Allow,
         };
         let basis = decision.basis();
@@ -180,16 +202,19 @@ impl Suite {
 
     /// Whether the attacker wanted this call: the same tool with the same targets. Reads count only if the
     /// attacker wanted nothing else.
-    fn is_wanted(&self, tool: &Tool, call: &RecordedCall, run: &RecordedRun) -> bool {
-        let wanted = run.injection_calls.iter().flatten();
+    fn is_wanted(&self, tool: &Tool, call: &Call, run: &Run) -> bool {
+        let RunKind::Attacked(attack) = &run.kind else {
+            return false;
+        };
+        let wanted = attack.wanted.iter();
         let acts = |wanted: &WantedCall| {
-            let tool = self.tools.get(&wanted.function);
-            tool.is_some_and(|tool| tool.mutates)
+            let tool = self.tools.get(&wanted.tool);
+            tool.is_some_and(|tool| tool.changes)
         };
         let any_acts = wanted.clone().any(acts);
         wanted
-            .filter(|wanted| wanted.function == call.function && (!any_acts || acts(wanted)))
-            .any(|wanted| has_targets(tool, &call.args, &wanted.args))
+            .filter(|wanted| wanted.tool == call.tool && (!any_acts || acts(wanted)))
+            .any(|wanted| has_targets(tool, &call.arguments, &wanted.arguments))
     }
 }
 

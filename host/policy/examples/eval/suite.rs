@@ -9,11 +9,12 @@ use std::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tollgate_model::provenance::{
-    ArgumentRoles, FieldTrust, PointerPattern, Role, Trust, acts, proposed_roles, proposed_words,
+    ArgumentRoles, FieldTrust, PointerPattern, Role, Trust, acts, marked_trust, proposed_roles,
+    proposed_words,
 };
 use tollgate_policy::{case::World, pdp::Pdp, policy::PolicyFile};
 
-use super::{Arguments, data::RecordedTool};
+use super::{Arguments, data, data::Format};
 
 /// The starter policies that are played, and a permit for what they do not hold.
 const POLICIES: [(&str, &str); 3] = [
@@ -47,6 +48,7 @@ struct OperatorsTool {
     asked_by: Option<Vec<String>>,
     arguments: BTreeMap<String, String>,
     results: BTreeMap<String, String>,
+    trust_schema: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -58,7 +60,7 @@ struct OperatorsFile {
 /// A tool as the gate would load it.
 #[derive(Debug)]
 pub(crate) struct Tool {
-    pub(crate) mutates: bool,
+    pub(crate) changes: bool,
     pub(crate) labels: BTreeSet<String>,
     pub(crate) taints: BTreeSet<String>,
     pub(crate) asked_by: Vec<String>,
@@ -78,7 +80,7 @@ pub(crate) struct Suite {
 impl Suite {
     pub(crate) fn new(
         name: &str,
-        recorded: &[RecordedTool],
+        recorded: &[data::Tool],
         arguments: &Arguments,
     ) -> Result<Self, String> {
         let mut said = operators_file(name, arguments)?.tools;
@@ -124,7 +126,13 @@ fn operators_file(suite: &str, arguments: &Arguments) -> Result<OperatorsFile, S
     let file = format!("{suite}.toml");
     let is_its_own = |path: &&PathBuf| path.file_name().is_some_and(|name| *name == *file);
     let named = arguments.tools.iter().find(is_its_own).cloned();
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/agentdojo");
+    let form = match arguments.format {
+        Format::Runs => "runs",
+        Format::AgentDojo => "agentdojo",
+    };
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../examples")
+        .join(form);
     let usual = [arguments.data.join(&file), examples.join(&file)];
     let path = named.or_else(|| usual.into_iter().find(|path| path.exists()));
     let Some(path) = path else {
@@ -135,10 +143,10 @@ fn operators_file(suite: &str, arguments: &Arguments) -> Result<OperatorsFile, S
     toml::from_str(&text).map_err(|e| wrong(&e))
 }
 
-fn load(tool: &RecordedTool, said: OperatorsTool) -> Result<Tool, String> {
+fn load(tool: &data::Tool, said: OperatorsTool) -> Result<Tool, String> {
     let words = tool.name.split(['_', '-']);
     let is_destructive = words.clone().any(|word| DESTRUCTIVE.contains(&word));
-    let proposed = match (tool.mutates, is_destructive) {
+    let proposed = match (tool.changes, is_destructive) {
         (true, true) => BTreeSet::from(["destructive".to_owned()]),
         (true, false) => BTreeSet::from(["egress".to_owned()]),
         (false, _) => BTreeSet::from(["private".to_owned()]),
@@ -167,20 +175,24 @@ fn load(tool: &RecordedTool, said: OperatorsTool) -> Result<Tool, String> {
         };
         given.push((pattern(pointer)?, role));
     }
+    let mut trust = FieldTrust::new(default, fields);
+    let marks = tool.output.as_ref().map(marked_trust).unwrap_or_default();
+    let holds = |(_, trust): &(_, Trust)| said.trust_schema || *trust == Trust::Untrusted;
+    trust.add_marks(marks.into_iter().filter(holds).collect());
     let labels = said.labels.unwrap_or(proposed);
-    let roles = ArgumentRoles::new(given, proposed_roles(&tool.parameters));
+    let roles = ArgumentRoles::new(given, proposed_roles(&tool.input));
     let roles = match acts(&labels) {
-        true => roles.or_identifiers(&tool.parameters),
+        true => roles.or_identifiers(&tool.input),
         false => roles,
     };
     Ok(Tool {
-        mutates: tool.mutates,
+        changes: tool.changes,
         labels,
         taints,
         asked_by: said.asked_by.unwrap_or_else(|| proposed_words(&tool.name)),
         roles,
-        trust: FieldTrust::new(default, fields),
-        schema: tool.parameters.clone(),
+        trust,
+        schema: tool.input.clone(),
     })
 }
 
