@@ -46,7 +46,7 @@ impl ArgumentRoles {
     }
 
     /// The role of an argument: of the pattern that covers it most exactly.
-    pub(super) fn of<S: AsRef<str>>(&self, path: &[S]) -> Option<Role> {
+    pub(crate) fn of<S: AsRef<str>>(&self, path: &[S]) -> Option<Role> {
         let ranked = self.0.iter().filter_map(|(pattern, role)| {
             let rank = pattern.covers(path)?;
             Some((rank, *role))

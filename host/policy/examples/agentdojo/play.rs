@@ -80,6 +80,7 @@ impl Suite {
                         Rules::Provenance => CallArguments {
                             arguments: &call.args,
                             asked_by: &tool.asked_by,
+                            edited: &Default::default(),
                             roles: &tool.roles,
                             run: id,
                         }

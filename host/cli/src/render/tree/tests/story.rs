@@ -118,6 +118,7 @@ impl Story {
             resumption: false,
             shadow: None,
             span: span(own),
+            standing: Default::default(),
         }
     }
 
@@ -305,6 +306,7 @@ impl Story {
         self.add(
             0,
             Event::ApprovalRequested(Box::new(ApprovalRequested {
+                question: None,
                 declared: None,
                 elicitation: None,
                 speaker: None,
@@ -343,6 +345,8 @@ impl Story {
         self.add(
             95_000_000,
             Event::ApprovalAnswered(ApprovalAnswered {
+                edited: None,
+                question: None,
                 approve,
                 by: Uid::new(Kind::User, "bob"),
                 channel: "cli".into(),
