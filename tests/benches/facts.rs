@@ -137,6 +137,7 @@ fn denied(call: SpanId, agent: &Uid) -> DecisionRecord {
         resumption: false,
         shadow: None,
         span: call,
+        standing: std::collections::BTreeSet::new(),
     }
 }
 
@@ -234,6 +235,7 @@ fn call(index: &ReadIndex, ledger: Option<&Ledger>) -> f64 {
     let call = CallArguments {
         arguments: &arguments,
         asked_by: &asked_by,
+        edited: &Default::default(),
         roles: &roles,
         run: RUN,
     };

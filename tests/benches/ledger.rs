@@ -281,6 +281,7 @@ fn decision(call: SpanId, text: &str) -> DecisionRecord {
         resumption: false,
         shadow: None,
         span: span(),
+        standing: Default::default(),
     }
 }
 

@@ -21,6 +21,8 @@ mod provenance;
 #[cfg(test)]
 mod runs;
 #[cfg(test)]
+mod standing;
+#[cfg(test)]
 mod upstream;
 #[cfg(test)]
 mod workbench;

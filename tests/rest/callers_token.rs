@@ -38,7 +38,7 @@ async fn served(wait: &str) -> HttpGate {
 }
 
 /// A token, and its text. `makers` are absent where they are not known.
-async fn token_made_by(
+pub(super) async fn token_made_by(
     served: &HttpGate,
     principal: Uid,
     makers: Option<&[&str]>,

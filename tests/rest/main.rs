@@ -33,4 +33,6 @@ mod slack;
 #[cfg(test)]
 mod socket;
 #[cfg(test)]
+mod standing;
+#[cfg(test)]
 mod tls;

@@ -33,7 +33,11 @@ mod operating;
 #[cfg(test)]
 mod provenance;
 #[cfg(test)]
+mod questions;
+#[cfg(test)]
 mod redacted;
+#[cfg(test)]
+mod standing;
 #[cfg(test)]
 mod state;
 #[cfg(test)]

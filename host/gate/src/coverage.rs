@@ -128,6 +128,8 @@ impl<'a> Tally<'a> {
             | Event::ApprovalLinkIssued(_)
             | Event::ApprovalLinkRevoked(_)
             | Event::ApprovalAnswerRefused(_)
+            | Event::StandingGranted(_)
+            | Event::StandingEnded(_)
             | Event::Halted(_)
             | Event::Resumed(_)
             | Event::Administered(_) => Ok(()),

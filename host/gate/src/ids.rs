@@ -11,7 +11,7 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 use tollgate_model::{
-    ids::{ApprovalId, RunId, SpanId},
+    ids::{ApprovalId, RunId, SpanId, StandingId},
     time::Timestamp,
 };
 
@@ -118,5 +118,11 @@ impl Ids {
     #[must_use]
     pub fn approval(&self) -> ApprovalId {
         ApprovalId::from_bytes(self.draw())
+    }
+
+    /// A new standing approval id.
+    #[must_use]
+    pub fn standing(&self) -> StandingId {
+        StandingId::from_bytes(self.draw())
     }
 }

@@ -112,10 +112,11 @@ impl EncodedRecord {
 fn anchors(event: &Event) -> bool {
     match event {
         Event::Start(start) => start.approval.is_some(),
-        Event::Decision(decision) => decision.approval.is_some(),
+        Event::Decision(decision) => decision.approval.is_some() || !decision.standing.is_empty(),
         Event::RunEnded(ended) => ended.outcome == RunOutcome::Cancelled,
         Event::ApprovalResolved(_)
         | Event::ApprovalLinkRevoked(_)
+        | Event::StandingEnded(_)
         | Event::Halted(_)
         | Event::Administered(_) => true,
         // An old copy without the end of a halt only halts more. The bundle comes from the configuration.
@@ -130,7 +131,8 @@ fn anchors(event: &Event) -> bool {
         | Event::ApprovalAnswered(_)
         | Event::ApprovalEscalated(_)
         | Event::ApprovalLinkIssued(_)
-        | Event::ApprovalAnswerRefused(_) => false,
+        | Event::ApprovalAnswerRefused(_)
+        | Event::StandingGranted(_) => false,
     }
 }
 

@@ -76,11 +76,12 @@ pub use options::{LedgerOptions, Sync};
 pub use payload::Payload;
 pub use read::{
     ApprovalFilter, ApprovalLink, ApprovalLinkFilter, LastRefusal, LedgerReader, Order,
-    RecordFilter, RunFilter, SealedDay, Verification,
+    RecordFilter, RunFilter, SealedDay, StandingFilter, Verification,
 };
 pub use receipt::Receipt;
 pub use rows::{
-    ApprovalAnswer, ApprovalRow, Binding, EarlierRejection, Run, RunRow, Size, SpanRow, Token,
+    ApprovalAnswer, ApprovalRow, Binding, EarlierRejection, EditedCall, Run, RunRow, Size, SpanRow,
+    StandingRow, Token,
 };
 pub use upstream_logins::{Login, LoginKey, LoginTerms, LoginUpdate, SealedLogin};
 pub use usage_window::{Window, WindowUsage};

@@ -2,8 +2,8 @@
 //! decides nothing.
 
 use tollgate_model::{
-    ids::{ApprovalId, RunId, SpanId},
-    life::ApprovalState,
+    ids::{ApprovalId, RunId, SpanId, StandingId},
+    life::{ApprovalState, StandingState},
     record::{Event, OutcomeRecord, Record, RunEnded, RunOutcome, Status},
     time::Timestamp,
 };
@@ -33,6 +33,8 @@ pub struct IdleLimits {
 pub struct SweepReport {
     /// Approvals that expired.
     pub expired: Vec<ApprovalId>,
+    /// Standing approvals that expired.
+    pub expired_standing: Vec<StandingId>,
     /// Runs that were idle for too long.
     pub abandoned: Vec<RunId>,
 }
@@ -110,6 +112,7 @@ impl Ledger {
                 Err(error) => return Err(error.into()),
             }
         }
+        swept.expired_standing = self.expire_standing(now).await?;
         let ago = |micros| {
             let micros = i64::try_from(micros).unwrap_or(i64::MAX);
             Timestamp(now.0.saturating_sub(micros))
@@ -149,5 +152,24 @@ impl Ledger {
         self.task(|writer| writer.run_maintenance(Maintenance::Due))
             .await?;
         Ok(swept)
+    }
+
+    /// Records standing approvals that have expired at `now`.
+    async fn expire_standing(&self, now: Timestamp) -> Result<Vec<StandingId>, LedgerError> {
+        let mut expired = Vec::new();
+        for row in self.reader().overdue_standing(now)? {
+            let ended = row.ended_by(StandingState::Expired, None, None);
+            let batch = Batch {
+                records: vec![Record::new(row.tenant, None, now, ended)],
+                ..Batch::default()
+            };
+            match self.commit(batch).await {
+                Ok(_) => expired.push(row.granted.id),
+                // It was used up or ended meanwhile.
+                Err(CommitError::ApprovalChanged) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(expired)
     }
 }

@@ -7,11 +7,11 @@ use tollgate_model::{
     canonical::Sha256Digest,
     decision::{Requirement, Severity},
     entity::Uid,
-    ids::{ApprovalId, LinkId, RunId, SpanId, TokenId},
-    life::ApprovalState,
+    ids::{ApprovalId, DecisionId, LinkId, RunId, SpanId, TokenId},
+    life::{ApprovalState, StandingState},
     record::{
-        ApprovalResolved, ElicitationAnswered, ElicitationSummary, Event, KeyedDigest, RunOutcome,
-        Speaker, WaitingCall,
+        ApprovalResolved, EditedArguments, ElicitationAnswered, ElicitationSummary, Event,
+        KeyedDigest, RunOutcome, Speaker, StandingEnded, StandingGranted, WaitingCall,
     },
     run::RunState,
     span::SpanKind,
@@ -174,6 +174,11 @@ pub struct ApprovalRow {
     pub arguments: KeyedDigest,
     /// The sealed canonical arguments, until it is resolved.
     pub payload: Option<Sha256Digest>,
+    /// The arguments with which an approver approved it instead.
+    pub edited: Option<EditedCall>,
+    /// The first approval of its question: calls of the run that wait for the same reason. Its own id if it
+    /// is the first.
+    pub question: ApprovalId,
     /// The approvals that would lift it.
     pub requirement: Requirement,
     /// The highest severity of the policies that ask for it.
@@ -186,7 +191,8 @@ pub struct ApprovalRow {
     pub requested: Timestamp,
     /// When it expires.
     pub expires: Timestamp,
-    /// Users whose approval counts, with the roles that they had when they answered.
+    /// Users whose approval counts, with the roles that they had when they answered. Approvals from before the
+    /// arguments were edited do not.
     pub approvers: Vec<(Uid, BTreeSet<String>)>,
     /// Rejections of the same call of the same principal, in any run, that still held when this was
     /// requested; latest first.
@@ -207,6 +213,17 @@ pub struct ApprovalRow {
     pub waiting: Vec<WaitingCall>,
 }
 
+/// Arguments that an approver set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EditedCall {
+    /// The arguments.
+    pub arguments: EditedArguments,
+    /// The record of the answer; it locates the payload.
+    pub answered: u64,
+    /// The approver.
+    pub by: Uid,
+}
+
 /// An answer to an approval.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ApprovalAnswer {
@@ -223,6 +240,8 @@ pub struct ApprovalAnswer {
     /// The link by which it came; absent for other channels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub link: Option<LinkId>,
+    /// The arguments with which the user approved it.
+    pub edited: Option<EditedCall>,
     /// The user's note.
     pub note: Option<String>,
     /// Roles of the user at that time.
@@ -256,6 +275,24 @@ pub struct EarlierRejection {
 }
 
 impl ApprovalRow {
+    /// Digest of the call that happens if it is approved: what an answer is bound to.
+    #[must_use]
+    pub fn shown_digest(&self) -> &KeyedDigest {
+        self.edited
+            .as_ref()
+            .map_or(&self.arguments, |edited| &edited.arguments.digest)
+    }
+
+    /// The approvals that count so far: since the arguments were last edited.
+    pub fn counted(&self) -> impl Iterator<Item = &ApprovalAnswer> {
+        let since = self
+            .answers
+            .iter()
+            .rposition(|answer| answer.edited.is_some());
+        let answers = self.answers.iter().skip(since.unwrap_or_default());
+        answers.filter(|answer| answer.approve && answer.took_effect)
+    }
+
     /// The event that ends it in `state`.
     #[must_use]
     pub fn resolved(&self, state: ApprovalState) -> Event {
@@ -313,4 +350,44 @@ pub struct Binding {
     pub arguments: KeyedDigest,
     /// Components through which the call is made, outermost first.
     pub via: Vec<String>,
+}
+
+/// A standing approval.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StandingRow {
+    /// What was granted.
+    pub granted: StandingGranted,
+    /// The record that granted it; it locates the pattern.
+    pub opened: u64,
+    /// Its tenant.
+    pub tenant: String,
+    /// The run in which it was granted.
+    pub run: RunId,
+    /// When it was granted.
+    pub since: Timestamp,
+    /// Its state.
+    pub state: StandingState,
+    /// The decisions that it allowed, in order.
+    pub uses: Vec<DecisionId>,
+    /// How it ended, if it was ended before all uses.
+    pub ended: Option<StandingEnded>,
+}
+
+impl StandingRow {
+    /// How many more calls it may allow.
+    #[must_use]
+    pub fn uses_left(&self) -> u64 {
+        self.granted.max_uses.saturating_sub(self.uses.len() as u64)
+    }
+
+    /// The event that ends it in `state`.
+    #[must_use]
+    pub fn ended_by(&self, state: StandingState, by: Option<&Uid>, note: Option<String>) -> Event {
+        Event::StandingEnded(StandingEnded {
+            by: by.cloned(),
+            id: self.granted.id,
+            note,
+            state,
+        })
+    }
 }

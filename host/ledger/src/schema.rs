@@ -16,6 +16,7 @@ pub(crate) const FORMAT: Format = Format {
         include_str!("migrations/0008_makers.sql"),
         include_str!("migrations/0009_history.sql"),
         include_str!("migrations/0010_answers.sql"),
+        include_str!("migrations/0011_standing_approvals.sql"),
     ],
 };
 
@@ -31,6 +32,8 @@ pub(crate) const READ_MODELS: &[&str] = &[
     "suspended_calls",
     "approval_escalations",
     "approval_links",
+    "standing_approvals",
+    "standing_uses",
     "halts",
     "principal_labels",
     "principal_calls",

@@ -23,11 +23,14 @@ pub enum Phase {
     /// Like [`Phase::Suspended`], but the effect was approved and the call itself needs an approval as
     /// well. The approval is the call's own.
     SuspendedAndAsked,
+    /// Again, with standing approvals that cover the policies that deny it. The approval is that of the phase
+    /// before, absent or pending.
+    Standing,
 }
 
-/// The standing of an approval.
+/// The status of an approval, for the call that requested it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ApprovalStanding {
+pub enum ApprovalStatus {
     /// There is none, or it was used, replaced or cancelled.
     Absent,
     /// Not enough people have answered.
@@ -40,8 +43,8 @@ pub enum ApprovalStanding {
     Expired,
 }
 
-impl ApprovalStanding {
-    /// The standing of an approval in `state`; `overdue` means that it has expired.
+impl ApprovalStatus {
+    /// The status of an approval in `state`; `overdue` means that it has expired.
     #[must_use]
     pub fn of(state: ApprovalState, overdue: bool) -> Self {
         match (state, overdue) {
@@ -65,11 +68,13 @@ pub struct Situation {
     /// The policy decision.
     pub outcome: Outcome,
     /// The approval that belongs to the phase.
-    pub approval: ApprovalStanding,
+    pub approval: ApprovalStatus,
     /// Whether that approval, once granted, lifts every policy that denies the call now.
     pub covered: bool,
     /// Whether the call may request another approval: it has requested fewer than [`MAX_ROUNDS`].
     pub may_ask_again: bool,
+    /// Whether standing approvals cover every policy that denies the call now.
+    pub has_standing: bool,
 }
 
 /// What the gate does next.
@@ -80,6 +85,9 @@ pub enum Step {
     /// Record the allow and start the call again. Consumes the approval if it was granted, otherwise voids
     /// it because nothing needs it any more.
     Resume,
+    /// Record the allow with a use of each standing approval, and start the call. Voids a pending approval
+    /// because nothing needs it any more.
+    StartStanding,
     /// Record the denial.
     Deny,
     /// Record the denial and void the approval: it can no longer lead to this call.
@@ -94,6 +102,8 @@ pub enum Step {
     Expire,
     /// Evaluate again as [`Phase::Asked`].
     EvaluateAsked,
+    /// Evaluate again with the standing approvals, as [`Phase::Standing`].
+    EvaluateStanding,
     /// Look up the call's own approval and evaluate with it, as [`Phase::SuspendedAndAsked`].
     EvaluateSuspendedAndAsked,
 }
@@ -107,79 +117,117 @@ pub fn next_step(situation: Situation) -> Step {
         approval,
         ..
     } = situation;
+    if is_for_standing(situation) {
+        return Step::EvaluateStanding;
+    }
     match phase {
         Phase::New => new(outcome, approval),
         Phase::Asked => asked(situation),
         Phase::Suspended => suspended(outcome, approval),
         Phase::SuspendedAndAsked => suspended_and_asked(situation),
+        Phase::Standing => standing(situation),
     }
 }
 
-fn new(outcome: Outcome, approval: ApprovalStanding) -> Step {
+impl Situation {
+    /// Whether standing approvals may matter: the call itself needs an approval and has none. A rejection
+    /// of the call, and an approval that was granted to it, come before them.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        let is_unanswered = matches!(
+            self.approval,
+            ApprovalStatus::Absent | ApprovalStatus::Pending
+        );
+        let evaluates = match self.phase {
+            // An approval that the call has requested is evaluated first.
+            Phase::New => self.approval == ApprovalStatus::Absent,
+            Phase::Asked | Phase::SuspendedAndAsked => is_unanswered,
+            Phase::Suspended | Phase::Standing => false,
+        };
+        evaluates && self.outcome == Outcome::Escalate
+    }
+}
+
+fn is_for_standing(situation: Situation) -> bool {
+    situation.has_standing && situation.asks()
+}
+
+fn standing(situation: Situation) -> Step {
+    match (situation.outcome, situation.approval) {
+        (
+            Outcome::Allow,
+            ApprovalStatus::Absent | ApprovalStatus::Pending | ApprovalStatus::Granted,
+        ) => Step::StartStanding,
+        // They did not help, so the call is treated as before.
+        (Outcome::Allow, ApprovalStatus::Rejected | ApprovalStatus::Expired)
+        | (Outcome::Escalate | Outcome::Deny | Outcome::Error, _) => asked(situation),
+    }
+}
+
+fn new(outcome: Outcome, approval: ApprovalStatus) -> Step {
     match (outcome, approval) {
         (Outcome::Allow, _) => Step::Start,
-        (Outcome::Error, _) | (Outcome::Deny, ApprovalStanding::Absent) => Step::Deny,
-        (Outcome::Escalate, ApprovalStanding::Absent) => Step::Ask,
-        (Outcome::Deny | Outcome::Escalate, ApprovalStanding::Rejected) => Step::DenyRejected,
-        (Outcome::Deny | Outcome::Escalate, ApprovalStanding::Expired) => Step::Expire,
-        (
-            Outcome::Deny | Outcome::Escalate,
-            ApprovalStanding::Pending | ApprovalStanding::Granted,
-        ) => Step::EvaluateAsked,
+        (Outcome::Error, _) | (Outcome::Deny, ApprovalStatus::Absent) => Step::Deny,
+        (Outcome::Escalate, ApprovalStatus::Absent) => Step::Ask,
+        (Outcome::Deny | Outcome::Escalate, ApprovalStatus::Rejected) => Step::DenyRejected,
+        (Outcome::Deny | Outcome::Escalate, ApprovalStatus::Expired) => Step::Expire,
+        (Outcome::Deny | Outcome::Escalate, ApprovalStatus::Pending | ApprovalStatus::Granted) => {
+            Step::EvaluateAsked
+        }
     }
 }
 
 fn asked(situation: Situation) -> Step {
     match (situation.outcome, situation.approval) {
-        (_, ApprovalStanding::Expired) => Step::Expire,
-        (_, ApprovalStanding::Rejected) => Step::DenyRejected,
+        (_, ApprovalStatus::Expired) => Step::Expire,
+        (_, ApprovalStatus::Rejected) => Step::DenyRejected,
         // It was used or withdrawn between two evaluations.
-        (Outcome::Allow, ApprovalStanding::Absent) => Step::Start,
-        (Outcome::Escalate, ApprovalStanding::Absent) => Step::Ask,
-        (Outcome::Deny | Outcome::Error, ApprovalStanding::Absent) => Step::Deny,
-        (Outcome::Allow, ApprovalStanding::Pending | ApprovalStanding::Granted) => Step::Resume,
-        (Outcome::Escalate, ApprovalStanding::Pending) if situation.covered => Step::Wait,
-        (Outcome::Escalate, ApprovalStanding::Pending | ApprovalStanding::Granted)
+        (Outcome::Allow, ApprovalStatus::Absent) => Step::Start,
+        (Outcome::Escalate, ApprovalStatus::Absent) => Step::Ask,
+        (Outcome::Deny | Outcome::Error, ApprovalStatus::Absent) => Step::Deny,
+        (Outcome::Allow, ApprovalStatus::Pending | ApprovalStatus::Granted) => Step::Resume,
+        (Outcome::Escalate, ApprovalStatus::Pending) if situation.covered => Step::Wait,
+        (Outcome::Escalate, ApprovalStatus::Pending | ApprovalStatus::Granted)
             if situation.may_ask_again =>
         {
             Step::Ask
         }
         (
             Outcome::Escalate | Outcome::Deny | Outcome::Error,
-            ApprovalStanding::Pending | ApprovalStanding::Granted,
+            ApprovalStatus::Pending | ApprovalStatus::Granted,
         ) => Step::DenyAndCancel,
     }
 }
 
-fn suspended(outcome: Outcome, approval: ApprovalStanding) -> Step {
+fn suspended(outcome: Outcome, approval: ApprovalStatus) -> Step {
     match (outcome, approval) {
-        (_, ApprovalStanding::Rejected) => Step::DenyRejected,
-        (_, ApprovalStanding::Expired) => Step::Expire,
-        (Outcome::Deny | Outcome::Error, ApprovalStanding::Absent) => Step::Deny,
-        (Outcome::Deny | Outcome::Error, ApprovalStanding::Pending | ApprovalStanding::Granted) => {
+        (_, ApprovalStatus::Rejected) => Step::DenyRejected,
+        (_, ApprovalStatus::Expired) => Step::Expire,
+        (Outcome::Deny | Outcome::Error, ApprovalStatus::Absent) => Step::Deny,
+        (Outcome::Deny | Outcome::Error, ApprovalStatus::Pending | ApprovalStatus::Granted) => {
             Step::DenyAndCancel
         }
-        (Outcome::Allow, ApprovalStanding::Absent) => Step::Start,
-        (Outcome::Escalate, ApprovalStanding::Absent) => Step::Ask,
-        (Outcome::Allow | Outcome::Escalate, ApprovalStanding::Pending) => Step::Wait,
-        (Outcome::Allow, ApprovalStanding::Granted) => Step::Resume,
-        (Outcome::Escalate, ApprovalStanding::Granted) => Step::EvaluateSuspendedAndAsked,
+        (Outcome::Allow, ApprovalStatus::Absent) => Step::Start,
+        (Outcome::Escalate, ApprovalStatus::Absent) => Step::Ask,
+        (Outcome::Allow | Outcome::Escalate, ApprovalStatus::Pending) => Step::Wait,
+        (Outcome::Allow, ApprovalStatus::Granted) => Step::Resume,
+        (Outcome::Escalate, ApprovalStatus::Granted) => Step::EvaluateSuspendedAndAsked,
     }
 }
 
 fn suspended_and_asked(situation: Situation) -> Step {
     match (situation.outcome, situation.approval) {
         (Outcome::Deny | Outcome::Error, _) => Step::Deny,
-        (Outcome::Allow | Outcome::Escalate, ApprovalStanding::Pending) => Step::Wait,
+        (Outcome::Allow | Outcome::Escalate, ApprovalStatus::Pending) => Step::Wait,
         // The call's own approval was consumed when it started the first time.
         (
             Outcome::Escalate,
-            ApprovalStanding::Absent | ApprovalStanding::Rejected | ApprovalStanding::Expired,
+            ApprovalStatus::Absent | ApprovalStatus::Rejected | ApprovalStatus::Expired,
         ) => Step::Ask,
         // Policy no longer stops the call itself.
         (Outcome::Allow, _) => Step::Resume,
-        (Outcome::Escalate, ApprovalStanding::Granted) if situation.may_ask_again => Step::Ask,
-        (Outcome::Escalate, ApprovalStanding::Granted) => Step::Deny,
+        (Outcome::Escalate, ApprovalStatus::Granted) if situation.may_ask_again => Step::Ask,
+        (Outcome::Escalate, ApprovalStatus::Granted) => Step::Deny,
     }
 }
 

@@ -111,6 +111,11 @@ id!(
 );
 
 id!(
+    /// A standing approval.
+    StandingId, 8, "sta-", "standing approval id", "`sta-` and 16 hexadecimal digits"
+);
+
+id!(
     /// A token that identifies an agent or a user.
     TokenId, 8, "tok-", "token id", "`tok-` and 16 hexadecimal digits"
 );

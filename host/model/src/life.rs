@@ -180,5 +180,70 @@ impl ApprovalState {
 
 named!(ApprovalState);
 
+/// Where a standing approval is.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantNames,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum StandingState {
+    /// It counts, as far as its approver may still approve.
+    Active,
+    /// It was used as often as it may be.
+    Exhausted,
+    /// Its time is over.
+    Expired,
+    /// A person ended it.
+    Revoked,
+    /// A halt, or the end of its run, ended it.
+    Voided,
+}
+
+/// What can happen to a standing approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, strum::VariantArray)]
+pub enum StandingEvent {
+    /// A call that it allows is started, in the same transaction. Uses are left.
+    Use,
+    /// The same, and no use is left.
+    UseLast,
+    /// Its time is over.
+    Expire,
+    /// A person ended it.
+    Revoke,
+    /// A halt, or the end of its run, ended it.
+    Void,
+}
+
+impl StandingState {
+    /// Every state.
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
+
+    /// The state after `event`, or `None` if the event is not allowed.
+    #[must_use]
+    pub fn after(self, event: StandingEvent) -> Option<Self> {
+        use StandingEvent as E;
+        match (self, event) {
+            (Self::Active, E::Use) => Some(Self::Active),
+            (Self::Active, E::UseLast) => Some(Self::Exhausted),
+            (Self::Active, E::Expire) => Some(Self::Expired),
+            (Self::Active, E::Revoke) => Some(Self::Revoked),
+            (Self::Active, E::Void) => Some(Self::Voided),
+            (Self::Exhausted | Self::Expired | Self::Revoked | Self::Voided, _) => None,
+        }
+    }
+}
+
+named!(StandingState);
+
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ use crate::{
     entity::{Entity, Uid},
     history::FactValue,
     provenance::ProvenanceFacts,
+    standing::StandingScope,
     time::{LocalTime, Timestamp},
 };
 
@@ -66,6 +67,10 @@ pub enum Action {
     Approve,
     /// A person rejects a call that waits.
     Reject,
+    /// A person approves the calls like one that waits.
+    ApproveStanding,
+    /// A person approves a call that waits, with other arguments.
+    ApproveEdited,
     /// A person reads a run.
     ViewRun,
     /// A person reads arguments or results.
@@ -108,6 +113,8 @@ impl Action {
         Self::AnswerInput,
         Self::Approve,
         Self::Reject,
+        Self::ApproveStanding,
+        Self::ApproveEdited,
         Self::ViewRun,
         Self::ViewPayload,
         Self::AnnotateRun,
@@ -301,6 +308,9 @@ pub enum ActionContext {
         /// The user who made the call in the agent's name; absent if the agent made it itself.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         speaker: Option<Uid>,
+        /// For a standing approval: its terms.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        standing: Option<StandingTerms>,
         /// Users who made the token by which the call was made.
         #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
         makers: BTreeSet<String>,
@@ -324,6 +334,18 @@ pub enum ActionContext {
 /// The way of an answer in records that do not name it: the command line was not told apart from REST.
 fn rest() -> String {
     "rest".into()
+}
+
+/// How long a standing approval counts, and how often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StandingTerms {
+    /// Microseconds between its beginning and its end.
+    pub lifetime: u64,
+    /// The calls in which it counts.
+    pub scope: StandingScope,
+    /// How many calls it may allow.
+    pub uses: u64,
 }
 
 /// The call in which a component requests an effect.

@@ -300,7 +300,9 @@ fn called(answer: &Answer) -> String {
 fn acts_of_people() -> Vec<(String, serde_json::Value)> {
     let acts = Action::FIXED.iter().filter_map(|action| {
         let asks: &[&str] = match action {
-            Action::Approve | Action::Reject => &["operator"],
+            Action::Approve | Action::Reject | Action::ApproveStanding | Action::ApproveEdited => {
+                &["operator"]
+            }
             _ => &[],
         };
         let mut case = serde_json::json!({ "action": action.id(), "asks": asks });
@@ -312,6 +314,8 @@ fn acts_of_people() -> Vec<(String, serde_json::Value)> {
             Action::MakeToken => case["resource"] = "Agent::support".into(),
             Action::Approve
             | Action::Reject
+            | Action::ApproveStanding
+            | Action::ApproveEdited
             | Action::ViewRun
             | Action::ViewPayload
             | Action::AnnotateRun

@@ -248,6 +248,18 @@ impl From<ApprovalError> for Problem {
         let conflict = |code: &str| Self::new(StatusCode::CONFLICT, code, error.to_string());
         match &error {
             ApprovalError::NotFound(_) => Self::not_found(error.to_string()),
+            ApprovalError::NoStanding(_) => Self::not_found(error.to_string()),
+            ApprovalError::NotStanding(_) => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "not_standing",
+                error.to_string(),
+            ),
+            ApprovalError::NotEdited(_) => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "not_edited",
+                error.to_string(),
+            ),
+            ApprovalError::StandingOver { .. } => conflict("already_ended"),
             ApprovalError::Resolved { .. } => conflict("already_resolved"),
             ApprovalError::Twice { .. } => conflict("already_answered"),
             ApprovalError::OtherCall(_) => conflict("other_call"),

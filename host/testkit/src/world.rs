@@ -156,6 +156,7 @@ unless { context.approval.roles.contains(Tollgate::Role::"finance") };
 const STARTERS: &[&str] = &[
     "calls",
     "config",
+    "edited-approvals",
     "egress",
     "secrets",
     "grants",
@@ -164,6 +165,7 @@ const STARTERS: &[&str] = &[
     "operators",
     "readers",
     "results",
+    "standing-approvals",
     "state",
 ];
 

@@ -294,6 +294,8 @@ impl Projection<'_> {
             | Event::ApprovalLinkIssued(_)
             | Event::ApprovalLinkRevoked(_)
             | Event::ApprovalAnswerRefused(_)
+            | Event::StandingGranted(_)
+            | Event::StandingEnded(_)
             | Event::Halted(_)
             | Event::Resumed(_)
             | Event::Administered(_) => SpanKind::ExecuteTool,
@@ -387,6 +389,8 @@ fn facets(record: &Record, attributes: &Attributes) -> Vec<(Facet, String)> {
         | Event::ApprovalLinkIssued(_)
         | Event::ApprovalLinkRevoked(_)
         | Event::ApprovalAnswerRefused(_)
+        | Event::StandingGranted(_)
+        | Event::StandingEnded(_)
         | Event::Halted(_)
         | Event::Resumed(_)
         | Event::Administered(_) => {}

@@ -128,6 +128,8 @@ impl List {
                 | Event::ApprovalLinkIssued(_)
                 | Event::ApprovalLinkRevoked(_)
                 | Event::ApprovalAnswerRefused(_)
+                | Event::StandingGranted(_)
+                | Event::StandingEnded(_)
                 | Event::Administered(_) => false,
             });
         let answered = matches!(record.event, Event::ApprovalAnswered(_));

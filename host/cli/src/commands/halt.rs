@@ -24,7 +24,7 @@ Examples:
 A halt lasts until it is lifted. No new call starts, running components are ended, and pending approvals are
 voided. An unknown name is refused, because a halt of it would stop nothing; --force halts it anyway.
 
-With --json: {scope, name, state, calls, approvals}; --list: [{scope, name, by, reason}].";
+With --json: {scope, name, state, calls, approvals, standing}; --list: [{scope, name, by, reason}].";
 const RESUME: &str = "\
 Examples:
   $ tollgate resume agent support
@@ -103,13 +103,22 @@ pub(crate) async fn halt(args: HaltArgs, cx: &Context<'_>) -> Result<Exit, Failu
     let (scope, name) = target(args.scope, args.name);
     let reason = args.reason.unwrap_or_default();
     let body = json!({ "scope": scope, "name": name, "reason": reason, "force": args.force });
-    let HaltReply { calls, approvals } = cx.execute(ApiRequest::post("/v1/halts", body)).await?;
+    let HaltReply {
+        calls,
+        approvals,
+        standing,
+    } = cx.execute(ApiRequest::post("/v1/halts", body)).await?;
     let value = serde_json::json!({
         "scope": scope, "name": name, "state": "halted", "calls": calls, "approvals": approvals,
+        "standing": standing,
     });
     cx.out.show(&value, || {
+        let standing = match standing {
+            0 => String::new(),
+            n => format!(", {} voided", count(n as u64, "standing approval")),
+        };
         format!(
-            "{} {} is halted: {} ended, {} cancelled",
+            "{} {} is halted: {} ended, {} cancelled{standing}",
             paint("✓", Tone::Good),
             describe(scope, &name),
             count(calls as u64, "running call"),

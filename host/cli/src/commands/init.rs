@@ -40,7 +40,7 @@ pub(crate) struct Init {
 }
 
 /// The starter policies that a new gate gets.
-pub(super) const POLICIES: [(&str, &str); 16] = [
+pub(super) const POLICIES: [(&str, &str); 18] = [
     (
         "calls.cedar",
         include_str!("../../../../policies/calls.cedar"),
@@ -52,6 +52,10 @@ pub(super) const POLICIES: [(&str, &str); 16] = [
     (
         "destructive-needs-approval.cedar",
         include_str!("../../../../policies/destructive-needs-approval.cedar"),
+    ),
+    (
+        "edited-approvals.cedar",
+        include_str!("../../../../policies/edited-approvals.cedar"),
     ),
     (
         "egress.cedar",
@@ -96,6 +100,10 @@ pub(super) const POLICIES: [(&str, &str); 16] = [
     (
         "secrets.cedar",
         include_str!("../../../../policies/secrets.cedar"),
+    ),
+    (
+        "standing-approvals.cedar",
+        include_str!("../../../../policies/standing-approvals.cedar"),
     ),
     (
         "state.cedar",

@@ -8,7 +8,7 @@ use crate::{
         decision::values,
         table::{Cell, table},
     },
-    reply::{AnswerRow, ApprovalView, ElicitationReply},
+    reply::{AnswerRow, ApprovalView, ElicitationReply, QuestionCallView},
     style::{Tone, line, paint, wrap},
     units::{duration, moment},
 };
@@ -131,6 +131,18 @@ pub(crate) fn whole(view: &ApprovalView, columns: usize) -> String {
             text.push_str(&what_will_happen(view));
         }
     }
+    if let Some(own) = &view.original_arguments {
+        text.push_str(&heading("What the agent sent"));
+        for piece in arguments(own).lines() {
+            text.push_str(&format!("    {piece}\n"));
+        }
+    }
+    if !view.others.is_empty() {
+        text.push_str(&heading("What waits for the same reason"));
+        for other in &view.others {
+            text.push_str(&another(other));
+        }
+    }
     if !view.policies.is_empty() || view.elicitation.is_none() {
         text.push_str(&heading("What stopped it"));
         text.push_str(&what_stopped_it(view, columns));
@@ -143,6 +155,29 @@ pub(crate) fn whole(view: &ApprovalView, columns: usize) -> String {
         paint("digest", Tone::Weak),
         view.digest
     ));
+    if let Some(digest) = &view.question_digest {
+        let name = paint("digest of all", Tone::Weak);
+        text.push_str(&format!("  {name} {digest}\n"));
+    }
+    text
+}
+
+/// Another call of the question.
+fn another(call: &QuestionCallView) -> String {
+    let mut text = format!(
+        "    {}  {}\n",
+        paint(&call.id.to_string(), Tone::Name),
+        line(&call.tool, 80)
+    );
+    for piece in call
+        .arguments
+        .as_deref()
+        .map(arguments)
+        .iter()
+        .flat_map(|a| a.lines())
+    {
+        text.push_str(&format!("      {piece}\n"));
+    }
     text
 }
 
@@ -158,6 +193,9 @@ fn fields(view: &ApprovalView) -> Vec<(&'static str, String)> {
         let round = view.round;
         let round = format!("{round}: an earlier approval of this call is no longer enough");
         fields.push(("round", round));
+    }
+    if let Some(by) = &view.edited_by {
+        fields.push(("edited by", line(by, 64)));
     }
     fields.push(("needs", view.needs.clone()));
     for approver in &view.approvers {

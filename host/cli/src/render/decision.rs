@@ -108,7 +108,7 @@ pub(crate) fn values(sentences: &[String], columns: usize) -> String {
 }
 
 /// Names and values of a decision; a value may be empty.
-fn fields(record: &Record, decision: &DecisionRecord) -> [(&'static str, String); 11] {
+fn fields(record: &Record, decision: &DecisionRecord) -> [(&'static str, String); 12] {
     fn shown<T: ToString>(value: Option<T>) -> String {
         value.map(|value| value.to_string()).unwrap_or_default()
     }
@@ -116,6 +116,7 @@ fn fields(record: &Record, decision: &DecisionRecord) -> [(&'static str, String)
         Some(tool) => format!("call {}", line(&tool, 80)),
         None => decision.action.id().to_owned(),
     };
+    let standing: Vec<String> = decision.standing.iter().map(ToString::to_string).collect();
     let run = record
         .run
         .map(|run| format!("{run}  (tollgate runs show {run})"));
@@ -129,6 +130,7 @@ fn fields(record: &Record, decision: &DecisionRecord) -> [(&'static str, String)
         ("resource", line(&decision.resource.to_string(), 300)),
         ("run", shown(run)),
         ("approval", shown(decision.approval)),
+        ("standing", standing.join(" ")),
         ("needs", shown(decision.requirement.as_ref())),
         ("arguments", shown(decision.arguments.as_ref())),
         ("bundle", decision.bundle.to_string()),

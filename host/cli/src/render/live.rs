@@ -76,6 +76,8 @@ fn described(index: u64, record: &Record) -> Option<(&'static str, Tone, String)
         | Event::ApprovalLinkIssued(_)
         | Event::ApprovalLinkRevoked(_)
         | Event::ApprovalAnswerRefused(_)
+        | Event::StandingGranted(_)
+        | Event::StandingEnded(_)
         | Event::Halted(_)
         | Event::Resumed(_)
         | Event::Administered(_) => {

@@ -12,6 +12,7 @@ pub(crate) mod diff;
 pub(crate) mod live;
 pub(crate) mod run;
 pub(crate) mod spans;
+pub(crate) mod standing;
 pub(crate) mod table;
 pub(crate) mod tool;
 pub(crate) mod tree;

@@ -177,6 +177,7 @@ impl Capabilities {
             });
         }
         let asked = Event::ApprovalRequested(Box::new(ApprovalRequested {
+            question: None,
             arguments: query.digest.clone(),
             call: self.cx.call,
             capability: Some(query.short.clone()),

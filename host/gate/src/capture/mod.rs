@@ -192,6 +192,8 @@ impl Capture {
             }
             Event::ApprovalRequested(asked) => asked.capability.iter_mut().for_each(clean),
             Event::ApprovalAnswered(answer) => answer.note.iter_mut().for_each(clean),
+            Event::StandingGranted(granted) => granted.note.iter_mut().for_each(clean),
+            Event::StandingEnded(ended) => ended.note.iter_mut().for_each(clean),
             Event::RunEnded(ended) => clean(&mut ended.stop_reason),
             Event::Halted(halt) | Event::Resumed(halt) => clean(&mut halt.reason),
             Event::Administered(act) => clean(&mut act.target),

@@ -92,7 +92,10 @@ pub struct Claims {
     pub tenant: Option<String>,
 }
 
-/// Escalation and notification of approvals.
+/// The longest time that any standing approval may count.
+const LONGEST_STANDING: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// Escalation, notification and reach of approvals.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ApprovalConfig {
     /// How long what an upstream server asks waits for an answer, while its call runs.
@@ -101,12 +104,23 @@ pub struct ApprovalConfig {
     pub max_pending: u64,
     /// Roles that are asked as well if there is no answer in time.
     pub second_group: Option<SecondGroup>,
+    /// Limits of standing approvals; without them there are none.
+    pub standing: Option<StandingLimits>,
     /// The webhook for requests and resolutions.
     pub webhook: Option<WebhookConfig>,
     /// Answers by buttons in Slack.
     pub slack: Option<SlackConfig>,
     /// Answers by links for one user.
     pub links: Option<LinkConfig>,
+}
+
+/// Limits of standing approvals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StandingLimits {
+    /// The longest time from its beginning to its end.
+    pub lifetime: Duration,
+    /// The most calls that one may allow.
+    pub uses: u64,
 }
 
 /// Roles that are asked as well if there is no answer in time.
@@ -175,15 +189,32 @@ impl Validation<'_> {
         let links = links
             .map(|links| self.links(links, webhook.as_ref(), users, serve))
             .transpose()?;
+        let standing = approvals.standing.as_ref();
+        let standing = standing.map(|limits| self.standing(limits)).transpose()?;
         Ok(ApprovalConfig {
             elicitation_expires: self
                 .elicitation_expires(approvals.elicitation_expires.as_deref())?,
             max_pending,
             second_group,
+            standing,
             webhook,
             slack,
             links,
         })
+    }
+
+    fn standing(&self, limits: &raw::Standing) -> Result<StandingLimits, ConfigError> {
+        let uses = limits.max_uses.unwrap_or(20);
+        if !(1..=10_000).contains(&uses) {
+            let message = format!("`max_uses = {uses}` is out of range");
+            return Err(self.error("max_uses", message, "use 1 to 10000"));
+        }
+        let lifetime = self.duration(&limits.max_lifetime)?;
+        if lifetime > LONGEST_STANDING {
+            let message = format!("`max_lifetime = \"{}\"` is too long", limits.max_lifetime);
+            return Err(self.error("max_lifetime", message, "use at most 90d"));
+        }
+        Ok(StandingLimits { lifetime, uses })
     }
 
     fn webhook(

@@ -259,6 +259,7 @@ pub(super) struct Approvals {
     pub(super) max_pending: Option<u64>,
     pub(super) escalate_after: Option<String>,
     pub(super) escalate_to: Vec<String>,
+    pub(super) standing: Option<Standing>,
     pub(super) webhook: Option<Webhook>,
     pub(super) slack: Option<Slack>,
     pub(super) links: Option<Links>,
@@ -284,6 +285,13 @@ pub(super) struct Links {
     pub(super) base_url: String,
     pub(super) users: Vec<String>,
     pub(super) expires: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Standing {
+    pub(super) max_lifetime: String,
+    pub(super) max_uses: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -12,7 +12,7 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use super::{CountedCall, Ruleset, ToolCall};
+use super::{CountedCall, Edit, Ruleset, ToolCall};
 
 /// Caller, run and configuration: fixed for the whole call.
 #[derive(Debug, Clone)]
@@ -49,6 +49,8 @@ pub struct CallContext {
     pub inherited_labels: BTreeSet<String>,
     /// Keyed digest of the call's arguments, once they are known.
     pub arguments: Option<KeyedDigest>,
+    /// What an approver changed of the call.
+    pub edit: Option<Edit>,
     /// What is called, as policies see it, once it is known.
     pub resource: Option<Entity>,
     /// How often the call has been started, this time included.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tollgate_model::{
     canonical::Sha256Digest,
     decision::Outcome,
-    ids::{ApprovalId, SpanId},
+    ids::{ApprovalId, SpanId, StandingId},
     record::{DecisionRecord, Event, FactEntry, PayloadRef},
     request::Facts,
 };
@@ -78,6 +78,12 @@ impl Draft {
 
     pub(crate) fn approval(mut self, approval: Option<ApprovalId>) -> Self {
         self.0.approval = approval;
+        self
+    }
+
+    /// The standing approvals that it uses, or that it is about.
+    pub(crate) fn standing(mut self, standing: BTreeSet<StandingId>) -> Self {
+        self.0.standing = standing;
         self
     }
 

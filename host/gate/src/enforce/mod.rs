@@ -12,7 +12,9 @@ mod caller_token;
 mod context;
 mod counted_call;
 mod draft;
+mod edit;
 mod history;
+mod judge;
 mod memory;
 mod pep;
 mod permit;
@@ -37,13 +39,15 @@ pub use answer::{
 };
 pub use approval::{
     ApprovalError, ApprovalResponse, ApprovalResult, ApprovalView, ElicitationResponse, GivenInput,
-    PendingCall, Vote,
+    PendingCall, QuestionCall, StandingRequest, StandingView, Vote,
 };
-pub(crate) use approval::{grant_from_row, pending_refusal};
+pub(crate) use approval::{REST, Responder, StandingCover, grant_from_row, pending_refusal};
 pub use context::{CallContext, EnclosingCall, RecentUsage};
 pub use counted_call::CountedCall;
 pub(crate) use draft::Draft;
+pub use edit::Edit;
 pub(crate) use history::{CallHistory, DecidedCall};
+pub(crate) use judge::UnrecordedDecision;
 pub(crate) use memory::LabelMemory;
 pub(crate) use pep::Pep;
 pub use permit::Permitted;

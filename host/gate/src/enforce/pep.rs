@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tollgate_model::{
     decision::Decision,
     entity::{Entity, Kind, Uid},
-    ids::{ApprovalId, DecisionId, RunId, SpanId},
+    ids::{RunId, SpanId},
     provenance::ProvenanceFacts,
     record::{Arrival, DecisionRecord, Event, KeyedDigest, Record},
     request::{Facts, Request, RunFacts, WindowFacts},
@@ -59,8 +59,8 @@ pub(crate) struct Pep {
     pub(crate) usage: Arc<Usage>,
     /// Who decides again first, after others came first.
     pub(crate) turns: Arc<Turns>,
-    /// Users to whom the arguments of an approval were shown, as recorded.
-    pub(crate) shown: Arc<Mutex<TwoGenerationCache<ApprovalId, BTreeSet<Uid>>>>,
+    /// Users to whom the arguments of an approval, or the pattern of a standing one, were shown, as recorded.
+    pub(crate) shown: Arc<Mutex<TwoGenerationCache<String, BTreeSet<Uid>>>>,
 }
 
 impl Pep {
@@ -277,6 +277,7 @@ impl Pep {
             resumption: false,
             shadow: basis.shadow,
             span,
+            standing: BTreeSet::new(),
         });
         Ok((draft, payload))
     }
@@ -320,86 +321,6 @@ impl Pep {
             event,
         )
     }
-
-    /// Decides a person's request outside a call, without recording it.
-    pub(crate) fn judge(
-        &self,
-        ruleset: &Arc<Ruleset>,
-        request: Request,
-        entities: Vec<Entity>,
-    ) -> UnrecordedDecision {
-        let begun = Instant::now();
-        let now = self.now();
-        let facts = Self::facts(ruleset, now, RunFacts::default(), entities);
-        let decision = ruleset.pdp.decide(&request, &facts);
-        UnrecordedDecision {
-            request,
-            facts,
-            decision,
-            begun,
-        }
-    }
-
-    /// The record of a decision of [`Pep::judge`].
-    pub(crate) fn judged_record(
-        &self,
-        ruleset: &Ruleset,
-        judged: &UnrecordedDecision,
-        run: Option<RunId>,
-        approval: Option<ApprovalId>,
-    ) -> Result<(Record, Payload), Refusal> {
-        let UnrecordedDecision {
-            request,
-            facts,
-            decision,
-            begun,
-        } = judged;
-        let (draft, payload) =
-            self.decision_record(ruleset, request, facts, decision, self.span_id(), *begun)?;
-        let event = Event::from(draft.approval(approval));
-        let tenant = ruleset.config.gate.tenant.clone();
-        Ok((Record::new(tenant, run, facts.now, event), payload))
-    }
-
-    /// Decides and records a person's request outside a call.
-    ///
-    /// # Errors
-    /// [`Refusal`], recorded if it can be.
-    pub(crate) async fn authorize(
-        &self,
-        ruleset: &Arc<Ruleset>,
-        request: Request,
-        entities: Vec<Entity>,
-        run: Option<RunId>,
-    ) -> Result<DecisionId, Refusal> {
-        let judged = self.judge(ruleset, request, entities);
-        let (record, payload) = self.judged_record(ruleset, &judged, run, None)?;
-        let batch = Batch {
-            records: vec![record],
-            payloads: vec![payload],
-            conditions: Vec::new(),
-        };
-        let decision = DecisionId(self.commit(batch).await?.first());
-        match judged.decision {
-            Decision::Allow(_) => Ok(decision),
-            Decision::Deny(basis) | Decision::Escalate(basis, _) => {
-                let basis = Box::new(basis);
-                Err(Refusal::Denied { decision, basis })
-            }
-            Decision::Error(basis) => {
-                let basis = Box::new(basis);
-                Err(Refusal::Undecidable { decision, basis })
-            }
-        }
-    }
-}
-
-/// A decision outside a call, not recorded yet.
-pub(crate) struct UnrecordedDecision {
-    pub(crate) request: Request,
-    pub(crate) facts: Facts,
-    pub(crate) decision: Decision,
-    begun: Instant,
 }
 
 /// Labels that a batch adds to runs.

@@ -262,15 +262,27 @@ impl ReadIndexes {
 
     /// Where the values of a call come from.
     pub(crate) fn provenance(&self, cx: &CallContext, call: &ToolCall) -> ProvenanceFacts {
-        let Some(index) = self.index(cx.run) else {
+        let edited = cx.edit.as_ref().map(|edit| &edit.pointers);
+        self.provenance_in(cx.run, call, edited.unwrap_or(&BTreeSet::new()))
+    }
+
+    /// The same for a call in `run`, of which an approver set the values at these pointers.
+    pub(crate) fn provenance_in(
+        &self,
+        run: RunId,
+        call: &ToolCall,
+        edited: &BTreeSet<String>,
+    ) -> ProvenanceFacts {
+        let Some(index) = self.index(run) else {
             return ProvenanceFacts::default();
         };
         let tool = call.tool();
         let arguments = CallArguments {
             arguments: call.arguments(),
             asked_by: &tool.provenance.asked_by,
+            edited,
             roles: &tool.provenance.roles,
-            run: cx.run,
+            run,
         };
         arguments.provenance(&lock(&index))
     }

@@ -12,8 +12,11 @@ use tollgate_model::{
     request::Action,
 };
 
-use super::{Gate, OperateError, approvals::REST};
-use crate::identity::{Caller, RunKey, on_behalf_of};
+use super::{Gate, OperateError};
+use crate::{
+    enforce::REST,
+    identity::{Caller, RunKey, on_behalf_of},
+};
 
 /// The request and facts of a decision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

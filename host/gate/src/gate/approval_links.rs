@@ -91,7 +91,7 @@ impl Gate {
             let own = links.expires.map(|lasts| now.after(lasts));
             let issued = ApprovalLinkIssued {
                 approval: row.id,
-                arguments: row.arguments.clone(),
+                arguments: row.shown_digest().clone(),
                 expires: own.map_or(row.expires, |own| own.min(row.expires)),
                 id: link_id()?,
                 user,

@@ -6,16 +6,15 @@ use tollgate_model::{entity::Uid, ids::ApprovalId, life::ApprovalState, record::
 use super::{Gate, OperateError};
 use crate::{
     enforce::{
-        ApprovalError, ApprovalResponse, ApprovalResult, ApprovalView, ApprovalWaiter,
-        ElicitationResponse, PendingCall, Refusal,
+        ApprovalError, ApprovalResponse, ApprovalResult, ApprovalView, ApprovalWaiter, CallRequest,
+        ElicitationResponse, PendingCall, REST, Refusal, Responder, Ruleset, ToolCall,
     },
     identity::Caller,
+    pipeline::parse_call,
 };
 
 /// How often open approvals are read again because they change during cancellation.
 const MAX_ROUNDS: u32 = 100;
-/// The channel of people who read or answer by the API, as policies see it.
-pub(super) const REST: &str = "rest";
 
 impl Gate {
     /// Answer an approval as `user`.
@@ -29,9 +28,65 @@ impl Gate {
         response: ApprovalResponse<'_>,
     ) -> Result<ApprovalResult, ApprovalError> {
         let ruleset = self.ruleset();
-        let answered = self.pep().answer(&ruleset, user, id, response).await;
+        let edited = self.edited_call(&ruleset, id, response.edit)?;
+        let responder = Responder {
+            ruleset: &ruleset,
+            user,
+            response,
+            edited: edited.as_ref(),
+        };
+        let answered = self.pep().answer(responder, id).await;
         self.approvals_changed();
         answered
+    }
+
+    /// Answers all calls of the question of an approval as `user`: all of them, or none. The digest that was
+    /// seen is [`ApprovalView::question_digest`].
+    ///
+    /// # Errors
+    /// [`ApprovalError`].
+    pub async fn answer_all(
+        &self,
+        user: &Uid,
+        id: ApprovalId,
+        response: ApprovalResponse<'_>,
+    ) -> Result<Vec<ApprovalResult>, ApprovalError> {
+        if response.edit.is_some() || response.standing.is_some() {
+            let problem = "calls are edited, and approved in advance, one at a time";
+            return Err(ApprovalError::NotStanding(problem.into()));
+        }
+        let ruleset = self.ruleset();
+        let responder = Responder {
+            ruleset: &ruleset,
+            user,
+            response,
+            edited: None,
+        };
+        let answered = self.pep().answer_all(responder, id).await;
+        self.approvals_changed();
+        answered
+    }
+
+    /// The call of an approval with other arguments, which match its tool's schema.
+    fn edited_call(
+        &self,
+        ruleset: &Ruleset,
+        id: ApprovalId,
+        arguments: Option<&str>,
+    ) -> Result<Option<ToolCall>, ApprovalError> {
+        let Some(arguments) = arguments else {
+            return Ok(None);
+        };
+        let row = self.ledger().reader().approval(id)?;
+        let row = row.filter(|row| row.tenant == ruleset.config.gate.tenant);
+        let row = row.ok_or(ApprovalError::NotFound(id))?;
+        let request = CallRequest {
+            tool: row.tool,
+            arguments: arguments.into(),
+        };
+        let call = parse_call(self.pep(), ruleset, &request);
+        let call = call.map_err(|invalid| ApprovalError::NotEdited(invalid.refusal().message()))?;
+        Ok(Some(call))
     }
 
     /// Answer a question of an upstream server as `user`.

@@ -16,6 +16,7 @@ mod reload;
 mod resources;
 mod retention;
 mod reveal;
+mod standing;
 mod tokens;
 mod upstream_logins;
 

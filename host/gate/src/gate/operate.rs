@@ -9,6 +9,7 @@ use tollgate_model::{
     ids::{DecisionId, RunId},
     record::{AdminAction, AdministrativeAct, Event, Halt, HaltScope, Record, RunOutcome},
     request::Action,
+    standing::StandingScope,
 };
 use tollgate_policy::policy;
 
@@ -25,6 +26,8 @@ pub struct HaltReport {
     pub calls: usize,
     /// Approvals that were cancelled.
     pub approvals: usize,
+    /// Standing approvals that were voided.
+    pub standing: usize,
 }
 
 impl Gate {
@@ -88,7 +91,24 @@ impl Gate {
                 HaltScope::Tenant => row.tenant == name,
             })
             .await?;
-        Ok(HaltReport { calls, approvals })
+        let reason = format!("halted {} {name}", scope.as_str());
+        let standing = self
+            .void_standing(user, reason.trim_end(), |row| {
+                let granted = &row.granted;
+                match scope {
+                    HaltScope::All => true,
+                    HaltScope::Agent => granted.principal.id == name,
+                    HaltScope::Tool => granted.tool == name,
+                    HaltScope::Component => component_of(&granted.tool).as_deref() == Some(name),
+                    HaltScope::Tenant => row.tenant == name,
+                }
+            })
+            .await?;
+        Ok(HaltReport {
+            calls,
+            approvals,
+            standing,
+        })
     }
 
     /// Requires that the target of a halt exists.
@@ -162,9 +182,17 @@ impl Gate {
         reason: &str,
     ) -> Result<(), OperateError> {
         self.pep().end_run(row, &user.id, outcome, reason).await?;
-        // No one is asked about what cannot happen any more.
+        self.void_approvals_of_run(user, row).await
+    }
+
+    /// No one is asked, and no one has answered, about what cannot happen any more.
+    async fn void_approvals_of_run(&self, user: &Uid, row: &RunRow) -> Result<(), OperateError> {
         self.cancel_approvals(|approval| approval.run == row.id)
             .await?;
+        self.void_standing(user, "its run has ended", |standing| {
+            standing.granted.scope == StandingScope::Run && standing.run == row.id
+        })
+        .await?;
         Ok(())
     }
 
@@ -187,9 +215,7 @@ impl Gate {
             .end_run(row, &user.id, Some(RunOutcome::Cancelled), reason)
             .await?;
         self.0.halts.halt(|call| call.run == row.id);
-        self.cancel_approvals(|approval| approval.run == row.id)
-            .await?;
-        Ok(())
+        self.void_approvals_of_run(user, row).await
     }
 
     /// Decides, and records, whether `user` may do `action` with a run.

@@ -12,7 +12,7 @@ mod record;
 
 use tollgate_ledger::{ApprovalRow, CommitError};
 use tollgate_model::{
-    admission::{ApprovalStanding, MAX_ROUNDS, Phase, Situation, Step, next_step},
+    admission::{ApprovalStatus, MAX_ROUNDS, Phase, Situation, Step, next_step},
     decision::{Basis, Decision, Outcome},
     ids::{DecisionId, SeriesId, SpanId},
     life::ApprovalState,
@@ -21,11 +21,11 @@ use tollgate_model::{
 use self::evaluate::Evaluation;
 use super::{
     release::Invocation,
-    validate::{InvalidCall, redacted_call},
+    validate::{InvalidCall, parse_call, redacted_call},
 };
 use crate::enforce::{
-    Answer, AnswerSubscription, CallContext, InFlightGuard, Pep, Permitted, Refusal,
-    StartedReading, ToolCall,
+    Answer, AnswerSubscription, CallContext, CallRequest, Edit, InFlightGuard, Pep, Permitted,
+    Refusal, StandingCover, StartedReading, ToolCall,
 };
 
 /// How often a call is decided again because its run changed meanwhile, before it is refused.
@@ -68,8 +68,12 @@ pub(super) async fn admit(
     let ended = match attempt.until_recorded().await {
         Ok(started) => {
             let Attempt {
-                call, in_flight, ..
+                call,
+                edited,
+                in_flight,
+                ..
             } = attempt;
+            let call = edited.unwrap_or(call);
             let StartedCall {
                 authorize,
                 span,
@@ -161,23 +165,38 @@ struct StartedCall {
 struct Attempt<'a> {
     pep: &'a Pep,
     cx: &'a mut CallContext,
+    /// The call as its caller makes it, redacted: by it, its approval is found.
     call: ToolCall,
+    /// The call with the arguments that an approver set: it is decided and executed instead.
+    edited: Option<ToolCall>,
     /// Dropped with the attempt unless the call starts.
     in_flight: Option<InFlightGuard>,
+}
+
+/// The approvals with which a call starts.
+#[derive(Default)]
+struct StartBasis<'a> {
+    /// The one that the call has requested.
+    approval: Option<&'a ApprovalRow>,
+    standing: Option<StandingCover>,
 }
 
 /// The phase of a call, with the approval that belongs to it.
 struct Position {
     phase: Phase,
     approval: Option<ApprovalRow>,
+    /// Whether the call resumes an earlier one, which is counted once.
+    is_resumption: bool,
+    /// The standing approvals that meet what the call needs.
+    standing: Option<StandingCover>,
 }
 
 impl Position {
-    fn standing(&self, now: tollgate_model::time::Timestamp) -> ApprovalStanding {
+    fn status(&self, now: tollgate_model::time::Timestamp) -> ApprovalStatus {
         self.approval
             .as_ref()
-            .map_or(ApprovalStanding::Absent, |row| {
-                ApprovalStanding::of(row.state, row.expires <= now)
+            .map_or(ApprovalStatus::Absent, |row| {
+                ApprovalStatus::of(row.state, row.expires <= now)
             })
     }
 }
@@ -190,6 +209,7 @@ impl<'a> Attempt<'a> {
             pep,
             cx,
             call,
+            edited: None,
             in_flight: None,
         }
     }
@@ -222,6 +242,7 @@ impl Attempt<'_> {
     async fn once(&mut self) -> Result<StartedCall, AttemptError> {
         self.cx.call = self.cx.arrival_span;
         self.cx.attempt = 1;
+        self.restore();
         self.cx.recent_usage = self.pep.recent_usage(self.cx)?;
         self.cx.counted = self.pep.counted(self.cx, &self.call);
         let state = self.pep.run_state(self.cx.run, Some(self.call.digest()))?;
@@ -239,28 +260,92 @@ impl Attempt<'_> {
             {
                 position.approval = self.own_approval()?;
             }
-            match next_step(self.situation(&evaluation, &position)) {
+            let situation = self.situation(&evaluation, &position);
+            if self.edited.is_some() && situation.outcome != Outcome::Allow {
+                // The approver approved no other call than this one.
+                let step = Step::DenyAndCancel;
+                return self.perform(step, evaluation, position).await;
+            }
+            if situation.asks() {
+                position.standing = self.standing_cover(&evaluation)?;
+            }
+            let has_standing = position.standing.is_some();
+            match next_step(Situation {
+                has_standing,
+                ..situation
+            }) {
+                Step::EvaluateStanding => position.phase = Phase::Standing,
                 Step::EvaluateAsked => {
                     // The original call continues: same span, counted once.
                     if let Some(row) = &position.approval {
                         self.cx.call = row.call;
                     }
                     position.phase = Phase::Asked;
+                    position.is_resumption = true;
+                    self.edit(position.approval.as_ref())?;
                 }
                 Step::EvaluateSuspendedAndAsked => {
                     position = Position {
                         phase: Phase::SuspendedAndAsked,
                         approval: self.own_approval()?,
+                        is_resumption: true,
+                        standing: None,
                     };
                 }
-                step => return self.perform(step, evaluation, position.approval).await,
+                step => return self.perform(step, evaluation, position).await,
             }
         }
     }
 
+    /// The call that is decided and executed.
+    fn call(&self) -> &ToolCall {
+        self.edited.as_ref().unwrap_or(&self.call)
+    }
+
+    /// Takes the call as its caller makes it.
+    fn restore(&mut self) {
+        self.edited = None;
+        self.cx.edit = None;
+        self.cx.arguments = Some(self.call.digest().clone());
+    }
+
+    /// Takes the arguments that an approver set, if the approval was granted with others than the caller's.
+    fn edit(&mut self, approval: Option<&ApprovalRow>) -> Result<(), Refusal> {
+        let granted = approval.filter(|row| row.state == ApprovalState::Approved);
+        let Some((row, edited)) = granted.and_then(|row| Some((row, row.edited.as_ref()?))) else {
+            return Ok(());
+        };
+        let unusable = |reason: String| Refusal::Unrecorded {
+            reason: format!("the arguments that an approver set cannot be used: {reason}"),
+        };
+        let arguments = self.pep.edited_arguments(row);
+        let arguments = arguments.map_err(|e| unusable(e.to_string()))?;
+        let (arguments, pointers) = arguments.ok_or_else(|| unusable("they are gone".into()))?;
+        let request = CallRequest {
+            tool: row.tool.clone(),
+            arguments,
+        };
+        let call = parse_call(self.pep, &self.cx.ruleset, &request);
+        let call = call.map_err(|invalid| invalid.refusal())?;
+        if *call.digest() != edited.arguments.digest {
+            return Err(unusable("they are others than were approved".into()));
+        }
+        self.cx.arguments = Some(call.digest().clone());
+        // What is executed is what counts.
+        self.cx.counted = self.pep.counted(self.cx, &call);
+        self.cx.edit = Some(Edit {
+            by: edited.by.id.clone(),
+            pointers,
+            arguments: call.canonical().to_owned(),
+        });
+        self.edited = Some(call);
+        Ok(())
+    }
+
     /// Redacts the call if that is all that policies ask for. Returns whether it is another call now.
     async fn redact(&mut self, basis: &Basis) -> bool {
-        if basis.redact.is_empty() {
+        // An approver has approved exactly the edited arguments.
+        if basis.redact.is_empty() || self.edited.is_some() {
             return false;
         }
         let redacted = redacted_call(self.pep, &self.cx.ruleset, &self.call, basis).await;
@@ -279,6 +364,8 @@ impl Attempt<'_> {
             return Ok(Position {
                 phase: Phase::New,
                 approval: None,
+                is_resumption: false,
+                standing: None,
             });
         };
         if row.state != ApprovalState::Rejected {
@@ -286,9 +373,12 @@ impl Attempt<'_> {
             self.cx.attempt = before.map_or(1, |waiting| waiting.attempt.saturating_add(1));
             self.cx.call = span;
         }
+        let status = ApprovalStatus::of(row.state, row.expires <= self.pep.now());
         Ok(Position {
             phase: Phase::Suspended,
             approval: Some(row),
+            is_resumption: status != ApprovalStatus::Rejected,
+            standing: None,
         })
     }
 
@@ -323,25 +413,53 @@ impl Attempt<'_> {
         Situation {
             phase: position.phase,
             outcome: evaluation.decision.outcome(),
-            approval: position.standing(evaluation.facts.now),
+            approval: position.status(evaluation.facts.now),
             covered,
             may_ask_again: row.is_none_or(|row| row.round < MAX_ROUNDS),
+            has_standing: false,
         }
     }
 
-    /// Takes a step that ends the attempt. `row` is the approval that belongs to the phase.
+    /// The standing approvals that meet what the call needs.
+    fn standing_cover(&self, evaluation: &Evaluation) -> Result<Option<StandingCover>, Refusal> {
+        let Decision::Escalate(_, requirement) = &evaluation.decision else {
+            return Ok(None);
+        };
+        let declared = self.declared()?;
+        let declared = declared.as_ref().unwrap_or(self.call.digest());
+        self.pep
+            .standing_cover(self.cx, &self.call, declared, requirement)
+    }
+
+    /// Takes a step that ends the attempt.
     async fn perform(
         &mut self,
         step: Step,
         evaluation: Evaluation,
-        row: Option<ApprovalRow>,
+        position: Position,
     ) -> Result<StartedCall, AttemptError> {
-        let refusal = match (step, row) {
+        let Position {
+            approval, standing, ..
+        } = position;
+        // An earlier approval of the same call that was used or has ended stays as it is.
+        let approval = approval
+            .filter(|row| step != Step::StartStanding || row.state == ApprovalState::Pending);
+        let refusal = match (step, approval) {
             (Step::Start, _) => {
                 self.ensure_not_in_flight()?;
-                return self.record_start(evaluation, None).await;
+                return self.record_start(evaluation, StartBasis::default()).await;
             }
-            (Step::Resume, row) => return self.resume(evaluation, row).await,
+            (Step::StartStanding, None) => {
+                self.ensure_not_in_flight()?;
+                let basis = StartBasis {
+                    standing,
+                    ..StartBasis::default()
+                };
+                return self.record_start(evaluation, basis).await;
+            }
+            (Step::StartStanding | Step::Resume, row) => {
+                return self.resume(evaluation, row, standing).await;
+            }
             (Step::Ask, row) if let Decision::Escalate(_, requirement) = &evaluation.decision => {
                 let requirement = requirement.clone();
                 let row = row.as_ref();
@@ -378,6 +496,7 @@ impl Attempt<'_> {
         &mut self,
         evaluation: Evaluation,
         row: Option<ApprovalRow>,
+        standing: Option<StandingCover>,
     ) -> Result<StartedCall, AttemptError> {
         if let (Some(row), true) = (&row, self.cx.enclosing.is_empty()) {
             let binding = self.cx.binding(&self.call);
@@ -387,7 +506,11 @@ impl Attempt<'_> {
         }
         // The approval of an effect is consumed by the effect.
         let own = row.filter(|_| evaluation.phase != Phase::Suspended);
-        self.record_start(evaluation, own.as_ref()).await
+        let basis = StartBasis {
+            approval: own.as_ref(),
+            standing: standing.filter(|_| evaluation.phase == Phase::Standing),
+        };
+        self.record_start(evaluation, basis).await
     }
 
     /// Requires that the same call is not already running with an approval. Everything that this call has

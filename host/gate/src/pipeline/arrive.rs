@@ -59,6 +59,7 @@ pub(crate) async fn arrive(
         enclosing: Vec::new(),
         inherited_labels: BTreeSet::new(),
         arguments: None,
+        edit: None,
         resource: None,
         attempt: 1,
         recent_usage: RecentUsage::default(),

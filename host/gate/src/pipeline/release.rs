@@ -51,6 +51,7 @@ pub(crate) async fn release(
         run: Some(cx.run),
         call: cx.call,
         decision: Some(invocation.decision),
+        edit: cx.edit.clone().map(Box::new),
         redacted_arguments: Box::new(invocation.redacted.clone()),
         verdict: ended.record().await,
     };

@@ -54,6 +54,11 @@ impl InvalidCall {
         }
     }
 
+    /// The answer to the caller.
+    pub(crate) fn refusal(self) -> Refusal {
+        self.refusal
+    }
+
     fn because(problem: &'static str, reason: String) -> Self {
         let refusal = Refusal::Invalid {
             problem: reason,

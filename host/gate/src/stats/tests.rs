@@ -65,6 +65,7 @@ fn decided(call: u8, arguments: &str, outcome: Outcome) -> Event {
         resumption: false,
         shadow: None,
         span: SpanId::from_bytes([call; 8]),
+        standing: Default::default(),
     }))
 }
 

@@ -14,7 +14,8 @@ use tollgate_model::{
 
 use super::{LedgerReader, stored};
 use crate::{
-    ApprovalAnswer, ApprovalRow, Binding, EarlierRejection, LedgerError, PendingApprovals,
+    ApprovalAnswer, ApprovalRow, Binding, EarlierRejection, EditedCall, LedgerError,
+    PendingApprovals,
     error::ReadError,
     sqlite::{from_sql_u64, to_sql_i64},
     state::approvals::binding_digest,
@@ -186,6 +187,24 @@ impl LedgerReader {
         })
     }
 
+    /// The pending approvals of a run, oldest first.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn pending_of_run(&self, run: RunId) -> Result<Vec<ApprovalRow>, LedgerError> {
+        self.snapshot(|conn| {
+            let mut select = conn.prepare_cached(
+                "SELECT a.opened, a.state, a.version FROM approvals a JOIN runs r ON r.opened = a.run \
+                 WHERE r.id = ?1 AND a.state IN ('pending', 'approved') AND a.state = 'pending' \
+                 ORDER BY a.opened",
+            )?;
+            let pending = select
+                .query_map([run.as_bytes()], found)?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            pending.into_iter().map(|found| row(conn, found)).collect()
+        })
+    }
+
     /// How many approvals of a principal are pending.
     ///
     /// # Errors
@@ -334,14 +353,16 @@ fn row(conn: &Connection, (opened, state, version): ApprovalKey) -> Result<Appro
     let state = state.ok_or_else(damaged)?;
     let open = matches!(state, ApprovalState::Pending | ApprovalState::Approved);
     let answers = answers(conn, asked.id)?;
-    let counted = answers
-        .iter()
-        .filter(|answer| answer.approve && answer.took_effect);
-    let approvers = counted.map(|answer| (answer.by.clone(), answer.roles.clone()));
     let rejected_before = rejections(conn, &record.tenant, &asked, opened, record.time)?;
-    Ok(ApprovalRow {
-        approvers: approvers.collect(),
+    let edited = answers
+        .iter()
+        .rev()
+        .find_map(|answer| answer.edited.clone());
+    let mut row = ApprovalRow {
+        approvers: Vec::new(),
         answers,
+        edited,
+        question: asked.question.unwrap_or(asked.id),
         rejected_before,
         escalated_to: escalated_to(conn, asked.id)?,
         id: asked.id,
@@ -369,7 +390,12 @@ fn row(conn: &Connection, (opened, state, version): ApprovalKey) -> Result<Appro
         capability: asked.capability,
         elicitation: asked.elicitation,
         waiting: asked.waiting,
-    })
+    };
+    let counted = row.counted();
+    row.approvers = counted
+        .map(|answer| (answer.by.clone(), answer.roles.clone()))
+        .collect();
+    Ok(row)
 }
 
 /// Earlier rejections of the same call of the same principal that held when `asked` was requested at `at`,
@@ -434,15 +460,22 @@ fn answers(conn: &Connection, id: ApprovalId) -> Result<Vec<ApprovalAnswer>, Rea
     let indices = select.query_map([id.as_bytes()], |row| row.get(0).map(from_sql_u64))?;
     let mut answers = Vec::new();
     for index in indices {
-        let record = stored(conn, index?)?;
+        let index = index?;
+        let record = stored(conn, index)?;
         if let Event::ApprovalAnswered(answer) = record.event {
+            let edited = answer.edited.filter(|_| answer.took_effect);
             answers.push(ApprovalAnswer {
                 approve: answer.approve,
                 elicitation: answer.elicitation,
                 at: record.time,
-                by: answer.by,
+                by: answer.by.clone(),
                 channel: answer.channel,
                 link: answer.link,
+                edited: edited.map(|arguments| EditedCall {
+                    arguments,
+                    answered: index,
+                    by: answer.by,
+                }),
                 note: answer.note,
                 roles: answer.roles,
                 took_effect: answer.took_effect,

@@ -10,6 +10,7 @@ pub(crate) mod records;
 mod retention;
 mod runs;
 mod spans;
+mod standing;
 mod state;
 mod tiles;
 mod usage;
@@ -38,6 +39,7 @@ pub use records::{Order, RecordFilter};
 pub(crate) use records::{stored, stored_page};
 pub use retention::SealedDay;
 pub use runs::RunFilter;
+pub use standing::StandingFilter;
 pub use usage::LastRefusal;
 pub use verify::Verification;
 

@@ -5,7 +5,7 @@ use rusqlite::OptionalExtension as _;
 use serde::Serialize;
 use tollgate_model::time::Timestamp;
 
-use super::{ApprovalFilter, LedgerReader};
+use super::{ApprovalFilter, LedgerReader, StandingFilter};
 use crate::{LedgerError, keys::day_of};
 
 /// A day on which payloads were sealed.
@@ -57,7 +57,8 @@ impl LedgerReader {
     }
 
     /// The tenant's days that ended before `before` and can still be read, except days with an approval
-    /// that is pending or not used yet: its payload stays readable.
+    /// that is pending or not used yet, or with a standing approval that counts: their payloads stay
+    /// readable.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
@@ -73,10 +74,16 @@ impl LedgerReader {
             return Ok(Vec::new());
         }
         let open = self.approvals(&ApprovalFilter::open())?;
+        let standing = self.standing_approvals(&StandingFilter {
+            active: true,
+            ..StandingFilter::default()
+        })?;
+        let open = open.iter().map(|row| (&row.tenant, row.requested));
+        let standing = standing.iter().map(|row| (&row.tenant, row.since));
         let needed: Vec<i64> = open
-            .iter()
-            .filter(|row| row.tenant == tenant)
-            .map(|row| day_of(row.requested))
+            .chain(standing)
+            .filter(|(of, _)| *of == tenant)
+            .map(|(_, since)| day_of(since))
             .collect();
         let days = self.sealed_days()?.into_iter();
         let old = days.filter(|day| day.readable && day.tenant == tenant && day.day < end);

@@ -71,6 +71,8 @@ impl LedgerReader {
                 | Event::ApprovalLinkIssued(_)
                 | Event::ApprovalLinkRevoked(_)
                 | Event::ApprovalAnswerRefused(_)
+                | Event::StandingGranted(_)
+                | Event::StandingEnded(_)
                 | Event::Halted(_)
                 | Event::Resumed(_)
                 | Event::Administered(_) => None,

@@ -10,6 +10,7 @@ mod halts;
 mod history;
 mod labels;
 mod runs;
+mod standing;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -238,6 +239,7 @@ impl PendingState {
                 new_call(conn, change)
             }
             Event::Decision(decision) => {
+                standing::count_uses(conn, index, record, decision)?;
                 self.decide(conn, run, decision, record.time)?;
                 match decision.call.filter(|_| !decision.history.is_empty()) {
                     Some(call) => {
@@ -264,6 +266,8 @@ impl PendingState {
             Event::ApprovalEscalated(escalated) => approvals::escalate(conn, index, escalated.id),
             Event::ApprovalLinkIssued(link) => approval_links::issue(conn, index, link),
             Event::ApprovalLinkRevoked(link) => approval_links::revoke(conn, link),
+            Event::StandingGranted(granted) => standing::grant(conn, index, record, granted),
+            Event::StandingEnded(ended) => standing::end(conn, index, record, ended),
             Event::Halted(halt) => self.halt(conn, index, halt),
             Event::Resumed(halt) => self.resume(conn, halt),
             Event::BundleActivated(_) => {

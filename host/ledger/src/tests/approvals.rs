@@ -269,7 +269,8 @@ fn the_sweep_ends_what_is_overdue() {
             swept,
             SweepReport {
                 expired: vec![id],
-                abandoned: Vec::new()
+                abandoned: Vec::new(),
+                expired_standing: Vec::new(),
             }
         );
         let swept = ledger.sweep(T0.plus(9 * HOUR), idle(HOUR)).await.unwrap();
@@ -277,7 +278,8 @@ fn the_sweep_ends_what_is_overdue() {
             swept,
             SweepReport {
                 expired: Vec::new(),
-                abandoned: vec![waits]
+                abandoned: vec![waits],
+                expired_standing: Vec::new(),
             }
         );
     });

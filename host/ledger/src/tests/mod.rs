@@ -183,6 +183,7 @@ impl Script {
             resumption: false,
             shadow: None,
             span: self.span(),
+            standing: Default::default(),
         }
     }
 
@@ -254,6 +255,7 @@ impl Script {
     fn ask(&self, run: RunId, call: SpanId, args: &str) -> (ApprovalId, Record) {
         let id = ApprovalId::from_bytes(bytes(self.id()));
         let asked = ApprovalRequested {
+            question: None,
             capability: None,
             declared: None,
             elicitation: None,
@@ -296,6 +298,8 @@ impl Script {
         took_effect: bool,
     ) -> Record {
         let answer = ApprovalAnswered {
+            edited: None,
+            question: None,
             approve,
             by: Uid::new(Kind::User, by),
             channel: "cli".into(),

@@ -6,32 +6,34 @@ const OUTCOMES: [Outcome; 4] = [
     Outcome::Escalate,
     Outcome::Error,
 ];
-const STANDINGS: [ApprovalStanding; 5] = [
-    ApprovalStanding::Absent,
-    ApprovalStanding::Pending,
-    ApprovalStanding::Granted,
-    ApprovalStanding::Rejected,
-    ApprovalStanding::Expired,
+const STATUSES: [ApprovalStatus; 5] = [
+    ApprovalStatus::Absent,
+    ApprovalStatus::Pending,
+    ApprovalStatus::Granted,
+    ApprovalStatus::Rejected,
+    ApprovalStatus::Expired,
 ];
-const PHASES: [Phase; 4] = [
+const PHASES: [Phase; 5] = [
     Phase::New,
     Phase::Asked,
     Phase::Suspended,
     Phase::SuspendedAndAsked,
+    Phase::Standing,
 ];
 
 fn every_situation() -> impl Iterator<Item = Situation> {
     let mut all = Vec::new();
     for phase in PHASES {
         for outcome in OUTCOMES {
-            for approval in STANDINGS {
-                for bits in 0..4 {
+            for approval in STATUSES {
+                for bits in 0..8 {
                     all.push(Situation {
                         phase,
                         outcome,
                         approval,
                         covered: bits & 1 != 0,
                         may_ask_again: bits & 2 != 0,
+                        has_standing: bits & 4 != 0,
                     });
                 }
             }
@@ -43,7 +45,10 @@ fn every_situation() -> impl Iterator<Item = Situation> {
 #[test]
 fn nothing_starts_unless_policy_allows_it() {
     for situation in every_situation() {
-        if matches!(next_step(situation), Step::Start | Step::Resume) {
+        if matches!(
+            next_step(situation),
+            Step::Start | Step::Resume | Step::StartStanding
+        ) {
             assert_eq!(situation.outcome, Outcome::Allow, "{situation:?}");
         }
     }
@@ -53,11 +58,7 @@ fn nothing_starts_unless_policy_allows_it() {
 fn a_call_that_has_run_starts_again_only_after_its_effect_was_approved() {
     for situation in every_situation() {
         if situation.phase == Phase::Suspended && next_step(situation) == Step::Resume {
-            assert_eq!(
-                situation.approval,
-                ApprovalStanding::Granted,
-                "{situation:?}"
-            );
+            assert_eq!(situation.approval, ApprovalStatus::Granted, "{situation:?}");
         }
     }
 }
@@ -67,7 +68,10 @@ fn an_error_never_asks_and_never_starts() {
     for situation in every_situation().filter(|s| s.outcome == Outcome::Error) {
         let step = next_step(situation);
         assert!(
-            !matches!(step, Step::Ask | Step::Start | Step::Resume),
+            !matches!(
+                step,
+                Step::Ask | Step::Start | Step::Resume | Step::StartStanding
+            ),
             "{situation:?}: {step:?}"
         );
     }
@@ -75,7 +79,7 @@ fn an_error_never_asks_and_never_starts() {
 
 #[test]
 fn a_rejection_holds_while_policy_does_not_allow_the_call() {
-    for situation in every_situation().filter(|s| s.approval == ApprovalStanding::Rejected) {
+    for situation in every_situation().filter(|s| s.approval == ApprovalStatus::Rejected) {
         let step = next_step(situation);
         match situation.phase {
             Phase::New if situation.outcome == Outcome::Allow => assert_eq!(step, Step::Start),
@@ -92,6 +96,7 @@ fn evaluating_again_always_goes_on_to_a_later_phase() {
         match next_step(situation) {
             Step::EvaluateAsked => assert_eq!(situation.phase, Phase::New),
             Step::EvaluateSuspendedAndAsked => assert_eq!(situation.phase, Phase::Suspended),
+            Step::EvaluateStanding => assert_ne!(situation.phase, Phase::Standing),
             _ => {}
         }
     }
@@ -102,11 +107,40 @@ fn an_approval_is_used_only_by_the_call_that_it_was_granted_for() {
     let situation = |covered, may_ask_again| Situation {
         phase: Phase::Asked,
         outcome: Outcome::Escalate,
-        approval: ApprovalStanding::Pending,
+        approval: ApprovalStatus::Pending,
         covered,
         may_ask_again,
+        has_standing: false,
     };
     assert_eq!(next_step(situation(true, false)), Step::Wait);
     assert_eq!(next_step(situation(false, true)), Step::Ask);
     assert_eq!(next_step(situation(false, false)), Step::DenyAndCancel);
+}
+
+#[test]
+fn standing_approvals_start_only_a_call_that_was_evaluated_with_them() {
+    for situation in every_situation() {
+        match next_step(situation) {
+            Step::StartStanding => {
+                assert_eq!(situation.phase, Phase::Standing, "{situation:?}");
+                assert_ne!(situation.approval, ApprovalStatus::Rejected);
+            }
+            Step::EvaluateStanding => {
+                assert!(situation.has_standing && situation.outcome == Outcome::Escalate);
+                assert_ne!(situation.approval, ApprovalStatus::Rejected);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn without_standing_approvals_every_step_is_as_before() {
+    for situation in every_situation().filter(|s| s.has_standing && !s.asks()) {
+        let without = Situation {
+            has_standing: false,
+            ..situation
+        };
+        assert_eq!(next_step(situation), next_step(without));
+    }
 }

@@ -71,7 +71,7 @@ impl ArgumentRoles {
     }
 
     /// The role of an argument: of the pattern that covers it most exactly.
-    pub(super) fn of<S: AsRef<str>>(&self, path: &[S]) -> Option<Role> {
+    pub(crate) fn of<S: AsRef<str>>(&self, path: &[S]) -> Option<Role> {
         // Of equally exact ones the first: what the operator gives.
         let mut best: Option<((usize, usize), Option<Role>)> = None;
         for rule in &self.0 {

@@ -83,6 +83,8 @@ pub struct CallArguments<'a> {
     pub arguments: &'a Value,
     /// The words that ask for the tool.
     pub asked_by: &'a [String],
+    /// Pointers of values that an approver set: they are the operator's.
+    pub edited: &'a BTreeSet<String>,
     /// The roles of its arguments.
     pub roles: &'a ArgumentRoles,
     /// The run.
@@ -98,6 +100,7 @@ impl CallArguments<'_> {
             index,
             run: self.run,
             roles: self.roles,
+            edited: self.edited,
             path: Vec::new(),
             count: 0,
             bytes: 0,
@@ -116,6 +119,7 @@ impl CallArguments<'_> {
 
 struct Survey<'a> {
     index: &'a ReadIndex,
+    edited: &'a BTreeSet<String>,
     run: RunId,
     roles: &'a ArgumentRoles,
     path: Vec<String>,
@@ -155,6 +159,15 @@ impl Survey<'_> {
         }
     }
 
+    /// Whether an approver set the value here, or one above it.
+    fn is_edited(&self) -> bool {
+        if self.edited.is_empty() {
+            return false;
+        }
+        let paths = (1..=self.path.len()).filter_map(|depth| self.path.get(..depth));
+        paths.map(pointer).any(|above| self.edited.contains(&above))
+    }
+
     /// The name of a member that is a value itself. Those of the arguments are mostly the tool's own.
     fn name(&mut self, name: &str) {
         match self.path.len() {
@@ -184,13 +197,18 @@ impl Survey<'_> {
         self.count += 1;
         self.bytes = self.bytes.saturating_add(text.len());
         let role = self.roles.of(&self.path);
+        let is_edited = self.is_edited();
         if self.count > MAX_VALUES || self.bytes > MAX_BYTES {
             return self.give_up(role);
         }
-        if role.is_none() {
+        if role.is_none() && !is_edited {
             self.links(text);
         }
-        let Some((origin, mut sources)) = self.origin(text, role) else {
+        let found = match is_edited {
+            true => Some((Origin::Operator, Vec::new())),
+            false => self.origin(text, role),
+        };
+        let Some((origin, mut sources)) = found else {
             return;
         };
         if role.is_some() {

@@ -249,6 +249,7 @@ fn facts(
     CallArguments {
         arguments,
         asked_by: &asked_by,
+        edited: &Default::default(),
         roles: &roles,
         run: RUN,
     }

@@ -64,6 +64,10 @@ pub struct ApprovalRequested {
     pub payload: Sha256Digest,
     /// Who asks.
     pub principal: Uid,
+    /// The first approval of the question that this one joins: another call of the run waits for the same
+    /// reason. Absent if it is a question of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<ApprovalId>,
     /// The approvals that are needed.
     pub requirement: Requirement,
     /// The number of approvals that this call has asked for, this one included; from 1.
@@ -169,6 +173,15 @@ pub struct Speaker {
     pub channel: String,
 }
 
+/// The arguments that an approver set instead of the agent's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EditedArguments {
+    /// Digest of tool and arguments.
+    pub digest: KeyedDigest,
+    /// Digest of the sealed canonical arguments.
+    pub payload: Sha256Digest,
+}
+
 /// An approver answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApprovalAnswered {
@@ -178,6 +191,10 @@ pub struct ApprovalAnswered {
     pub by: Uid,
     /// How: `cli`.
     pub channel: String,
+    /// The arguments with which they approved the call. Approvals from before are of other arguments, and do
+    /// not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited: Option<EditedArguments>,
     /// The answer to a question of an upstream server; absent for an approval of a call or an effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub elicitation: Option<ElicitationAnswered>,
@@ -186,6 +203,9 @@ pub struct ApprovalAnswered {
     /// The link by which it came; absent for other channels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<LinkId>,
+    /// The question, if several calls of it were answered at once: its first approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<ApprovalId>,
     /// Roles that they hold.
     pub roles: BTreeSet<String>,
     /// Whether it changed the approval; an answer that came too late, or with a token that the asking side

@@ -9,7 +9,7 @@ use crate::{
     canonical::Sha256Digest,
     decision::{DecisionError, DeterminingPolicy, Outcome, Redaction, Requirement, ShadowFlip},
     entity::Uid,
-    ids::{ApprovalId, SpanId},
+    ids::{ApprovalId, SpanId, StandingId},
     provenance::ProvenanceSummary,
     request::{self, Action},
 };
@@ -100,6 +100,9 @@ pub struct DecisionRecord {
     pub shadow: Option<ShadowFlip>,
     /// Its `authorize` span.
     pub span: SpanId,
+    /// The standing approvals that allowed a call, or the one for which its approver's right was decided.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub standing: BTreeSet<StandingId>,
 }
 
 impl DecisionRecord {

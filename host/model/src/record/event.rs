@@ -6,7 +6,7 @@ use super::{
     AdministrativeAct, ApprovalAnswerRefused, ApprovalAnswered, ApprovalEscalated,
     ApprovalLinkIssued, ApprovalLinkRevoked, ApprovalRequested, ApprovalResolved, Arrival,
     BundleActivated, CallInvalid, ComponentLog, DecisionRecord, Effect, Halt, LabelsJoined,
-    OutcomeRecord, RunEnded, RunStarted, Start,
+    OutcomeRecord, RunEnded, RunStarted, StandingEnded, StandingGranted, Start,
 };
 use crate::ids::SpanId;
 
@@ -48,6 +48,10 @@ pub enum Event {
     ApprovalLinkRevoked(ApprovalLinkRevoked),
     /// Answers were refused before policy decided about them.
     ApprovalAnswerRefused(ApprovalAnswerRefused),
+    /// An approver approved the calls like one that waits.
+    StandingGranted(Box<StandingGranted>),
+    /// A standing approval no longer counts.
+    StandingEnded(StandingEnded),
     /// Something was halted.
     Halted(Halt),
     /// A halt was lifted.
@@ -86,6 +90,8 @@ impl Event {
             | Self::ApprovalLinkIssued(_)
             | Self::ApprovalLinkRevoked(_)
             | Self::ApprovalAnswerRefused(_)
+            | Self::StandingGranted(_)
+            | Self::StandingEnded(_)
             | Self::Halted(_)
             | Self::Resumed(_)
             | Self::Administered(_) => None,

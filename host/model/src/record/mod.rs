@@ -15,6 +15,7 @@ mod history;
 mod keyed_digest;
 mod operator;
 mod run;
+mod standing;
 
 use serde::{Deserialize, Serialize, de::Error as _};
 use sha2::{Digest as _, Sha256};
@@ -24,8 +25,9 @@ pub use answer::{
     ApprovalLinkState,
 };
 pub use approval::{
-    ApprovalAnswered, ApprovalEscalated, ApprovalRequested, ApprovalResolved, ElicitationAction,
-    ElicitationAnswered, ElicitationMode, ElicitationSummary, Speaker, WaitingCall,
+    ApprovalAnswered, ApprovalEscalated, ApprovalRequested, ApprovalResolved, EditedArguments,
+    ElicitationAction, ElicitationAnswered, ElicitationMode, ElicitationSummary, Speaker,
+    WaitingCall,
 };
 pub use call::{CallInvalid, OutcomeRecord, Release, Start, Status};
 pub use capture::{Class, PayloadRef};
@@ -36,6 +38,7 @@ pub use history::{CountedCalls, FactEntry};
 pub use keyed_digest::{KeyedDigest, keyed_hash};
 pub use operator::{AdminAction, AdministrativeAct, BundleActivated, Halt, HaltScope};
 pub use run::{Arrival, LabelsJoined, Origin, RunEnded, RunOutcome, RunStarted, TraceLink};
+pub use standing::{StandingEnded, StandingGranted};
 
 use crate::{canonical, ids::RunId, leaf, text::printable, time::Timestamp};
 

@@ -150,6 +150,8 @@ pub fn attributes(kind: SpanKind, index: u64, record: &Record, naming: Naming<'_
             | Event::ApprovalLinkIssued(_)
             | Event::ApprovalLinkRevoked(_)
             | Event::ApprovalAnswerRefused(_)
+            | Event::StandingGranted(_)
+            | Event::StandingEnded(_)
             | Event::Halted(_)
             | Event::Resumed(_)
             | Event::Administered(_),
@@ -268,7 +270,11 @@ fn authorize(list: &mut List<'_>, index: u64, d: &DecisionRecord) {
         .text(a::RESOURCE_TYPE, d.resource.kind.name())
         .named(Some(a::RESOURCE_ID), a::RESOURCE_HASH, &d.resource)
         .text(a::ACTION, d.action.id())
-        .shown(a::APPROVAL_ID, d.approval);
+        .shown(a::APPROVAL_ID, d.approval)
+        .texts(
+            a::APPROVAL_STANDING,
+            d.standing.iter().map(ToString::to_string),
+        );
     if d.action.is_call() {
         list.shown(a::ARGS_HASH, d.arguments.as_ref())
             .shown(a::CALLER_SPAN_ID, d.caller_span)

@@ -148,6 +148,8 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
         | Event::ApprovalLinkIssued(_)
         | Event::ApprovalLinkRevoked(_)
         | Event::ApprovalAnswerRefused(_)
+        | Event::StandingGranted(_)
+        | Event::StandingEnded(_)
         | Event::Halted(_)
         | Event::Resumed(_)
         | Event::Administered(_) => Vec::new(),

@@ -231,6 +231,8 @@ pub mod attribute {
     // Approvals.
     /// The approval's id.
     pub const APPROVAL_ID: &str = "tollgate.approval.id";
+    /// The standing approvals that allowed it.
+    pub const APPROVAL_STANDING: &str = "tollgate.approval.standing";
     /// pending, approved, rejected, expired or cancelled.
     pub const APPROVAL_STATUS: &str = "tollgate.approval.status";
     /// The channel of the answer.

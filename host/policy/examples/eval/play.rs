@@ -106,6 +106,7 @@ impl Suite {
                         Rules::Provenance => CallArguments {
                             arguments: &call.arguments,
                             asked_by: &tool.asked_by,
+                            edited: &Default::default(),
                             roles: &tool.roles,
                             run: id,
                         }

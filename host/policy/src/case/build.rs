@@ -7,7 +7,8 @@ use tollgate_model::{
     entity::{Entity, Kind, Uid},
     history::{FactShape, FactType, FactValue},
     provenance::ProvenanceFacts,
-    request::{Action, ActionContext, Facts, GuestCaller, Request, RunFacts},
+    request::{Action, ActionContext, Facts, GuestCaller, Request, RunFacts, StandingTerms},
+    standing::StandingScope,
     time::{LocalTime, Timestamp},
 };
 
@@ -121,6 +122,13 @@ impl Case {
     }
 }
 
+/// One call of one run within an hour.
+const ONE_CALL: StandingTerms = StandingTerms {
+    lifetime: 3_600_000_000,
+    scope: StandingScope::Run,
+    uses: 1,
+};
+
 /// What depends on the action: the context, the resource, and the entities that go with it.
 struct RequestParts {
     context: ActionContext,
@@ -146,7 +154,13 @@ impl CaseRequest<'_> {
             Action::UseSecret => self.ask_for_secret(),
             Action::ElicitInput => self.ask_for_input(),
             action if action.is_capability() => self.ask_for_capability(),
-            Action::Approve | Action::Reject | Action::AnswerInput => self.ask_to_answer(),
+            Action::Approve | Action::Reject | Action::ApproveEdited | Action::AnswerInput => {
+                self.ask_to_answer(None)
+            }
+            Action::ApproveStanding => {
+                let terms = self.case.standing.unwrap_or(ONE_CALL);
+                self.ask_to_answer(Some(terms))
+            }
             Action::ViewRun | Action::ViewPayload | Action::AnnotateRun | Action::ExportRuns => {
                 self.ask_for_run()
             }
@@ -339,7 +353,7 @@ impl CaseRequest<'_> {
     }
 
     /// To approve or reject what waits.
-    fn ask_to_answer(&self) -> Result<RequestParts, String> {
+    fn ask_to_answer(&self, standing: Option<StandingTerms>) -> Result<RequestParts, String> {
         let (case, defaults) = (self.case, self.defaults);
         let on_behalf_of = said(&case.on_behalf_of, &defaults.on_behalf_of, "on_behalf_of")?;
         let operator = said(&case.operator, &defaults.operator, "operator")?;
@@ -351,6 +365,7 @@ impl CaseRequest<'_> {
             roles: case.asks.clone(),
             escalated_to: case.escalated_to.clone(),
             speaker: case.speaker.as_ref().map(|user| Uid::new(Kind::User, user)),
+            standing,
             makers: case.makers.clone(),
             channel: case.channel.clone().unwrap_or_else(|| "rest".into()),
         };

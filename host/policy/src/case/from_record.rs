@@ -73,6 +73,7 @@ impl Case {
             scheme: None,
             size: 0,
             speaker: None,
+            standing: None,
             makers: BTreeSet::new(),
             tenant: None,
             tool: None,
@@ -172,10 +173,12 @@ impl Case {
                 roles,
                 escalated_to,
                 speaker,
+                standing,
                 makers,
                 channel,
             } => {
                 self.channel = (channel != "rest").then(|| channel.clone());
+                self.standing = *standing;
                 self.on_behalf_of = name(on_behalf_of);
                 self.speaker = speaker.as_ref().map(|speaker| speaker.id.clone());
                 self.makers.clone_from(makers);

@@ -15,6 +15,7 @@ use serde_json::Value;
 use tollgate_model::{
     decision::Outcome,
     entity::{Kind, Uid},
+    request::StandingTerms,
     time::LocalTime,
 };
 
@@ -137,6 +138,9 @@ pub struct Case {
     /// The user who made the waiting call in the agent's name; the operator if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub speaker: Option<String>,
+    /// The terms of a standing approval; one call of one run within an hour if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<StandingTerms>,
     /// The tenant of the run that is read; the gate's own if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,

@@ -20,7 +20,10 @@ use crate::{cedar_value, tool_input::TypedArguments};
 use serde_json::Value as Json;
 use tollgate_model::{
     entity::{Kind, Uid},
-    request::{Action, ActionContext, Facts, PriorApproval, Request, RunFacts, SelfReport},
+    request::{
+        Action, ActionContext, Facts, PriorApproval, Request, RunFacts, SelfReport, StandingTerms,
+    },
+    standing::StandingScope,
 };
 
 /// Milliseconds from 1970 to the year 10000.
@@ -227,6 +230,7 @@ impl Pdp {
                 roles,
                 escalated_to,
                 speaker,
+                standing,
                 makers,
                 channel,
             } => {
@@ -244,6 +248,9 @@ impl Pdp {
                 }
                 if self.names.channel {
                     context.insert("channel", channel.as_str().into());
+                }
+                if let Some(terms) = standing {
+                    insert_terms(context, *terms)?;
                 }
             }
             ActionContext::Token {
@@ -372,6 +379,16 @@ impl Pdp {
         }
         Ok(plain.with_context(Context::Value(Arc::new(context))))
     }
+}
+
+/// The terms of a standing approval.
+fn insert_terms(context: &mut Attributes, terms: StandingTerms) -> Result<(), RequestError> {
+    let lifetime = cedar_value::duration(terms.lifetime / 1000);
+    let lifetime = lifetime.ok_or_else(|| request_error("the lifetime is out of range"))?;
+    context.insert("lifetime", lifetime);
+    context.insert("run_only", (terms.scope == StandingScope::Run).into());
+    context.insert("uses", count(terms.uses)?);
+    Ok(())
 }
 
 /// What every request has.

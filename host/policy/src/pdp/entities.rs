@@ -109,6 +109,7 @@ impl Pdp {
                 roles,
                 escalated_to,
                 speaker,
+                standing: _,
                 makers,
                 channel: _,
             } => {

@@ -248,6 +248,8 @@ impl Notification {
                 (ApprovalChange::Resolved, resolved.id, resolved.state)
             }
             Event::BundleActivated(_)
+            | Event::StandingGranted(_)
+            | Event::StandingEnded(_)
             | Event::RunStarted(_)
             | Event::RunEnded(_)
             | Event::CallInvalid(_)

@@ -35,11 +35,13 @@ const DECISION: &str = "dev.tollgate/decision";
 pub(super) fn result(answer: Answer, tool: Option<&Tool>, legacy: bool) -> CallToolResult {
     let view = answer.view();
     let message = answer.message().map(|message| advised(message, &view));
+    let notice = answer.notice();
     let note = arguments_note(&answer);
     let mut result = match answer.verdict {
         Verdict::Released { content, redacted } => {
             let schema = tool.and_then(|tool| tool.output_schema.as_ref());
             let mut result = released(content, redacted, schema, legacy);
+            result.content.extend(notice.map(ContentBlock::text));
             result.content.extend(note.map(ContentBlock::text));
             result
         }

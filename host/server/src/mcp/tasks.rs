@@ -90,6 +90,7 @@ impl End {
                 let rejected = Answer {
                     run: Some(row.run),
                     call: outermost.map_or(row.call, |outermost| outermost.call),
+                    edit: None,
                     decision: None,
                     redacted_arguments: Box::default(),
                     verdict: Verdict::Refused(Refusal::Rejected {

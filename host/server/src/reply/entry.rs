@@ -6,7 +6,8 @@ use tollgate_model::{
     record::{
         AdministrativeAct, ApprovalAnswerRefused, ApprovalAnswered, ApprovalEscalated,
         ApprovalLinkIssued, ApprovalLinkRevoked, ApprovalResolved, BundleActivated, CallInvalid,
-        DecisionRecord, ElicitationAction, Event, Halt, Record, RunEnded,
+        DecisionRecord, ElicitationAction, Event, Halt, Record, RunEnded, StandingEnded,
+        StandingGranted,
     },
 };
 use utoipa::ToSchema;
@@ -22,7 +23,7 @@ pub struct Entry {
     /// The time, as RFC 3339.
     pub time: String,
     /// `decision`, `approval_answered`, `approval_escalated`, `approval_resolved`, `call_invalid`, `bundle_activated`,
-    /// `halted`, `resumed`, `run_ended`, `administered`.
+    /// `halted`, `resumed`, `run_ended`, `standing_granted`, `standing_ended`, `administered`.
     pub kind: &'static str,
     /// The outcome of the decision; for other kinds, the act.
     pub outcome: String,
@@ -71,6 +72,8 @@ impl Entry {
             Event::ApprovalAnswered(answer) => entry.tell_answer(answer),
             Event::ApprovalResolved(approval) => entry.tell_resolution(approval),
             Event::ApprovalEscalated(approval) => entry.tell_escalation(approval),
+            Event::StandingGranted(granted) => entry.tell_grant(granted),
+            Event::StandingEnded(ended) => entry.tell_end_of_grant(ended),
             Event::BundleActivated(bundle) => entry.tell_activation(bundle),
             Event::Halted(halt) => entry.tell_halt(halt, "halted", "halt"),
             Event::Resumed(halt) => entry.tell_halt(halt, "resumed", "resume"),
@@ -102,6 +105,11 @@ impl Entry {
         self.policies = determining.map(|p| p.policy.id.clone()).collect();
         self.reason = decision.reason();
         self.approval = decision.approval;
+        let standing: Vec<String> = decision.standing.iter().map(ToString::to_string).collect();
+        if !standing.is_empty() {
+            let standing = format!("standing approval {}", standing.join(", "));
+            self.reason = [standing, std::mem::take(&mut self.reason)].join(": ");
+        }
     }
 
     fn tell_invalid_call(&mut self, call: &CallInvalid) {
@@ -189,6 +197,26 @@ impl Entry {
             count(refused.count, "request")
         );
         self.approval = refused.approval;
+    }
+
+    fn tell_grant(&mut self, granted: &StandingGranted) {
+        self.kind = "standing_granted";
+        self.outcome = "granted".into();
+        self.principal.clone_from(&granted.by.id);
+        self.on_behalf_of = Some(granted.on_behalf_of.id.clone());
+        self.action = "approve_standing".into();
+        self.resource = granted.id.to_string();
+        self.reason = granted.note.clone().unwrap_or_default();
+        self.approval = Some(granted.approval);
+    }
+
+    fn tell_end_of_grant(&mut self, ended: &StandingEnded) {
+        self.kind = "standing_ended";
+        self.outcome = ended.state.as_str().into();
+        self.principal = ended.by.as_ref().map_or("gate", |by| &by.id).into();
+        self.action = "end_standing".into();
+        self.resource = ended.id.to_string();
+        self.reason = ended.note.clone().unwrap_or_default();
     }
 
     fn tell_activation(&mut self, bundle: &BundleActivated) {

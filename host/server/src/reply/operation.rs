@@ -17,6 +17,9 @@ pub struct HaltReply {
     pub calls: usize,
     /// Approvals that were cancelled.
     pub approvals: usize,
+    /// Standing approvals that were voided.
+    #[serde(default)]
+    pub standing: usize,
 }
 
 /// Policies that were put into force.

@@ -96,6 +96,8 @@ impl<'a> Trace<'a> {
                 | Event::ApprovalLinkIssued(_)
                 | Event::ApprovalLinkRevoked(_)
                 | Event::ApprovalAnswerRefused(_)
+                | Event::StandingGranted(_)
+                | Event::StandingEnded(_)
                 | Event::Halted(_)
                 | Event::Resumed(_)
                 | Event::Administered(_) => {}

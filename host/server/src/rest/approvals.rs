@@ -14,8 +14,8 @@ use axum::{
 };
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::{Map, Value};
-use tollgate::enforce::{ApprovalResponse, ElicitationResponse, GivenInput, Vote};
+use serde_json::{Map, Value, value::RawValue};
+use tollgate::enforce::{ApprovalResponse, ElicitationResponse, GivenInput, StandingRequest, Vote};
 use tollgate::gate::Gate;
 use tollgate_ledger::{ApprovalFilter, ApprovalRow};
 use tollgate_model::{ids::ApprovalId, record::ElicitationAction};
@@ -24,10 +24,11 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     Rest,
     body::{Body, QueryParameters, Requester},
+    standing::StandingTerms,
 };
 use crate::{
     problem::Problem,
-    reply::{self, AnswerOutcome, ApprovalView},
+    reply::{self, AnswerOutcome, AnsweredCall, ApprovalView},
 };
 
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
@@ -145,6 +146,16 @@ pub(super) struct ApprovalGrant {
     /// A note to record.
     #[serde(default)]
     note: Option<String>,
+    /// Approve the call with these arguments instead of the agent's.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    edit: Option<Box<RawValue>>,
+    /// Answer all calls of the question at once; `digest` is its `question_digest`.
+    #[serde(default)]
+    question: bool,
+    /// Approve the calls like this one as well.
+    #[serde(default)]
+    standing: Option<StandingTerms>,
 }
 
 /// A rejection by a user.
@@ -157,6 +168,9 @@ pub(super) struct Rejection {
     /// A note to record.
     #[serde(default)]
     note: Option<String>,
+    /// Answer all calls of the question at once; `digest` is its `question_digest`.
+    #[serde(default)]
+    question: bool,
 }
 
 /// Approve exactly this call, once.
@@ -167,6 +181,7 @@ pub(super) struct Rejection {
     (status = 403, description = "Policy does not let this person, or the caller is not a person", body = Problem),
     (status = 404, description = "None that the caller may know of", body = Problem),
     (status = 409, description = "Resolved or answered before, or another call than was shown", body = Problem),
+    (status = 422, description = "It cannot be approved with these terms or arguments; nothing was answered", body = Problem),
 ))]
 pub(super) async fn approve(
     State(rest): State<Rest>,
@@ -174,7 +189,16 @@ pub(super) async fn approve(
     Path(id): Path<String>,
     Body(body): Body<ApprovalGrant>,
 ) -> Result<Json<AnswerOutcome>, Problem> {
-    answer(&rest, &who, &id, true, Some(body.digest), body.note).await
+    let standing = body.standing.map(StandingRequest::from);
+    let response = Response {
+        vote: Vote::Approve,
+        seen: Some(body.digest),
+        note: body.note,
+        edit: body.edit.map(|edit| edit.get().to_owned()),
+        question: body.question,
+        standing,
+    };
+    answer(&rest, &who, &id, response).await
 }
 
 /// Reject this call.
@@ -192,7 +216,15 @@ pub(super) async fn reject(
     Path(id): Path<String>,
     Body(body): Body<Rejection>,
 ) -> Result<Json<AnswerOutcome>, Problem> {
-    answer(&rest, &who, &id, false, body.digest, body.note).await
+    let response = Response {
+        vote: Vote::Reject,
+        seen: body.digest,
+        note: body.note,
+        edit: None,
+        question: body.question,
+        standing: None,
+    };
+    answer(&rest, &who, &id, response).await
 }
 
 /// An answer by a user to what an upstream server asks.
@@ -274,41 +306,54 @@ pub(super) async fn answer_elicitation(
         decision: answered.decision,
         needs: answered.needs,
         by: user.id,
+        others: Vec::new(),
+        standing: None,
     }))
+}
+
+/// What a user answers.
+struct Response {
+    vote: Vote,
+    seen: Option<String>,
+    note: Option<String>,
+    edit: Option<String>,
+    question: bool,
+    standing: Option<StandingRequest>,
 }
 
 async fn answer(
     rest: &Rest,
     who: &Requester,
     id: &str,
-    approve: bool,
-    seen: Option<String>,
-    note: Option<String>,
+    response: Response,
 ) -> Result<Json<AnswerOutcome>, Problem> {
     let user = who.user()?;
     who.admit()?;
     // A user who may not answer gets a recorded denial, even for an approval that they cannot see.
     let id = parse(id)?;
-    let gate = &rest.gate;
-    let answered = gate
-        .answer(
-            &user,
-            id,
-            ApprovalResponse {
-                vote: if approve { Vote::Approve } else { Vote::Reject },
-                seen: seen.as_deref(),
-                note: note.as_deref(),
-                channel: who.channel(),
-                token_makers: &who.authenticated.token_makers,
-                link: None,
-            },
-        )
-        .await?;
+    let given = ApprovalResponse {
+        vote: response.vote,
+        seen: response.seen.as_deref(),
+        note: response.note.as_deref(),
+        edit: response.edit.as_deref(),
+        standing: response.standing.as_ref(),
+        channel: who.channel(),
+        token_makers: &who.authenticated.token_makers,
+        link: None,
+    };
+    let mut answered = match response.question {
+        true => rest.gate.answer_all(&user, id, given).await?,
+        false => vec![rest.gate.answer(&user, id, given).await?],
+    };
+    let at = answered.iter().position(|result| result.id == id);
+    let own = answered.remove(at.unwrap_or_default());
     Ok(Json(AnswerOutcome {
-        id,
-        state: answered.state,
-        decision: answered.decision,
-        needs: answered.needs,
+        id: own.id,
+        state: own.state,
+        decision: own.decision,
+        needs: own.needs,
         by: user.id,
+        others: answered.into_iter().map(AnsweredCall::from).collect(),
+        standing: own.standing,
     }))
 }

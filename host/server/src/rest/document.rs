@@ -16,8 +16,8 @@ use utoipa::{
 
 use super::{
     Rest, answers, approval_links, approvals, calls, decisions, external, health, hook_events,
-    operate, payloads, requests, review, runs, sets, stdio, store, tokens, tools, upstream_logins,
-    upstreams,
+    operate, payloads, requests, review, runs, sets, standing, stdio, store, tokens, tools,
+    upstream_logins, upstreams,
 };
 
 /// The media type of errors (RFC 9457).
@@ -44,6 +44,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
         approvals::list, approvals::show, approvals::answer_elicitation, approvals::approve, approvals::reject,
         approval_links::list, approval_links::revoke,
         answers::interact, answers::page, answers::take,
+        standing::list, standing::show, standing::revoke,
         runs::list, runs::show, runs::end, runs::cancel,
         review::self_report, review::annotate, review::remove_note, review::feedback, review::case,
         review::compare,

@@ -23,6 +23,7 @@ mod requests;
 mod review;
 mod runs;
 mod sets;
+mod standing;
 mod stdio;
 mod store;
 mod tokens;
@@ -128,6 +129,7 @@ fn protected_routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
         requests::routes(),
         approvals::routes(),
         approval_links::routes(),
+        standing::routes(),
         runs::routes(),
         review::routes(),
         sets::routes(),

@@ -214,6 +214,7 @@ pub(super) async fn halt(
     Ok(Json(HaltReply {
         calls: report.calls,
         approvals: report.approvals,
+        standing: report.standing,
     }))
 }
 

@@ -285,6 +285,8 @@ fn apply(
         | Event::ApprovalLinkIssued(_)
         | Event::ApprovalLinkRevoked(_)
         | Event::ApprovalAnswerRefused(_)
+        | Event::StandingGranted(_)
+        | Event::StandingEnded(_)
         | Event::Halted(_)
         | Event::Resumed(_)
         | Event::Administered(_) => None,

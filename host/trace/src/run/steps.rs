@@ -92,6 +92,8 @@ impl StepBuilder {
             | Event::ApprovalLinkIssued(_)
             | Event::ApprovalLinkRevoked(_)
             | Event::ApprovalAnswerRefused(_)
+            | Event::StandingGranted(_)
+            | Event::StandingEnded(_)
             | Event::Halted(_)
             | Event::Resumed(_)
             | Event::Administered(_) => {}

@@ -68,6 +68,12 @@ fn decided(row: &mut Row, index: u64, decision: &DecisionRecord) {
         }
         _ => {}
     }
+    for standing in &decision.standing {
+        match decision.action.is_call() {
+            true => row.detail(format!("approved in advance by {standing}"), Tone::Good),
+            false => row.detail(format!("for {standing}"), Tone::Plain),
+        }
+    }
     // A pending call shows its reasons at the first decision only.
     if no && !(decision.resumption && decision.outcome == Outcome::Escalate) {
         let reasons: BTreeSet<(&str, &str)> = decision

@@ -225,14 +225,17 @@ impl<'a> Drawing<'a> {
         }
     }
 
-    /// Who may answer an approval is shown at the approval.
+    /// Who may answer an approval is shown at the approval, and for a standing one at the call that uses it.
     fn is_shown_elsewhere(&self, span: &Span<'a>) -> bool {
         let Event::Decision(decision) = &span.opened.1.event else {
             return false;
         };
         !self.full
-            && matches!(decision.action, Action::Approve | Action::Reject)
-            && decision.approval.is_some()
+            && matches!(
+                decision.action,
+                Action::Approve | Action::Reject | Action::ApproveStanding | Action::ApproveEdited
+            )
+            && (decision.approval.is_some() || !decision.standing.is_empty())
     }
 
     /// The effect that is shown on the same line as its decision.

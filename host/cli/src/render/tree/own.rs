@@ -76,6 +76,8 @@ impl<'a> Drawing<'a> {
             | Event::ApprovalLinkIssued(_)
             | Event::ApprovalLinkRevoked(_)
             | Event::ApprovalAnswerRefused(_)
+            | Event::StandingGranted(_)
+            | Event::StandingEnded(_)
             | Event::Halted(_)
             | Event::Resumed(_)
             | Event::Administered(_) => Row::new(Mark::Unknown, line(&span.name, MAX_NAME), ""),

@@ -334,6 +334,7 @@ impl Capabilities {
         let lasts = u64::try_from(ruleset.config.approvals.elicitation_expires.as_micros());
         let page = act.elicitation.page();
         let requested = Event::ApprovalRequested(Box::new(ApprovalRequested {
+            question: None,
             arguments: digest.map_err(|e| unrecorded(e.to_string()))?,
             call: self.cx.call,
             capability: Some(format!("asks for {}", act.elicitation.summary())),

@@ -3,12 +3,32 @@
 use tollgate_model::{decision::Basis, record::Status};
 
 use super::{Answer, Verdict};
-use crate::enforce::Refusal;
+use crate::{enforce::Refusal, text::printable};
 
 impl Answer {
     /// The text for the caller; `None` for a result, which needs none.
     #[must_use]
     pub fn message(&self) -> Option<String> {
+        let message = self.own_message()?;
+        Some(match self.notice() {
+            Some(notice) => format!("{message} {notice}"),
+            None => message,
+        })
+    }
+
+    /// What the caller has to know of a call that ran with other arguments than its own.
+    #[must_use]
+    pub fn notice(&self) -> Option<String> {
+        let edit = self.edit.as_ref()?;
+        let pointers: Vec<&str> = edit.pointers.iter().map(String::as_str).collect();
+        Some(format!(
+            "[A person changed {} of this call before approving it. It ran with these arguments: {}]",
+            printable(&pointers.join(", "), 500),
+            printable(&edit.arguments, usize::MAX),
+        ))
+    }
+
+    fn own_message(&self) -> Option<String> {
         match &self.verdict {
             Verdict::Released { .. } => None,
             Verdict::ToolError(failure) => Some(failure.message.clone()),

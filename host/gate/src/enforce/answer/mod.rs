@@ -14,7 +14,7 @@ use tollgate_model::{
     record::{Arrival, Origin, Status},
 };
 
-use super::Refusal;
+use super::{Edit, Refusal};
 use crate::{
     config::RequestChannel,
     tool::{Content, ToolFailure},
@@ -78,6 +78,8 @@ pub struct Answer {
     pub call: SpanId,
     /// The decision about the call; absent if it was not decided.
     pub decision: Option<DecisionId>,
+    /// What an approver changed of the call before approving it.
+    pub edit: Option<Box<Edit>>,
     /// JSON pointers into the arguments at which policy had something removed before the call was decided and
     /// executed.
     pub redacted_arguments: Box<BTreeSet<String>>,
@@ -140,6 +142,7 @@ impl Answer {
             run,
             call,
             decision: None,
+            edit: None,
             redacted_arguments: Box::default(),
             verdict: Verdict::unknown(),
         }
@@ -163,6 +166,7 @@ impl Answer {
             run,
             call,
             decision,
+            edit: None,
             redacted_arguments: Box::default(),
             verdict: Verdict::Refused(refusal),
         }

@@ -11,7 +11,7 @@ use tollgate_model::{
 };
 
 use super::{Answer, Verdict};
-use crate::enforce::Refusal;
+use crate::enforce::{Edit, Refusal};
 
 /// The outcome of a call in one word.
 #[derive(
@@ -101,6 +101,9 @@ pub struct AnswerView {
     pub policies: Vec<PolicyView>,
     /// The approval that it waits for.
     pub approval: Option<PendingView>,
+    /// What an approver changed of the call before approving it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edit: Option<Edit>,
     /// JSON pointers into the arguments at which policy had something removed before the call was decided and
     /// executed.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
@@ -143,6 +146,7 @@ impl Answer {
             decision: self.decision,
             policies: Vec::new(),
             approval: None,
+            edit: self.edit.as_deref().cloned(),
             redacted_arguments: BTreeSet::clone(&self.redacted_arguments),
         };
         match &self.verdict {

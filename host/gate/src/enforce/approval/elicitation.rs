@@ -21,7 +21,7 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use super::{ApprovalError, ApprovalResult, MAX_ATTEMPTS, request, require_shown};
+use super::{ApprovalError, ApprovalResult, MAX_ATTEMPTS, require_shown, subject::Subject};
 use crate::{
     capture::CaptureSession,
     config::PRIVATE,
@@ -107,7 +107,8 @@ impl Pep {
         response: &ElicitationResponse<'_>,
     ) -> Result<Option<ApprovalResult>, ApprovalError> {
         let id = row.id;
-        let (asked, entities) = request(ruleset, user, row, Action::AnswerInput, response.channel);
+        let subject = Subject::waiting(row, response.channel);
+        let (asked, entities) = subject.request(ruleset, user, Action::AnswerInput);
         let judged = self.judge(ruleset, asked, entities);
         let (record, payload) = self.judged_record(ruleset, &judged, Some(row.run), Some(id))?;
         let mut batch = Batch {
@@ -138,9 +139,11 @@ impl Pep {
             approve: accepts,
             by: user.clone(),
             channel: response.channel.into(),
+            edited: None,
             elicitation: Some(recorded.answered),
             id,
             link: None,
+            question: None,
             roles,
             took_effect: excluded.is_none(),
             note: response.note.map(|note| printable(note, 1000)),
@@ -169,6 +172,7 @@ impl Pep {
             state,
             decision,
             needs: None,
+            standing: None,
         }))
     }
 
@@ -205,8 +209,8 @@ impl Pep {
         }
         let may_answer = |maker: &&String| {
             let maker = Uid::new(Kind::User, maker.as_str());
-            let (request, entities) =
-                request(ruleset, &maker, row, Action::AnswerInput, response.channel);
+            let subject = Subject::waiting(row, response.channel);
+            let (request, entities) = subject.request(ruleset, &maker, Action::AnswerInput);
             let decision = self.judge(ruleset, request, entities).decision;
             maker != row.principal && matches!(decision, Decision::Allow(_))
         };

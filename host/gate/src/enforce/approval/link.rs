@@ -26,7 +26,7 @@ impl Pep {
         let found = self.ledger.reader().approval_link(link)?;
         let refused = |reason| ApprovalError::Link { id: row.id, reason };
         let found = found.filter(|link| {
-            link.approval == row.id && link.user == *user && link.arguments == row.arguments
+            link.approval == row.id && link.user == *user && link.arguments == *row.shown_digest()
         });
         let link = found.ok_or_else(|| refused(AnswerRefusal::UnknownLink))?;
         if let Some(reason) = self.link_refusal(ruleset, &link) {

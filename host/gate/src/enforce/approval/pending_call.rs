@@ -107,7 +107,7 @@ impl Pep {
     }
 
     /// The arguments, as they were sealed for the approver.
-    fn sealed_arguments(&self, row: &ApprovalRow) -> Result<String, ApprovalError> {
+    pub(super) fn sealed_arguments(&self, row: &ApprovalRow) -> Result<String, ApprovalError> {
         let unusable = |e: serde_json::Error| ApprovalError::Store(e.to_string());
         // A resolved approval no longer shows its arguments, but they are still sealed with it.
         let record = self.ledger.reader().record(row.opened)?;
@@ -126,11 +126,22 @@ impl Pep {
                 row.id
             ))
         };
-        let (index, decided) = self.call_decision(row.run, call)?.ok_or_else(lost)?;
-        let (Some(tool), Some(facts)) = (decided.called(), decided.facts_digest) else {
-            return Err(lost());
-        };
-        let tool = tool.into_owned();
+        let records = self.ledger.reader().records_of_run(row.run)?;
+        // The last one: an approver may have changed the arguments with which the call was first decided.
+        let found = records.into_iter().rev().find_map(|(index, record)| {
+            let Event::Decision(decided) = record.event else {
+                return None;
+            };
+            match (decided.called(), decided.facts_digest) {
+                (Some(tool), Some(facts))
+                    if decided.call == Some(call) && !decided.is_secondary =>
+                {
+                    Some((index, tool.into_owned(), facts))
+                }
+                _ => None,
+            }
+        });
+        let (index, tool, facts) = found.ok_or_else(lost)?;
         let plain = self.ledger.unseal(index, facts, "facts")?;
         let (request, _): (Request, Facts) =
             serde_json::from_slice(&plain).map_err(|e| ApprovalError::Store(e.to_string()))?;

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use tollgate_model::{
-    admission::{ApprovalStanding, Phase},
+    admission::{ApprovalStatus, Phase},
     decision::{Decision, Outcome},
     entity::{Kind, Uid},
     request::{Facts, Request},
@@ -46,18 +46,14 @@ impl Attempt<'_> {
         position: &Position,
     ) -> Result<Evaluation, Refusal> {
         let begun = Instant::now();
-        let (pep, cx, call) = (self.pep, &*self.cx, &self.call);
+        let (pep, cx, call) = (self.pep, &*self.cx, self.call());
         let now = pep.now();
-        let standing = position.standing(now);
-        let is_resumption = match position.phase {
-            Phase::New => false,
-            Phase::Suspended => standing != ApprovalStanding::Rejected,
-            Phase::Asked | Phase::SuspendedAndAsked => true,
-        };
-        let grant = match (position.phase, standing, &position.approval) {
-            (Phase::Asked | Phase::SuspendedAndAsked, ApprovalStanding::Granted, Some(row)) => {
+        let is_resumption = position.is_resumption;
+        let grant = match (position.phase, position.status(now), &position.approval) {
+            (Phase::Asked | Phase::SuspendedAndAsked, ApprovalStatus::Granted, Some(row)) => {
                 Some(grant_from_row(row, &cx.ruleset.config))
             }
+            (Phase::Standing, _, _) => position.standing.as_ref().map(|cover| cover.prior.clone()),
             _ => None,
         };
         let run = Pep::run_facts(cx, state, Some(call.digest()), is_resumption, now);

@@ -10,7 +10,7 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use super::{Attempt, AttemptError, StartedCall, evaluate::Evaluation};
+use super::{Attempt, AttemptError, StartBasis, StartedCall, evaluate::Evaluation};
 use crate::{
     config::PRIVATE,
     enforce::{DecidedCall, Draft, Refusal, pending_refusal},
@@ -24,6 +24,16 @@ struct CallBatch {
     decided_at: u64,
     /// The decision's span.
     authorize: SpanId,
+}
+
+/// An approval that is requested.
+struct ApprovalTerms<'a> {
+    id: ApprovalId,
+    expires: Timestamp,
+    /// The question that it joins.
+    question: Option<ApprovalId>,
+    requirement: &'a Requirement,
+    round: u32,
 }
 
 impl Attempt<'_> {
@@ -47,11 +57,12 @@ impl Attempt<'_> {
         let draft = refine(draft);
         let decided = DecidedCall {
             outcome: draft.decision().outcome,
-            is_approved: draft.decision().approval.is_some(),
+            is_approved: draft.decision().approval.is_some()
+                || !draft.decision().standing.is_empty(),
             is_resumption: evaluation.is_resumption,
             time: now,
         };
-        let entries = self.pep.decision_entries(self.cx, &self.call, &decided)?;
+        let entries = self.pep.decision_entries(self.cx, self.call(), &decided)?;
         let record = self.pep.record(self.cx, now, draft.history(entries).into());
         batch.records.push(record);
         batch.payloads.extend(payloads);
@@ -83,8 +94,8 @@ impl Attempt<'_> {
             evaluation.begun,
         )?;
         let draft = draft
-            .for_call(self.cx, &self.call, evaluation.is_resumption)
-            .provenance(self.cx, &self.call, &evaluation.facts)
+            .for_call(self.cx, self.call(), evaluation.is_resumption)
+            .provenance(self.cx, self.call(), &evaluation.facts)
             .secondary();
         let now = evaluation.facts.now;
         batch
@@ -108,40 +119,47 @@ impl Attempt<'_> {
             evaluation.begun,
         )?;
         let draft = draft
-            .for_call(self.cx, &self.call, evaluation.is_resumption)
-            .provenance(self.cx, &self.call, &evaluation.facts);
-        if evaluation.is_resumption {
+            .for_call(self.cx, self.call(), evaluation.is_resumption)
+            .provenance(self.cx, self.call(), &evaluation.facts);
+        if evaluation.is_resumption && self.edited.is_none() {
             // The arguments are kept with the decision that requested the approval.
             return Ok((draft, vec![payload]));
         }
         let private = evaluation.facts.run.labels.contains(PRIVATE);
-        let (call, capturing) = (&self.call, self.pep.capturing(self.cx));
+        let (call, capturing) = (self.call(), self.pep.capturing(self.cx));
         let tool = &call.tool().name;
         let captured = capturing.arguments(tool, call.arguments(), call.canonical(), private);
         let payloads = [payload].into_iter().chain(captured.payload).collect();
         Ok((draft.captured(captured.kept), payloads))
     }
 
-    /// Records an allow and the start of the execution. A granted approval is consumed. A pending one is
-    /// voided, because nothing needs it any more.
+    /// Records an allow and the start of the execution. A granted approval is consumed, and a use of each
+    /// standing approval is counted. A pending approval is voided, because nothing needs it any more.
     pub(super) async fn record_start(
         &self,
         evaluation: Evaluation,
-        approval: Option<&ApprovalRow>,
+        basis: StartBasis<'_>,
     ) -> Result<StartedCall, AttemptError> {
+        let StartBasis { approval, standing } = basis;
         let (cx, source) = (&*self.cx, &self.call.tool().source);
         let now = evaluation.facts.now;
         let span = self.pep.span_id();
         let is = |state: ApprovalState| approval.filter(|row| row.state == state);
-        let used_id = is(ApprovalState::Approved).map(|row| row.id);
+        let used = is(ApprovalState::Approved).filter(|_| standing.is_none());
+        let used_id = used.map(|row| row.id);
         let mut batch = Batch::default();
         if let Some(row) = is(ApprovalState::Pending) {
             batch
                 .records
                 .push(self.pep.record(cx, now, row.superseded()));
         }
-        let mut call =
-            self.batch_with_decision(batch, &evaluation, |draft| draft.approval(used_id))?;
+        if let Some(cover) = &standing {
+            cover.add_rights(self.pep, cx, &mut batch)?;
+        }
+        let standing = standing.map_or_else(Default::default, |cover| cover.ids());
+        let mut call = self.batch_with_decision(batch, &evaluation, |draft| {
+            draft.approval(used_id).standing(standing)
+        })?;
         let start = Event::Start(Start {
             approval: used_id,
             attempt: cx.attempt,
@@ -225,7 +243,18 @@ impl Attempt<'_> {
             self.batch_with_decision(batch, &evaluation, |draft| draft.approval(Some(approval)))?;
         let expires = now.after(self.cx.ruleset.config.approval_expires);
         let round = previous.map_or(1, |row| row.round + 1);
-        let (request, payload) = self.request_event(now, expires, approval, &requirement, round)?;
+        let question = match previous {
+            Some(row) => Some(row.question).filter(|question| *question != row.id),
+            None => self.pep.find_question(self.cx, &requirement)?,
+        };
+        let terms = ApprovalTerms {
+            id: approval,
+            expires,
+            question,
+            requirement: &requirement,
+            round,
+        };
+        let (request, payload) = self.request_event(now, terms)?;
         let batch = &mut call.batch;
         batch.records.push(self.pep.record(self.cx, now, request));
         batch.payloads.push(payload);
@@ -254,10 +283,7 @@ impl Attempt<'_> {
     fn request_event(
         &self,
         now: Timestamp,
-        expires: Timestamp,
-        id: ApprovalId,
-        requirement: &Requirement,
-        round: u32,
+        terms: ApprovalTerms<'_>,
     ) -> Result<(Event, Payload), Refusal> {
         let (cx, call) = (&*self.cx, &self.call);
         let payload = self
@@ -270,14 +296,15 @@ impl Attempt<'_> {
             component: call.tool().source.digest,
             declared: self.declared()?,
             elicitation: None,
-            expires,
-            id,
+            expires: terms.expires,
+            id: terms.id,
             makers: cx.makers.clone(),
             on_behalf_of: cx.on_behalf_of.clone(),
             payload: payload.digest,
             principal: cx.principal.clone(),
-            requirement: requirement.clone(),
-            round,
+            question: terms.question,
+            requirement: terms.requirement.clone(),
+            round: terms.round,
             span: self.pep.span_id(),
             speaker: cx.speaker.clone(),
             tool: call.tool().name.clone(),
@@ -288,7 +315,7 @@ impl Attempt<'_> {
     }
 
     /// Digest of the arguments that the tool declares, if the call has others as well.
-    fn declared(&self) -> Result<Option<KeyedDigest>, Refusal> {
+    pub(super) fn declared(&self) -> Result<Option<KeyedDigest>, Refusal> {
         let (ruleset, tool) = (&self.cx.ruleset, &self.call.tool().name);
         let input = ruleset.pdp.tool(tool);
         let declared = input.and_then(|input| input.declared(self.call.arguments()));

@@ -52,6 +52,15 @@ fn every_event_in_every_state_of_an_approval() {
     ));
 }
 
+#[test]
+fn every_event_in_every_state_of_a_standing_approval() {
+    let events = <StandingEvent as strum::VariantArray>::VARIANTS;
+    let name = |state: &StandingState| format!("{state:?}");
+    insta::assert_snapshot!(table(StandingState::ALL, events, name, |state, event| {
+        state.after(event).map(|s| format!("{s:?}"))
+    }));
+}
+
 /// A state is final or leads on; a call that may have run never returns to a state before that.
 #[test]
 fn what_may_have_run_stays_so() {

@@ -62,6 +62,8 @@ impl RunSpans {
             | Event::ApprovalLinkIssued(_)
             | Event::ApprovalLinkRevoked(_)
             | Event::ApprovalAnswerRefused(_)
+            | Event::StandingGranted(_)
+            | Event::StandingEnded(_)
             | Event::Halted(_)
             | Event::Resumed(_)
             | Event::Administered(_) => {}

@@ -119,6 +119,7 @@ fn an_unknown_role_of_an_approver_is_an_error() {
             roles: names(&["ghost"]),
             escalated_to: BTreeSet::new(),
             speaker: None,
+            standing: None,
             makers: BTreeSet::new(),
             channel: "rest".into(),
         },

@@ -13,6 +13,11 @@ use crate::reply::{AnswerRow, ApproverView, PolicyView};
 
 pub(in crate::approvals) fn view(state: ApprovalState) -> ApprovalView {
     ApprovalView {
+        original_arguments: None,
+        edited_by: None,
+        question: ApprovalId::from_bytes([7; 8]),
+        others: Vec::new(),
+        question_digest: None,
         id: ApprovalId::from_bytes([7; 8]),
         state,
         severity: Severity::High,

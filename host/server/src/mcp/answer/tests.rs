@@ -16,6 +16,7 @@ use super::*;
 
 fn answered(verdict: Verdict) -> Answer {
     Answer {
+        edit: None,
         run: None,
         call: SpanId::from_bytes([1; 8]),
         decision: Some(DecisionId(7)),
@@ -86,6 +87,7 @@ fn an_answer_without_a_result_is_one_text_and_never_structured() {
 #[test]
 fn a_call_that_waits_names_the_tool_that_resumes_it() {
     let view = AnswerView {
+        edit: None,
         outcome: CallOutcome::Waiting,
         run: None,
         call: SpanId::from_bytes([1; 8]),

@@ -97,6 +97,7 @@ impl Story {
             resumption: false,
             shadow: None,
             span,
+            standing: Default::default(),
         })));
         span
     }
@@ -160,6 +161,7 @@ impl Story {
         self.decide(call, action.clone(), "{}", Outcome::Escalate, "large");
         let (span, id) = (self.span(), ApprovalId::from_bytes([7; 8]));
         self.add(Event::ApprovalRequested(Box::new(ApprovalRequested {
+            question: None,
             arguments: digest(tool),
             call,
             declared: None,
@@ -188,6 +190,8 @@ impl Story {
             waiting: Vec::new(),
         })));
         self.add(Event::ApprovalAnswered(ApprovalAnswered {
+            edited: None,
+            question: None,
             approve,
             by: Uid::new(Kind::User, "dana"),
             channel: "cli".into(),

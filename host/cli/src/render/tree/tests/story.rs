@@ -119,6 +119,7 @@ impl Story {
             resumption: false,
             shadow: None,
             span: span(own),
+            standing: Default::default(),
         }
     }
 
@@ -306,6 +307,7 @@ impl Story {
         self.add(
             0,
             Event::ApprovalRequested(Box::new(ApprovalRequested {
+                question: None,
                 declared: None,
                 elicitation: None,
                 speaker: None,
@@ -344,6 +346,8 @@ impl Story {
         self.add(
             95_000_000,
             Event::ApprovalAnswered(ApprovalAnswered {
+                edited: None,
+                question: None,
                 approve,
                 by: Uid::new(Kind::User, "bob"),
                 channel: "cli".into(),

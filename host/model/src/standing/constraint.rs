@@ -1,0 +1,121 @@
+//! What a standing approval requires of one argument.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Number, Value};
+
+use crate::{canonical::to_canonical, text::printable};
+
+/// What one argument must be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Constraint {
+    /// Exactly this value.
+    Equal(Value),
+    /// Exactly one of these values.
+    OneOf(Vec<Value>),
+    /// A text that begins with this one, and continues without a way out of it; see [`continues`].
+    Prefix(String),
+    /// A number within these bounds, both included.
+    Range {
+        /// The least.
+        at_least: Number,
+        /// The most.
+        at_most: Number,
+    },
+    /// Any value of this kind.
+    Any(ScalarKind),
+}
+
+/// The kind of a JSON value that is neither an array nor an object.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum ScalarKind {
+    /// A string.
+    Text,
+    /// A number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+}
+
+named!(ScalarKind);
+
+impl ScalarKind {
+    /// The kind of a value; `None` for null, an array or an object.
+    #[must_use]
+    pub fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::String(_) => Some(Self::Text),
+            Value::Number(_) => Some(Self::Number),
+            Value::Bool(_) => Some(Self::Boolean),
+            Value::Null | Value::Array(_) | Value::Object(_) => None,
+        }
+    }
+}
+
+impl Constraint {
+    /// Whether a value meets it.
+    #[must_use]
+    pub fn admits(&self, value: &Value) -> bool {
+        match self {
+            Self::Equal(equal) => is_same(equal, value),
+            Self::OneOf(values) => values.iter().any(|one| is_same(one, value)),
+            Self::Prefix(prefix) => value.as_str().is_some_and(|text| continues(prefix, text)),
+            Self::Range { at_least, at_most } => value
+                .as_number()
+                .is_some_and(|number| is_at_most(at_least, number) && is_at_most(number, at_most)),
+            Self::Any(kind) => ScalarKind::of(value) == Some(*kind),
+        }
+    }
+}
+
+/// Whether two values have the same canonical form, which is what is decided and executed.
+fn is_same(a: &Value, b: &Value) -> bool {
+    match (to_canonical(a), to_canonical(b)) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => false,
+    }
+}
+
+/// Compares numbers within ±(2^53 − 1), as arguments are: doubles hold them exactly.
+pub(super) fn is_at_most(a: &Number, b: &Number) -> bool {
+    match (a.as_f64(), b.as_f64()) {
+        (Some(a), Some(b)) => a <= b,
+        _ => false,
+    }
+}
+
+/// Sequences that a reader of a path or a URL may take for a separator or a dot.
+const ENCODED: [&str; 3] = ["%2e", "%2f", "%5c"];
+
+/// Whether `text` begins with `prefix` and stays below it: no part of it is `.` or `..`, nothing in it is a
+/// backslash, an encoded separator, or a character that is not shown.
+pub(super) fn continues(prefix: &str, text: &str) -> bool {
+    let Some(rest) = text.strip_prefix(prefix) else {
+        return false;
+    };
+    let folded = rest.to_ascii_lowercase();
+    // A sequence may begin in the prefix.
+    let last_two: String = prefix.chars().rev().take(2).collect();
+    let seam = last_two
+        .chars()
+        .rev()
+        .collect::<String>()
+        .to_ascii_lowercase()
+        + &folded;
+    !rest.contains('\\')
+        && !ENCODED.iter().any(|encoded| seam.contains(encoded))
+        && !text.split('/').any(|part| matches!(part, "." | ".."))
+        && !text.contains(char::is_control)
+        && printable(text, usize::MAX) == text
+}
