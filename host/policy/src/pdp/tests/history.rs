@@ -33,7 +33,7 @@ fn with_facts(policies: &str) -> Bundle {
                 "last_refund".to_owned(),
                 shape(FactType::Datetime, Some(Absence::Never)),
             ),
-            of_run("in_run", FactType::Long, None),
+            of_run("refunds_in_run", FactType::Long, None),
             of_run("since_in_run", FactType::Long, Some(Absence::Never)),
             of_run("of_customer_in_run", FactType::Long, Some(Absence::Unknown)),
             of_run("spent_in_run", FactType::Decimal, Some(Absence::Unknown)),
@@ -51,7 +51,7 @@ fn load(policies: &str) -> Pdp {
 }
 
 fn known(values: &[(&str, FactValue)]) -> Facts {
-    let refunds = ["refunds", "in_run"].map(|name| (name, FactValue::Long(0)));
+    let refunds = ["refunds", "refunds_in_run"].map(|name| (name, FactValue::Long(0)));
     let values = refunds.iter().chain(values);
     Facts {
         history: values.map(|(n, v)| ((*n).to_owned(), *v)).collect(),
@@ -218,14 +218,17 @@ fn a_rule_that_an_unknown_fact_disables_is_a_warning() {
 fn a_rule_that_a_new_run_disables_is_a_warning() {
     let warned = |policy: &str| warned("policy::fact-of-run", &[policy]);
     for (evaded, fact) in [
-        ("forbid (…) when { context.facts.in_run > 0 };", "in_run"),
         (
-            "forbid (…) when { context.facts.refunds > 3 || context.facts.in_run >= 3 };",
+            "forbid (…) when { context.facts.refunds_in_run > 0 };",
+            "refunds_in_run",
+        ),
+        (
+            "forbid (…) when { context.facts.refunds > 3 || context.facts.refunds_in_run >= 3 };",
             "",
         ),
         (
-            "forbid (…) when { context.facts.refunds > 3 && context.facts.in_run >= 3 };",
-            "in_run",
+            "forbid (…) when { context.facts.refunds > 3 && context.facts.refunds_in_run >= 3 };",
+            "refunds_in_run",
         ),
         (
             "forbid (…) when { context.facts has since_in_run && context.facts.since_in_run == 0 };",
@@ -246,14 +249,17 @@ fn a_rule_that_a_new_run_disables_is_a_warning() {
             "spent_in_run",
         ),
         // What a run must have done before is not forgotten in another one.
-        ("forbid (…) unless { context.facts.in_run > 0 };", ""),
+        (
+            "forbid (…) unless { context.facts.refunds_in_run > 0 };",
+            "",
+        ),
         (
             "forbid (…) unless { context.facts has since_in_run && context.facts.since_in_run == 0 };",
             "",
         ),
-        ("forbid (…) when { context.facts.in_run == 0 };", ""),
+        ("forbid (…) when { context.facts.refunds_in_run == 0 };", ""),
         ("forbid (…) when { context.facts.refunds > 0 };", ""),
-        ("permit (…) when { context.facts.in_run > 0 };", ""),
+        ("permit (…) when { context.facts.refunds_in_run > 0 };", ""),
     ] {
         let expected: Vec<String> = match fact {
             "" => Vec::new(),
