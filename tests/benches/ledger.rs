@@ -304,6 +304,7 @@ fn outcome(run: RunId, start: &Start) -> Record {
     let outcome = OutcomeRecord {
         capture: None,
         call: start.call,
+        effective: false,
         effects: 0,
         fuel: 1,
         history: Vec::new(),

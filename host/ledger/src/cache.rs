@@ -10,7 +10,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use tollgate_model::{
-    ids::RunId,
+    ids::{RunId, SeriesId},
     record::{Halt, HaltScope},
 };
 
@@ -23,6 +23,8 @@ use crate::{
 
 /// The least number of principals whose usage is kept in memory.
 pub(crate) const PRINCIPALS: usize = 256;
+/// Series that are read from the store at the same time.
+const READINGS: usize = 32;
 
 /// State that the writer shares with callers and readers.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub(crate) struct SharedState {
     cache: Mutex<RunCache>,
     windows: Mutex<UsageWindows>,
     series: Mutex<SeriesCache>,
+    /// Who reads a series from the store. Different series rarely wait for each other.
+    readings: [Arc<tokio::sync::Mutex<()>>; READINGS],
     halts: ArcSwap<Vec<Halt>>,
     /// The latest time seen, in microseconds since 1970.
     clock: AtomicI64,
@@ -59,6 +63,7 @@ impl SharedState {
             cache: Mutex::new(RunCache::new(cached_runs)),
             windows: Mutex::new(UsageWindows::new(PRINCIPALS)),
             series: Mutex::new(SeriesCache::new(keys, size)),
+            readings: Default::default(),
             halts: ArcSwap::from_pointee(halts),
             clock: AtomicI64::new(now),
             size: AtomicU64::new(size),
@@ -83,6 +88,14 @@ impl SharedState {
     /// Use the series of facts.
     pub(crate) fn series<T>(&self, look: impl FnOnce(&mut SeriesCache) -> T) -> T {
         look(&mut lock(&self.series))
+    }
+
+    /// Who reads this series from the store.
+    pub(crate) fn series_reading(&self, id: &SeriesId) -> Arc<tokio::sync::Mutex<()>> {
+        let [.., last] = id.as_bytes();
+        let [first, ..] = &self.readings;
+        let own = self.readings.get(usize::from(*last) % READINGS);
+        Arc::clone(own.unwrap_or(first))
     }
 
     pub(crate) fn halts(&self) -> Arc<Vec<Halt>> {

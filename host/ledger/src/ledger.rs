@@ -1,5 +1,7 @@
 //! The handle of a ledger's owner.
 
+mod facts;
+
 use std::{
     collections::BTreeSet,
     fmt,
@@ -10,8 +12,7 @@ use std::{
 use tollgate_model::{
     canonical::Sha256Digest,
     entity::Uid,
-    history::{SeriesQuery, SeriesTotals},
-    ids::{RunId, SeriesId, SpanId},
+    ids::{RunId, SpanId},
     record::{Halt, KeyedDigest},
     run::RunState,
     time::Timestamp,
@@ -29,7 +30,6 @@ use crate::{
     group_commit::GroupCommit,
     open,
     open_calls::OpenCall,
-    series::load,
     sqlite::sibling_path,
     sync::lock,
     writer::Writer,
@@ -310,27 +310,6 @@ impl Ledger {
             Some(used) => Ok(used),
             None => self.0.reader.used(window),
         }
-    }
-
-    /// What the entries of a series of a history fact amount to, as of the last commit. A later decision that depends on
-    /// it names [`Ledger::size`] of before in its [`Condition::SeriesUnchanged`](crate::Condition::SeriesUnchanged).
-    ///
-    /// # Errors
-    /// [`LedgerError`] if the store cannot be read.
-    pub fn series_totals(
-        &self,
-        series: SeriesId,
-        query: &SeriesQuery<'_>,
-    ) -> Result<SeriesTotals, LedgerError> {
-        let shared = &self.0.shared;
-        if let Some(totals) = shared.series(|cache| cache.totals(&series, query)) {
-            return Ok(totals);
-        }
-        let keys = &self.0.keys;
-        let loaded = self.0.reader.snapshot(|conn| load(conn, keys, series))?;
-        let totals = loaded.totals(query);
-        shared.series(|cache| cache.put(series, loaded));
-        Ok(totals)
     }
 
     /// Labels that the principal's runs have held since then.

@@ -51,6 +51,7 @@ impl Ledger {
             let outcome = OutcomeRecord {
                 call: open.call,
                 capture: None,
+                effective: false,
                 effects: open.effects,
                 fuel: 0,
                 history: Vec::new(),

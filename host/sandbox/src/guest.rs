@@ -194,12 +194,12 @@ impl Guest {
             // Store the guest's written data before its result is released.
             let stored = store.data_mut().finish_files().await;
             Ok(match (returned, stored) {
-                (Ok(_), Err(lost)) => Err(ToolError::Failed(lost)),
-                (returned, _) => returned,
+                (Ok(_), Err(lost)) => (Err(ToolError::Failed(lost)), true),
+                (returned, _) => (returned, false),
             })
         };
         match with_deadline(call, wall, halted).await {
-            DeadlineOutcome::Returned(Ok(Ok(parts))) => {
+            DeadlineOutcome::Returned(Ok((Ok(parts), _))) => {
                 let bounded = BoundedContent::of_parts(content::raw(parts), self.limits.output);
                 let usable = bounded.content.is_ok();
                 let status = if usable {
@@ -207,10 +207,17 @@ impl Guest {
                 } else {
                     Status::ToolError
                 };
-                self.execution(status, bounded, None)
+                Execution {
+                    unusable: !usable,
+                    ..self.execution(status, bounded, None)
+                }
             }
-            DeadlineOutcome::Returned(Ok(Err(error))) => {
-                self.execution(Status::ToolError, failure(error, self.limits.output), None)
+            DeadlineOutcome::Returned(Ok((Err(error), unusable))) => {
+                let failure = failure(error, self.limits.output);
+                Execution {
+                    unusable,
+                    ..self.execution(Status::ToolError, failure, None)
+                }
             }
             DeadlineOutcome::Returned(Err(error)) => match error.downcast_ref::<I32Exit>() {
                 Some(I32Exit(code)) => {
@@ -251,6 +258,7 @@ impl Guest {
             effects: 0,
             peak_memory: self.store.data().meter.peak(),
             size: bounded.size,
+            unusable: false,
             cause,
         }
     }

@@ -3,6 +3,7 @@
 
 mod elicitation;
 mod scripted;
+mod unusable;
 
 use std::{
     collections::VecDeque,

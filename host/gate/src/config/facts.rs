@@ -8,7 +8,7 @@ use tollgate_policy::policy;
 
 use super::{ConfigError, line_and_column, raw, validate::Validation};
 use crate::history::{
-    CallSelection, Condition, Dimension, FactKind, Field, HistoryFact, MAX_FACTS, MAX_WINDOW,
+    CallSelection, Condition, Dimension, FactKind, Field, Fold, HistoryFact, MAX_FACTS, MAX_WINDOW,
     Pointer, SumType,
 };
 
@@ -127,6 +127,8 @@ impl Table<'_> {
             },
             counts,
             argument: argument.transpose()?,
+            negative: raw.negative.unwrap_or(false),
+            fold: self.fold(raw.fold.as_deref())?,
             by: self.by(&raw.by)?,
             conditions: self.conditions(raw.conditions)?,
             places: self.places(raw.places)?,
@@ -136,6 +138,7 @@ impl Table<'_> {
         }
         .identified();
         self.check_argument(&fact)?;
+        self.check_negative(&fact, raw.negative)?;
         self.check_window(&fact)?;
         self.check_result(&fact)?;
         Ok(fact)
@@ -177,6 +180,15 @@ impl Table<'_> {
             "distinct" => Ok(FactKind::Distinct),
             "last" => Ok(FactKind::Last),
             other => Err(self.unknown("kind", other, KINDS)),
+        }
+    }
+
+    fn fold(&self, name: Option<&str>) -> Result<Fold, ConfigError> {
+        match name {
+            None => Ok(Fold::default()),
+            Some(name) => {
+                Fold::from_name(name).ok_or_else(|| self.unknown("fold", name, &["exact", "case"]))
+            }
         }
     }
 
@@ -265,6 +277,19 @@ impl Table<'_> {
         }
     }
 
+    fn check_negative(
+        &self,
+        fact: &HistoryFact,
+        negative: Option<bool>,
+    ) -> Result<(), ConfigError> {
+        if negative.is_none() || matches!(fact.kind, FactKind::Sum(_)) {
+            return Ok(());
+        }
+        let message = "`negative` is for sums".to_owned();
+        let help = "leave it out, or write kind = \"sum\"";
+        Err(self.error("negative", message, help))
+    }
+
     fn check_window(&self, fact: &HistoryFact) -> Result<(), ConfigError> {
         if fact.within.is_some() || fact.is_of_run() {
             return Ok(());
@@ -310,7 +335,7 @@ impl Table<'_> {
             .filter(|name| *name != fact.name)
             .collect();
         match facts.get(since).filter(|_| *since != fact.name) {
-            Some(other) if other.since.is_none() => Ok(()),
+            Some(other) if other.since.is_none() => self.check_since_window(fact, other),
             Some(_) => {
                 let message = format!("`since = \"{since}\"` names a fact that has `since` itself");
                 let help = "name a fact without it";
@@ -325,6 +350,33 @@ impl Table<'_> {
                 Err(self.error(&format!("\"{since}\""), message, &help))
             }
         }
+    }
+}
+
+impl Table<'_> {
+    /// What came after the latest call of `since` must not be forgotten before that call is.
+    fn check_since_window(
+        &self,
+        fact: &HistoryFact,
+        since: &HistoryFact,
+    ) -> Result<(), ConfigError> {
+        let is_long_enough = match (fact.within, since.within) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(own), Some(other)) => own >= other,
+        };
+        if is_long_enough {
+            return Ok(());
+        }
+        let message = format!(
+            "the window of the fact `{}` is shorter than that of `{}`, since which it counts",
+            fact.name, since.name
+        );
+        let help = format!(
+            "calls after it would be forgotten before it is: make `within` at least as long as that of `{}`",
+            since.name
+        );
+        Err(self.error("within", message, &help))
     }
 }
 

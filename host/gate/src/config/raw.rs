@@ -132,6 +132,8 @@ pub(super) struct Fact {
     pub(super) outcome: Option<String>,
     pub(super) argument: Option<String>,
     pub(super) number: Option<String>,
+    pub(super) negative: Option<bool>,
+    pub(super) fold: Option<String>,
     pub(super) by: Vec<String>,
     pub(super) within: Option<String>,
     pub(super) since: Option<String>,

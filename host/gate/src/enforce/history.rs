@@ -73,6 +73,53 @@ struct FactQuery<'a> {
 }
 
 impl Pep {
+    /// Reads into memory what the facts of a call need, off the threads that serve callers. Returns the series that
+    /// policies about it read.
+    ///
+    /// # Errors
+    /// [`Refusal::Unrecorded`] if the ledger cannot be read.
+    pub(crate) async fn load_history(
+        &self,
+        cx: &CallContext,
+        call: &ToolCall,
+    ) -> Result<BTreeSet<SeriesId>, Refusal> {
+        if cx.ruleset.config.facts.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let (all, read) = self.series_of(cx, call).map_err(unread)?;
+        for series in all {
+            self.ledger.load_series(series).await.map_err(unread)?;
+        }
+        Ok(read)
+    }
+
+    /// The series of all facts of a call, and those that policies about it read.
+    fn series_of(
+        &self,
+        cx: &CallContext,
+        call: &ToolCall,
+    ) -> Result<(BTreeSet<SeriesId>, BTreeSet<SeriesId>), LedgerError> {
+        let configured = &cx.ruleset.config.facts;
+        let arguments = arguments(cx, call);
+        let reading = FactQuery {
+            pep: self,
+            cx,
+            subject: subject(cx, call.tool(), &arguments, None),
+            now: Timestamp(0),
+        };
+        let read = cx.ruleset.pdp.facts_read(&call.request(cx).action);
+        let (mut all, mut of_policies) = (BTreeSet::new(), BTreeSet::new());
+        for (name, fact) in configured {
+            let since = fact.since.as_ref().and_then(|name| configured.get(name));
+            for fact in [Some(fact), since].into_iter().flatten() {
+                let series = reading.series(fact)?;
+                all.extend(series);
+                of_policies.extend(series.filter(|_| read.contains(name)));
+            }
+        }
+        Ok((all, of_policies))
+    }
+
     /// The history facts of a call at `now`.
     ///
     /// # Errors
@@ -139,10 +186,10 @@ impl Pep {
             .filter(|fact| counts_at_decision(fact.counts, decided));
         let entries = counted.filter_map(|fact| reading.entry(fact).transpose());
         let mut entries: Vec<FactEntry> = entries.collect::<Result<_, _>>().map_err(unread)?;
-        // A caller that executes its call could say that it failed, and go on.
+        // A caller that executes its call could say that it failed, or that it has ended, and go on.
         let by_caller = call.tool().source.kind == SourceKind::External;
         for entry in &mut entries {
-            if by_caller && entry.counts == CountedCalls::NotFailed {
+            if by_caller && entry.counts.is_provisional() {
                 entry.counts = CountedCalls::Started;
             }
         }
@@ -328,6 +375,7 @@ impl FactQuery<'_> {
         };
         let query = SeriesQuery {
             after,
+            negative: fact.negative,
             values: &values,
             ..self.window(fact)
         };

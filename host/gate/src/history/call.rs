@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use tollgate_model::{canonical, entity::Uid, history::decimal_amount, ids::RunId};
 
-use super::{Dimension, FactKind, Field, HistoryFact, MAX_VALUES, Pointer, SumType};
+use super::{
+    Dimension, FactKind, Field, Fold, FoundValues, HistoryFact, MAX_VALUES, Pointer, SumType,
+};
 
 /// One ten-thousandth is the unit of decimals.
 const SCALE: i64 = 10_000;
@@ -31,12 +33,17 @@ pub struct CallSubject<'a> {
 
 impl CallSubject<'_> {
     fn values(&self, field: &Field) -> Vec<&Value> {
-        match field {
-            Field::Argument(pointer) => pointer.values(self.arguments),
-            Field::Result(pointer) => {
-                let result = self.result.into_iter();
-                result.flat_map(|result| pointer.values(result)).collect()
-            }
+        self.found(field).values
+    }
+
+    fn found(&self, field: &Field) -> FoundValues<'_> {
+        match (field, self.result) {
+            (Field::Argument(pointer), _) => pointer.found(self.arguments),
+            (Field::Result(pointer), Some(result)) => pointer.found(result),
+            (Field::Result(_), None) => FoundValues {
+                values: Vec::new(),
+                missing: 1,
+            },
         }
     }
 }
@@ -78,7 +85,7 @@ impl HistoryFact {
                 let found = call.values(&self.place(call.tool, pointer));
                 match found.as_slice() {
                     [Value::Bool(_) | Value::Number(_) | Value::String(_)] => {
-                        found.first().and_then(|value| written(value))
+                        found.first().and_then(|value| self.written(value))
                     }
                     _ => None,
                 }
@@ -104,27 +111,79 @@ impl HistoryFact {
             Field::Argument(pointer) => self.place(call.tool, pointer),
             Field::Result(_) => argument.clone(),
         };
-        let found = call.values(&place);
+        let found = call.found(&place);
         match self.kind {
             FactKind::Count | FactKind::Last => Addend::default(),
             FactKind::Sum(ty) => Addend {
-                amount: sum(ty, &found, &place),
+                amount: self.sum(ty, &found),
                 ..Addend::default()
             },
-            FactKind::Distinct => {
-                let mut values: BTreeSet<String> = found.into_iter().filter_map(written).collect();
-                let mut further = 0;
-                while values.len() > MAX_VALUES {
-                    values.pop_last();
-                    further += 1;
-                }
-                Addend {
-                    values,
-                    further,
-                    ..Addend::default()
-                }
+            FactKind::Distinct => self.distinct(found),
+        }
+    }
+
+    /// The different values. One that is missing is one of its own.
+    fn distinct(&self, found: FoundValues<'_>) -> Addend {
+        let (mut values, mut further) = (BTreeSet::new(), found.missing);
+        let mut waiting = found.values;
+        while let Some(value) = waiting.pop() {
+            match (value, self.written(value)) {
+                (Value::Null, _) => further += 1,
+                // A tool may take one or several.
+                (Value::Array(items), _) if !items.is_empty() => waiting.extend(items),
+                (Value::Array(_), _) | (_, None) => further += 1,
+                (_, Some(written)) => drop(values.insert(written)),
             }
         }
+        while values.len() > MAX_VALUES {
+            values.pop_last();
+            further += 1;
+        }
+        Addend {
+            values,
+            further,
+            ..Addend::default()
+        }
+    }
+
+    /// The sum of numbers in the unit of the type; `None` unless there is at least one, and all are numbers.
+    fn sum(&self, ty: SumType, found: &FoundValues<'_>) -> Option<i64> {
+        if found.values.is_empty() || found.missing > 0 {
+            return None;
+        }
+        let mut sum = 0_i64;
+        for value in &found.values {
+            let amount = amount(ty, value)?;
+            if amount < 0 && !self.negative {
+                return None;
+            }
+            sum = sum.checked_add(amount)?;
+        }
+        Some(sum)
+    }
+
+    /// A value in the form in which it is compared.
+    fn written(&self, value: &Value) -> Option<String> {
+        match (self.fold, value) {
+            (Fold::Case, Value::String(text)) => {
+                let words: Vec<&str> = text.split_whitespace().collect();
+                written(&words.join(" ").to_lowercase().into())
+            }
+            _ => written(value),
+        }
+    }
+}
+
+/// A number in the unit of the type.
+fn amount(ty: SumType, value: &Value) -> Option<i64> {
+    let decimal = || decimal_amount(&value.as_number()?.to_string());
+    match ty {
+        SumType::Decimal => decimal(),
+        // An integer may be written with a decimal point.
+        SumType::Integer => value.as_i64().or_else(|| {
+            let amount = decimal()?;
+            (amount % SCALE == 0).then_some(amount / SCALE)
+        }),
     }
 }
 
@@ -132,24 +191,4 @@ impl HistoryFact {
 fn written(value: &Value) -> Option<String> {
     let bytes = canonical::to_canonical(value).ok()?;
     String::from_utf8(bytes).ok()
-}
-
-/// The sum of numbers in the unit of the type. Without a pattern there must be one.
-fn sum(ty: SumType, values: &[&Value], place: &Field) -> Option<i64> {
-    if values.is_empty() && !place.pointer().is_pattern() {
-        return None;
-    }
-    let amount = |value: &Value| match ty {
-        SumType::Decimal => decimal_amount(&value.as_number()?.to_string()),
-        // An integer may be written with a decimal point.
-        SumType::Integer => value.as_i64().or_else(|| {
-            let amount = decimal_amount(&value.as_number()?.to_string())?;
-            (amount % SCALE == 0).then_some(amount / SCALE)
-        }),
-    };
-    let mut sum = 0_i64;
-    for value in values {
-        sum = sum.checked_add(amount(value)?)?;
-    }
-    Some(sum)
 }

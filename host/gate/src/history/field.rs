@@ -18,6 +18,15 @@ enum Segment {
     Named(String),
 }
 
+/// What a pointer finds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FoundValues<'v> {
+    /// The values.
+    pub values: Vec<&'v Value>,
+    /// How often there is no value: a member is missing, or a list is empty.
+    pub missing: u64,
+}
+
 /// A place in the arguments or the result of a call.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Field {
@@ -67,12 +76,22 @@ impl Pointer {
     /// The values that it points to.
     #[must_use]
     pub fn values<'v>(&self, value: &'v Value) -> Vec<&'v Value> {
-        let mut found = vec![value];
+        self.found(value).values
+    }
+
+    /// The values that it points to, and how often it leads nowhere.
+    #[must_use]
+    pub fn found<'v>(&self, value: &'v Value) -> FoundValues<'v> {
+        let mut found = FoundValues {
+            values: vec![value],
+            missing: 0,
+        };
         for segment in &self.0 {
-            found = found
-                .into_iter()
-                .flat_map(|value| segment.of(value))
-                .collect();
+            for value in std::mem::take(&mut found.values) {
+                let of_value = segment.of(value);
+                found.missing += u64::from(of_value.is_empty());
+                found.values.extend(of_value);
+            }
         }
         found
     }
@@ -83,6 +102,8 @@ impl Segment {
         match (self, value) {
             (Self::Any, Value::Array(items)) => items.iter().collect(),
             (Self::Any, Value::Object(members)) => members.values().collect(),
+            // One that is not in a list, where a tool takes either.
+            (Self::Any, Value::Bool(_) | Value::Number(_) | Value::String(_)) => vec![value],
             (Self::Named(name), Value::Object(members)) => members.get(name).into_iter().collect(),
             (Self::Named(name), Value::Array(items)) => {
                 let index = name.parse::<usize>().ok();

@@ -20,7 +20,7 @@ use tollgate_model::{
 
 pub use call::{Addend, CallSubject};
 pub use condition::Condition;
-pub use field::{Field, FieldError, Pointer};
+pub use field::{Field, FieldError, FoundValues, Pointer};
 
 /// The most facts that can be configured: an entry of each is part of a record, which has 64 KiB.
 pub const MAX_FACTS: usize = 32;
@@ -46,6 +46,10 @@ pub struct HistoryFact {
     pub counts: CountedCalls,
     /// The values of a call that are added up or distinguished.
     pub argument: Option<Field>,
+    /// Whether amounts below zero are numbers for a sum, so that one call gives back what another took.
+    pub negative: bool,
+    /// Which texts are the same value.
+    pub fold: Fold,
     /// What the counted calls have in common with the call that is decided.
     pub by: Vec<Dimension>,
     /// What must hold for a call to count.
@@ -95,6 +99,29 @@ pub enum SumType {
 }
 
 tollgate_model::named!(SumType);
+
+/// Which texts are the same value, where a fact counts by an argument or distinguishes values.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum Fold {
+    /// Those that are equal.
+    #[default]
+    Exact,
+    /// Those that differ only in case and white space.
+    Case,
+}
+
+tollgate_model::named!(Fold);
 
 /// The calls that a fact is about. Empty: all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -164,7 +191,11 @@ impl HistoryFact {
                 }
             }
         };
-        FactShape { absent, ty }
+        FactShape {
+            absent,
+            of_run: self.is_of_run() || since.is_some_and(Self::is_of_run),
+            ty,
+        }
     }
 
     /// Whether the group of a call depends on its arguments.
@@ -191,6 +222,8 @@ impl HistoryFact {
             of,
             counts,
             argument,
+            negative: _,
+            fold,
             by,
             conditions,
             places,
@@ -198,9 +231,12 @@ impl HistoryFact {
             since: _,
             with_call: _,
         } = &self;
-        let definition = format!(
+        let mut definition = format!(
             "{name} {kind:?} {of:?} {counts} {argument:?} {by:?} {conditions:?} {places:?}"
         );
+        if *fold != Fold::Exact {
+            definition = format!("{definition} {fold}");
+        }
         self.id = Sha256Digest::of(definition.as_bytes());
         self
     }

@@ -21,6 +21,8 @@ fn fact(kind: FactKind, argument: &str) -> HistoryFact {
         of: CallSelection::default(),
         counts: CountedCalls::Started,
         argument: Some(Field::parse(argument).unwrap()),
+        negative: false,
+        fold: Fold::Exact,
         by: vec![Dimension::Run],
         conditions: Vec::new(),
         places: BTreeMap::new(),
@@ -59,7 +61,8 @@ fn what_is_not_a_number_is_not_added_up() {
     use SumType::{Decimal, Integer};
     for (ty, value, expected) in [
         (Integer, json!(5), Some(5)),
-        (Integer, json!(-5), Some(-5)),
+        (Integer, json!(-5), None),
+        (Integer, json!(-0.0), Some(0)),
         (Integer, json!(5.0), Some(5)),
         (
             Integer,
@@ -73,6 +76,7 @@ fn what_is_not_a_number_is_not_added_up() {
         (Integer, json!([5]), None),
         (Decimal, json!(5), Some(50_000)),
         (Decimal, json!(5.25), Some(52_500)),
+        (Decimal, json!(-0.5), None),
         (Decimal, json!(0.00001), None),
         (Decimal, json!("5.25"), None),
         (Decimal, json!(1e20), None),
@@ -85,6 +89,19 @@ fn what_is_not_a_number_is_not_added_up() {
     assert_eq!(amount(Integer, "/lines/*/price", lines), Some(5));
     let odd = json!({ "lines": [{ "price": 2 }, { "price": "3" }] });
     assert_eq!(amount(Integer, "/lines/*/price", odd), None);
+    let one = json!({ "lines": 7 });
+    assert_eq!(amount(Integer, "/lines/*", one), Some(7));
+    for unknown in [
+        json!({}),
+        json!({ "lines": null }),
+        json!({ "lines": [] }),
+        json!({ "lines": 5 }),
+        json!({ "lines": [{ "price": 2 }, {}] }),
+        json!({ "lines": [{ "price": 50_000 }, { "price": -50_000 }] }),
+    ] {
+        let got = amount(Integer, "/lines/*/price", unknown.clone());
+        assert_eq!(got, None, "{unknown}");
+    }
     let huge = json!({ "lines": [i64::MAX, i64::MAX] });
     assert_eq!(amount(Integer, "/lines/*", huge), None);
 }
@@ -100,8 +117,17 @@ fn values_are_told_apart_and_further_ones_counted() {
         values(json!({ "to": ["a", "b", "a", 1, "1", 1.0] })),
         (4, 0)
     );
-    assert_eq!(values(json!({ "to": [] })), (0, 0));
-    assert_eq!(values(json!({})), (0, 0));
+    assert_eq!(values(json!({ "to": "c, d, e" })), (1, 0));
+    assert_eq!(values(json!({ "to": [["a", "b"], "b"] })), (2, 0));
+    assert_eq!(values(json!({ "to": { "x": "a", "y": "b" } })), (2, 0));
+    for none in [
+        json!({}),
+        json!({ "to": [] }),
+        json!({ "to": null }),
+        json!({ "to": [null] }),
+    ] {
+        assert_eq!(values(none.clone()), (0, 1), "{none}");
+    }
     let many: Vec<usize> = (0..MAX_VALUES + 5).collect();
     assert_eq!(values(json!({ "to": many })), (MAX_VALUES, 5));
 }
@@ -222,4 +248,52 @@ fn a_fact_begins_anew_when_what_it_counts_changes() {
     ] {
         assert_ne!(other.identified().id, one.id);
     }
+}
+
+#[test]
+fn a_list_at_a_place_of_one_value_counts_each_of_its_values() {
+    let fact = fact(FactKind::Distinct, "/to");
+    let values = |arguments: Value| {
+        let addend = with_call(&arguments, None, |call| fact.addend(call));
+        (addend.values.len(), addend.further)
+    };
+    assert_eq!(values(json!({ "to": "a" })), (1, 0));
+    assert_eq!(values(json!({ "to": ["a", "b", "a"] })), (2, 0));
+    assert_eq!(values(json!({ "to": [] })), (0, 1));
+}
+
+#[test]
+fn a_fact_may_give_back_what_another_call_took() {
+    let gives = HistoryFact {
+        negative: true,
+        ..fact(FactKind::Sum(SumType::Integer), "/amount")
+    };
+    let arguments = json!({ "amount": -5 });
+    let added = with_call(&arguments, None, |call| gives.addend(call));
+    assert_eq!(added.amount, Some(-5));
+}
+
+#[test]
+fn texts_that_differ_in_case_and_white_space_are_one_if_the_fact_says_so() {
+    let mut fact = fact(FactKind::Distinct, "/to/*");
+    fact.by = vec![Dimension::Argument(Pointer::parse("/customer").unwrap())];
+    let exact = fact.clone().identified().id;
+    let spelled = ["C-7", "c-7", " C-7 ", "c-7\t"];
+    let groups = |fact: &HistoryFact| -> BTreeSet<Option<Vec<String>>> {
+        let group = |text: &&str| {
+            let arguments = json!({ "customer": text, "to": [] });
+            with_call(&arguments, None, |call| fact.group(call))
+        };
+        spelled.iter().map(group).collect()
+    };
+    let recipients = |fact: &HistoryFact| {
+        let arguments = json!({ "customer": "a", "to": spelled });
+        with_call(&arguments, None, |call| fact.addend(call))
+            .values
+            .len()
+    };
+    assert_eq!((groups(&fact).len(), recipients(&fact)), (4, 4));
+    fact.fold = Fold::Case;
+    assert_eq!((groups(&fact).len(), recipients(&fact)), (1, 1));
+    assert_ne!(fact.identified().id, exact);
 }

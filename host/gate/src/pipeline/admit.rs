@@ -14,7 +14,7 @@ use tollgate_ledger::{ApprovalRow, CommitError};
 use tollgate_model::{
     admission::{ApprovalStatus, MAX_ROUNDS, Phase, Situation, Step, next_step},
     decision::{Basis, Decision, Outcome},
-    ids::{DecisionId, SeriesId, SpanId},
+    ids::{DecisionId, RunId, SeriesId, SpanId},
     life::ApprovalState,
 };
 
@@ -221,6 +221,14 @@ impl Attempt<'_> {
         // there are.
         let mut turn = None;
         for _ in 0..MAX_ATTEMPTS {
+            let read = self.pep.load_history(self.cx, &self.call).await;
+            let read = read.map_err(NotAdmitted::Refused)?;
+            if turn.is_none() {
+                let run = [self.cx.run];
+                let ids = run.iter().map(RunId::as_bytes);
+                let ids = ids.chain(read.iter().map(SeriesId::as_bytes));
+                turn = self.pep.turns.take_if_contended(ids).await;
+            }
             match self.once().await {
                 Ok(started) => return Ok(started),
                 Err(AttemptError::Changed(_)) if turn.is_some() => {}

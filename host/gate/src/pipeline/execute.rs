@@ -93,6 +93,7 @@ async fn check_output(tool: &Tool, execution: Execution) -> Execution {
                 "The tool ran, but its result does not match its output schema: {error}."
             ),
         }),
+        unusable: true,
         ..execution
     }
 }

@@ -96,12 +96,15 @@ impl<'a> EndedCall<'a> {
             (Some(_), status) if status != Status::Halted => Status::Pending,
             (_, status) => status,
         };
+        // Of an upstream server's effects nothing is known but its word.
+        let effective = execution.unusable || unrecorded.effects > 0;
         let content = content_bytes(&execution);
         let captured = capture_result(pep, cx, tool, &execution, &labels);
         let tenant = &cx.ruleset.config.gate.tenant;
         let outcome = OutcomeRecord {
             call: cx.call,
             capture: content.as_ref().map(|_| captured.kept),
+            effective: status == Status::ToolError && effective,
             effects: unrecorded.effects + execution.effects,
             fuel: execution.fuel,
             history: Vec::new(),

@@ -20,6 +20,7 @@ fn ended(call: u8, status: Status) -> Event {
     Event::Outcome(OutcomeRecord {
         call: SpanId::from_bytes([call; 8]),
         capture: None,
+        effective: false,
         effects: 0,
         fuel: 0,
         history: Vec::new(),

@@ -211,7 +211,7 @@ impl LoadedUpstream {
             }
             CallResult::Unusable(problem) => {
                 let message = format!("The tool's result is not usable: {problem}.");
-                Execution::failed(FailureKind::Failed, message, 1)
+                Execution::unusable(message, 1)
             }
             CallResult::NotSent(why) => self.not_sent(&why),
             CallResult::NotTaken(why) => {

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 use tollgate_model::{
     ids::{SeriesId, SpanId},
-    record::{CountedCalls, FactEntry, OutcomeRecord},
+    record::{CountedCalls, FactEntry, OutcomeRecord, Status},
     time::Timestamp,
 };
 
@@ -134,9 +134,33 @@ impl PendingState {
         for (series, counts) in series_of_call(conn, record.run, record.call)? {
             if outcome.releases(counts) {
                 self.remove_entry(conn, record, series)?;
+            } else if counts.is_provisional() && outcome.status != Status::Pending {
+                self.settle_entry(record, series);
             }
         }
         self.add_entries(conn, record, &outcome.history)
+    }
+
+    /// Keeps the entries of a call that waited, and was then refused for good.
+    pub(super) fn settle_entries(
+        &mut self,
+        conn: &Connection,
+        record: CallRecord<'_>,
+    ) -> Result<(), ApplyError> {
+        for (series, counts) in series_of_call(conn, record.run, record.call)? {
+            if counts.is_provisional() {
+                self.settle_entry(record, series);
+            }
+        }
+        Ok(())
+    }
+
+    fn settle_entry(&mut self, record: CallRecord<'_>, series: SeriesId) {
+        self.series.push(SeriesChange {
+            index: record.index,
+            series,
+            event: SeriesEvent::Settled(record.call),
+        });
     }
 
     /// Ends the series of a run.

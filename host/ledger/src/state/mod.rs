@@ -16,9 +16,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use rusqlite::{Connection, params};
 use tollgate_model::{
+    decision::Outcome,
     ids::{RunId, SpanId},
     life::{CallEvent, CallState},
-    record::{Event, Halt, Record},
+    record::{DecisionRecord, Event, Halt, Record},
 };
 
 use self::{
@@ -241,13 +242,17 @@ impl PendingState {
             Event::Decision(decision) => {
                 standing::count_uses(conn, index, record, decision)?;
                 self.decide(conn, run, decision, record.time)?;
-                match decision.call.filter(|_| !decision.history.is_empty()) {
-                    Some(call) => {
-                        let call = of_call(index, of_run(run)?, call, record);
-                        self.add_entries(conn, call, &decision.history)
-                    }
-                    None => Ok(()),
+                let Some(call) = decision.call else {
+                    return Ok(());
+                };
+                if ends_call(decision) {
+                    self.settle_entries(conn, of_call(index, of_run(run)?, call, record))?;
                 }
+                if decision.history.is_empty() {
+                    return Ok(());
+                }
+                let call = of_call(index, of_run(run)?, call, record);
+                self.add_entries(conn, call, &decision.history)
             }
             Event::Start(start) => self.start(conn, index, of_run(run)?, start, record.time),
             Event::Outcome(outcome) => {
@@ -287,6 +292,12 @@ impl PendingState {
 
 fn of_run(run: Option<u64>) -> Result<u64, ApplyError> {
     run.ok_or_else(|| rejected("calls and approvals belong to a run"))
+}
+
+/// Whether a call that has waited is refused for good.
+fn ends_call(decision: &DecisionRecord) -> bool {
+    let refused = matches!(decision.outcome, Outcome::Deny | Outcome::Error);
+    decision.action.is_call() && decision.resumption && !decision.is_secondary && refused
 }
 
 fn of_call(index: u64, run: u64, call: SpanId, record: &Record) -> CallRecord<'_> {

@@ -1,7 +1,7 @@
 //! Series of history facts: what records add to them, what outcomes take away, and decisions that depend on them.
 
 use tollgate_model::{
-    history::{SeriesQuery, SeriesTotals},
+    history::{Series, SeriesQuery, SeriesTotals},
     ids::{MaskedAmount, SeriesId, ValueDigest},
     record::{CountedCalls, FactEntry},
 };
@@ -90,6 +90,17 @@ pub(super) fn totals(ledger: &Ledger, script: &Script) -> Vec<SeriesTotals> {
         .collect()
 }
 
+/// For each series, whether the entry of a call may be released: as it is in memory, and as the store tells it.
+pub(super) fn provisional(ledger: &Ledger, place: &Place, call: SpanId) -> Vec<[Option<bool>; 2]> {
+    let conn = rusqlite::Connection::open(place.path()).unwrap();
+    let of_series = |n| {
+        let stored = series::load(&conn, ledger.keys(), series(n)).unwrap();
+        let held = ledger.held_series(series(n), |held| held.is_provisional(call));
+        [held.flatten(), stored.series().is_provisional(call)]
+    };
+    (0..7).map(of_series).collect()
+}
+
 fn calls(ledger: &Ledger, n: u8) -> u64 {
     let query = SeriesQuery::default();
     ledger.series_totals(series(n), &query).unwrap().calls
@@ -106,14 +117,15 @@ fn started(script: &Script, run: RunId, entries: Vec<FactEntry>) -> (Record, Vec
 
 #[test]
 fn a_call_counts_until_its_outcome_takes_it_away() {
-    for (status, effects, held) in [
-        (Status::Ok, 1, [1, 1, 0]),
-        (Status::ToolError, 1, [1, 0, 0]),
-        (Status::Trap, 0, [1, 0, 0]),
-        (Status::Trap, 1, [1, 1, 0]),
-        (Status::Timeout, 0, [1, 0, 0]),
-        (Status::Indeterminate, 0, [1, 1, 0]),
-        (Status::Pending, 0, [1, 1, 1]),
+    for (status, effects, effective, held) in [
+        (Status::Ok, 1, false, [1, 1, 0]),
+        (Status::ToolError, 1, false, [1, 0, 0]),
+        (Status::ToolError, 1, true, [1, 1, 0]),
+        (Status::Trap, 0, false, [1, 0, 0]),
+        (Status::Trap, 1, false, [1, 1, 0]),
+        (Status::Timeout, 0, false, [1, 0, 0]),
+        (Status::Indeterminate, 0, false, [1, 1, 0]),
+        (Status::Pending, 0, false, [1, 1, 1]),
     ] {
         let place = Place::new();
         let (ledger, script) = (place.open(), Script::new());
@@ -136,10 +148,11 @@ fn a_call_counts_until_its_outcome_takes_it_away() {
             let mut ended = script.outcome(run, &start, status, &[]);
             if let Event::Outcome(outcome) = &mut ended.event {
                 outcome.effects = effects;
+                outcome.effective = effective;
             }
             ledger.commit(batch(vec![ended])).await.unwrap();
         });
-        assert_eq!(counted(), held, "{status} {effects}");
+        assert_eq!(counted(), held, "{status} {effects} {effective}");
         ledger.reader().verify(None, |_| {}).unwrap();
     }
 }
@@ -257,7 +270,10 @@ fn amounts_are_masked_in_the_store_and_added_up_after_a_restart() {
         block_on(ledger.commit(batch(records))).unwrap();
     }
     let sum = |ledger: &Ledger| {
-        let query = SeriesQuery::default();
+        let query = SeriesQuery {
+            negative: true,
+            ..SeriesQuery::default()
+        };
         ledger.series_totals(series(0), &query).unwrap().sum
     };
     assert_eq!(sum(&ledger), Some(2_469_127));
@@ -300,4 +316,119 @@ fn entries_that_have_left_their_window_are_cleared_away() {
         .unwrap();
     assert!((5..10).contains(&held), "{held}");
     ledger.reader().verify(None, |_| {}).unwrap();
+}
+
+/// A call that has counted and ended with this status.
+fn ended(script: &Script, run: RunId, n: u8, status: Status) -> (SpanId, Vec<Record>) {
+    let entries = vec![entry(n, CountedCalls::NotFailed, Some(T0.plus(HOUR)))];
+    let (start, mut records) = started(script, run, entries);
+    records.push(script.outcome(run, &start, status, &[]));
+    let Event::Start(start) = start.event else {
+        panic!("a start")
+    };
+    (start.call, records)
+}
+
+#[test]
+fn the_entry_of_a_call_that_has_ended_is_kept_for_good() {
+    for (status, is_provisional) in [
+        (Status::Ok, false),
+        (Status::Indeterminate, false),
+        (Status::Pending, true),
+    ] {
+        let place = Place::new();
+        let (ledger, script) = (place.open(), Script::new());
+        let (run, begun) = script.run(None, &[]);
+        block_on(ledger.commit(batch(vec![begun]))).unwrap();
+        assert_eq!(calls(&ledger, 0), 0);
+        let (call, records) = ended(&script, run, 0, status);
+        block_on(ledger.commit(batch(records))).unwrap();
+        let [held, ..] = provisional(&ledger, &place, call)[..] else {
+            panic!("seven series")
+        };
+        assert_eq!(held, [Some(is_provisional); 2], "{status}");
+    }
+}
+
+#[test]
+fn an_outcome_that_changes_no_total_has_no_decision_made_again() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let (run, begun) = script.run(None, &[]);
+    let until = Some(T0.plus(HOUR));
+    let entries = || vec![entry(0, CountedCalls::NotFailed, until)];
+    block_on(async {
+        ledger.commit(batch(vec![begun])).await.unwrap();
+        let (start, records) = started(&script, run, entries());
+        ledger.commit(batch(records)).await.unwrap();
+        let size = ledger.size();
+        let outcome = script.outcome(run, &start, Status::Ok, &[]);
+        ledger.commit(batch(vec![outcome])).await.unwrap();
+        let unchanged = Condition::SeriesUnchanged(BTreeSet::from([series(0)]), size);
+        let (_, records) = started(&script, run, entries());
+        ledger.commit(on(records, vec![unchanged])).await.unwrap();
+    });
+    assert_eq!(calls(&ledger, 0), 2);
+}
+
+/// Many ask for a series at once while calls add to it: it is read, held, and complete.
+#[test]
+fn a_series_that_grows_while_it_is_read_is_complete() {
+    const CALLS: u64 = 200;
+    let place = Place::new();
+    let options = LedgerOptions {
+        sync: Sync::Off,
+        ..place.options()
+    };
+    let ledger = Ledger::open(options, T0).unwrap();
+    let script = Script::new();
+    let (run, begun) = script.run(None, &[]);
+    block_on(ledger.commit(batch(vec![begun]))).unwrap();
+    block_on(async {
+        let readers: Vec<_> = (0..16)
+            .map(|_| {
+                let ledger = ledger.clone();
+                tokio::spawn(async move { ledger.load_series(series(0)).await.unwrap() })
+            })
+            .collect();
+        for _ in 0..CALLS {
+            let records = ended(&script, run, 0, Status::Ok).1;
+            ledger.commit(batch(records)).await.unwrap();
+        }
+        for reader in readers {
+            reader.await.unwrap();
+        }
+    });
+    assert!(ledger.held_series(series(0), |_| ()).is_some());
+    assert_eq!(calls(&ledger, 0), CALLS);
+}
+
+/// Reading many entries of calls that have ended costs each the same, and holds them in blocks.
+#[test]
+fn a_long_series_of_calls_that_have_ended_is_read_at_once() {
+    const CALLS: u64 = 60_000;
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let (run, begun) = script.run(None, &[]);
+    block_on(ledger.commit(batch(vec![begun]))).unwrap();
+    block_on(ledger.commit(batch(ended(&script, run, 0, Status::Ok).1))).unwrap();
+    drop(ledger);
+    place.tamper(&format!(
+        "WITH RECURSIVE n (at) AS (SELECT 1 UNION ALL SELECT at + 1 FROM n WHERE at < {CALLS}) \
+         INSERT INTO fact_entries SELECT series, 1000 + at, run, CAST(printf('%08d', at) AS BLOB), time, until, counts, \
+         of_run, amount, digests, further FROM fact_entries, n; \
+         INSERT INTO calls SELECT run, call, 'closed', 1 FROM fact_entries WHERE idx >= 1000;"
+    ));
+    let ledger = place.open();
+    let begun = std::time::Instant::now();
+    block_on(ledger.load_series(series(0))).unwrap();
+    // With a merge for each, it would take minutes.
+    assert!(
+        begun.elapsed() < std::time::Duration::from_secs(20),
+        "{:?}",
+        begun.elapsed()
+    );
+    assert_eq!(calls(&ledger, 0), CALLS + 1);
+    let held = ledger.held_series(series(0), Series::size);
+    assert!(held.is_some_and(|held| held < 20_000), "{held:?}");
 }

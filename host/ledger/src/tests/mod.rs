@@ -226,6 +226,7 @@ impl Script {
         let outcome = OutcomeRecord {
             capture: None,
             call: start.call,
+            effective: false,
             effects: 0,
             fuel: 1,
             history: Vec::new(),

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use tollgate_model::record::{BundleActivated, CallInvalid, DecisionRecord};
 
 use super::{
-    history::{decision_entries, outcome_entries, totals, with_entries},
+    history::{decision_entries, outcome_entries, provisional, totals, with_entries},
     *,
 };
 
@@ -28,6 +28,7 @@ enum Act {
     Close {
         call: usize,
         status: Status,
+        effective: bool,
         label: Option<u8>,
     },
     Escalate {
@@ -75,7 +76,13 @@ enum Act {
 fn act() -> impl Strategy<Value = Act> {
     let outcome =
         prop_oneof![4 => Just(Outcome::Allow), 1 => Just(Outcome::Deny), 1 => Just(Outcome::Error)];
-    let status = prop_oneof![4 => Just(Status::Ok), 1 => Just(Status::Trap), 1 => Just(Status::Indeterminate)];
+    let status = prop_oneof![
+        4 => Just(Status::Ok),
+        2 => Just(Status::ToolError),
+        1 => Just(Status::Trap),
+        1 => Just(Status::Indeterminate),
+        1 => Just(Status::Pending),
+    ];
     let state = prop::sample::select(ApprovalState::ALL);
     let label = prop::option::of(0..4_u8);
     prop_oneof![
@@ -83,7 +90,8 @@ fn act() -> impl Strategy<Value = Act> {
         8 => (any::<usize>(), outcome.clone(), 0..5_u8, prop::bool::weighted(0.9))
             .prop_map(|(run, outcome, args, start)| Act::Call { run, outcome, args, start }),
         1 => any::<usize>().prop_map(|run| Act::Invalid { run }),
-        8 => (any::<usize>(), status, label).prop_map(|(call, status, label)| Act::Close { call, status, label }),
+        8 => (any::<usize>(), status, any::<bool>(), label)
+            .prop_map(|(call, status, effective, label)| Act::Close { call, status, effective, label }),
         4 => (any::<usize>(), 0..3_u8).prop_map(|(run, args)| Act::Escalate { run, args }),
         4 => (any::<usize>(), any::<bool>(), any::<bool>(), prop::option::of(any::<usize>()))
             .prop_map(|(approval, approve, effect, link)| Act::Answer { approval, approve, effect, link }),
@@ -135,10 +143,15 @@ fn records(script: &Script, world: &mut World, act: &Act) -> Option<Vec<Record>>
         Act::Close {
             call,
             status,
+            effective,
             label,
         } => {
             let (run, start) = pick(&world.starts, *call)?;
-            let ended = script.outcome(run, &start, *status, &labels(label_name(*label).as_ref()));
+            let mut ended =
+                script.outcome(run, &start, *status, &labels(label_name(*label).as_ref()));
+            if let Event::Outcome(outcome) = &mut ended.event {
+                outcome.effective = *effective;
+            }
             vec![with_entries(ended, |time| outcome_entries(*call, time))]
         }
         Act::Escalate { run, args } => {
@@ -302,6 +315,15 @@ fn dump(place: &Place) -> Vec<String> {
     rows
 }
 
+fn calls_of(world: &World) -> BTreeSet<SpanId> {
+    let starts = world.starts.iter();
+    let calls = starts.filter_map(|(_, start)| match &start.event {
+        Event::Start(start) => Some(start.call),
+        _ => None,
+    });
+    calls.collect()
+}
+
 fn runs_of(ledger: &Ledger, world: &World) -> Vec<Option<Run>> {
     world
         .runs
@@ -340,6 +362,12 @@ proptest! {
         });
         let (live, runs) = (dump(&place), runs_of(&ledger, &world));
         let facts = totals(&ledger, &script);
+        for call in calls_of(&world) {
+            for [held, stored] in provisional(&ledger, &place, call) {
+                // One of the two may have cleared it away.
+                prop_assert!(held == stored || held.is_none() || stored.is_none(), "{held:?} {stored:?}");
+            }
+        }
         block_on(ledger.rebuild()).unwrap();
         prop_assert_eq!(&dump(&place), &live);
         prop_assert_eq!(&runs_of(&ledger, &world), &runs, "what was in memory is what is stored");

@@ -14,6 +14,8 @@ use crate::{
 const MAX_SINGLE: usize = 4096;
 /// Values that a series tells apart. Of more, each of the older ones counts as one of its own.
 const MAX_VALUES: usize = 16_384;
+/// So many values take as much memory as an entry.
+const VALUES_OF_ENTRY: usize = 8;
 /// How long an entry is held after it has left the window, in microseconds: questions about an earlier time may still
 /// be asked.
 const GRACE: i64 = 60_000_000;
@@ -29,7 +31,7 @@ pub struct SeriesEntry {
     pub further: u64,
     /// The index of its record.
     pub index: u64,
-    /// Whether it may be released: the call may stop counting when it ends.
+    /// Whether it may be released: the call has not ended, and may stop counting when it does.
     pub provisional: bool,
     /// The time of its record.
     pub time: Timestamp,
@@ -44,6 +46,8 @@ pub struct SeriesEntry {
 pub struct SeriesQuery<'a> {
     /// Only those of later records.
     pub after: Option<u64>,
+    /// Whether amounts below zero are added up. Otherwise they are not numbers for the sum.
+    pub negative: bool,
     /// Only those of a later time: an entry is in the window while it is younger than that.
     pub since: Option<Timestamp>,
     /// Values that are looked for.
@@ -61,7 +65,8 @@ pub struct SeriesTotals {
     pub distinct: u64,
     /// Those of the values that were looked for which no entry has.
     pub unseen: u64,
-    /// The sum of their amounts; `None` if one of them has no amount, or if it is beyond 64 bits.
+    /// The sum of their amounts; `None` if one of them has no amount, or one that is not added up, or if it is beyond 64
+    /// bits.
     pub sum: Option<i64>,
     /// The time of the latest one, and the index of its record.
     pub last: Option<(Timestamp, u64)>,
@@ -77,6 +82,8 @@ struct Block {
     call: Option<SpanId>,
     calls: u64,
     index: u64,
+    /// Whether one of its amounts is below zero.
+    is_negative: bool,
     provisional: bool,
     time: Timestamp,
     until: Option<Timestamp>,
@@ -91,6 +98,7 @@ impl From<SeriesEntry> for Block {
             call: Some(entry.call),
             calls: 1,
             index: entry.index,
+            is_negative: entry.amount.is_some_and(i64::is_negative),
             provisional: entry.provisional,
             time: entry.time,
             until: entry.until,
@@ -109,6 +117,7 @@ impl Block {
         self.call = None;
         self.calls += newer.calls;
         self.index = self.index.max(newer.index);
+        self.is_negative |= newer.is_negative;
         self.time = self.time.max(newer.time);
         self.until = self.until.max(newer.until);
         self.values.extend(newer.values);
@@ -120,11 +129,14 @@ impl Block {
 /// The entries of one series, the oldest first.
 ///
 /// Up to 4,096 of them are exact. Of more, the older ones are held in blocks of at most a two-thousandth of all: a block
-/// counts until its newest entry leaves the window, and is unknown in a sum if one of its entries is. So memory is
-/// bounded, and what is counted is never too little.
+/// counts until its newest entry leaves the window, and is unknown in a sum if one of its entries is. Entries that may be
+/// released stay apart, so memory is bounded by the calls that have not ended, and what is counted is never too little.
 #[derive(Debug, Clone, Default)]
 pub struct Series {
     blocks: VecDeque<Block>,
+    /// Blocks at which the older ones are merged next. It grows with what cannot be merged, so that many entries cost
+    /// each the same.
+    limit: usize,
 }
 
 impl Series {
@@ -133,9 +145,26 @@ impl Series {
         self.expire(entry.time);
         let at = self.blocks.partition_point(|b| b.index <= entry.index);
         self.blocks.insert(at, entry.into());
-        if self.blocks.len() > 2 * MAX_SINGLE {
+        if self.blocks.len() > self.limit.max(2 * MAX_SINGLE) {
             self.compact();
+            self.limit = self.blocks.len().saturating_mul(3) / 2;
         }
+    }
+
+    /// Keeps the entry of a call that has ended and counts on.
+    pub fn settle(&mut self, call: SpanId) {
+        let own = |block: &&mut Block| block.call == Some(call);
+        if let Some(block) = self.blocks.iter_mut().rev().find(own) {
+            block.provisional = false;
+        }
+    }
+
+    /// Whether the entry of a call may be released; `None` if it has none of its own.
+    #[must_use]
+    pub fn is_provisional(&self, call: SpanId) -> Option<bool> {
+        let mut blocks = self.blocks.iter().rev();
+        let own = blocks.find(|block| block.call == Some(call))?;
+        Some(own.provisional)
     }
 
     /// Removes the entry of a call that no longer counts.
@@ -147,10 +176,11 @@ impl Series {
         }
     }
 
-    /// Approximate number of entries in memory.
+    /// Approximate number of entries in memory. Values of an entry beyond the first few take the place of others.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.blocks.len()
+        let values: usize = self.blocks.iter().map(|b| b.values.len()).sum();
+        self.blocks.len() + values / VALUES_OF_ENTRY
     }
 
     /// Sums up the entries that the query asks for.
@@ -167,8 +197,9 @@ impl Series {
         for block in self.blocks.iter().filter(is_counted) {
             totals.calls += block.calls;
             totals.distinct += block.anonymous;
+            let is_added = query.negative || !block.is_negative;
             sum = sum
-                .zip(block.amount)
+                .zip(block.amount.filter(|_| is_added))
                 .map(|(sum, amount)| sum.saturating_add(amount.into()));
             seen.extend(block.values.iter().copied());
             totals.last = totals.last.max(Some((block.time, block.index)));

@@ -69,6 +69,9 @@ pub struct FactShape {
     /// When it has no value, so that policies guard it with `has`; absent: it always has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub absent: Option<Absence>,
+    /// Whether it begins anew with each run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_run: bool,
     /// Its type.
     #[serde(rename = "type")]
     pub ty: FactType,

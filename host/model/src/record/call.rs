@@ -138,6 +138,10 @@ pub struct OutcomeRecord {
     /// What is kept of the content; absent without content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capture: Option<PayloadRef>,
+    /// Whether the call may have done something although it ended with an error: the gate could not use its result, or
+    /// saw it begin effects.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub effective: bool,
     /// Effects outside the sandbox that were begun; reads do not count.
     pub effects: u64,
     /// Fuel units that the guest used.
@@ -183,11 +187,11 @@ impl OutcomeRecord {
         }
     }
 
-    /// Whether it says that the call had no effect: by the tool's own word, or because the call ended before any
-    /// effect was begun.
+    /// Whether it says that the call had no effect: by the tool's own word, which nothing contradicts, or because the call
+    /// ended before any effect was begun.
     fn had_no_effect(&self) -> bool {
         match self.status {
-            Status::ToolError => true,
+            Status::ToolError => !self.effective,
             Status::Trap
             | Status::Timeout
             | Status::FuelExhausted

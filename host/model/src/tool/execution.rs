@@ -25,6 +25,8 @@ pub struct Execution {
     pub peak_memory: u64,
     /// Bytes that the tool returned, before cutting.
     pub size: u64,
+    /// Whether the tool did its work and returned a result that is not usable, so that the error is not the tool's own.
+    pub unusable: bool,
     /// For operators: why the sandbox stopped it. May contain names from the component, never its data.
     pub cause: Option<String>,
 }
@@ -73,17 +75,30 @@ impl Execution {
         Self::of_content(Status::ToolError, content, effects)
     }
 
+    /// A call that ran, and whose result is not usable: the failure is the gate's word, not the tool's.
+    #[must_use]
+    pub fn unusable(message: String, effects: u64) -> Self {
+        Self {
+            unusable: true,
+            ..Self::failed(FailureKind::Failed, message, effects)
+        }
+    }
+
     /// What an upstream server returned, cut to `max` bytes as what a guest returns. What has happened has happened, so
     /// a part that breaks a rule costs no other.
     #[must_use]
     pub fn returned(parts: Vec<Content>, max: u64) -> Self {
         let parts = parts.into_iter().map(Into::into).collect();
         let content = BoundedContent::of_each_part(parts, max);
-        let status = match content.content {
-            Ok(_) => Status::Ok,
-            Err(_) => Status::ToolError,
+        let unusable = content.content.is_err();
+        let status = match unusable {
+            true => Status::ToolError,
+            false => Status::Ok,
         };
-        Self::of_content(status, content, 1)
+        Self {
+            unusable,
+            ..Self::of_content(status, content, 1)
+        }
     }
 
     /// The same as what the tool says of its own failure: its texts, one after the other, or else its data.
@@ -123,6 +138,7 @@ impl Execution {
             effects,
             peak_memory: 0,
             size: content.size,
+            unusable: false,
             cause: None,
         }
     }

@@ -110,6 +110,14 @@ pub(super) fn asked_fact(expr: &Expr) -> Option<&str> {
     }
 }
 
+/// The fact whose value this is, as in `context.facts.refunds`.
+pub(super) fn read_fact(expr: &Expr) -> Option<&str> {
+    match expr.expr_kind() {
+        ExprKind::GetAttr { expr, attr } if is_facts(expr) => Some(attr.as_str()),
+        _ => None,
+    }
+}
+
 impl Pdp {
     /// The facts that policies about this action read. A decision about it depends on no other.
     #[must_use]

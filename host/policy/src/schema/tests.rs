@@ -38,7 +38,11 @@ fn a_tool_with_awkward_names_has_its_action() {
     });
     let input = ToolInput::from_json_schema("create-issue", &schema, &BTreeMap::new()).unwrap();
     let tools = BTreeMap::from([("create-issue".to_owned(), input)]);
-    let shape = |ty, absent| FactShape { absent, ty };
+    let shape = |ty, absent| FactShape {
+        absent,
+        of_run: false,
+        ty,
+    };
     let facts = BTreeMap::from([
         ("refunds".to_owned(), shape(FactType::Long, None)),
         (

@@ -207,6 +207,7 @@ async fn results_are_cut_to_their_cap_and_counted_whole() {
     // Structured data cannot be cut, so it is dropped.
     let execution = run(&[(3, 60_000, 7), (3, 60_000, 2)], "{\\22a\\22:1}").await;
     assert_eq!(execution.status, Status::ToolError, "`{{\"` is not JSON");
+    assert!(execution.unusable, "and not the tool's own word");
     let execution = run(&[(3, 60_000, 7)], "{\\22a\\22:1}").await;
     assert_eq!(
         (execution.content, execution.size, execution.cut),
@@ -376,6 +377,7 @@ async fn the_hostile_component_is_survived() {
     ] {
         let execution = run(tool, arguments).await;
         assert_eq!(execution.status, expected, "{tool}: {execution:?}");
+        assert!(!execution.unusable, "{tool}: {execution:?}");
     }
     let execution = run("huge_output", r#"{"bytes":20000000}"#).await;
     assert_eq!(

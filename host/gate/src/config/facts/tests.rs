@@ -67,9 +67,17 @@ places.payments__transfer."/customer" = "/from"
         spent.places["payments__transfer"][&customer],
         Field::parse("/from").unwrap()
     );
-    let shape = |ty, absent| FactShape { absent, ty };
+    let shape = |ty, absent| FactShape {
+        absent,
+        of_run: false,
+        ty,
+    };
     let shapes = shapes(&config.facts);
-    assert_eq!(shapes["refunds"], shape(FactType::Long, None));
+    let of_run = FactShape {
+        of_run: true,
+        ..shape(FactType::Long, None)
+    };
+    assert_eq!(shapes["refunds"], of_run);
     assert_eq!(
         shapes["spent_by_customer"],
         shape(FactType::Decimal, Some(Absence::Unknown))
@@ -141,12 +149,16 @@ fn mistakes_name_place_and_remedy() {
             fact("number = \"decimal\"\nby = [\"run\"]"),
             fact("kind = \"sum\"\nnumber = \"float\"\nargument = \"/amount\"\nby = [\"run\"]"),
             fact("kind = \"sum\"\nargument = \"amount\"\nby = [\"run\"]"),
+            fact("negative = true\nby = [\"run\"]"),
+            fact("fold = \"cases\"\nby = [\"run\"]"),
             fact("by = [\"run\"]\nwhere.\"/a\" = {}"),
             fact("by = [\"run\"]\nwhere.\"/a\" = { least = 1 }"),
             fact("by = [\"run\"]\nwhere.\"result:/ok\" = true"),
             fact("by = [\"run\"]\nsince = \"refund\""),
             fact("by = [\"run\"]\nsince = \"refunds\""),
             fact("by = [\"run\"]\nsince = \"other\"\n[facts.other]\nby = [\"run\"]\nsince = \"refunds\""),
+            fact("by = [\"user\"]\nwithin = \"1h\"\nsince = \"grant\"\n[facts.grant]\nby = [\"user\"]\nwithin = \"24h\""),
+            fact("by = [\"run\"]\nwithin = \"1h\"\nsince = \"grant\"\n[facts.grant]\nby = [\"run\"]"),
         ]
         .map(|text| error(&text))
         .join("\n")
@@ -161,4 +173,18 @@ fn there_are_not_too_many_facts() {
     let parsed = Config::parse(Path::new("/etc/tollgate.toml"), &text);
     let error = parsed.unwrap_err().to_string();
     assert!(error.contains("33 facts; use at most 32"), "{error}");
+}
+
+#[test]
+fn what_came_after_a_call_is_counted_as_long_as_that_call_is_known() {
+    for (own, since) in [
+        ("", ""),
+        ("", "within = \"24h\""),
+        ("within = \"24h\"", "within = \"24h\""),
+        ("within = \"25h\"", "within = \"24h\""),
+    ] {
+        parse(&format!(
+            "[facts.revocations]\nby = [\"run\"]\nsince = \"grant\"\n{own}\n[facts.grant]\nby = [\"run\"]\n{since}\n"
+        ));
+    }
 }

@@ -31,6 +31,14 @@ fn entry(index: u64, time: i64) -> SeriesEntry {
     }
 }
 
+/// An entry without a value.
+fn plain(index: u64) -> SeriesEntry {
+    SeriesEntry {
+        values: Vec::new(),
+        ..entry(index, 0)
+    }
+}
+
 /// A list of all entries.
 #[derive(Default)]
 struct Oracle(Vec<SeriesEntry>);
@@ -50,7 +58,8 @@ impl Oracle {
             .collect();
         let values: BTreeSet<ValueDigest> = counted.iter().flat_map(|e| e.values.clone()).collect();
         let asked: BTreeSet<ValueDigest> = query.values.iter().copied().collect();
-        let amounts: Option<Vec<i64>> = counted.iter().map(|e| e.amount).collect();
+        let is_added = |amount: &i64| query.negative || *amount >= 0;
+        let amounts: Option<Vec<i64>> = counted.iter().map(|e| e.amount.filter(is_added)).collect();
         SeriesTotals {
             calls: counted.len() as u64,
             distinct: values.len() as u64,
@@ -70,10 +79,11 @@ enum Step {
         wait: i64,
     },
     Remove(u64),
+    Settle(u64),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let amount = prop_oneof![8 => (-50_i64..50).prop_map(Some), 1 => Just(None)];
+    let amount = prop_oneof![8 => (-5_i64..50).prop_map(Some), 1 => Just(None)];
     let insert = (0..40_u64, amount, 0..6_u64, 0..3_i64).prop_map(|(call, amount, value, wait)| {
         Step::Insert {
             call,
@@ -82,7 +92,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             wait,
         }
     });
-    let step = prop_oneof![4 => insert, 1 => (0..40_u64).prop_map(Step::Remove)];
+    let step = prop_oneof![
+        4 => insert,
+        1 => (0..40_u64).prop_map(Step::Remove),
+        1 => (0..40_u64).prop_map(Step::Settle),
+    ];
     prop::collection::vec(step, 0..80)
 }
 
@@ -93,6 +107,7 @@ proptest! {
         since in prop::option::of(0..40_i64),
         after in prop::option::of(0..80_u64),
         without in prop::option::of(0..40_u64),
+        negative in any::<bool>(),
     ) {
         let (mut series, mut oracle) = (Series::default(), Oracle::default());
         let mut now = 0;
@@ -111,10 +126,12 @@ proptest! {
                     series.remove(span(call));
                     oracle.remove(span(call));
                 }
+                Step::Settle(call) => series.settle(span(call)),
             }
             let looked_for = [digest(1), digest(2), digest(1)];
             let query = SeriesQuery {
                 after,
+                negative,
                 since: since.map(|since| Timestamp(since * SECOND)),
                 values: &looked_for,
                 without: without.map(span),
@@ -160,7 +177,8 @@ fn a_long_series_is_bounded_and_never_counts_too_little() {
         series.insert(entry(index, time));
         oracle.0.push(entry(index, time));
     }
-    assert!(series.size() <= 2 * MAX_SINGLE, "{}", series.size());
+    let held = series.blocks.len();
+    assert!(held <= 3 * MAX_SINGLE, "{held}");
     for since in [0, 1_234, 50_000, 90_001, 99_000, 99_999] {
         let query = SeriesQuery {
             since: Some(Timestamp(since * SECOND)),
@@ -203,5 +221,69 @@ fn what_has_left_the_window_is_dropped() {
             ..entry(index, time)
         });
     }
-    assert!(series.size() < 100, "{}", series.size());
+    assert!(series.blocks.len() < 100, "{}", series.blocks.len());
+}
+
+#[test]
+fn an_amount_below_zero_gives_nothing_back() {
+    let mut series = Series::default();
+    for (index, amount) in (0..).zip([900, -50_000, 50]) {
+        series.insert(SeriesEntry {
+            amount: Some(amount),
+            ..plain(index)
+        });
+    }
+    let sum = |series: &Series, negative| {
+        let query = SeriesQuery {
+            negative,
+            ..SeriesQuery::default()
+        };
+        series.totals(&query).sum
+    };
+    assert_eq!(sum(&series, false), None);
+    assert_eq!(sum(&series, true), Some(-49_050));
+    for index in 3..20_000 {
+        series.insert(plain(index));
+    }
+    assert_eq!(sum(&series, false), None, "in a block, too");
+    assert_eq!(sum(&series, true), Some(-49_050 + 19_997));
+}
+
+#[test]
+fn calls_that_have_ended_do_not_stay_apart() {
+    const CALLS: u64 = 100_000;
+    let mut series = Series::default();
+    for index in 0..CALLS {
+        series.insert(SeriesEntry {
+            provisional: true,
+            ..plain(index)
+        });
+        assert_eq!(series.is_provisional(span(index)), Some(true));
+        series.settle(span(index));
+        assert_eq!(series.is_provisional(span(index)), Some(false));
+    }
+    assert!(
+        series.blocks.len() <= 3 * MAX_SINGLE,
+        "{}",
+        series.blocks.len()
+    );
+    assert_eq!(series.totals(&SeriesQuery::default()).calls, CALLS);
+}
+
+/// Otherwise each would move all others.
+#[test]
+fn open_calls_beyond_number_cost_each_the_same() {
+    const CALLS: u64 = 200_000;
+    let mut series = Series::default();
+    let mut merges = 0;
+    for index in 0..CALLS {
+        let before = series.limit;
+        series.insert(SeriesEntry {
+            provisional: true,
+            ..plain(index)
+        });
+        merges += u32::from(series.limit != before);
+    }
+    assert_eq!(series.totals(&SeriesQuery::default()).calls, CALLS);
+    assert!(merges < 12, "{merges}");
 }

@@ -1,6 +1,6 @@
 //! Policies that make no difference: those that nothing that is loaded can satisfy, and those that another
 //! one covers. And redactions that no call can satisfy, and rules that do not hold where a history fact is
-//! unknown.
+//! unknown, or in a new run.
 //!
 //! To find the first kind, each policy is evaluated for every principal, action and resource of the
 //! configuration, with an unknown context. A configuration does not name files, hosts, runs and the like:
@@ -8,6 +8,7 @@
 
 mod covered;
 mod dead;
+mod new_run;
 mod redaction;
 mod unknown_fact;
 
@@ -68,7 +69,7 @@ struct RequestSpace<'a> {
 }
 
 impl Pdp {
-    /// Policies that make no difference, or do not hold where a fact is unknown.
+    /// Policies that make no difference, or do not hold where a fact is unknown or in a new run.
     #[must_use]
     pub fn lint(&self) -> Vec<Diagnostic> {
         let Some(space) = RequestSpace::new(self) else {
@@ -76,6 +77,7 @@ impl Pdp {
         };
         let coverage = Coverage::new(self);
         let mut diagnostics = self.unknown_facts();
+        diagnostics.extend(self.forgotten_in_new_runs());
         for policy in &self.set.ordered {
             diagnostics.extend(space.useless_pointers(policy));
             match space.satisfiability(policy, &space.entities) {

@@ -5,7 +5,19 @@ use tollgate_model::history::{Absence, FactShape, FactType, FactValue};
 use super::*;
 
 fn with_facts(policies: &str) -> Bundle {
-    let shape = |ty, absent| FactShape { absent, ty };
+    let shape = |ty, absent| FactShape {
+        absent,
+        of_run: false,
+        ty,
+    };
+    let of_run = |name: &str, ty, absent| {
+        let shape = FactShape {
+            absent,
+            of_run: true,
+            ty,
+        };
+        (name.to_owned(), shape)
+    };
     Bundle {
         facts: BTreeMap::from([
             ("refunds".to_owned(), shape(FactType::Long, None)),
@@ -21,6 +33,10 @@ fn with_facts(policies: &str) -> Bundle {
                 "last_refund".to_owned(),
                 shape(FactType::Datetime, Some(Absence::Never)),
             ),
+            of_run("refunds_in_run", FactType::Long, None),
+            of_run("since_in_run", FactType::Long, Some(Absence::Never)),
+            of_run("of_customer_in_run", FactType::Long, Some(Absence::Unknown)),
+            of_run("spent_in_run", FactType::Decimal, Some(Absence::Unknown)),
         ]),
         ..bundle(policies)
     }
@@ -35,7 +51,7 @@ fn load(policies: &str) -> Pdp {
 }
 
 fn known(values: &[(&str, FactValue)]) -> Facts {
-    let refunds = [("refunds", FactValue::Long(0))];
+    let refunds = ["refunds", "refunds_in_run"].map(|name| (name, FactValue::Long(0)));
     let values = refunds.iter().chain(values);
     Facts {
         history: values.map(|(n, v)| ((*n).to_owned(), *v)).collect(),
@@ -149,28 +165,29 @@ fn a_decision_depends_on_the_facts_that_its_policies_read() {
     );
     let pdp = load(&whole);
     let all = pdp.facts_read(&Action::Call("read".into()));
-    assert_eq!(all.len(), 4);
+    assert_eq!(all.len(), 8);
+}
+
+/// What `policy check` says with this code of policies about refunds.
+fn warned(code: &str, policies: &[&str]) -> Vec<String> {
+    let named = (0..).zip(policies);
+    let text: String = named
+        .map(|(n, text)| {
+            let text = text.replace(
+                "…",
+                "principal, action == Tollgate::Action::\"refund\", resource",
+            );
+            policy(&format!("p{n}"), &text)
+        })
+        .collect();
+    let found = load(&text).lint();
+    let found = found.into_iter().filter(|d| d.code == code);
+    found.map(|d| d.message).collect()
 }
 
 #[test]
 fn a_rule_that_an_unknown_fact_disables_is_a_warning() {
-    let warned = |policies: &[&str]| -> Vec<String> {
-        let named = (0..).zip(policies);
-        let text: String = named
-            .map(|(n, text)| {
-                let text = text.replace(
-                    "…",
-                    "principal, action == Tollgate::Action::\"refund\", resource",
-                );
-                policy(&format!("p{n}"), &text)
-            })
-            .collect();
-        let found = load(&text).lint();
-        let found = found
-            .into_iter()
-            .filter(|d| d.code == "policy::unknown-fact");
-        found.map(|d| d.message).collect()
-    };
+    let warned = |policies: &[&str]| warned("policy::unknown-fact", policies);
     let evaded = "forbid (…) when { context.facts has refunds_of_customer && context.facts.refunds_of_customer >= 3 };";
     assert_eq!(
         warned(&[evaded]),
@@ -194,5 +211,62 @@ fn a_rule_that_an_unknown_fact_disables_is_a_warning() {
         &["permit (…) when { context.facts has spent };"],
     ] {
         assert_eq!(warned(covered), [""; 0], "{covered:?}");
+    }
+}
+
+#[test]
+fn a_rule_that_a_new_run_disables_is_a_warning() {
+    let warned = |policy: &str| warned("policy::fact-of-run", &[policy]);
+    for (evaded, fact) in [
+        (
+            "forbid (…) when { context.facts.refunds_in_run > 0 };",
+            "refunds_in_run",
+        ),
+        (
+            "forbid (…) when { context.facts.refunds > 3 || context.facts.refunds_in_run >= 3 };",
+            "",
+        ),
+        (
+            "forbid (…) when { context.facts.refunds > 3 && context.facts.refunds_in_run >= 3 };",
+            "refunds_in_run",
+        ),
+        (
+            "forbid (…) when { context.facts has since_in_run && context.facts.since_in_run == 0 };",
+            "since_in_run",
+        ),
+        (
+            "forbid (…) when { context.facts has of_customer_in_run && context.facts.of_customer_in_run > 1 };",
+            "of_customer_in_run",
+        ),
+        (
+            "forbid (…) unless { context.facts has spent_in_run && \
+             context.facts.spent_in_run.lessThanOrEqual(decimal(\"9.0\")) };",
+            "",
+        ),
+        (
+            "forbid (…) when { context.facts has spent_in_run && \
+             context.facts.spent_in_run.greaterThan(decimal(\"9.0\")) };",
+            "spent_in_run",
+        ),
+        // What a run must have done before is not forgotten in another one.
+        (
+            "forbid (…) unless { context.facts.refunds_in_run > 0 };",
+            "",
+        ),
+        (
+            "forbid (…) unless { context.facts has since_in_run && context.facts.since_in_run == 0 };",
+            "",
+        ),
+        ("forbid (…) when { context.facts.refunds_in_run == 0 };", ""),
+        ("forbid (…) when { context.facts.refunds > 0 };", ""),
+        ("permit (…) when { context.facts.refunds_in_run > 0 };", ""),
+    ] {
+        let expected: Vec<String> = match fact {
+            "" => Vec::new(),
+            fact => vec![format!(
+                "policy `p0` does not hold in a new run: the fact `{fact}` counts by run"
+            )],
+        };
+        assert_eq!(warned(evaded), expected, "{evaded}");
     }
 }

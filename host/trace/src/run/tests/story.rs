@@ -124,6 +124,7 @@ impl Story {
         self.add(Event::Outcome(OutcomeRecord {
             capture: None,
             call,
+            effective: false,
             effects: 0,
             fuel: 1,
             history: Vec::new(),

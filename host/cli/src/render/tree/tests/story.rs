@@ -280,6 +280,7 @@ impl Story {
             Event::Outcome(OutcomeRecord {
                 capture: None,
                 call: span(call),
+                effective: false,
                 effects: 1,
                 fuel: 1_234_567,
                 history: Vec::new(),

@@ -142,12 +142,12 @@ impl Made {
         self.allowed.then_some(self.decided)
     }
 
-    /// In ten-thousandths; `None` if it is not a number with at most four decimal places.
+    /// In ten-thousandths; `None` if it is not a number with at most four decimal places, or below zero.
     fn amount(&self) -> Option<i64> {
         let tenths = self.arguments.get("amount")?.as_f64()? * 10.0;
         #[expect(clippy::cast_possible_truncation, reason = "small")]
         let tenths = tenths as i64;
-        Some(tenths * 1000)
+        (tenths >= 0).then_some(tenths * 1000)
     }
 
     fn recipients(&self) -> Vec<String> {
@@ -227,10 +227,10 @@ impl Oracle<'_> {
             "decided",
             Some(count(self.counted(decided, None, same_tool))),
         );
-        let running = |made: &Made| made.started().filter(|_| made.ended.is_none());
+        // Whoever executes a call could say that it has ended, so it counts as started.
         add(
             "running",
-            Some(count(self.counted(running, Some(60), |_| true))),
+            Some(count(self.counted(started, Some(60), |_| true))),
         );
         add(
             "failed",
@@ -246,18 +246,20 @@ impl Oracle<'_> {
         of_run: &dyn Fn(&Made) -> bool,
         of_user: &dyn Fn(&Made) -> bool,
     ) {
-        let values = |calls: Vec<(&Made, At)>| -> BTreeSet<String> {
-            calls
-                .iter()
-                .flat_map(|(made, _)| made.recipients())
-                .collect()
+        // A call without a recipient counts as one of its own.
+        let values = |calls: Vec<(&Made, At)>, own: Option<&Made>| -> usize {
+            let calls: Vec<&Made> = calls.into_iter().map(|(made, _)| made).chain(own).collect();
+            let told: BTreeSet<String> = calls.iter().flat_map(|made| made.recipients()).collect();
+            let without = calls.iter().filter(|made| made.recipients().is_empty());
+            told.len() + without.count()
         };
         let sends = |made: &Made| made.tool == "send";
-        let to = values(self.counted(Made::started, Some(60), |made| sends(made) && of_user(made)));
-        add("recipients", Some(long(to.len())));
-        let mut to = values(self.counted(Made::started, None, |made| sends(made) && of_run(made)));
-        to.extend(self.own.recipients());
-        add("recipients_with", Some(long(to.len())));
+        let of_user = self.counted(Made::started, Some(60), |made| sends(made) && of_user(made));
+        let to = values(of_user, None);
+        add("recipients", Some(long(to)));
+        let of_run = self.counted(Made::started, None, |made| sends(made) && of_run(made));
+        let to = values(of_run, Some(self.own).filter(|own| sends(own)));
+        add("recipients_with", Some(long(to)));
     }
 
     fn spent(&self, with: impl Fn(&Made) -> bool) -> Option<FactValue> {
@@ -331,7 +333,7 @@ fn step() -> impl Strategy<Value = Step> {
     let customer =
         prop_oneof![4 => (0..2_u8).prop_map(|n| json!(format!("c{n}"))), 1 => Just(Value::Null)];
     let amount = prop_oneof![
-        6 => (0..200_i32).prop_map(|tenths| json!(f64::from(tenths) / 10.0)),
+        6 => (-4..200_i32).prop_map(|tenths| json!(f64::from(tenths) / 10.0)),
         3 => (0..20_i32).prop_map(|whole| json!(whole)),
         1 => Just(Value::Null),
     ];
