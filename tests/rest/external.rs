@@ -311,7 +311,7 @@ async fn an_outcome_counts_for_no_other_call_with_the_same_reference() {
     let refused = served.post(&agent, "/v1/outcomes", outcome.clone()).await;
     let refused = refused.fails(404, "not_found");
     assert!(
-        refused["detail"]
+        refused.body["detail"]
             .as_str()
             .unwrap()
             .contains("name the call by `call`")
