@@ -152,6 +152,38 @@ async fn a_client_whose_gate_is_served_already_is_passed_on_and_outlives_that() 
     client.end().await;
 }
 
+/// The first process is its own owner, and asks nevertheless whether its user speaks for the agent.
+#[test]
+fn a_user_who_does_not_operate_the_agent_speaks_for_it_only_by_policy() {
+    let world = world("0s", "0s");
+    world.own_token("dana", "dana.token");
+    let serves = || {
+        let mut command = world.command(binary());
+        command.args([
+            "--as",
+            "dana",
+            "--token-file",
+            "dana.token",
+            "serve",
+            "--stdio",
+            "--quiet",
+        ]);
+        let said = command.stdin(Stdio::null()).output().unwrap();
+        let text = String::from_utf8_lossy(&said.stderr).into_owned();
+        (said.status.success(), text)
+    };
+    let (is_served, text) = serves();
+    assert!(
+        !is_served && text.contains("operator of `support`"),
+        "{text}"
+    );
+    let permit = "@id(\"dana-administers\") @owner(\"tests\")\n\
+         permit (principal == Tollgate::User::\"dana\", action == Tollgate::Action::\"administer\", resource);\n";
+    world.write("policies/dana.cedar", permit);
+    let (is_served, text) = serves();
+    assert!(is_served, "{text}");
+}
+
 #[test]
 fn what_is_no_message_is_answered_and_the_stream_goes_on() {
     let world = world("0s", "0s");

@@ -192,6 +192,18 @@ async fn a_changed_file_is_noticed_and_not_put_into_force() {
     watched.end().await;
 }
 
+/// What is written after it was decided is not put into force by that decision.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_loaded_is_what_was_permitted() {
+    let watched = watched("[\"operator\", \"security\"]", false).await;
+    watched.world.write("policies/more.cedar", CLOSED);
+    let is_in_force = watched.gate.reload_if("tests", |_| false).await.unwrap();
+    assert!(!is_in_force && !watched.is_closed().await);
+    let is_in_force = watched.gate.reload_if("tests", |_| true).await.unwrap();
+    assert!(is_in_force && watched.is_closed().await);
+    watched.end().await;
+}
+
 /// Where it is configured, policy decides whether the owner of the file may activate policies.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watched_file_is_put_into_force_if_its_owner_may_activate_policies() {

@@ -2,16 +2,27 @@
 
 use std::collections::BTreeSet;
 
+use axum::Extension;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    net::TcpStream,
+};
 use tollgate_ledger::Token;
 use tollgate_model::{
     entity::{Kind, Uid},
     ids::ApprovalId,
     life::ApprovalState,
 };
-use tollgate_server::auth::token::{self, Purpose};
-use tollgate_testkit::{rest::HttpGate, world::World};
+use tollgate_server::{
+    auth::{
+        peer::PeerCredentials,
+        token::{self, Purpose},
+    },
+    http::socket,
+};
+use tollgate_testkit::{rest::HttpGate, web::serve_router, world::World};
 
 const POLICIES: &str = r#"
 @id("eve-calls") @owner("tests")
@@ -64,21 +75,57 @@ fn refund(amount: u64) -> Value {
     json!({ "order": "A-1", "amount": amount, "currency": "EUR", "reason": "broken" })
 }
 
-async fn by_mcp(served: &HttpGate, token: &str) -> Value {
-    let name = "payments__refund";
-    let message = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
-    "name": name, "arguments": refund(7000), "_meta": {
+/// The call of a refund as MCP has it.
+fn refund_message(amount: u64) -> Value {
+    json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
+    "name": "payments__refund", "arguments": refund(amount), "_meta": {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientCapabilities": {}
-    }}});
+    }}})
+}
+
+async fn by_mcp(served: &HttpGate, token: &str) -> Value {
+    let message = refund_message(7000);
     let request = served.request(Method::POST, "/mcp").bearer_auth(token);
     let request = request
         .header("accept", "application/json, text/event-stream")
         .header("mcp-protocol-version", "2026-07-28")
         .header("mcp-method", "tools/call")
-        .header("mcp-name", name)
+        .header("mcp-name", "payments__refund")
         .json(&message);
     served.send(request).await.is(200)
+}
+
+/// A stream of MCP over the owner's socket.
+struct McpStream(BufReader<TcpStream>);
+
+impl McpStream {
+    async fn open(served: &HttpGate, token: &str) -> Self {
+        let router = socket::router(&served.server).layer(Extension(PeerCredentials::own()));
+        let stream = TcpStream::connect(serve_router(router).await).await;
+        let mut stream = Self(BufReader::new(stream.unwrap()));
+        let head = format!(
+            "GET /v1/agents/support/stdio HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\
+             connection: upgrade\r\nupgrade: mcp-stdio\r\n\r\n"
+        );
+        stream.0.write_all(head.as_bytes()).await.unwrap();
+        let first = stream.line().await;
+        assert!(first.contains(" 101 "), "{first}");
+        while !stream.line().await.trim().is_empty() {}
+        stream
+    }
+
+    async fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.0.read_line(&mut line).await.unwrap();
+        line
+    }
+
+    async fn refund(&mut self, amount: u64) -> Value {
+        let message = format!("{}\n", refund_message(amount));
+        self.0.write_all(message.as_bytes()).await.unwrap();
+        serde_json::from_str(&self.line().await).unwrap()
+    }
 }
 
 /// The ways in which a call arrives.
@@ -87,6 +134,7 @@ enum Surface {
     Rest,
     Mcp,
     External,
+    Stream,
 }
 
 impl Surface {
@@ -105,6 +153,7 @@ impl Surface {
                 let intent = json!({ "tool": "claude__Write", "arguments": write });
                 drop(served.post(token, "/v1/authorize", intent).await);
             }
+            Self::Stream => drop(McpStream::open(served, token).await.refund(8000).await),
         }
         pending(served).unwrap_or_else(|| panic!("{self:?}: nothing waits"))
     }
@@ -203,4 +252,25 @@ async fn a_call_that_waits_is_not_made_once_its_token_is_revoked() {
         assert!(said.contains("was revoked or has expired"), "{said}");
         assert_eq!(served.world.refunds(), 0, "{said}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_has_its_token_like_every_other_way() {
+    let served = served("0s").await;
+    let (dana, frank) = (served.user("dana").await, served.user("frank").await);
+    let alice = Uid::new(Kind::User, "alice");
+    let (token, made) = token_made_by(&served, alice, Some(&["frank"])).await;
+    let id = Surface::Stream.asks(&served, &made).await;
+    let shown = served
+        .get(&dana, &format!("/v1/approvals/{id}"))
+        .await
+        .is(200);
+    assert_eq!(shown["makers"], json!(["frank"]));
+    assert_eq!(approve(&served, &frank, id).await, 403);
+    assert_eq!(approve(&served, &dana, id).await, 200);
+    let mut stream = McpStream::open(&served, &made).await;
+    served.gate.ledger().remove_token(token.id).await.unwrap();
+    let refused = stream.refund(8000).await.to_string();
+    assert!(refused.contains("was revoked or has expired"), "{refused}");
+    assert_eq!(served.world.refunds(), 0);
 }

@@ -383,6 +383,27 @@ async fn a_token_of_another_user_takes_two_people() {
     );
 }
 
+/// A first token that is gone was one nevertheless: or else one operator could make it again at any time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_has_one_first_token() {
+    let served = HttpGate::new(ADMINISTRATOR).await;
+    let dana = served.user("dana").await;
+    let of = |lasts: Option<u64>| json!({ "user": "eve", "name": "cli", "lasts": lasts });
+    let made = served.post(&dana, "/v1/tokens", of(None)).await.is(200);
+    assert_eq!(made["token"]["confirmed"], true, "the first one");
+    let path = format!("/v1/tokens/{}", made["token"]["id"].as_str().unwrap());
+    let revoke = served.request(Method::DELETE, &path).bearer_auth(&dana);
+    served.send(revoke).await.is(204);
+    let next = served.post(&dana, "/v1/tokens", of(None)).await.is(200);
+    assert_eq!(next["token"]["confirmed"], false, "it was revoked");
+    let frank = json!({ "user": "frank", "lasts": 1_000_000 });
+    let made = served.post(&dana, "/v1/tokens", frank.clone()).await;
+    assert_eq!(made.is(200)["token"]["confirmed"], true);
+    served.world.pass(2);
+    let next = served.post(&dana, "/v1/tokens", frank).await.is(200);
+    assert_eq!(next["token"]["confirmed"], false, "it has expired");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_does_not_outlast_the_one_that_made_it() {
     let served = HttpGate::new("").await;

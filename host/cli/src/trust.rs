@@ -154,9 +154,10 @@ fn canonical(file: &Path) -> Result<PathBuf, Failure> {
     fs::canonicalize(file).map_err(|e| Failure::plain(format!("{}: {e}", shown(file))))
 }
 
-/// Checks that only this user and root can write or replace the file.
+/// Checks that only this user and root can write or replace the file, or a directory above it: who can rename one of
+/// those can put another of this user's directories in its place.
 fn check_owner(file: &Path) -> Result<(), Failure> {
-    for path in [Some(file), file.parent()].into_iter().flatten() {
+    for path in file.ancestors() {
         let found =
             fs::metadata(path).map_err(|e| Failure::plain(format!("{}: {e}", shown(path))))?;
         let own = Uid::effective().as_raw();

@@ -4,7 +4,7 @@
 //! needed, no dot segments. The host of a scheme that is known to have one is in lower case, without its default port.
 //! Paths of `file` have no empty segments and no host `localhost`.
 //!
-//! A text whose path a server could read in another way than a policy does is refused: see [`CanonicalUri::parse`].
+//! A text that a server could read in another way than a policy does is refused: see [`CanonicalUri::parse`].
 
 use std::fmt::Write as _;
 
@@ -31,7 +31,8 @@ impl CanonicalUri {
     ///
     /// A server decodes escapes before it opens a file, so that `..%2F..%2Fetc` leaves the folder that a policy
     /// compares. Therefore no host and no absolute path has an escaped `/`, a `\` or a NUL, and no other path has dot
-    /// segments.
+    /// segments. Many servers cut the scheme off and take the rest as a path: so a host is not `.` or `..`, no query and
+    /// no fragment has dot segments, and `file:` has neither of them, and no host but `localhost`.
     ///
     /// # Errors
     /// What is wrong with it, without its text.
@@ -65,11 +66,14 @@ impl CanonicalUri {
         let mut canonical = format!("{scheme}:");
         let path = escaped(path, b"/:@");
         check_separators(authority.as_deref(), &path)?;
+        check_authority(&scheme, authority.as_deref())?;
         canonical.push_str(&hierarchy(&scheme, authority, &path));
         for (sign, part) in [('?', query), ('#', fragment)] {
             if let Some(part) = part {
+                let part = escaped(part, b"/:@?");
+                check_suffix(&scheme, &part)?;
                 canonical.push(sign);
-                canonical.push_str(&escaped(part, b"/:@?"));
+                canonical.push_str(&part);
             }
         }
         match canonical.len() > MAX_URI {
@@ -108,14 +112,46 @@ fn check_separators(authority: Option<&str>, path: &str) -> Result<(), String> {
             false => Ok(()),
         };
     }
-    let plain = ESCAPED_SEPARATORS
-        .iter()
-        .fold(path.to_owned(), |path, hidden| path.replace(hidden, "/"));
-    match plain
-        .split('/')
-        .any(|segment| matches!(segment, "." | ".."))
-    {
+    match decoded_segments(path).split('/').any(is_dot) {
         true => Err("the URI has `.` or `..` in its path, which does not begin with `/`".into()),
+        false => Ok(()),
+    }
+}
+
+/// `text` with escaped separators as `/`.
+fn decoded_segments(text: &str) -> String {
+    ESCAPED_SEPARATORS
+        .iter()
+        .fold(text.to_owned(), |text, hidden| text.replace(hidden, "/"))
+}
+
+fn is_dot(segment: &str) -> bool {
+    matches!(segment, "." | "..")
+}
+
+/// Checks that a server which takes all after `SCHEME://` as a path, or the path of any host as its own, finds what is
+/// written.
+fn check_authority(scheme: &str, authority: Option<&str>) -> Result<(), String> {
+    match authority.unwrap_or_default() {
+        "" => Ok(()),
+        _ if scheme == "file" => Err(
+            "the URI is a `file:` URI with a host, which is another spelling of one without".into(),
+        ),
+        host if is_dot(host) => Err("the URI has `.` or `..` as its host".into()),
+        _ => Ok(()),
+    }
+}
+
+/// Checks that a server which takes a query or a fragment as a part of the path stays where a policy sees it.
+fn check_suffix(scheme: &str, part: &str) -> Result<(), String> {
+    if scheme == "file" {
+        return Err(
+            "the URI is a `file:` URI with `?` or `#`; write `%3F` or `%23` in a file's name"
+                .into(),
+        );
+    }
+    match decoded_segments(part).split('/').skip(1).any(is_dot) {
+        true => Err("the URI has `.` or `..` in its query or fragment".into()),
         false => Ok(()),
     }
 }

@@ -1,5 +1,8 @@
 //! What a link does.
 
+use tollgate::enforce::{ApprovalError, ApprovalResponse, ApprovalResult, Vote};
+use tollgate_model::entity::{Kind, Uid};
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -162,6 +165,34 @@ async fn links_alone_never_stand_for_two_people() {
     page(links.decide(&sent[1].1, "approve").await, 200);
     page(links.decide(&sent[0].1, "reject").await, 200);
     assert_eq!(links.row(&id).state.as_str(), "rejected");
+}
+
+async fn by_button(links: &Links, user: &str, id: &str) -> Result<ApprovalResult, ApprovalError> {
+    let response = ApprovalResponse::new(Vote::Approve, "slack");
+    let user = Uid::new(Kind::User, user);
+    links
+        .served
+        .gate
+        .answer(&user, id.parse().unwrap(), response)
+        .await
+}
+
+/// Both prove only that somebody reads the messages of the webhook.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_and_a_button_never_stand_for_two_people() {
+    let mut links = Links::new(QUORUM, USERS).await;
+    let (id, sent) = links.waits("A-1").await;
+    by_button(&links, "frank", &id).await.unwrap();
+    let second = page(links.decide(&sent[0].1, "approve").await, 409);
+    assert!(second.contains("more than one person"), "{second}");
+    let (id, sent) = links.waits("A-2").await;
+    page(links.decide(&sent[0].1, "approve").await, 200);
+    let second = by_button(&links, "frank", &id)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(second.contains("more than one person"), "{second}");
+    assert_eq!(links.row(&id).approvers.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -178,3 +178,15 @@ async fn arguments_are_shown_to_the_person_alone_and_the_view_is_recorded() {
     slack.press("U1", &value).await;
     assert_eq!(slack.row(&id).answers.len(), 1);
 }
+
+/// Who answers in Slack has a way in: a token of that user is made by two people.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_in_slack_can_sign_in_already() {
+    let slack = Slack::new("", "").await;
+    let alice = slack.served.user("alice").await;
+    for (user, is_first) in [("frank", false), ("eve", true)] {
+        let body = json!({ "user": user, "name": "cli" });
+        let made = slack.served.post(&alice, "/v1/tokens", body).await.is(200);
+        assert_eq!(made["token"]["confirmed"], is_first, "{user}");
+    }
+}

@@ -1,6 +1,17 @@
 //! What is refused, and recorded within a rate.
 
+use std::time::Duration;
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    task::JoinSet,
+};
+
 use super::*;
+
+/// The longest time until a request has arrived.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_come_from_here_is_refused_and_recorded() {
@@ -178,6 +189,60 @@ async fn strangers_add_few_records() {
     let sent = Sent::new("payload=".into(), slack.now(), "another key");
     slack.send(&sent).await.fails(401, "answer_refused");
     assert_eq!(slack.refusals().await[0].0, "wrong signature, 41 requests");
+}
+
+/// Begins requests and does not end them. Returns once `answered` of them have an answer, so that the others have
+/// arrived. Those are open until the returned set is dropped.
+async fn half_sent(served: &HttpGate, head: &str, begun: usize, answered: usize) -> JoinSet<u8> {
+    let mut open = JoinSet::new();
+    for _ in 0..begun {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(b"payload=").await.unwrap();
+        open.spawn(async move { stream.read_u8().await.unwrap() });
+    }
+    for _ in 0..answered {
+        let answer = tokio::time::timeout(PATIENCE, open.join_next()).await;
+        assert_eq!(answer.unwrap().unwrap().unwrap(), b'H');
+    }
+    open
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_strangers_do_not_end_keep_no_one_out() {
+    let mut slack = Slack::new("", "").await;
+    let (id, message) = slack.waits("A-1").await;
+    let head = format!(
+        "POST {INTERACTIONS} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/x-www-form-urlencoded\r\n\
+         x-slack-request-timestamp: {}\r\nx-slack-signature: v0=x\r\ncontent-length: 400000\r\n\r\n",
+        slack.served.address,
+        slack.now()
+    );
+    let open = half_sent(&slack.served, &head, 80, 16).await;
+    let sent = slack.signed(&slack.payload("U1", &button(&message, "approve")));
+    slack.send(&sent).await.is(200);
+    assert_eq!(slack.row(&id).answers.len(), 1);
+    drop(open);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_do_not_have_a_failing_secret_read_again_and_again() {
+    let slack = Slack::new("", "").await;
+    let tries = slack.served.world.path("tries");
+    let command = format!(
+        "command = [\"/bin/sh\", \"-c\", \"echo >> {}; exit 1\"]",
+        tries.display()
+    );
+    slack
+        .served
+        .world
+        .configure("file = \"signing.secret\"", &command);
+    slack.served.gate.reload("tests").await.unwrap();
+    let sent = Sent::new("payload=".into(), slack.now(), "another key");
+    for _ in 0..3 {
+        slack.send(&sent).await.fails(503, "unavailable");
+    }
+    assert_eq!(std::fs::read_to_string(&tries).unwrap(), "\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,7 +16,7 @@ use tollgate::{
 use tollgate_model::record::{AdminAction, Event};
 
 use super::{
-    stub::{Reply, Request, Stub, authority, mcp},
+    stub::{Reply, Request, Stub, authority, mcp, mcp_of},
     *,
 };
 
@@ -27,6 +27,8 @@ const REDIRECT: &str = "http://127.0.0.1:8123/callback";
 struct Scene {
     issuer: Stub,
     server: Stub,
+    /// The issuer that the server names.
+    named: Arc<Mutex<String>>,
     /// Codes and refresh tokens that still count.
     valid: Arc<Mutex<HashMap<String, String>>>,
 }
@@ -36,13 +38,15 @@ impl Scene {
         let valid: Arc<Mutex<HashMap<String, String>>> = Arc::default();
         let known = Arc::clone(&valid);
         let issuer = authority(move |request| token(&mut known.lock().unwrap(), request));
-        let server = mcp(&issuer.origin, |token| {
+        let named = Arc::new(Mutex::new(issuer.origin.clone()));
+        let server = mcp_of(Arc::clone(&named), |token| {
             let (name, _) = token.strip_prefix("access-of-")?.rsplit_once('-')?;
             Some(name.to_owned())
         });
         Self {
             issuer,
             server,
+            named,
             valid,
         }
     }
@@ -355,6 +359,28 @@ async fn a_refresh_token_is_replaced_and_its_end_ends_the_login() {
     assert!(is_refused_before_it_starts(&refused), "{refused:?}");
     scene.log_in(&gate, "alice", "ada").await;
     assert!(text(&whoami(&gate, "alice").await).contains("ada by"));
+    gate.close().await;
+}
+
+/// A login is renewed where it was made. New ones are made where the server says now.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_former_issuer_is_none_for_new_logins() {
+    let scene = Scene::new();
+    let world = scene.world();
+    let gate = scene.gate(&world).await;
+    let next = authority(|_| Reply::refusal("invalid_grant"));
+    *scene.named.lock().unwrap() = next.origin.clone();
+    gate.close().await;
+    let gate = Gate::open(world.config(), options(&world)).await.unwrap();
+    world.pass(590);
+    assert!(text(&whoami(&gate, "alice").await).contains("ada by"));
+    assert!(next.tokens().is_empty(), "it is sent no tokens");
+    let begun = begin(&gate, "dana").await.unwrap();
+    assert!(
+        begun.url.as_str().starts_with(&next.origin),
+        "{}",
+        begun.url
+    );
     gate.close().await;
 }
 

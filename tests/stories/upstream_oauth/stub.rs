@@ -169,9 +169,17 @@ pub(super) fn mcp(
     issuer: &str,
     holder: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
 ) -> Stub {
-    let issuer = issuer.to_owned();
+    mcp_of(Arc::new(Mutex::new(issuer.to_owned())), holder)
+}
+
+/// The same, which trusts the issuer that is named now.
+pub(super) fn mcp_of(
+    issuer: Arc<Mutex<String>>,
+    holder: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+) -> Stub {
     Stub::serve(move |origin, request| {
         if request.path == "/.well-known/oauth-protected-resource/mcp" {
+            let issuer = issuer.lock().unwrap().clone();
             return Some(Reply::json(
                 &json!({"resource": format!("{origin}/mcp"), "authorization_servers": [issuer]}),
             ));

@@ -270,6 +270,28 @@ impl<'a> Client<'a> {
             .ok_or_else(|| Failure::plain("this process does not own the gate"))
     }
 
+    /// Whether calls as `agent` are its own: no other user is named, and the login of this process is its operator's,
+    /// or that of no user, who answers nothing.
+    fn is_operator(&self, agent: &str) -> bool {
+        let login = identity::login(identity::own_uid());
+        let user = login.and_then(|login| identity::of_login(&self.config, &login));
+        let operator = self.config.agents.get(agent).map(|agent| &agent.operator);
+        self.claim.is_none() && user.map_or(true, |user| Some(&user.id) == operator)
+    }
+
+    /// Where this process is the owner and its user is not the operator of `agent`: a stream of MCP to its own socket,
+    /// where it is decided whether that user speaks for the agent.
+    ///
+    /// # Errors
+    /// The user may not.
+    pub(crate) async fn speaker_stream(&self, agent: &str) -> Result<Option<Stream>, Failure> {
+        if self.is_operator(agent) {
+            return Ok(None);
+        }
+        let gone = || Failure::plain("the socket of this process does not answer");
+        self.connect(agent).await?.ok_or_else(gone).map(Some)
+    }
+
     /// A stream of MCP to the owner, as `agent`; `None` if there is no owner.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ use tollgate_server::{
 use tollgate_trace::projector;
 
 use crate::{
-    client::{Client, NotAlone},
+    client::{Client, NotAlone, Stream},
     context::Context,
     error::Failure,
     exit_code::Exit,
@@ -120,7 +120,13 @@ async fn serve(args: Serve, config: Config, cx: &Context<'_>) -> Result<Exit, Fa
         stdio(&mut client, agent.as_deref().unwrap_or_default(), cx).await
     } else {
         match alone(&mut client).await {
-            Ok(server) => owned(&server, agent.as_deref(), args.stdio, listen, cx).await,
+            Ok(server) => match speaker_stream(&client, agent.as_deref(), args.stdio).await {
+                Ok(stream) => {
+                    let lines = Lines::of(args.stdio, stream);
+                    owned(&server, agent.as_deref(), lines, listen, cx).await
+                }
+                Err(failure) => Err(failure),
+            },
             Err(failure) => Err(failure),
         }
     };
@@ -165,6 +171,37 @@ fn caller(agent: &str) -> Caller {
     }
 }
 
+/// Where the lines of the client on standard input go.
+enum Lines {
+    /// There is none.
+    Absent,
+    /// To this process, as the agent.
+    Agent,
+    /// To the socket of this process, where its user speaks for the agent.
+    Speaker(Stream),
+}
+
+impl Lines {
+    fn of(stdio: bool, stream: Option<Stream>) -> Self {
+        match (stdio, stream) {
+            (false, _) => Self::Absent,
+            (true, None) => Self::Agent,
+            (true, Some(stream)) => Self::Speaker(stream),
+        }
+    }
+}
+
+async fn speaker_stream(
+    client: &Client<'_>,
+    agent: Option<&str>,
+    stdio: bool,
+) -> Result<Option<Stream>, Failure> {
+    match agent.filter(|_| stdio) {
+        Some(agent) => client.speaker_stream(agent).await,
+        None => Ok(None),
+    }
+}
+
 /// Becomes the owner. Waits if another command owns the gate for a short time.
 async fn alone(client: &mut Client<'_>) -> Result<mcp::Server, Failure> {
     let begun = std::time::Instant::now();
@@ -183,7 +220,8 @@ async fn stdio(client: &mut Client<'_>, agent: &str, cx: &Context<'_>) -> Result
     match client.own_alone().await {
         Ok(()) => {
             let server = client.server()?;
-            return owned(&server, Some(agent), true, None, cx).await;
+            let lines = Lines::of(true, client.speaker_stream(agent).await?);
+            return owned(&server, Some(agent), lines, None, cx).await;
         }
         Err(NotAlone::Broken(failure)) => return Err(failure),
         Err(NotAlone::Owned(_)) => {}
@@ -201,6 +239,9 @@ async fn stdio(client: &mut Client<'_>, agent: &str, cx: &Context<'_>) -> Result
         match client.own_alone().await {
             Ok(()) => {
                 let server = client.server()?;
+                if let Some((read, write)) = client.speaker_stream(agent).await? {
+                    return until_stopped(&server, cx, proxy.pass(read, write)).await;
+                }
                 let (here, there) = tokio::io::duplex(mcp::MAX_LINE);
                 let (read, write) = tokio::io::split(there);
                 let client = server.client(Some(caller(agent)), Some(session()?));
@@ -223,10 +264,11 @@ async fn stdio(client: &mut Client<'_>, agent: &str, cx: &Context<'_>) -> Result
 async fn owned(
     server: &mcp::Server,
     agent: Option<&str>,
-    stdio: bool,
+    lines: Lines,
     listen: Option<Listen>,
     cx: &Context<'_>,
 ) -> Result<Exit, Failure> {
+    let stdio = !matches!(lines, Lines::Absent);
     let listener = match listen {
         Some(listen) => Some(listening(server, listen, stdio, cx).await?),
         None => None,
@@ -234,11 +276,13 @@ async fn owned(
     let client = server.client(agent.map(caller), Some(session()?));
     let until = server.closed().clone();
     let lines = async {
-        if stdio {
-            let (read, write) = rmcp::transport::io::stdio_pipes();
-            mcp::serve_lines(client, read, write, until).await?;
-        } else {
-            until.cancelled().await;
+        match lines {
+            Lines::Speaker((read, write)) => return StdioProxy::begin().pass(read, write).await,
+            Lines::Agent => {
+                let (read, write) = rmcp::transport::io::stdio_pipes();
+                mcp::serve_lines(client, read, write, until).await?;
+            }
+            Lines::Absent => until.cancelled().await,
         }
         Ok(End::Client)
     };

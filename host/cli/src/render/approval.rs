@@ -323,7 +323,6 @@ fn asked_field(field: &FieldView, columns: usize) -> String {
     if !field.limits.is_empty() {
         about.push(field.limits.clone());
     }
-    about.extend((field.default.as_ref()).map(|default| format!("default {default}")));
     let title = field.title.as_ref().filter(|title| **title != field.name);
     let title = title.map_or_else(String::new, |title| format!(" ({})", line(title, 200)));
     let mut text = format!(
@@ -331,6 +330,12 @@ fn asked_field(field: &FieldView, columns: usize) -> String {
         paint(&line(&field.name, 128), Tone::Name),
         line(&about.join(", "), 400)
     );
+    // It is sent for what is left out, so it is shown whole, apart from what the server writes before it.
+    if let Some(default) = &field.default {
+        for piece in wrap(&format!("if left out: {default}"), columns) {
+            text.push_str(&format!("      {piece}\n"));
+        }
+    }
     if let Some(description) = &field.description {
         for piece in wrap(description, columns) {
             text.push_str(&format!("      {piece}\n"));
@@ -359,3 +364,6 @@ fn what_stopped_it(view: &ApprovalView, columns: usize) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,6 +45,22 @@ fn what_others_can_write_is_never_trusted() {
     set(dir.path(), 0o700);
 }
 
+/// Who can rename a directory further up can put another one of this user's in its place.
+#[test]
+fn every_directory_above_counts() {
+    let (dir, _, mut trusted) = world();
+    let shared = dir.path().join("shared");
+    fs::create_dir_all(shared.join("project/gate")).unwrap();
+    let file = shared.join("project/gate/tollgate.toml");
+    fs::write(&file, "[gate]\n").unwrap();
+    trusted.add(&file).unwrap();
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o777)).unwrap();
+    let refused = trusted.resolve(file.clone()).unwrap_err().message;
+    assert!(refused.contains("everybody"), "{refused}");
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o755)).unwrap();
+    trusted.resolve(file).unwrap();
+}
+
 /// Paths in a configuration are relative to it, so it is read where it is trusted, not where a link to it lies.
 #[test]
 fn a_link_to_a_trusted_configuration_stands_for_that_file() {

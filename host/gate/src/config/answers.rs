@@ -109,6 +109,7 @@ impl Validation<'_> {
         &self,
         links: &raw::Links,
         webhook: Option<&WebhookConfig>,
+        slack: Option<&SlackConfig>,
         users: &BTreeMap<String, UserConfig>,
         serve: &raw::Serve,
     ) -> Result<LinkConfig, ConfigError> {
@@ -127,11 +128,14 @@ impl Validation<'_> {
             self.configured_user(user, users)?;
         }
         let users: BTreeSet<String> = links.users.iter().cloned().collect();
-        if webhook.format == WebhookFormat::Slack && users.len() > 1 {
+        // The people whom [approvals.slack] names read the channel as well.
+        let readers = slack.into_iter().flat_map(|slack| slack.users.values());
+        let readers: BTreeSet<&String> = readers.chain(&users).collect();
+        if webhook.format == WebhookFormat::Slack && readers.len() > 1 {
             let message =
-                "everyone who reads the Slack channel could answer as each of these users".into();
+                "everyone who reads the Slack channel could answer as each user with a link".into();
             let help = "name one user, who alone reads the channel; or use format = \"json\" and a receiver that \
-                        forwards each link; or let people answer by buttons, with [approvals.slack]";
+                        forwards each link; or let people answer by buttons, with [approvals.slack] alone";
             return Err(self.error(TABLE, message, help));
         }
         let expires = links.expires.as_deref();

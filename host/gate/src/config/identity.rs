@@ -187,7 +187,7 @@ impl Validation<'_> {
             .transpose()?;
         let links = approvals.links.as_ref();
         let links = links
-            .map(|links| self.links(links, webhook.as_ref(), users, serve))
+            .map(|links| self.links(links, webhook.as_ref(), slack.as_ref(), users, serve))
             .transpose()?;
         let standing = approvals.standing.as_ref();
         let standing = standing.map(|limits| self.standing(limits)).transpose()?;

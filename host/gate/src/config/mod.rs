@@ -49,7 +49,7 @@ pub use hook::HookConfig;
 pub use identity::{
     ApprovalConfig, Claims, JwksSource, OauthConfig, RateConfig, SecondGroup, TlsConfig,
 };
-pub use policy_files::{policy_file, policy_files};
+pub use policy_files::{policy_file, policy_files, policy_paths};
 pub use provenance::{RequestChannel, ToolProvenanceConfig};
 pub use serve::ServeConfig;
 pub use trace::TraceConfig;

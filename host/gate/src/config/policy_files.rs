@@ -1,6 +1,10 @@
 //! Files of policies.
 
-use std::{fs, io::Read as _, path::Path};
+use std::{
+    fs,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
 
 use tollgate_policy::policy::PolicyFile;
 
@@ -37,37 +41,54 @@ pub fn policy_file(path: &Path) -> Result<String, ConfigError> {
     }
 }
 
+/// Adds `dir` and every directory and file below it, as policies are loaded: links to directories are followed.
+///
+/// # Errors
+/// The directory that cannot be read. What was found before is added.
+pub fn policy_paths(dir: &Path, paths: &mut Vec<PathBuf>) -> Result<(), (PathBuf, io::Error)> {
+    let mut pending = vec![dir.to_path_buf()];
+    while let Some(directory) = pending.pop() {
+        paths.push(directory.clone());
+        let failed = |error| (directory.clone(), error);
+        for entry in fs::read_dir(&directory).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            match path.is_dir() {
+                true => pending.push(path),
+                false => paths.push(path),
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Every `*.cedar` file below `dir`, by name.
 ///
 /// # Errors
 /// If the directory or a file in it cannot be read.
 pub fn policy_files(dir: &Path) -> Result<Vec<PolicyFile>, ConfigError> {
-    let failed = |path: &Path, e: &std::io::Error| ConfigError {
+    let failed = |path: &Path, e: &io::Error| ConfigError {
         file: path.to_path_buf(),
         line: 0,
         column: 0,
         message: format!("it cannot be read: {e}"),
         help: "set `dir` under [policies] to a directory of .cedar files".into(),
     };
+    let mut paths = Vec::new();
+    let listed = policy_paths(dir, &mut paths);
+    listed.map_err(|(path, error)| failed(&path, &error))?;
     let mut files = Vec::new();
-    let mut pending = vec![dir.to_path_buf()];
-    while let Some(directory) = pending.pop() {
-        for entry in fs::read_dir(&directory).map_err(|e| failed(&directory, &e))? {
-            let path = entry.map_err(|e| failed(&directory, &e))?.path();
-            if path.is_dir() {
-                pending.push(path);
-            } else if path.extension().is_some_and(|e| e == "cedar") {
-                let text = policy_file(&path)?;
-                let name = path.strip_prefix(dir).unwrap_or(&path);
-                let name: Vec<String> = name
-                    .components()
-                    .map(|c| c.as_os_str().to_string_lossy().into_owned())
-                    .collect();
-                files.push(PolicyFile {
-                    name: name.join("/"),
-                    text,
-                });
-            }
+    for path in paths {
+        if path.extension().is_some_and(|e| e == "cedar") && !path.is_dir() {
+            let text = policy_file(&path)?;
+            let name = path.strip_prefix(dir).unwrap_or(&path);
+            let name: Vec<String> = name
+                .components()
+                .map(|c| c.as_os_str().to_string_lossy().into_owned())
+                .collect();
+            files.push(PolicyFile {
+                name: name.join("/"),
+                text,
+            });
         }
     }
     files.sort_by(|a, b| a.name.cmp(&b.name));

@@ -6,7 +6,7 @@ use tollgate_ledger::{Binding, Condition, HaltKeys, PendingApprovals};
 use tollgate_model::{
     canonical::Sha256Digest,
     entity::{Entity, Uid},
-    ids::{RunId, SpanId},
+    ids::{RunId, SpanId, TokenId},
     record::{Arrival, KeyedDigest, Speaker},
     request::{SelfReport, WindowFacts},
     time::Timestamp,
@@ -31,6 +31,8 @@ pub struct CallContext {
     pub speaker: Option<Speaker>,
     /// Users other than its own who made the token by which the caller is known.
     pub makers: BTreeSet<String>,
+    /// That token; absent for a caller without one.
+    pub token: Option<TokenId>,
     /// The run.
     pub run: RunId,
     /// The run's root span.

@@ -63,8 +63,21 @@ impl Gate {
     /// # Errors
     /// [`LoadError`]; the old configuration stays in force.
     pub async fn reload(&self, by: &str) -> Result<(), LoadError> {
+        self.reload_if(by, |_| true).await.map(drop)
+    }
+
+    /// As [`Gate::reload`], unless `is_permitted`, which is asked once all files are read, does not permit the
+    /// configuration. Returns whether it is in force.
+    ///
+    /// # Errors
+    /// [`LoadError`]; the old configuration stays in force.
+    pub async fn reload_if(
+        &self,
+        by: &str,
+        is_permitted: impl FnOnce(&Config) -> bool,
+    ) -> Result<bool, LoadError> {
         let _one_at_a_time = self.0.reloading.lock().await;
-        let loaded = self.load_again(by).await;
+        let loaded = self.load_again(by, is_permitted).await;
         if let Err(error) = &loaded {
             self.refuse_reload(by, &error.to_string()).await;
         }
@@ -106,13 +119,20 @@ impl Gate {
         self.0.reloads.subscribe()
     }
 
-    async fn load_again(&self, by: &str) -> Result<(), LoadError> {
+    async fn load_again(
+        &self,
+        by: &str,
+        is_permitted: impl FnOnce(&Config) -> bool,
+    ) -> Result<bool, LoadError> {
         let before = self.ruleset();
         let config = Config::read(&before.config.file)?;
         load::ensure_reloadable(&before.config, &config)?;
         let lock = load::read_lock(&config)?;
         let snapshot = self.load(config, &lock).await?;
-        self.put_into_force(snapshot, by).await
+        if !is_permitted(&snapshot.ruleset.config) {
+            return Ok(false);
+        }
+        self.put_into_force(snapshot, by).await.map(|()| true)
     }
 
     /// The snapshot that `config` and `lock` describe.

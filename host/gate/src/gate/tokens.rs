@@ -122,25 +122,43 @@ impl Gate {
             principal: token.principal.clone(),
             on_behalf_of: Uid::new(Kind::User, on_behalf_of),
             people,
-            first: token.principal.kind == Kind::User && !self.may_sign_in(&token.principal)?,
+            first: token.principal.kind == Kind::User && !self.has_way_in(&token.principal)?,
         })
     }
 
-    /// Whether a user can sign in now: by a login of this machine, a token, or the authorization server.
-    fn may_sign_in(&self, user: &Uid) -> Result<bool, OperateError> {
-        let (ruleset, now) = (self.ruleset(), self.now());
+    /// Whether a user can sign in, or could before: by a login of this machine, the authorization server, a button in
+    /// Slack, a link, or a token. One that is revoked or has expired counts as well, or else an operator could make
+    /// first tokens of the same user again and again.
+    fn has_way_in(&self, user: &Uid) -> Result<bool, OperateError> {
+        let ruleset = self.ruleset();
         let config = &ruleset.config;
         let has_login = config
             .users
             .get(&user.id)
             .is_some_and(|u| u.login.is_some());
         let oauth = config.serve.oauth.as_ref();
-        if has_login || oauth.is_some_and(|oauth| !oauth.user_clients.is_empty()) {
+        let (slack, links) = (&config.approvals.slack, &config.approvals.links);
+        let has_answers = slack
+            .as_ref()
+            .is_some_and(|slack| slack.users.values().any(|name| *name == user.id))
+            || links
+                .as_ref()
+                .is_some_and(|links| links.users.contains(&user.id));
+        if has_login || has_answers || oauth.is_some_and(|oauth| !oauth.user_clients.is_empty()) {
             return Ok(true);
         }
-        let tokens = self.ledger().reader().tokens()?;
-        let is_own = |token: &Token| token.principal == *user && token.is_valid(now);
-        Ok(tokens.iter().any(is_own))
+        let reader = self.ledger().reader();
+        let is_own = |token: &Token| token.principal == *user && token.is_confirmed;
+        if reader.tokens()?.iter().any(is_own) {
+            return Ok(true);
+        }
+        for action in [AdminAction::TokenCreated, AdminAction::TokenConfirmed] {
+            let acts = reader.administrative_acts(action)?;
+            if acts.iter().any(|act| is_token_of(&act.target, user)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn authorize_token(&self, act: &TokenAct) -> Result<(), OperateError> {
@@ -157,6 +175,13 @@ impl Gate {
         let judged = self.pep().judge(&self.ruleset(), request, entities);
         judged.decision.outcome() == Outcome::Allow
     }
+}
+
+/// Whether a record's target is a token of this user.
+fn is_token_of(target: &str, user: &Uid) -> bool {
+    let whose = target.split_once(" of ").map(|(_, whose)| whose);
+    let rest = whose.and_then(|whose| whose.strip_prefix(&user.to_string()));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" on behalf of "))
 }
 
 /// The token as records name it.

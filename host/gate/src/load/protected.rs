@@ -14,7 +14,7 @@ use std::{
 
 use super::{LoadError, cache_dir};
 use crate::{
-    config::{Config, ExternalTools},
+    config::{Config, ExternalTools, JwksSource, UpstreamTransport, policy_paths},
     lock::Lock,
     secrets::SecretSource,
 };
@@ -23,6 +23,8 @@ use crate::{
 struct ProtectedPath {
     what: &'static str,
     path: PathBuf,
+    /// Whether only writing it gives power over the gate: others may read it.
+    is_readable: bool,
 }
 
 /// A directory that is opened to a component or server.
@@ -30,6 +32,7 @@ struct OpenedDirectory<'c> {
     /// Its key in the configuration, such as `grants.work under [components.files]`.
     key: String,
     path: &'c Path,
+    is_writable: bool,
 }
 
 /// Device and inode.
@@ -43,6 +46,9 @@ pub(super) fn check(config: &Config) -> Result<(), LoadError> {
     let protected = protected(config);
     for opened in opened(config) {
         for own in &protected {
+            if own.is_readable && !opened.is_writable {
+                continue;
+            }
             if overlap(opened.path, &own.path) {
                 return Err(LoadError::Overlap {
                     key: opened.key,
@@ -60,14 +66,18 @@ pub(super) fn check(config: &Config) -> Result<(), LoadError> {
 fn protected(config: &Config) -> Vec<ProtectedPath> {
     let mut all = Vec::new();
     let mut add = |what, path: &Path| {
-        let path = path.to_path_buf();
-        all.push(ProtectedPath { what, path });
+        all.push(ProtectedPath {
+            what,
+            path: path.to_path_buf(),
+            is_readable: false,
+        });
     };
     add("the configuration", &config.file);
     add("the lock file", &Lock::path(&config.file));
-    add("the policies", &config.policies);
-    if let Some(candidate) = &config.candidate {
-        add("the policies", candidate);
+    for dir in [Some(&config.policies), config.candidate.as_ref()] {
+        for path in dir.into_iter().flat_map(|dir| linked_policies(dir)) {
+            add("the policies", &path);
+        }
     }
     add("the store", &config.store.path);
     add("the master key", &config.store.key);
@@ -96,6 +106,61 @@ fn protected(config: &Config) -> Vec<ProtectedPath> {
     }
     if let Some(tls) = &config.serve.tls {
         add("the TLS key", &tls.key);
+        add("the TLS certificate", &tls.cert);
+    }
+    let jwks = config.serve.oauth.as_ref().map(|oauth| &oauth.jwks);
+    if let Some(JwksSource::File(keys)) = jwks {
+        add("the keys of the authorization server", keys);
+    }
+    all.extend(programs(config));
+    all
+}
+
+/// A directory of policies, and what the links in it lead to.
+fn linked_policies(dir: &Path) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    // A directory that cannot be read does not load.
+    let _ = policy_paths(dir, &mut paths);
+    paths.retain(|path| path.is_symlink());
+    paths.push(dir.to_path_buf());
+    paths
+}
+
+/// The programs that the gate starts as itself, and their scripts: who writes them acts as the gate.
+fn programs(config: &Config) -> Vec<ProtectedPath> {
+    let mut all = Vec::new();
+    let mut add = |what, path: PathBuf| {
+        all.push(ProtectedPath {
+            what,
+            path,
+            is_readable: true,
+        });
+    };
+    let files = |words: &[String]| -> Vec<PathBuf> {
+        let named = words.iter().filter(|word| word.contains('/'));
+        let paths = named.map(PathBuf::from);
+        paths.filter(|path| path.is_file()).collect()
+    };
+    for secret in config.secrets.values() {
+        if let SecretSource::Command(words) = &secret.source {
+            for file in files(words) {
+                add("the program of a secret", file);
+            }
+        }
+    }
+    for upstream in config.upstreams.values() {
+        if let UpstreamTransport::Command {
+            command,
+            dir,
+            user: None,
+            ..
+        } = &upstream.transport
+        {
+            for file in files(command) {
+                add("the program of a server", file);
+            }
+            add("the working directory of a server", dir.clone());
+        }
     }
     all
 }
@@ -108,12 +173,15 @@ fn opened(config: &Config) -> Vec<OpenedDirectory<'_>> {
             .map(move |(grant, settings)| OpenedDirectory {
                 key: format!("grants.{grant} under [components.{name}]"),
                 path: &settings.path,
+                is_writable: settings.read_write,
             })
     });
     let roots = config.upstreams.iter().flat_map(|(name, upstream)| {
         upstream.roots.iter().map(move |path| OpenedDirectory {
             key: format!("roots under [upstream.{name}]"),
             path,
+            // It runs in an account of its own, or as the gate, and can write what it can in any case.
+            is_writable: false,
         })
     });
     grants.chain(roots).collect()

@@ -50,6 +50,7 @@ pub(crate) async fn arrive(
         operator,
         speaker,
         makers,
+        token: options.token,
         run: run.id,
         root: run.root,
         call: span,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use super::{scrubber::Scrubber, timer::CallTimer};
 use crate::{
@@ -14,12 +14,15 @@ use crate::{
 /// The most bytes of a question, as its server writes it.
 const MAX_PARAMS: usize = 64 << 10;
 
-/// Puts the questions of one call to people. The call's time stands still while they are asked.
+/// Puts the questions of one call to people. The call's time stands still while they are asked, and not while a question
+/// is read.
 #[derive(Debug)]
 pub struct Elicitor {
     effects: Arc<Capabilities>,
     upstream: Scrubber,
     timer: CallTimer,
+    /// Held while a question is read: one of a call at a time.
+    reading: Mutex<()>,
     /// Becomes true when the call ends.
     end: watch::Receiver<bool>,
 }
@@ -35,6 +38,7 @@ impl Elicitor {
             effects,
             upstream,
             timer,
+            reading: Mutex::default(),
             end,
         }
     }
@@ -49,9 +53,30 @@ impl Elicitor {
         params: Value,
         withdrawn: impl Future<Output = ()>,
     ) -> Result<ElicitationAnswer, ElicitationError> {
+        // Before it is read: what the server writes costs time, also if nobody is asked.
+        if let Some(answer) = self.effects.count_question() {
+            return Ok(answer);
+        }
+        let elicitation = self.read(params).await?;
         let mut end = self.end.clone();
-        let _pause = self.timer.pause();
         if *end.borrow() {
+            return Err(ElicitationError::new("its call has ended"));
+        }
+        let over = async {
+            tokio::select! {
+                // An error means that the sender is gone, and so is the call.
+                _ = end.wait_for(|ended| *ended) => {}
+                () = withdrawn => {}
+            }
+        };
+        let _pause = self.timer.pause();
+        Ok(self.effects.elicit(elicitation, over).await)
+    }
+
+    /// The question, within the limits. The time of the call goes on.
+    async fn read(&self, params: Value) -> Result<Elicitation, ElicitationError> {
+        let _reading = self.reading.lock().await;
+        if *self.end.borrow() {
             return Err(ElicitationError::new("its call has ended"));
         }
         let text = params.to_string();
@@ -67,14 +92,6 @@ impl Elicitor {
         }
         // The server writes the patterns that are compiled here.
         let parsed = tokio::task::spawn_blocking(move || Elicitation::parse(&params)).await;
-        let elicitation = parsed.map_err(|_| ElicitationError::new("it cannot be read"))??;
-        let over = async {
-            tokio::select! {
-                // An error means that the sender is gone, and so is the call.
-                _ = end.wait_for(|ended| *ended) => {}
-                () = withdrawn => {}
-            }
-        };
-        Ok(self.effects.elicit(elicitation, over).await)
+        parsed.map_err(|_| ElicitationError::new("it cannot be read"))?
     }
 }

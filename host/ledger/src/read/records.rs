@@ -3,7 +3,11 @@
 use std::ops::{ControlFlow, Range};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
-use tollgate_model::{ids::RunId, record::Record, time::Timestamp};
+use tollgate_model::{
+    ids::RunId,
+    record::{AdminAction, AdministrativeAct, Event, Record},
+    time::Timestamp,
+};
 
 use super::LedgerReader;
 use crate::{
@@ -129,6 +133,34 @@ impl LedgerReader {
                 )?);
             }
             Ok((first, end))
+        })
+    }
+
+    /// Every administrative act of this kind, oldest first. Reads the whole ledger: for rare questions.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn administrative_acts(
+        &self,
+        action: AdminAction,
+    ) -> Result<Vec<AdministrativeAct>, LedgerError> {
+        let name = format!("\"{}\"", action.as_str());
+        self.with(|conn| {
+            let mut select = conn.prepare_cached(
+                "SELECT idx, leaf FROM records WHERE instr(leaf, ?1) > 0 ORDER BY idx",
+            )?;
+            let mut rows = select.query([name.as_bytes()])?;
+            let mut acts = Vec::new();
+            while let Some(row) = rows.next()? {
+                let leaf = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+                let record = parsed(from_sql_u64(row.get(0)?), leaf)?;
+                if let Event::Administered(act) = record.event
+                    && act.action == action
+                {
+                    acts.push(act);
+                }
+            }
+            Ok(acts)
         })
     }
 

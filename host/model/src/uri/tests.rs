@@ -50,6 +50,14 @@ fn what_is_no_uri_is_refused_and_not_repeated() {
         "note:a%2F..%2fb",
         "note:..\\b",
         "file:///a\nb",
+        "file://h/a",
+        "file://127.0.0.1/a",
+        "file:///a?b",
+        "file:///a#b",
+        "docs://./private/x",
+        "docs://%2E./docs/private/x",
+        "note:a?/../../b",
+        "docs://a/b#%2F..%5cc",
         "file:///\u{7f}",
         &long,
     ] {
@@ -72,7 +80,8 @@ fn a_separator_is_never_escaped_in_a_path() {
         }
     }
     for text in [
-        "file:///srv/a?q=%2F%5C",
+        "https://h/a?q=%2F%5C",
+        "https://h/a?next=../b",
         "https://h/a#%2f",
         "urn:example:a%2Fb",
         "file:///srv/50%25",
@@ -98,10 +107,67 @@ fn a_star_stands_for_any_text() {
     }
 }
 
-/// Parts of paths that mean something to one reader or another.
+/// Parts of URIs that mean something to one reader or another.
 const PARTS: &[&str] = &[
-    "a", ".", "..", "%2e", "%2E%2e", "/", "%2F", "%2f", "\\", "%5C", "%5c", "%00", "%25",
+    "a",
+    ".",
+    "..",
+    "%2e",
+    "%2E%2e",
+    "/",
+    "%2F",
+    "%2f",
+    "\\",
+    "%5C",
+    "%5c",
+    "%00",
+    "%25",
+    "?",
+    "#",
+    "//h/",
+    "//./",
+    "//../",
+    "notes/",
+    "srv/notes/",
+    "docs",
 ];
+
+/// Folders as policies compare them, with the number of its first segments that each of the readers must find.
+const FOLDERS: &[(&str, [usize; 3])] = &[
+    ("file:///srv/notes/", [2, 2, 2]),
+    ("docs://notes/", [0, 1, 1]),
+    ("note:notes/", [0, 0, 1]),
+];
+
+/// What servers take as the path of a URI: the path of the URL, all after `SCHEME://`, all after `SCHEME:`.
+fn readings(uri: &str) -> [Option<&str>; 3] {
+    let rest = uri.split_once(':').unwrap().1;
+    let end = rest.find(['?', '#']).unwrap_or(rest.len());
+    let hierarchy = &rest[..end];
+    let after_host = hierarchy.strip_prefix("//");
+    let path = after_host.map_or(Some(hierarchy), |rest| rest.find('/').map(|at| &rest[at..]));
+    [path, rest.strip_prefix("//"), Some(rest)]
+}
+
+/// The segments of a path as a server opens it; absent if it leaves where it begins.
+fn opened(path: &str) -> Option<Vec<String>> {
+    let plain = path
+        .replace('+', "%2B")
+        .replace('&', "%26")
+        .replace('=', "%3D");
+    let decoded: String = url::form_urlencoded::parse(plain.as_bytes())
+        .map(|(name, _)| name.into_owned())
+        .collect();
+    let mut segments = Vec::new();
+    for segment in decoded.split(['/', '\\', '\0']) {
+        match segment {
+            "" | "." => {}
+            ".." => drop(segments.pop()?),
+            segment => segments.push(segment.to_owned()),
+        }
+    }
+    Some(segments)
+}
 
 proptest! {
     /// No text makes it panic. The canonical form is its own, is visible ASCII, and has no dot segments.
@@ -120,23 +186,27 @@ proptest! {
         }
     }
 
-    /// A server that decodes the path of a file stays in the folder that a policy compares.
+    /// Whatever a server takes as the path, and decodes, stays in the folder that a policy compares.
     #[test]
-    fn a_decoded_path_stays_in_its_folder(rest in prop::collection::vec(prop::sample::select(PARTS), 0..8)) {
-        let text = format!("file:///srv/notes/{}", rest.concat());
+    fn a_decoded_path_stays_in_its_folder(
+        begin in prop::sample::select(vec!["file:///srv/notes/", "file:", "docs://notes/", "docs:", "note:notes/", "note:"]),
+        rest in prop::collection::vec(prop::sample::select(PARTS), 0..8),
+    ) {
+        let text = format!("{begin}{}", rest.concat());
         let Ok(uri) = CanonicalUri::parse(&text) else { return Ok(()) };
-        let Some(path) = uri.as_str().strip_prefix("file:///srv/notes/") else { return Ok(()) };
-        let decoded: String = url::form_urlencoded::parse(path.as_bytes())
-            .map(|(name, _)| name.into_owned())
-            .collect();
-        let mut depth = 0_i32;
-        for segment in decoded.split(['/', '\\', '\0']) {
-            depth += match segment {
-                "" | "." => 0,
-                ".." => -1,
-                _ => 1,
-            };
-            prop_assert!(depth >= 0, "{} leaves the folder", uri.as_str());
+        let uri = uri.as_str();
+        for (folder, depths) in FOLDERS.iter().filter(|(folder, _)| uri.starts_with(folder)) {
+            for ((read, own), depth) in readings(uri).into_iter().zip(readings(folder)).zip(depths) {
+                let (Some(read), Some(own)) = (read, own) else { continue };
+                let (found, own) = (opened(read), opened(own).unwrap());
+                let stays = found.is_some_and(|found| found.starts_with(&own[..*depth]));
+                prop_assert!(stays, "{uri} leaves {folder} for who reads {read}");
+            }
+        }
+        // And nothing outside it is in the folder for a server that takes the path of any host.
+        if let Some(path) = readings(uri)[0].filter(|_| uri.starts_with("file:")) {
+            let in_folder = opened(path).is_some_and(|found| found.starts_with(&["srv".into(), "notes".into()]) && found.len() > 2);
+            prop_assert!(!in_folder || uri.starts_with("file:///srv/notes/"), "{uri} is another spelling");
         }
     }
 

@@ -41,7 +41,10 @@ use tollgate::{
     enforce::Answer, enforce::CallOutcome, enforce::CallRequest, gate::Gate, identity::Caller,
     load::RESUME_TOOL, text::printable,
 };
-use tollgate_model::{ids::ApprovalId, life::ApprovalState};
+use tollgate_model::{
+    ids::{ApprovalId, TokenId},
+    life::ApprovalState,
+};
 use tollgate_trace::store::{Store, StoreError, StoreOptions};
 
 use self::{
@@ -182,6 +185,7 @@ impl Server {
             server: self.clone(),
             caller,
             session,
+            token: None,
             cancels: Cancels::default(),
         }
     }
@@ -253,6 +257,8 @@ pub struct Client {
     server: Server,
     caller: Option<Caller>,
     session: Option<String>,
+    /// The token by which `caller` is known.
+    token: Option<TokenId>,
     cancels: Cancels,
 }
 
@@ -265,14 +271,31 @@ fn authenticated(cx: &Context) -> Option<&AuthenticatedCaller> {
 }
 
 impl Client {
+    /// The same, where the caller is known by this token: its makers count for the calls, and its end ends them.
+    #[must_use]
+    pub fn with_token(mut self, token: Option<TokenId>) -> Self {
+        self.token = token;
+        self
+    }
+
     fn gate(&self) -> &Gate {
         &self.server.0.gate
     }
 
     /// Who makes a request.
     fn caller(&self, cx: &Context) -> Result<Caller, ErrorData> {
-        let caller = authenticated(cx).map(|authenticated| authenticated.caller.clone());
-        caller.or_else(|| self.caller.clone()).ok_or_else(|| {
+        if let Some(authenticated) = authenticated(cx) {
+            return Ok(authenticated.caller.clone());
+        }
+        if let Some(id) = self.token {
+            let found = self.gate().ledger().reader().token(id);
+            let found = found.map_err(|e| ErrorData::internal_error(e.to_string(), None))?;
+            if !found.is_some_and(|token| token.is_valid(self.gate().now())) {
+                let problem = format!("the token of this stream, {id}, was revoked or has expired");
+                return Err(ErrorData::invalid_request(problem, None));
+            }
+        }
+        self.caller.clone().ok_or_else(|| {
             ErrorData::invalid_request("the caller of this request is unknown: authenticate", None)
         })
     }
@@ -289,7 +312,10 @@ impl Client {
         let session = of_http.or_else(|| self.session.clone());
         let conversation = &ruleset.config.serve.conversation;
         let mut place = origin::place(&cx.meta, headers, session, conversation)?;
-        place.token = authenticated(cx).and_then(|authenticated| authenticated.token);
+        place.token = match authenticated(cx) {
+            Some(authenticated) => authenticated.token,
+            None => self.token,
+        };
         place.arrival.mcp = cx.protocol_version().map(|version| version.to_string());
         Ok(place)
     }

@@ -11,7 +11,7 @@ use std::{
 
 use nix::unistd::{Gid, Group, Uid, User};
 use tollgate::{
-    config::{Config, ExternalTools},
+    config::{Config, ExternalTools, policy_paths},
     lock::Lock,
 };
 
@@ -90,16 +90,11 @@ pub(super) fn files(config: &Config) -> BTreeSet<PathBuf> {
     all
 }
 
-/// Adds a directory and what is below it.
+/// Adds a directory of policies and what is loaded from it. Where it cannot be read, nothing is loaded.
 fn within(dir: &Path, all: &mut BTreeSet<PathBuf>) {
-    all.insert(dir.to_path_buf());
-    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        let path = entry.path();
-        match path.is_dir() && !path.is_symlink() {
-            true => within(&path, all),
-            false => drop(all.insert(path)),
-        }
-    }
+    let mut paths = Vec::new();
+    let _ = policy_paths(dir, &mut paths);
+    all.extend(paths);
 }
 
 /// Requires that no account but the owner can write any of these files, or replace it.
@@ -115,9 +110,10 @@ pub(super) fn check_private(files: &BTreeSet<PathBuf>) -> Result<(), AuthorError
         let links = [file.as_path(), real.as_path()];
         for path in links
             .into_iter()
-            .flat_map(|path| [Some(path), path.parent()])
+            .flat_map(Path::ancestors)
+            .filter(|path| !path.as_os_str().is_empty())
         {
-            path.map_or(Ok(()), is_private)?;
+            is_private(path)?;
         }
     }
     Ok(())

@@ -131,8 +131,8 @@ pub async fn watch(
 
 /// Puts changed files into force, if policy lets their authors do that. `versions` are those in force.
 async fn activate(gate: &Gate, versions: &mut FileVersions) -> Result<(), ReloadError> {
-    let users = match permitted_authors(gate, versions).await {
-        Ok(users) => users,
+    let (users, permitted) = match permitted_authors(gate, versions).await {
+        Ok(permitted) => permitted,
         Err(error) => {
             if matches!(error, ReloadError::Author(_)) {
                 gate.refuse_reload(BY, &error.to_string()).await;
@@ -140,7 +140,6 @@ async fn activate(gate: &Gate, versions: &mut FileVersions) -> Result<(), Reload
             return Err(error);
         }
     };
-    let after = FileVersions::of(&gate.ruleset().config);
     let by = match users.is_empty() {
         true => BY.to_owned(),
         false => format!(
@@ -148,26 +147,35 @@ async fn activate(gate: &Gate, versions: &mut FileVersions) -> Result<(), Reload
             users.into_iter().collect::<Vec<_>>().join(", ")
         ),
     };
-    gate.reload(&by).await?;
-    *versions = after;
+    // What was written since is another's, perhaps. It is noticed as a change of its own.
+    let is_permitted = |config: &Config| FileVersions::of(config) == permitted;
+    if !gate.reload_if(&by, is_permitted).await? {
+        let problem = "they have changed while it was decided about them";
+        gate.refuse_reload(BY, problem).await;
+        return Err(ReloadError::Author(problem.into()));
+    }
+    *versions = permitted;
     Ok(())
 }
 
-/// The users who own the changed files, each of whom policy lets activate policies. Root is none.
+/// The users who own the changed files, each of whom policy lets activate policies, and the versions of all files that
+/// this is about. Root is none.
 async fn permitted_authors(
     gate: &Gate,
     versions: &FileVersions,
-) -> Result<BTreeSet<String>, ReloadError> {
+) -> Result<(BTreeSet<String>, FileVersions), ReloadError> {
     let ruleset = gate.ruleset();
     let (before, file) = (&ruleset.config, &ruleset.config.file);
     authors::check_private(&BTreeSet::from([file.clone()]))?;
     // Only its owner can have written it, so it is read for the files that it names.
     let after = Config::read(file).map_err(LoadError::from)?;
+    // The versions come first: what is written later differs from them.
+    let permitted = FileVersions::of(&after);
     let files = authors::files(before)
         .into_iter()
         .chain(authors::files(&after));
     authors::check_private(&files.collect())?;
-    let mut changed = versions.changed(&FileVersions::of(&after));
+    let mut changed = versions.changed(&permitted);
     if changed.is_empty() {
         changed.insert(file.clone());
     }
@@ -185,7 +193,7 @@ async fn permitted_authors(
         })?;
         users.insert(user.id);
     }
-    Ok(users)
+    Ok((users, permitted))
 }
 
 fn dirs(config: &Config) -> Vec<(PathBuf, RecursiveMode)> {

@@ -64,7 +64,9 @@ pub(super) async fn stdio(
     };
     who.permit_impersonation(&rest.gate, &user, &agent).await?;
     let caller = caller(&rest, agent, user, who.channel());
-    serve(server, caller, upgrade);
+    let session = tollgate::ids::random(16).map(|bytes| hex(&bytes));
+    let client = server.client(Some(caller), session);
+    serve(server, client.with_token(who.authenticated.token), upgrade);
     let headers = [
         (header::CONNECTION, HeaderValue::from_static("upgrade")),
         (header::UPGRADE, HeaderValue::from_static(UPGRADE)),
@@ -90,9 +92,7 @@ fn caller(rest: &Rest, agent: String, user: Uid, channel: &str) -> Caller {
 }
 
 /// Serves the client in a task until it disconnects or the server stops.
-fn serve(server: &mcp::Server, caller: Caller, upgrade: OnUpgrade) {
-    let session = tollgate::ids::random(16).map(|bytes| hex(&bytes));
-    let client = server.client(Some(caller), session);
+fn serve(server: &mcp::Server, client: mcp::Client, upgrade: OnUpgrade) {
     let until = server.closed().clone();
     server.streams().spawn(async move {
         // If the upgrade fails, the client has gone.

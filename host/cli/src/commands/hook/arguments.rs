@@ -38,6 +38,8 @@ pub(super) struct Call {
     pub(super) tool: String,
     /// The arguments, as JSON.
     pub(super) arguments: String,
+    /// What a path resolves to that leads through a link or begins with `~`, if there is one.
+    pub(super) detour: Option<String>,
     /// The original arguments.
     written: Value,
 }
@@ -57,13 +59,15 @@ impl Call {
             return Ok(Self {
                 tool: tool_use.tool.clone(),
                 arguments: tool_use.arguments.clone(),
+                detour: None,
                 written: Value::Null,
             });
         };
         let mut decided = written.clone();
-        if let Some(arguments) = decided.as_object_mut() {
-            resolve_paths(preset, arguments, &tool_use.caller)?;
-        }
+        let detour = match decided.as_object_mut() {
+            Some(arguments) => resolve_paths(preset, arguments, &tool_use.caller)?,
+            None => None,
+        };
         let (tool, mut arguments) = match &tool_use.mcp {
             _ if declared.tools.contains(&tool_use.tool) => (tool_use.tool.as_str(), decided),
             Some(McpTool { server, tool }) => (
@@ -83,6 +87,7 @@ impl Call {
         Ok(Self {
             tool: tool.into(),
             arguments: arguments.to_string(),
+            detour,
             written,
         })
     }
@@ -110,11 +115,14 @@ impl Call {
     }
 }
 
+/// Resolves the paths. Returns the first one that was a detour, resolved.
 fn resolve_paths(
     preset: &Preset,
     arguments: &mut Map<String, Value>,
     caller: &Caller,
-) -> Result<(), Failure> {
+) -> Result<Option<String>, Failure> {
+    let cwd = caller.cwd.as_deref();
+    let mut detour = None;
     for name in preset.paths {
         let written = match arguments.get_mut(*name) {
             Some(Value::Array(several)) => several.as_mut_slice(),
@@ -125,11 +133,15 @@ fn resolve_paths(
             if let Value::String(path) = path
                 && !path.is_empty()
             {
-                *path = path::resolve(path, caller.cwd.as_deref())?;
+                let resolved = path::resolve(path, cwd)?;
+                if detour.is_none() && path::is_detour(path, cwd, &resolved) {
+                    detour = Some(resolved.clone());
+                }
+                *path = resolved;
             }
         }
     }
-    Ok(())
+    Ok(detour)
 }
 
 fn caller(caller: &Caller) -> Value {

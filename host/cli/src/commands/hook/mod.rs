@@ -20,7 +20,7 @@ use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use tollgate::config::RequestChannel;
+use tollgate::{config::RequestChannel, text::printable};
 use tollgate_model::canonical::Sha256Digest;
 use tollgate_server::reply::{AuthorizeReply, CallOutcome, CallReply};
 
@@ -233,6 +233,7 @@ async fn ask(
             let permit = Permit {
                 replacement: call.replacement(reply.arguments.as_deref())?,
                 is_redacted: !reply.redacted_arguments.is_empty(),
+                detour: call.detour.clone(),
                 unasked: args.allow,
             };
             if let Some(reason) = permit.obstacle(preset, event, &reply.redacted_arguments) {
@@ -263,23 +264,31 @@ async fn ask(
 }
 
 impl Permit {
-    /// Why the call must not run although it is allowed: the coding agent would run it with what policy has
-    /// removed.
+    /// Why the call must not run although it is allowed: the coding agent would run it as it is written, with what
+    /// policy has removed, or with a path that can lead elsewhere than to what was decided.
     fn obstacle(
         &self,
         preset: &Preset,
         event: &HookEvent,
         pointers: &BTreeSet<String>,
     ) -> Option<String> {
-        let is_lost = self.is_redacted && self.replacement.is_some() && !event.rewrites(preset);
-        let pointers: Vec<&str> = pointers.iter().map(String::as_str).collect();
-        is_lost.then(|| {
-            format!(
-                "Policy removes {} from the arguments, and {} cannot be given other arguments here. Leave it out.",
-                pointers.join(", "),
-                preset.tools.as_str(),
-            )
-        })
+        if self.replacement.is_none() || event.rewrites(preset) {
+            return None;
+        }
+        let agent = preset.tools.as_str();
+        if self.is_redacted {
+            let pointers: Vec<&str> = pointers.iter().map(String::as_str).collect();
+            let pointers = pointers.join(", ");
+            return Some(format!(
+                "Policy removes {pointers} from the arguments, and {agent} cannot be given other arguments here. \
+                 Leave it out."
+            ));
+        }
+        let resolved = printable(self.detour.as_deref()?, 400);
+        Some(format!(
+            "A path leads through a link or begins with `~`, and {agent} cannot be given the one that was decided. Use \
+             {resolved} instead."
+        ))
     }
 }
 

@@ -53,6 +53,28 @@ pub(super) fn resolve(path: &str, cwd: Option<&str>) -> Result<String, Failure> 
         .map_err(|_| unknown("it leads to a name that is not UTF-8".into()))
 }
 
+/// Whether a program that is given `path` as it is written may open another file than `resolved`: a link in it can lead
+/// elsewhere by then, and many programs expand `~`. Links above the working directory are the session's.
+pub(super) fn is_detour(path: &str, cwd: Option<&str>, resolved: &str) -> bool {
+    let base = cwd.and_then(|cwd| Some((cwd, fs::canonicalize(cwd).ok()?)));
+    let whole = match base {
+        Some((cwd, real)) => match Path::new(path).strip_prefix(cwd) {
+            Ok(below) => real.join(below),
+            Err(_) => real.join(path),
+        },
+        None => PathBuf::from(path),
+    };
+    let mut lexical = PathBuf::from("/");
+    for component in whole.components() {
+        match component {
+            Component::Normal(name) => lexical.push(name),
+            Component::ParentDir => drop(lexical.pop()),
+            Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
+        }
+    }
+    path.starts_with('~') || lexical != Path::new(resolved)
+}
+
 /// Whether it begins with a drive or a server, as paths of Windows do.
 fn is_of_windows(path: &str) -> bool {
     let mut chars = path.chars();

@@ -24,6 +24,8 @@ pub(super) struct Server {
     pub(super) written: String,
     /// The variables of this process's environment whose values it gets.
     pub(super) variables: BTreeSet<String>,
+    /// Its environment or its headers verbatim, by name.
+    pub(super) sent: BTreeMap<String, String>,
 }
 
 /// The transport to a server.
@@ -98,6 +100,7 @@ impl Server {
             },
             written: words.join(" "),
             variables: variables.iter().cloned().collect(),
+            sent: BTreeMap::new(),
         })
     }
 }
@@ -165,6 +168,7 @@ impl ClientFile {
                         transport,
                         written: unexpanded(entry),
                         variables: used.take(),
+                        sent: unexpanded_members(entry),
                     }),
                 }
             });
@@ -261,6 +265,19 @@ fn unexpanded(entry: &Value) -> String {
         other => other.to_string(),
     });
     words.collect::<Vec<_>>().join(" ")
+}
+
+/// The environment or the headers of an entry, verbatim.
+fn unexpanded_members(entry: &Value) -> BTreeMap<String, String> {
+    let key = match entry.get("command").is_some_and(|value| !value.is_null()) {
+        true => "env",
+        false => "headers",
+    };
+    let members = entry.get(key).and_then(Value::as_object);
+    let members = members.into_iter().flatten();
+    members
+        .filter_map(|(name, value)| Some((name.clone(), written(name, value).ok()?)))
+        .collect()
 }
 
 /// The transport that a client names for a server over HTTP.

@@ -218,6 +218,13 @@ impl Gate {
     }
 }
 
+/// Whether the value of a variable or header of this name may be a secret.
+pub(super) fn is_secret_name(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    let is_named = SECRET_NAME_PARTS.iter().any(|part| upper.contains(part));
+    is_named || upper.ends_with("PAT")
+}
+
 /// Whether a URL contains a user name or a password.
 fn holds_password(value: &str) -> bool {
     url::Url::parse(value).is_ok_and(|url| url.password().is_some())
@@ -239,11 +246,8 @@ fn described(server: &Server, secrets: &mut BTreeMap<String, String>) -> Result<
     let name = &server.name;
     let mut text = format!("\n[upstream.{name}]\n");
     let mut sent = |key: &str, value: &str| {
-        let upper = key.to_ascii_uppercase();
-        let is_secret_name = SECRET_NAME_PARTS.iter().any(|part| upper.contains(part))
-            || upper.ends_with("PAT")
-            || holds_password(value);
-        if !is_secret_name || value.len() < MIN_LENGTH {
+        let is_secret = is_secret_name(key) || holds_password(value);
+        if !is_secret || value.len() < MIN_LENGTH {
             return quoted(value);
         }
         let letter = |c: char| match c.is_ascii_alphanumeric() {

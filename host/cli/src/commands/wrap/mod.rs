@@ -17,7 +17,7 @@ use tollgate::{
     lock::Lock,
     upstream::Difference,
 };
-use tollgate_model::canonical::Sha256Digest;
+use tollgate_model::{canonical::Sha256Digest, text::printable};
 
 use self::{
     clients::{ClientFile, Server, Transport},
@@ -106,7 +106,10 @@ pub(crate) async fn run(args: &Wrap, cx: &Context<'_>) -> Result<Exit, Failure> 
             }
             make(&dir, servers.clone(), &args.without, cx).await?;
         }
-        (false, _) => same_servers(&Config::read(&file)?, &servers)?,
+        (false, _) => {
+            require_trusted(&file)?;
+            same_servers(&Config::read(&file)?, &servers)?;
+        }
     }
     let only = servers.first().map(|server| server.name.as_str());
     let client = only.filter(|_| servers.len() == 1).unwrap_or("tollgate");
@@ -148,15 +151,7 @@ fn servers(args: &Wrap, cx: &Context<'_>) -> Result<Vec<Server>, Failure> {
 fn agreed(file: &Path, servers: &[Server], cx: &Context<'_>) -> Result<(), Failure> {
     let mut text = format!("{} has these servers:", shown(file));
     for server in servers {
-        let (verb, written) = match server.transport {
-            Transport::Command { .. } => ("starts", line(&server.written, 400)),
-            Transport::Url { .. } => ("asks", line(&server.written, 400)),
-        };
-        text.push_str(&format!("\n  `{}` {verb} {written}", server.name));
-        if !server.variables.is_empty() {
-            let names: Vec<String> = server.variables.iter().map(|v| line(v, 64)).collect();
-            text.push_str(&format!("\n    and gets {}", names.join(", ")));
-        }
+        text.push_str(&described(server));
     }
     cx.out.remark(&text);
     match cx.out.confirm("Start or ask them now, as you?")? {
@@ -167,6 +162,34 @@ fn agreed(file: &Path, servers: &[Server], cx: &Context<'_>) -> Result<(), Failu
                 .help("look at the file, then add --yes"),
         ),
     }
+}
+
+/// What a server is, whole: what is left out here could start another program than the one that is seen.
+fn described(server: &Server) -> String {
+    let whole = |text: &str| printable(text, usize::MAX);
+    let (verb, sent) = match server.transport {
+        Transport::Command { .. } => ("starts", "with the variable"),
+        Transport::Url { .. } => ("asks", "with the header"),
+    };
+    let mut text = format!(
+        "\n  `{}` {verb} {}",
+        line(&server.name, 64),
+        whole(&server.written)
+    );
+    for (name, value) in &server.sent {
+        // A program can be named by a variable whose name looks like that of a secret.
+        let is_program = name.to_ascii_uppercase().ends_with("ASKPASS");
+        let value = match files::is_secret_name(name) && !is_program {
+            true => "[secret]".to_owned(),
+            false => whole(value),
+        };
+        text.push_str(&format!("\n    {sent} {} = {value}", whole(name)));
+    }
+    if !server.variables.is_empty() {
+        let names: Vec<String> = server.variables.iter().map(|v| whole(v)).collect();
+        text.push_str(&format!("\n    and gets {}", names.join(", ")));
+    }
+    text
 }
 
 fn left_out(name: &str, why: &str, cx: &Context<'_>) {
@@ -241,6 +264,7 @@ async fn make(
     gate.write(&offers)?;
     let config = Config::read(&dir.join(FILE_NAME))?;
     upstream::take(&config, &offers, cx).await?;
+    trust::TrustedFiles::read()?.add(&dir.join(FILE_NAME))?;
     draft.keep();
     for (name, offer) in &offers {
         let (what, digest) = (offered(offer), offer.digest);
@@ -285,6 +309,17 @@ fn leave_out_unusable(dir: &Path, servers: &mut Vec<Server>) -> Vec<(String, Fai
         },
     );
     unusable
+}
+
+/// Checks that an existing gate is the user's own: made by this command in the user's state directory, or trusted. A
+/// cloned repository can have one as well.
+fn require_trusted(file: &Path) -> Result<(), Failure> {
+    let real = std::fs::canonicalize(file)?;
+    let own = std::fs::canonicalize(trust::state_dir()?.join("wrap"));
+    match own.is_ok_and(|own| real.starts_with(own)) {
+        true => Ok(()),
+        false => trust::resolve(file.to_owned()).map(drop),
+    }
 }
 
 /// Checks that an existing gate is for these servers.

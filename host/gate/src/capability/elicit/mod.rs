@@ -125,6 +125,9 @@ impl Capabilities {
         over: impl Future<Output = ()>,
     ) -> ElicitationAnswer {
         let begun = Instant::now();
+        if let Some(problem) = self.obstacle() {
+            return self.unasked(ElicitationAction::Cancel, problem);
+        }
         let act = match self.elicit_input(elicitation) {
             Ok(act) => act,
             Err(problem) => return self.unasked(ElicitationAction::Cancel, &problem),
@@ -149,6 +152,12 @@ impl Capabilities {
         let answer = self.await_person(&mut asked, over).await;
         if answer.action != ElicitationAction::Accept {
             return answer;
+        }
+        // A person takes up to hours, in which a policy may have been activated that forbids this.
+        if let Some(problem) = self.obstacle() {
+            self.resolve_elicitation(asked.id, ApprovalState::Cancelled)
+                .await;
+            return self.unasked(ElicitationAction::Cancel, problem);
         }
         let size = match &answer.content {
             Some(content) => canonical::to_canonical(&Value::Object(content.clone()))
@@ -182,18 +191,36 @@ impl Capabilities {
         ElicitationAnswer::without_content(action)
     }
 
-    /// The act, within the limits of the call.
+    /// Why the call may have nobody asked any more: it is decided by what was in force when it arrived.
+    fn obstacle(&self) -> Option<&'static str> {
+        if !Arc::ptr_eq(&self.pep.capture.load_full(), &self.cx.ruleset.capture) {
+            return Some("policies were activated since its call began");
+        }
+        let token = self.pep.token_makers(&self.cx.ruleset, self.cx.token);
+        token
+            .is_err()
+            .then_some("the token of its call is not valid any more")
+    }
+
+    /// Counts a question of the call's server, also one that turns out to be malformed. Returns the answer to one that
+    /// is too many.
+    pub(crate) fn count_question(&self) -> Option<ElicitationAnswer> {
+        let count = {
+            let mut pending = self.pending();
+            pending.elicitations = pending.elicitations.saturating_add(1);
+            pending.elicitations
+        };
+        (count > MAX_OF_CALL).then(|| {
+            let problem = format!("one call asks at most {MAX_OF_CALL} questions");
+            self.unasked(ElicitationAction::Cancel, &problem)
+        })
+    }
+
+    /// The act, if it asks for no secret.
     ///
     /// # Errors
     /// Why no person may be asked this.
     fn elicit_input(&self, elicitation: Elicitation) -> Result<ElicitInput, String> {
-        {
-            let mut pending = self.pending();
-            pending.elicitations = pending.elicitations.saturating_add(1);
-            if pending.elicitations > MAX_OF_CALL {
-                return Err(format!("one call asks at most {MAX_OF_CALL} questions"));
-            }
-        }
         let capture = &self.cx.ruleset.capture;
         let asks_for_secret = elicitation.form().is_some_and(|form| {
             let mut names = form.names_and_titles();

@@ -74,6 +74,11 @@ fn links_have_users_and_a_place() {
         "base_url = \"https://gate.example.com\"\nusers = [\"dana\"]",
     );
     assert!(parse(&alone).is_ok(), "one user reads that channel alone");
+    let both = format!(
+        "{}[approvals.links]\nbase_url = \"https://gate.example.com\"\nusers = [\"dana\"]\n",
+        slack("", "U0123 = \"dana\"")
+    );
+    assert!(parse(&both).is_ok(), "that user's buttons are theirs, too");
 }
 
 #[test]
@@ -99,6 +104,14 @@ fn mistakes_name_place_and_remedy() {
         links(TO_OTHERS, &format!("{base}users = []")),
         links(TO_OTHERS, &format!("{base}users = [\"dan\"]")),
         links(TO_SLACK, &format!("{base}users = [\"dana\", \"carol\"]")),
+        format!(
+            "{}[approvals.links]\n{base}users = [\"dana\"]\n",
+            slack("", "U0123 = \"dana\"\nU0456 = \"carol\"")
+        ),
+        format!(
+            "{}[approvals.links]\n{base}users = [\"dana\"]\n",
+            slack("", "U0456 = \"carol\"")
+        ),
         links(
             TO_OTHERS,
             &format!("{base}users = [\"dana\"]\nexpires = \"5s\""),

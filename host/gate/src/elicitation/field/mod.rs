@@ -185,6 +185,13 @@ impl Field {
         };
         let default = self.default.as_ref().map(|default| match default {
             Value::String(text) => Value::String(shown(text)),
+            Value::Array(chosen) => {
+                let texts = chosen.iter().map(|value| match value {
+                    Value::String(text) => Value::String(shown(text)),
+                    other => other.clone(),
+                });
+                Value::Array(texts.collect())
+            }
             other => other.clone(),
         });
         FieldView {

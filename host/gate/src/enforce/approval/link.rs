@@ -1,4 +1,5 @@
-//! Answers by links: a link counts for its own user, approval and call, once, and never for two people.
+//! Answers by links: a link counts for its own user, approval and call, once, and never for two people, nor besides an
+//! answer from Slack.
 
 use std::sync::Arc;
 
@@ -6,13 +7,13 @@ use tollgate_ledger::{ApprovalLink, ApprovalRow};
 use tollgate_model::{
     entity::Uid,
     life::ApprovalState,
-    record::{AnswerRefusal, ApprovalLinkState},
+    record::{AnswerChannel, AnswerRefusal, ApprovalLinkState},
 };
 
 use super::{ApprovalError, ApprovalResponse, Pep, Ruleset, Vote};
 
 impl Pep {
-    /// Checks the link of an answer, if it comes by one.
+    /// Checks the link of an answer, if it comes by one, and that no link counts besides an answer from Slack.
     pub(super) fn check_link(
         &self,
         ruleset: &Arc<Ruleset>,
@@ -20,11 +21,19 @@ impl Pep {
         row: &ApprovalRow,
         response: &ApprovalResponse<'_>,
     ) -> Result<(), ApprovalError> {
+        let refused = |reason| ApprovalError::Link { id: row.id, reason };
+        let slack = AnswerChannel::Slack.as_str();
+        let mut counted = (row.answers.iter()).filter(|a| a.approve && a.took_effect);
+        let is_vote = response.vote == Vote::Approve && row.state == ApprovalState::Pending;
         let Some(link) = response.link else {
-            return Ok(());
+            let is_second =
+                is_vote && response.channel == slack && counted.any(|answer| answer.link.is_some());
+            return match is_second {
+                true => Err(refused(AnswerRefusal::SecondLink)),
+                false => Ok(()),
+            };
         };
         let found = self.ledger.reader().approval_link(link)?;
-        let refused = |reason| ApprovalError::Link { id: row.id, reason };
         let found = found.filter(|link| {
             link.approval == row.id && link.user == *user && link.arguments == *row.shown_digest()
         });
@@ -32,13 +41,10 @@ impl Pep {
         if let Some(reason) = self.link_refusal(ruleset, &link) {
             return Err(refused(reason));
         }
-        // All links go out by one webhook, so that one reader of its messages could use several of them. As a
-        // first answer by link did not suffice, policy asks for more people: they prove who they are otherwise.
-        let mut counted = (row.answers.iter()).filter(|a| a.approve && a.took_effect);
-        if response.vote == Vote::Approve
-            && row.state == ApprovalState::Pending
-            && counted.any(|answer| answer.link.is_some())
-        {
+        // All links go out by one webhook, so that one reader of its messages could use several of them, or one besides
+        // an own button. As a first answer did not suffice, policy asks for more people: they prove who they are
+        // otherwise.
+        if is_vote && counted.any(|answer| answer.link.is_some() || answer.channel == slack) {
             return Err(refused(AnswerRefusal::SecondLink));
         }
         Ok(())
@@ -75,8 +81,8 @@ pub(super) fn problem(reason: AnswerRefusal) -> &'static str {
         AnswerRefusal::UsedLink => "this link was used before, and counts once",
         AnswerRefusal::RevokedLink => "this link was revoked",
         AnswerRefusal::SecondLink => {
-            "policy asks for more than one person, and another answer by link counts already; answer with \
-             `tollgate approvals`, by REST or in Slack"
+            "policy asks for more than one person, and another answer by link or from Slack counts already: both prove \
+             only that somebody reads the messages; answer with `tollgate approvals` or by REST"
         }
         _ => "this link is not one of this gate for this approval",
     }

@@ -30,7 +30,7 @@ use self::token::FormAge;
 pub(super) use token::text;
 
 use super::{
-    form,
+    form::{self, BodyQueue},
     refusals::{RefusalLog, RefusedAnswer},
     view::view_of,
 };
@@ -51,6 +51,7 @@ const CHANNEL: AnswerChannel = AnswerChannel::Link;
 #[derive(Debug)]
 pub(crate) struct LinkAnswers {
     auth: Auth,
+    bodies: BodyQueue,
     slots: Semaphore,
     refusals: Arc<RefusalLog>,
 }
@@ -69,6 +70,7 @@ impl LinkAnswers {
     pub(super) fn new(auth: &Auth, refusals: Arc<RefusalLog>) -> Self {
         Self {
             auth: auth.clone(),
+            bodies: BodyQueue::default(),
             slots: Semaphore::new(MAX_REQUESTS),
             refusals,
         }
@@ -110,9 +112,6 @@ impl LinkAnswers {
         if !self.is_on() {
             return refusal(AnswerRefusal::UnknownLink);
         }
-        let Ok(_slot) = self.slots.try_acquire() else {
-            return busy();
-        };
         let link = match token::find(self.gate(), text) {
             Ok(Some(link)) => link,
             Ok(None) => return self.refuse(AnswerRefusal::UnknownLink.into()).await,
@@ -134,9 +133,13 @@ impl LinkAnswers {
         if let Some(reason) = self.gate().link_refusal(&link) {
             return self.refuse(about(reason)).await;
         }
-        let step = match step(request).await {
+        let step = match self.step(request).await {
             Ok(step) => step,
             Err(reason) => return self.refuse(about(reason)).await,
+        };
+        // Not before: who has one link could hold all places with forms that do not end.
+        let Ok(_slot) = self.slots.try_acquire() else {
+            return busy();
         };
         match step {
             Step::Show => self.show(&link).await,
@@ -148,6 +151,24 @@ impl LinkAnswers {
                 };
                 self.refuse(about(reason)).await
             }
+        }
+    }
+
+    /// What a form asks for.
+    async fn step(&self, request: Request) -> Result<Step, AnswerRefusal> {
+        let (parts, body) = request.into_parts();
+        if !form::is_form(&parts.headers) {
+            return Err(AnswerRefusal::Malformed);
+        }
+        if !is_of_own_page(&parts.headers) {
+            return Err(AnswerRefusal::UnknownForm);
+        }
+        let body = self.bodies.read(body, MAX_BODY).await?;
+        let mut fields = form::fields(&body).ok_or(AnswerRefusal::Malformed)?;
+        let step = parsed(&mut fields).ok_or(AnswerRefusal::Malformed)?;
+        match fields.is_empty() {
+            true => Ok(step),
+            false => Err(AnswerRefusal::Malformed),
         }
     }
 
@@ -220,24 +241,6 @@ impl LinkAnswers {
     }
 }
 
-/// What a form asks for.
-async fn step(request: Request) -> Result<Step, AnswerRefusal> {
-    let (parts, body) = request.into_parts();
-    if !form::is_form(&parts.headers) {
-        return Err(AnswerRefusal::Malformed);
-    }
-    if !is_of_own_page(&parts.headers) {
-        return Err(AnswerRefusal::UnknownForm);
-    }
-    let body = form::body(body, MAX_BODY).await?;
-    let mut fields = form::fields(&body).ok_or(AnswerRefusal::Malformed)?;
-    let step = parsed(&mut fields).ok_or(AnswerRefusal::Malformed)?;
-    match fields.is_empty() {
-        true => Ok(step),
-        false => Err(AnswerRefusal::Malformed),
-    }
-}
-
 fn parsed(fields: &mut BTreeMap<String, String>) -> Option<Step> {
     match fields.remove("step")?.as_str() {
         "show" => Some(Step::Show),
@@ -292,8 +295,8 @@ fn refusal(reason: AnswerRefusal) -> Response {
         AnswerRefusal::RevokedLink => (StatusCode::GONE, "This link was revoked."),
         AnswerRefusal::SecondLink => (
             StatusCode::CONFLICT,
-            "Policy asks for more than one person, and another answer by link counts already. Answer with \
-             `tollgate approvals`, by REST or in Slack.",
+            "Policy asks for more than one person, and another answer by link or from Slack counts already. Answer with \
+             `tollgate approvals` or by REST.",
         ),
         AnswerRefusal::StaleForm => {
             let text = "This page was open too long. Look at the call again before you answer.";

@@ -17,6 +17,7 @@ use tollgate::{
     enforce::{ApprovalError, ApprovalResponse, Vote},
     gate::Gate,
     identity::Caller,
+    secrets::Secret,
 };
 use tollgate_ledger::{SignatureUse, UsedSignature};
 use tollgate_model::{
@@ -24,6 +25,7 @@ use tollgate_model::{
     ids::ApprovalId,
     life::ApprovalState,
     record::{AnswerChannel, AnswerRefusal},
+    time::Timestamp,
 };
 use url::Url;
 
@@ -32,7 +34,7 @@ use self::signature::RequestSignature;
 use super::{
     blocks,
     button::{Button, Verb},
-    form,
+    form::{self, BodyQueue},
     message::{self, ApprovalChange},
     refusals::{RefusalLog, RefusedAnswer},
     view::view_of,
@@ -41,8 +43,10 @@ use crate::{auth::Auth, client, problem::Problem, reply::ApprovalView};
 
 /// The largest body, in bytes. Slack includes the message of the button.
 const MAX_BODY: usize = 512 << 10;
-/// Concurrent requests. Their senders are not known before their bodies are read.
+/// Concurrent requests of Slack.
 const MAX_REQUESTS: usize = 16;
+/// Microseconds until a signing secret that could not be read is read again: strangers cause it, too.
+const SECRET_PAUSE: u64 = 10_000_000;
 /// Concurrent answers to Slack.
 const MAX_REPLIES: usize = 8;
 /// The time limit of an answer to Slack.
@@ -54,7 +58,10 @@ const CHANNEL: AnswerChannel = AnswerChannel::Slack;
 #[derive(Debug)]
 pub(crate) struct SlackAnswers {
     auth: Auth,
+    bodies: BodyQueue,
     slots: Semaphore,
+    /// When the signing secret may be read again after a read that failed.
+    next_read: tokio::sync::Mutex<Timestamp>,
     replies: Arc<Semaphore>,
     refusals: Arc<RefusalLog>,
 }
@@ -90,7 +97,9 @@ impl SlackAnswers {
     pub(super) fn new(auth: &Auth, refusals: Arc<RefusalLog>) -> Self {
         Self {
             auth: auth.clone(),
+            bodies: BodyQueue::default(),
             slots: Semaphore::new(MAX_REQUESTS),
+            next_read: tokio::sync::Mutex::new(Timestamp(i64::MIN)),
             replies: Arc::new(Semaphore::new(MAX_REPLIES)),
             refusals,
         }
@@ -111,14 +120,8 @@ impl SlackAnswers {
                 "people do not answer from Slack here; that takes [approvals.slack]",
             ));
         };
-        let Ok(_slot) = self.slots.try_acquire() else {
-            return Err(Problem::unavailable("too many requests at once").retry_after(1));
-        };
-        match self.read(config, request).await {
-            Ok(press) => {
-                self.perform(press).await;
-                Ok(())
-            }
+        match self.perform_signed(config, request).await {
+            Ok(()) => Ok(()),
             Err(Rejection::Problem(problem)) => Err(problem),
             Err(Rejection::Refused(refused)) => {
                 let problem = refusal(refused.reason);
@@ -128,8 +131,12 @@ impl SlackAnswers {
         }
     }
 
-    /// The button that was pressed. From then on the request's signature is used up.
-    async fn read(&self, config: &SlackConfig, request: Request) -> Result<Press, Rejection> {
+    /// Does what a request is for. It takes a place only once its signature is verified: no stranger keeps Slack out.
+    async fn perform_signed(
+        &self,
+        config: &SlackConfig,
+        request: Request,
+    ) -> Result<(), Rejection> {
         let gate = self.gate();
         let (parts, body) = request.into_parts();
         let signature = RequestSignature::of(&parts.headers)?;
@@ -137,15 +144,43 @@ impl SlackAnswers {
             return Err(AnswerRefusal::Malformed.into());
         }
         signature.check_age(gate.now())?;
-        let body = form::body(body, MAX_BODY).await?;
-        let secret = gate.ruleset().secrets.secret(&config.signing_secret).await;
-        let secret = secret.map_err(|_| {
-            Problem::unavailable(
-                "the signing secret of Slack cannot be read; see `tollgate doctor`",
-            )
-        })?;
+        let secret = self.signing_secret(config).await?;
+        let body = self.bodies.read(body, MAX_BODY).await?;
         signature.verify(secret.value(), &body)?;
-        let interaction = Interaction::parse(&body)?;
+        let Ok(_slot) = self.slots.try_acquire() else {
+            let busy = Problem::unavailable("too many requests at once").retry_after(1);
+            return Err(busy.into());
+        };
+        let press = self.press(config, &signature, &body).await?;
+        self.perform(press).await;
+        Ok(())
+    }
+
+    /// The secret that signs requests.
+    async fn signing_secret(&self, config: &SlackConfig) -> Result<Arc<Secret>, Problem> {
+        let mut next_read = self.next_read.lock().await;
+        let gate = self.gate();
+        if gate.now() >= *next_read {
+            let secret = gate.ruleset().secrets.secret(&config.signing_secret).await;
+            if let Ok(secret) = secret {
+                return Ok(secret);
+            }
+            *next_read = gate.now().plus(SECRET_PAUSE);
+        }
+        Err(Problem::unavailable(
+            "the signing secret of Slack cannot be read; see `tollgate doctor`",
+        ))
+    }
+
+    /// The button that was pressed. From then on the request's signature is used up.
+    async fn press(
+        &self,
+        config: &SlackConfig,
+        signature: &RequestSignature,
+        body: &[u8],
+    ) -> Result<Press, Rejection> {
+        let gate = self.gate();
+        let interaction = Interaction::parse(body)?;
         let user = Uid::new(Kind::User, interaction.user(config)?);
         let about = |reason, approval| {
             Rejection::Refused(RefusedAnswer {

@@ -45,6 +45,47 @@ fn a_file_that_others_can_write_has_no_author() {
 }
 
 #[test]
+fn a_directory_further_up_that_others_can_write_leaves_no_author() {
+    let (dir, _) = world();
+    fs::create_dir_all(dir.path().join("shared/project/gate")).unwrap();
+    let file = dir.path().join("shared/project/gate/a.cedar");
+    fs::write(&file, "").unwrap();
+    let set = |path: &str, mode| {
+        fs::set_permissions(dir.path().join(path), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set("shared/project/gate/a.cedar", 0o644);
+    set("shared/project/gate", 0o755);
+    set("shared/project", 0o755);
+    set("shared", 0o755);
+    check_private(&BTreeSet::from([file.clone()])).unwrap();
+    set("shared", 0o777);
+    assert!(check_private(&BTreeSet::from([file])).is_err());
+}
+
+/// The loader follows links to folders, so what is behind them is checked and watched as well.
+#[test]
+fn files_behind_a_linked_folder_have_authors_too() {
+    let (dir, config) = world();
+    let shared = tempfile::tempdir().unwrap();
+    fs::create_dir(shared.path().join("deep")).unwrap();
+    let file = shared.path().join("deep/team.cedar");
+    fs::write(&file, "").unwrap();
+    for (path, mode) in [(shared.path().join("deep"), 0o755), (file.clone(), 0o644)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    std::os::unix::fs::symlink(shared.path(), dir.path().join("policies/shared")).unwrap();
+    check_private(&files(&config)).unwrap();
+    let before = FileVersions::of(&config);
+    fs::write(&file, "permit (principal, action, resource);").unwrap();
+    let changed = before.changed(&FileVersions::of(&config));
+    let linked = dir.path().join("policies/shared/deep/team.cedar");
+    assert_eq!(changed, BTreeSet::from([linked]));
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+    let error = check_private(&files(&config)).unwrap_err().to_string();
+    assert!(error.contains("every account can write it"), "{error}");
+}
+
+#[test]
 fn a_change_has_the_owners_of_file_and_directory_as_authors() {
     let (dir, config) = world();
     let before = FileVersions::of(&config);

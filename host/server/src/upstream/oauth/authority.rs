@@ -18,6 +18,8 @@ use super::{
 
 /// How long metadata counts.
 const VALID: Duration = Duration::from_secs(3600);
+/// The most servers of stored logins that are remembered.
+const MAX_FORMER: usize = 8;
 const JSON: &str = "application/json";
 /// A request that has no effect, and that a server answers with its challenge.
 const PING: &str = r#"{"jsonrpc":"2.0","id":0,"method":"ping"}"#;
@@ -48,6 +50,8 @@ pub(in super::super) struct Authorities {
     config: UpstreamOauth,
     exchange: Exchange,
     found: tokio::sync::Mutex<Option<(Instant, Arc<Authority>)>>,
+    /// Servers of stored logins, which new logins do not use; the latest last.
+    former: tokio::sync::Mutex<Vec<(Instant, Arc<Authority>)>>,
 }
 
 impl Authorities {
@@ -57,6 +61,7 @@ impl Authorities {
             config: config.clone(),
             exchange,
             found: tokio::sync::Mutex::default(),
+            former: tokio::sync::Mutex::default(),
         }
     }
 
@@ -83,22 +88,30 @@ impl Authorities {
         if self.config.server != AuthorizationServer::Discovered {
             return self.current().await;
         }
-        let mut found = self.found.lock().await;
-        if let Some((since, authority)) = &*found
-            && since.elapsed() < VALID
-            && authority.issuer == issuer
-            && authority.resource == resource
-        {
+        let is_meant = |(since, authority): &(Instant, Arc<Authority>)| {
+            since.elapsed() < VALID && authority.issuer == issuer && authority.resource == resource
+        };
+        if let Some((_, authority)) = self.found.lock().await.as_ref().filter(|f| is_meant(f)) {
+            return Ok(Arc::clone(authority));
+        }
+        // Apart from the one for new logins: the upstream server may have named this one long ago.
+        let mut former = self.former.lock().await;
+        if let Some((_, authority)) = former.iter().find(|found| is_meant(found)) {
             return Ok(Arc::clone(authority));
         }
         let authority = Arc::new(self.described(issuer, resource.to_owned()).await?);
-        *found = Some((Instant::now(), Arc::clone(&authority)));
+        former.retain(|(since, known)| since.elapsed() < VALID && known.issuer != issuer);
+        if former.len() >= MAX_FORMER {
+            former.remove(0);
+        }
+        former.push((Instant::now(), Arc::clone(&authority)));
         Ok(authority)
     }
 
     /// Look again next time: an endpoint may have moved.
     pub(super) async fn forget(&self) {
         *self.found.lock().await = None;
+        self.former.lock().await.clear();
     }
 
     /// Whether tokens of this issuer for this resource are those that the configuration means.

@@ -37,6 +37,36 @@ fn every_spelling_of_a_file_is_one_path() {
 }
 
 #[test]
+fn a_link_or_a_tilde_is_a_detour_and_another_spelling_is_none() {
+    let (_dir, root) = world();
+    symlink(
+        format!("{root}/app/.github"),
+        format!("{root}/app/innocent"),
+    )
+    .unwrap();
+    symlink(format!("{root}/app"), format!("{root}/here")).unwrap();
+    for (path, cwd, expected) in [
+        ("innocent/workflows/ci.yml", "app", true),
+        ("innocent/../x", "app", true),
+        ("~/x", "app", true),
+        (".github/./workflows//ci.yml", "app", false),
+        (".github/../new", "app", false),
+        ("new", "here", false),
+        ("{}/here/new", "here", false),
+        ("{}/app/new", "here", false),
+        ("{}/here/new", "app", true),
+    ] {
+        let (path, cwd) = (path.replace("{}", &root), format!("{root}/{cwd}"));
+        let resolved = resolve(&path, Some(&cwd)).unwrap();
+        assert_eq!(
+            is_detour(&path, Some(&cwd), &resolved),
+            expected,
+            "{path} in {cwd}"
+        );
+    }
+}
+
+#[test]
 fn what_cannot_be_resolved_is_refused() {
     let (_dir, root) = world();
     symlink(format!("{root}/nowhere"), format!("{root}/app/link")).unwrap();

@@ -25,7 +25,8 @@ and in tollgate.toml:
 
 Works like `tollgate hook claude-code`, whose help has the details. A hook without a matcher runs for every tool.
 Codex blocks a call only if standard error has a reason. Not all of its versions can be given other arguments. So
-where policy removes some, the call is denied. --allow has no effect; Codex asks for its own permissions elsewhere.";
+where policy removes some, or where a path leads through a link or begins with `~`, the call is denied. --allow has no
+effect; Codex asks for its own permissions elsewhere.";
 
 pub(in crate::commands::hook) const PRESET: Preset = Preset {
     tools: ExternalPreset::Codex,

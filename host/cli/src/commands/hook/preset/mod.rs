@@ -81,6 +81,9 @@ pub(super) struct Permit {
     /// Whether policy has removed something from them. If the coding agent would ignore the answer, the call
     /// must not run.
     pub(super) is_redacted: bool,
+    /// What a path resolves to that leads through a link or begins with `~`. Executed as it is written, the call could
+    /// reach another file.
+    pub(super) detour: Option<String>,
     /// Whether to skip the coding agent's own permission prompt.
     pub(super) unasked: bool,
 }
@@ -179,13 +182,14 @@ pub(super) const SPECIFIC_OUTPUT: Answers = Answers {
         let mut output = json!({ "hookEventName": event });
         if let Some(output) = output.as_object_mut() {
             // Other arguments are only sure to be used together with one of these.
-            let decision = match (permit.unasked, permit.is_redacted) {
+            let decision = match (permit.unasked, &permit.replacement) {
                 (true, _) => Some(("allow", "Tollgate's policies allow it.")),
-                (false, true) => Some((
+                (false, _) if permit.is_redacted => Some((
                     "ask",
                     "Tollgate's policies have removed parts of the arguments.",
                 )),
-                (false, false) => None,
+                (false, Some(_)) => Some(("ask", "Tollgate has resolved a path in the arguments.")),
+                (false, None) => None,
             };
             if let Some((decision, reason)) = decision {
                 output.insert("permissionDecision".into(), decision.into());

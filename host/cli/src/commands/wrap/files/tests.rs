@@ -14,6 +14,7 @@ fn server(env: &[(&str, &str)]) -> Server {
         },
         written: "box".into(),
         variables: BTreeSet::new(),
+        sent: BTreeMap::new(),
     }
 }
 
