@@ -103,7 +103,9 @@ pub(crate) async fn halt(args: HaltArgs, cx: &Context<'_>) -> Result<Exit, Failu
     let (scope, name) = target(args.scope, args.name);
     let reason = args.reason.unwrap_or_default();
     let body = json!({ "scope": scope, "name": name, "reason": reason, "force": args.force });
-    let HaltReply { calls, approvals } = cx.execute(ApiRequest::post("/v1/halts", body)).await?;
+    let HaltReply { calls, approvals } = cx
+        .execute_despite_errors(ApiRequest::post("/v1/halts", body))
+        .await?;
     let value = serde_json::json!({
         "scope": scope, "name": name, "state": "halted", "calls": calls, "approvals": approvals,
     });
@@ -127,7 +129,7 @@ pub(crate) async fn halt(args: HaltArgs, cx: &Context<'_>) -> Result<Exit, Failu
 pub(crate) async fn resume(args: ResumeArgs, cx: &Context<'_>) -> Result<Exit, Failure> {
     let (scope, name) = target(args.scope, args.name);
     let body = json!({ "scope": scope, "name": name });
-    cx.execute::<()>(ApiRequest::post("/v1/halts/lift", body))
+    cx.execute_despite_errors::<()>(ApiRequest::post("/v1/halts/lift", body))
         .await?;
     let value = serde_json::json!({ "scope": scope, "name": name, "state": "resumed" });
     cx.out.show(&value, || {
@@ -162,7 +164,7 @@ fn describe(scope: HaltScope, name: &str) -> String {
 }
 
 fn list(cx: &Context<'_>) -> Result<Exit, Failure> {
-    let reader = cx.reader_if_any(&cx.config()?)?;
+    let reader = cx.reader_if_any(&cx.config_despite_errors()?)?;
     let halts: Vec<Halt> = reader.map_or_else(|| Ok(Vec::new()), |reader| reader.halts())?;
     if halts.is_empty() && !cx.out.is_json() {
         cx.out.remark("nothing is halted");

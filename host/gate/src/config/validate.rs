@@ -133,6 +133,7 @@ impl Validation<'_> {
             agents,
             facts: self.facts(raw.facts)?,
             hook,
+            error: None,
         })
     }
 

@@ -49,6 +49,30 @@ pub async fn compare_offers(
     Ok(differences)
 }
 
+/// The lock, completed by what servers offer that were never accepted; and the names of those. For checks before the
+/// first acceptance, of which nothing is kept.
+///
+/// # Errors
+/// [`LoadError`] if the lock cannot be read, or such a server cannot be asked.
+pub async fn lock_with_offers(
+    config: &Config,
+    connector: &dyn Connector,
+) -> Result<(Lock, Vec<String>), LoadError> {
+    let mut lock = read_lock(config)?;
+    let mut asked = Vec::new();
+    for (name, settings) in &config.upstreams {
+        if settings.is_per_user() || lock.upstream.contains_key(name) {
+            continue;
+        }
+        let (upstream, offer) = ask(config, connector, name, settings, None).await?;
+        upstream.upstream().close().await;
+        lock.upstream
+            .insert(name.clone(), LockedUpstream::of(&*offer?));
+        asked.push(name.clone());
+    }
+    Ok((lock, asked))
+}
+
 async fn ask(
     config: &Config,
     connector: &dyn Connector,

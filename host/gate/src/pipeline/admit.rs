@@ -27,6 +27,7 @@ use crate::enforce::{
     Answer, AnswerSubscription, CallContext, InFlightGuard, Pep, Permitted, Refusal,
     StartedReading, ToolCall,
 };
+use crate::upstream::LoadedUpstream;
 
 /// How often a call is decided again because its run changed meanwhile, before it is refused.
 const MAX_ATTEMPTS: u32 = 32;
@@ -63,8 +64,9 @@ pub(super) async fn admit(
     pep: &Pep,
     cx: &mut CallContext,
     call: ToolCall,
+    upstream: Option<&LoadedUpstream>,
 ) -> Result<Admission, Answer> {
-    let mut attempt = Attempt::new(pep, cx, call);
+    let mut attempt = Attempt::new(pep, cx, call, upstream);
     let ended = match attempt.until_recorded().await {
         Ok(started) => {
             let Attempt {
@@ -105,12 +107,22 @@ pub(super) async fn admit(
                 .await
         }
         NotAdmitted::Refused(refusal) => Answer::refused(Some(cx.run), cx.call, refusal),
+        NotAdmitted::Changed(problem) => {
+            // An approved call stays approved: this is a call of its own, which is refused.
+            cx.call = cx.arrival_span;
+            let tool = &call.tool().name;
+            InvalidCall::definition_changed(problem)
+                .refuse(pep, cx, tool)
+                .await
+        }
     })
 }
 
 /// Why a call does not run.
 enum NotAdmitted {
     Refused(Refusal),
+    /// The tool is not the accepted one any more, with what is wrong.
+    Changed(String),
     /// The same call is already running, with the approval that both have waited for: its answer is also
     /// this one's.
     Joined(AnswerSubscription),
@@ -120,6 +132,8 @@ enum NotAdmitted {
 enum AttemptError {
     /// Something changed between reading and writing: decide again. The series is that of a fact, if one changed.
     Changed(Option<SeriesId>),
+    /// The tool is not the accepted one any more, with what is wrong.
+    Definition(String),
     Refused(Refusal),
     Joined(AnswerSubscription),
 }
@@ -164,6 +178,8 @@ struct Attempt<'a> {
     call: ToolCall,
     /// Dropped with the attempt unless the call starts.
     in_flight: Option<InFlightGuard>,
+    /// The server that offers the tool, until it was seen to offer the accepted one.
+    unseen: Option<&'a LoadedUpstream>,
 }
 
 /// The phase of a call, with the approval that belongs to it.
@@ -183,7 +199,12 @@ impl Position {
 }
 
 impl<'a> Attempt<'a> {
-    fn new(pep: &'a Pep, cx: &'a mut CallContext, call: ToolCall) -> Self {
+    fn new(
+        pep: &'a Pep,
+        cx: &'a mut CallContext,
+        call: ToolCall,
+        upstream: Option<&'a LoadedUpstream>,
+    ) -> Self {
         cx.arguments = Some(call.digest().clone());
         cx.resource = Some(call.entity());
         Self {
@@ -191,6 +212,7 @@ impl<'a> Attempt<'a> {
             cx,
             call,
             in_flight: None,
+            unseen: upstream,
         }
     }
 }
@@ -210,6 +232,7 @@ impl Attempt<'_> {
                         None => self.pep.turns.take(self.cx.run.as_bytes()).await,
                     });
                 }
+                Err(AttemptError::Definition(problem)) => return Err(NotAdmitted::Changed(problem)),
                 Err(AttemptError::Refused(refusal)) => return Err(NotAdmitted::Refused(refusal)),
                 Err(AttemptError::Joined(joined)) => return Err(NotAdmitted::Joined(joined)),
             }
@@ -336,6 +359,9 @@ impl Attempt<'_> {
         evaluation: Evaluation,
         row: Option<ApprovalRow>,
     ) -> Result<StartedCall, AttemptError> {
+        if matches!(step, Step::Start | Step::Resume | Step::Ask) {
+            self.ensure_accepted().await?;
+        }
         let refusal = match (step, row) {
             (Step::Start, _) => {
                 self.ensure_not_in_flight()?;
@@ -371,6 +397,15 @@ impl Attempt<'_> {
             }
         };
         Err(refusal.into())
+    }
+
+    /// Requires that an upstream tool is still the accepted one, before anyone is asked and before a start is recorded.
+    async fn ensure_accepted(&mut self) -> Result<(), AttemptError> {
+        let Some(upstream) = self.unseen.take() else {
+            return Ok(());
+        };
+        let checked = upstream.check_offer(self.call.tool(), &self.cx.on_behalf_of);
+        checked.await.map_err(AttemptError::Definition)
     }
 
     /// Starts a call that has waited for an approval, unless the same call was started meanwhile.

@@ -62,6 +62,11 @@ impl InvalidCall {
         Self::new(problem, refusal)
     }
 
+    /// The tool is not the accepted one any more.
+    pub(super) fn definition_changed(problem: String) -> Self {
+        Self::because("definition_changed", problem)
+    }
+
     /// Records that the call was refused.
     pub(super) async fn refuse(self, pep: &Pep, cx: &CallContext, tool: &str) -> Answer {
         let is_own = cx.enclosing.is_empty();
@@ -204,7 +209,7 @@ fn check_upstream(pipeline: &Pipeline, cx: &CallContext, tool: &Tool) -> Result<
         return Err(InvalidCall::because("no_login", problem));
     }
     let checked = upstream.check_last_offer(tool.feature, &tool.own_name, user);
-    checked.map_err(|problem| InvalidCall::because("definition_changed", problem))
+    checked.map_err(InvalidCall::definition_changed)
 }
 
 /// The call with its arguments: with defaults, matching the schema, in canonical form.
