@@ -17,6 +17,8 @@ mod programs;
 #[cfg(test)]
 mod runs;
 #[cfg(test)]
+mod stopping;
+#[cfg(test)]
 mod upstream;
 #[cfg(test)]
 mod workbench;

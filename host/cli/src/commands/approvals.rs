@@ -360,8 +360,8 @@ fn plainly(failure: Failure) -> Failure {
 
 fn agreed(question: &str, cx: &Context<'_>) -> Result<bool, Failure> {
     cx.out.confirm(question)?.ok_or_else(|| {
-        Failure::usage("there is no terminal to ask on whether to approve")
-            .help("add --yes, or --digest with the digest of the call that you were shown")
+        Failure::usage(format!("there is no terminal to ask on: {question}"))
+            .help("add --yes, or --digest with the digest of what you were shown")
     })
 }
 

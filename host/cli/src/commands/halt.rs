@@ -68,8 +68,8 @@ pub(crate) struct HaltArgs {
     /// Its name.
     name: Option<String>,
     /// The reason, which halted agents get as well.
-    #[arg(long, value_name = "TEXT", required_unless_present = "list")]
-    reason: Option<String>,
+    #[arg(long, value_name = "TEXT", default_value = "halted at the command line")]
+    reason: String,
     /// Halt everything.
     #[arg(long, conflicts_with_all = ["scope", "name", "list"])]
     all: bool,
@@ -77,7 +77,7 @@ pub(crate) struct HaltArgs {
     #[arg(long, conflicts_with = "list")]
     force: bool,
     /// List the halts in force.
-    #[arg(long, conflicts_with_all = ["scope", "name", "reason"])]
+    #[arg(long, conflicts_with_all = ["scope", "name"])]
     list: bool,
 }
 
@@ -101,7 +101,7 @@ pub(crate) async fn halt(args: HaltArgs, cx: &Context<'_>) -> Result<Exit, Failu
         return list(cx);
     }
     let (scope, name) = target(args.scope, args.name);
-    let reason = args.reason.unwrap_or_default();
+    let reason = args.reason;
     let body = json!({ "scope": scope, "name": name, "reason": reason, "force": args.force });
     let HaltReply { calls, approvals } = cx
         .execute_despite_errors(ApiRequest::post("/v1/halts", body))

@@ -43,7 +43,10 @@ pub async fn compare_offers(
             .and_then(LockedUpstream::definitions);
         let (upstream, offer) = ask(config, connector, name, settings, None).await?;
         upstream.upstream().close().await;
-        let difference = Difference::between(accepted.as_ref(), &*offer?);
+        let offer = offer?;
+        let mut difference = Difference::between(accepted.as_ref(), &offer);
+        let unusable = load::unusable_tools(config, name, settings, offer.definitions());
+        difference.left_out.extend(unusable);
         differences.push((name.clone(), difference));
     }
     Ok(differences)

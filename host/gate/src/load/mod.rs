@@ -33,6 +33,7 @@ pub use self::{
     external::external_tool_names,
     tool::RESUME_TOOL,
 };
+pub(crate) use self::upstream::unusable_tools;
 use self::{bundle::bundle, tool::tool_name_error, upstream::upstreams};
 use crate::{
     capture::Capture,

@@ -299,8 +299,11 @@ fn check_schema(input: &ToolInput, arguments: &Value) -> Result<(), InvalidCall>
     let text: Vec<String> = problems
         .iter()
         .map(|p| {
-            let pointer = printable(&p.pointer, 200);
-            format!("`{pointer}`: {}", printable(&p.problem, 600))
+            let problem = printable(&p.problem, 600);
+            match p.pointer.as_str() {
+                "/" => problem,
+                pointer => format!("`{}`: {problem}", printable(pointer, 200)),
+            }
         })
         .collect();
     let reason = format!(
