@@ -23,6 +23,8 @@ mod runs;
 #[cfg(test)]
 mod standing;
 #[cfg(test)]
+mod stopping;
+#[cfg(test)]
 mod upstream;
 #[cfg(test)]
 mod workbench;

@@ -178,6 +178,65 @@ fn is_accepted_by_its_digest(world: &World) {
     assert_eq!(echo["unsandboxed"], true);
 }
 
+/// No person is asked about a call of a tool that changed, and it does not look as if something had run.
+fn is_not_asked_about(world: &World) {
+    let asks = r#"@id("asks") @owner("tests") @reason("Ask.")
+forbid (principal, action == Tollgate::Action::"box__echo", resource)
+unless { context.approval.roles.contains(Tollgate::Role::"operator") };"#;
+    world.write("policies/asks.cedar", asks);
+    let refused = world.run(&["call", "box__echo", "--args", "{}"]);
+    refused
+        .exits(6)
+        .says(&["has changed this tool's definition"]);
+    let asked = world.json(&["approvals", "list", "--all"]);
+    assert_eq!(asked, json!([]));
+    let run = world.run(&["runs", "show"]).exits(0);
+    let run = run.says(&["box__echo", "definition changed · nothing ran"]);
+    let calls: Vec<&str> = run.out.split("box__echo").collect();
+    assert!(
+        !calls.last().unwrap().contains("invoke_component"),
+        "{run:?}"
+    );
+    fs::remove_file(world.path("policies/asks.cedar")).unwrap();
+    let doctor = world.run(&["doctor"]);
+    doctor.says(&["box", "the definitions have changed", "upstream show box"]);
+}
+
+/// Policies of before the first acceptance are checked with what the server offers.
+#[test]
+fn every_error_of_policies_is_seen_before_the_first_acceptance() {
+    let world = World::new();
+    fs::create_dir(world.path("server")).unwrap();
+    let server = world.path("server");
+    world.configure(
+        "[users.alice]",
+        &format!("[upstream.box]\ncommand = [{SERVER:?}, {server:?}]\n[users.alice]"),
+    );
+    let wrong = |id: &str, action: &str| {
+        format!(
+            "@id(\"{id}\") @owner(\"o\") @reason(\"R.\")\npermit (principal, action == Tollgate::Action::\"{action}\", resource);\n"
+        )
+    };
+    world.write(
+        "policies/wrong.cedar",
+        [
+            wrong("one", "box__ecko"),
+            wrong("two", "hello__greet"),
+            wrong("three", "box__echo"),
+        ]
+        .concat(),
+    );
+    let checked = world.run(&["policy", "check"]).exits(1);
+    checked.says(&["wrong.cedar:2", "wrong.cedar:4", "`box` was never accepted"]);
+    let shown = world.json(&["upstream", "show", "box"]);
+    let digest = shown["digest"].as_str().unwrap();
+    let refused = world.run(&["upstream", "accept", "box", "--digest", digest]);
+    refused.exits(1).says(&["wrong.cedar:2", "wrong.cedar:4"]);
+    world.write("policies/wrong.cedar", wrong("three", "box__echo"));
+    world.run(&["policy", "check"]).exits(0);
+    world.accept_upstream("box");
+}
+
 #[test]
 fn a_changed_server_is_shown_and_accepted_by_its_digest() {
     let world = World::new();
@@ -193,8 +252,9 @@ fn a_changed_server_is_shown_and_accepted_by_its_digest() {
     world.write("server/tools.json", echo.to_string());
     let refused = world.run(&["call", "box__echo", "--args", "{}"]);
     refused
-        .exits(5)
+        .exits(6)
         .says(&["has changed this tool's definition", "upstream accept box"]);
+    is_not_asked_about(&world);
     let shown = world.json(&["upstream", "show", "box"]);
     assert_eq!(shown["changed"][0][1]["description"], "Other words.");
     let digest = shown["digest"].as_str().unwrap();

@@ -12,6 +12,7 @@ use crate::{
     global::Global,
     identity::Claim,
     output::Output,
+    style::{Tone, paint},
     trust,
 };
 
@@ -55,6 +56,26 @@ impl<'a> Context<'a> {
         Ok(Config::read(&self.config_file()?)?)
     }
 
+    /// The configuration for looking at what happened, and for stopping it: if it has an error, that is a warning,
+    /// and the store is found all the same.
+    pub(crate) fn config_despite_errors(&self) -> Result<Config, Failure> {
+        let config = Config::read_despite_errors(&self.config_file()?)?;
+        if let Some(error) = &config.error {
+            let place = match error.line {
+                0 => shown(&error.file),
+                line => format!("{}:{line}:{}", shown(&error.file), error.column),
+            };
+            self.out.remark(&format!(
+                "{} {place}: {}; {}. The store {} is used all the same.",
+                paint("warning:", Tone::Wait),
+                error.message,
+                error.help,
+                shown(&config.store.path)
+            ));
+        }
+        Ok(config)
+    }
+
     /// The client of the gate, as the user at the command line: the login, or `--as` with a token.
     pub(crate) fn client(&self, config: Config) -> Result<Client<'a>, Failure> {
         let claim = match &self.global.as_user {
@@ -79,6 +100,17 @@ impl<'a> Context<'a> {
         request: ApiRequest,
     ) -> Result<T, Failure> {
         let mut client = self.client(self.config()?)?;
+        let answer = client.execute(request).await;
+        client.close().await;
+        answer
+    }
+
+    /// Like [`Context::execute`], also while the configuration has an error, if another process serves the gate.
+    pub(crate) async fn execute_despite_errors<T: DeserializeOwned>(
+        &self,
+        request: ApiRequest,
+    ) -> Result<T, Failure> {
+        let mut client = self.client(self.config_despite_errors()?)?;
         let answer = client.execute(request).await;
         client.close().await;
         answer

@@ -193,6 +193,10 @@ impl From<LoadError> for Failure {
                 Self::plain(error.to_string()).help("see all of them with `tollgate policy check`")
             }
             LoadError::Refused(refusal) => (*refusal).into(),
+            LoadError::UpstreamUnreachable { .. } => Self::plain(error.to_string()).help(
+                "start or ask it by itself to see what it says; it has to speak MCP, and nothing else, over its standard \
+                 output or at its URL",
+            ),
             other => Self::plain(other.to_string()),
         }
     }

@@ -162,6 +162,27 @@ impl Action {
         )
     }
 
+    /// Whether a person does it: to a run, to what waits in it, or to the gate.
+    #[must_use]
+    pub fn is_of_people(&self) -> bool {
+        matches!(
+            self,
+            Self::AnswerInput
+                | Self::Approve
+                | Self::Reject
+                | Self::ViewRun
+                | Self::ViewPayload
+                | Self::AnnotateRun
+                | Self::ExportRuns
+                | Self::ActivatePolicies
+                | Self::Halt
+                | Self::CancelRun
+                | Self::MakeToken
+                | Self::Administer
+                | Self::ConnectUpstream
+        )
+    }
+
     /// Whether it is a capability that only reads: it changes nothing outside the call.
     #[must_use]
     pub fn is_read(&self) -> bool {

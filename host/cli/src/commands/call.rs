@@ -62,7 +62,7 @@ pub(crate) struct Call {
     /// new run.
     #[arg(long, value_name = "KEY")]
     run: Option<String>,
-    /// Begin a new run, so that earlier calls do not count.
+    /// Begin a new run, so that earlier calls do not count. It gets a name, so it idles out as a named run does.
     #[arg(long, conflicts_with = "run")]
     new_run: bool,
     /// Call as this agent. Only its operator or an administrator may.

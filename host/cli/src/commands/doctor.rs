@@ -4,8 +4,9 @@ use std::{os::unix::net::UnixStream, path::Path};
 
 use clap::Args;
 use serde::Serialize;
-use tollgate::{config::Config, enforce::Ruleset, load, lock::Lock};
+use tollgate::{config::Config, enforce::Ruleset, gate::compare_offers, load, lock::Lock};
 use tollgate_ledger::{ApprovalFilter, LedgerReader};
+use tollgate_server::upstream::Servers;
 use tollgate_trace::export;
 
 use crate::{
@@ -23,7 +24,7 @@ Examples:
   $ tollgate doctor
   $ tollgate doctor --json
 
-Changes nothing. The exit code is 1 if something is broken. Findings that only need attention do not count.
+Changes nothing. It asks upstream servers what they offer, so it starts those that are commands. The exit code is 1 if something is broken. Findings that only need attention do not count.
 
 With --json: {ok, findings: [{check, state, message, help}]}. The state is ok, look (needs attention) or broken.";
 
@@ -119,6 +120,7 @@ pub(crate) async fn run(_: &Doctor, cx: &Context<'_>) -> Result<Exit, Failure> {
 /// Components, tools and policies, as the gate would load them.
 async fn loading(config: &Config) -> Vec<Finding> {
     let mut findings = upstreams(config);
+    findings.extend(offers(config).await);
     match load::check(config.clone(), Some(compiler())).await {
         Err(error) => findings.push(Finding::broken("tools and policies", error.into())),
         Ok(snapshot) => {
@@ -154,6 +156,34 @@ fn upstreams(config: &Config) -> Vec<Finding> {
         Finding::broken("upstream", failure.help(help))
     })
     .collect()
+}
+
+/// Whether upstream servers still offer what was accepted. Those that users log in to are not asked.
+async fn offers(config: &Config) -> Vec<Finding> {
+    let Ok(lock) = Lock::read(&Lock::path(&config.file)) else {
+        return Vec::new();
+    };
+    let accepted = config.upstreams.keys();
+    let accepted = accepted.filter(|name| lock.upstream.contains_key(*name));
+    let mut findings = Vec::new();
+    for name in accepted {
+        let show = format!("tollgate upstream show {name}");
+        match compare_offers(config, Servers::new().as_ref(), Some(name)).await {
+            Err(error) => findings.push(Finding::look("upstream", error.to_string(), show)),
+            Ok(found) => findings.extend(found.into_iter().map(|(name, found)| {
+                let message = match (found.is_none(), found.changed.len() + found.vanished.len()) {
+                    (true, _) => return Finding::ok("upstream", format!("`{name}` is as accepted")),
+                    (false, 0) => format!("`{name}` offers other things than were accepted"),
+                    (false, n) => format!(
+                        "`{name}`: the definitions have changed of {}, and calls of them are refused",
+                        count(n as u64, "tool")
+                    ),
+                };
+                Finding::look("upstream", message, show.clone())
+            })),
+        }
+    }
+    findings
 }
 
 fn warnings(ruleset: &Ruleset) -> Finding {

@@ -68,8 +68,12 @@ pub(crate) struct HaltArgs {
     /// Its name.
     name: Option<String>,
     /// The reason, which halted agents get as well.
-    #[arg(long, value_name = "TEXT", required_unless_present = "list")]
-    reason: Option<String>,
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "halted at the command line"
+    )]
+    reason: String,
     /// Halt everything.
     #[arg(long, conflicts_with_all = ["scope", "name", "list"])]
     all: bool,
@@ -77,7 +81,7 @@ pub(crate) struct HaltArgs {
     #[arg(long, conflicts_with = "list")]
     force: bool,
     /// List the halts in force.
-    #[arg(long, conflicts_with_all = ["scope", "name", "reason"])]
+    #[arg(long, conflicts_with_all = ["scope", "name"])]
     list: bool,
 }
 
@@ -101,13 +105,15 @@ pub(crate) async fn halt(args: HaltArgs, cx: &Context<'_>) -> Result<Exit, Failu
         return list(cx);
     }
     let (scope, name) = target(args.scope, args.name);
-    let reason = args.reason.unwrap_or_default();
+    let reason = args.reason;
     let body = json!({ "scope": scope, "name": name, "reason": reason, "force": args.force });
     let HaltReply {
         calls,
         approvals,
         standing,
-    } = cx.execute(ApiRequest::post("/v1/halts", body)).await?;
+    } = cx
+        .execute_despite_errors(ApiRequest::post("/v1/halts", body))
+        .await?;
     let value = serde_json::json!({
         "scope": scope, "name": name, "state": "halted", "calls": calls, "approvals": approvals,
         "standing": standing,
@@ -136,7 +142,7 @@ pub(crate) async fn halt(args: HaltArgs, cx: &Context<'_>) -> Result<Exit, Failu
 pub(crate) async fn resume(args: ResumeArgs, cx: &Context<'_>) -> Result<Exit, Failure> {
     let (scope, name) = target(args.scope, args.name);
     let body = json!({ "scope": scope, "name": name });
-    cx.execute::<()>(ApiRequest::post("/v1/halts/lift", body))
+    cx.execute_despite_errors::<()>(ApiRequest::post("/v1/halts/lift", body))
         .await?;
     let value = serde_json::json!({ "scope": scope, "name": name, "state": "resumed" });
     cx.out.show(&value, || {
@@ -171,7 +177,7 @@ fn describe(scope: HaltScope, name: &str) -> String {
 }
 
 fn list(cx: &Context<'_>) -> Result<Exit, Failure> {
-    let reader = cx.reader_if_any(&cx.config()?)?;
+    let reader = cx.reader_if_any(&cx.config_despite_errors()?)?;
     let halts: Vec<Halt> = reader.map_or_else(|| Ok(Vec::new()), |reader| reader.halts())?;
     if halts.is_empty() && !cx.out.is_json() {
         cx.out.remark("nothing is halted");

@@ -92,6 +92,13 @@ pub(crate) fn difference(name: &str, difference: &Difference) -> String {
         |t| &t.uri_template,
         template,
     ));
+    text.push_str(&unusable(difference));
+    text
+}
+
+/// What of the offer agents cannot have, and why.
+pub(crate) fn unusable(difference: &Difference) -> String {
+    let mut text = String::new();
     for (name, problem) in &difference.left_out {
         let problem = printable(problem, usize::MAX).replace('\n', "\\n");
         let said = format!("{} cannot be used: {problem}", line(name, 128));

@@ -18,6 +18,7 @@ mod network;
 mod policy_files;
 mod provenance;
 mod raw;
+mod salvage;
 mod serve;
 mod trace;
 mod upstream;
@@ -159,6 +160,8 @@ pub struct Config {
     pub facts: BTreeMap<String, HistoryFact>,
     /// The socket for coding agents' accounts; absent: there is none.
     pub hook: Option<HookConfig>,
+    /// The error for which only the names of the gate and of its store were read. Nothing loads with it.
+    pub error: Option<ConfigError>,
 }
 
 /// The gate itself.

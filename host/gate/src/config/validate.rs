@@ -133,6 +133,7 @@ impl Validation<'_> {
             agents,
             facts: self.facts(raw.facts)?,
             hook,
+            error: None,
         })
     }
 
@@ -240,8 +241,8 @@ impl Validation<'_> {
         self.name(what, name)?;
         if name.contains("__") {
             let message = format!("the {what} name `{name}` has two underscores in a row");
-            let help = format!("they separate a {what} from its tool; rename it");
-            return Err(self.error(name, message, &help));
+            let help = "they separate this name from that of a tool; choose another name";
+            return Err(self.error(name, message, help));
         }
         Ok(())
     }

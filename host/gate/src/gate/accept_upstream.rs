@@ -43,10 +43,37 @@ pub async fn compare_offers(
             .and_then(LockedUpstream::definitions);
         let (upstream, offer) = ask(config, connector, name, settings, None).await?;
         upstream.upstream().close().await;
-        let difference = Difference::between(accepted.as_ref(), &*offer?);
+        let offer = offer?;
+        let mut difference = Difference::between(accepted.as_ref(), &offer);
+        let unusable = load::unusable_tools(config, name, settings, offer.definitions());
+        difference.left_out.extend(unusable);
         differences.push((name.clone(), difference));
     }
     Ok(differences)
+}
+
+/// The lock, completed by what servers offer that were never accepted; and the names of those. For checks before the
+/// first acceptance, of which nothing is kept.
+///
+/// # Errors
+/// [`LoadError`] if the lock cannot be read, or such a server cannot be asked.
+pub async fn lock_with_offers(
+    config: &Config,
+    connector: &dyn Connector,
+) -> Result<(Lock, Vec<String>), LoadError> {
+    let mut lock = read_lock(config)?;
+    let mut asked = Vec::new();
+    for (name, settings) in &config.upstreams {
+        if settings.is_per_user() || lock.upstream.contains_key(name) {
+            continue;
+        }
+        let (upstream, offer) = ask(config, connector, name, settings, None).await?;
+        upstream.upstream().close().await;
+        lock.upstream
+            .insert(name.clone(), LockedUpstream::of(&*offer?));
+        asked.push(name.clone());
+    }
+    Ok((lock, asked))
 }
 
 async fn ask(

@@ -38,7 +38,7 @@ use tollgate_model::{
 
 use self::external::OpenCalls;
 pub use self::{
-    accept_upstream::compare_offers,
+    accept_upstream::{compare_offers, lock_with_offers},
     access::FactsView,
     error::{ConnectAccountError, OperateError},
     external::{AuthorizedCall, CallRef, ReportedOutcome},

@@ -26,6 +26,7 @@ use tollgate_policy::{
     policy::{self, PolicyFile},
 };
 
+pub(crate) use self::upstream::unusable_tools;
 pub use self::{
     accept::accept,
     component::{inspect, read_component},
@@ -102,8 +103,20 @@ pub async fn bundle_without_validation(
     config: &Config,
     compiler: Option<Compiler>,
 ) -> Result<Bundle, LoadError> {
-    let (sandbox, lock) = (sandbox(config, compiler)?, read_lock(config)?);
-    let loaded = sources(&sandbox, &NoUpstreams, config, &lock).await?;
+    bundle_with_lock(config, compiler, &read_lock(config)?).await
+}
+
+/// Like [`bundle_without_validation`], with these accepted definitions.
+///
+/// # Errors
+/// [`LoadError`], except for policies.
+pub async fn bundle_with_lock(
+    config: &Config,
+    compiler: Option<Compiler>,
+    lock: &Lock,
+) -> Result<Bundle, LoadError> {
+    let sandbox = sandbox(config, compiler)?;
+    let loaded = sources(&sandbox, &NoUpstreams, config, lock).await?;
     bundle(config, &loaded.tools, &loaded.others)
 }
 
@@ -170,6 +183,9 @@ async fn sources(
     config: &Config,
     lock: &Lock,
 ) -> Result<Sources, LoadError> {
+    if let Some(error) = &config.error {
+        return Err(LoadError::Config(error.clone()));
+    }
     protected::check(config)?;
     let secrets = Arc::new(Vault::new(&config.secrets));
     let network = Network::new(sandbox.resolver(), &config.network.trust)?;

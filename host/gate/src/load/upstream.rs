@@ -11,11 +11,11 @@ use super::{
 };
 use crate::{
     config::{Config, UpstreamConfig},
-    egress::Network,
+    egress::{Network, Resolver},
     lock::Lock,
     secrets::Vault,
     tool::{SourceKind, Tool, ToolSource, Tools},
-    upstream::{Connector, Definitions, LoadedUpstream},
+    upstream::{Connector, Definitions, LoadedUpstream, NoUpstreams},
 };
 
 /// Every configured upstream server with its accepted definitions and its connection.
@@ -127,6 +127,25 @@ pub(super) fn tools(
     }
     tools.names = tools.left_out.keys().map(|own| agents_name(own)).collect();
     Ok(tools)
+}
+
+/// Why agents could not have tools of these definitions, by the server's own names: what a person sees before they
+/// are accepted. Errors of the configuration are not among them: with those nothing loads.
+pub(crate) fn unusable_tools(
+    config: &Config,
+    name: &str,
+    settings: &UpstreamConfig,
+    definitions: Definitions,
+) -> BTreeMap<String, String> {
+    let secrets = Arc::new(Vault::new(&BTreeMap::new()));
+    let Ok(network) = Network::new(Resolver::system(), &[]) else {
+        return BTreeMap::new();
+    };
+    let connection = NoUpstreams.connect(name, settings, &secrets, &network);
+    let upstream = LoadedUpstream::new(name, definitions, settings, &secrets, connection);
+    let none = BTreeSet::new();
+    let tools = tools(config, &Lock::default(), &upstream, settings, &none);
+    tools.map(|tools| tools.left_out).unwrap_or_default()
 }
 
 /// The accepted prompts of one upstream server, and its resources if any are carried: what else of it is called.

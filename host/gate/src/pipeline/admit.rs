@@ -27,6 +27,7 @@ use crate::enforce::{
     Answer, AnswerSubscription, CallContext, CallRequest, Edit, InFlightGuard, Pep, Permitted,
     Refusal, StandingCover, StartedReading, ToolCall,
 };
+use crate::upstream::LoadedUpstream;
 
 /// How often a call is decided again because its run changed meanwhile, before it is refused.
 const MAX_ATTEMPTS: u32 = 32;
@@ -63,8 +64,9 @@ pub(super) async fn admit(
     pep: &Pep,
     cx: &mut CallContext,
     call: ToolCall,
+    upstream: Option<&LoadedUpstream>,
 ) -> Result<Admission, Answer> {
-    let mut attempt = Attempt::new(pep, cx, call);
+    let mut attempt = Attempt::new(pep, cx, call, upstream);
     let ended = match attempt.until_recorded().await {
         Ok(started) => {
             let Attempt {
@@ -109,12 +111,22 @@ pub(super) async fn admit(
                 .await
         }
         NotAdmitted::Refused(refusal) => Answer::refused(Some(cx.run), cx.call, refusal),
+        NotAdmitted::Changed(problem) => {
+            // An approved call stays approved: this is a call of its own, which is refused.
+            cx.call = cx.arrival_span;
+            let tool = &call.tool().name;
+            InvalidCall::definition_changed(problem)
+                .refuse(pep, cx, tool)
+                .await
+        }
     })
 }
 
 /// Why a call does not run.
 enum NotAdmitted {
     Refused(Refusal),
+    /// The tool is not the accepted one any more, with what is wrong.
+    Changed(String),
     /// The same call is already running, with the approval that both have waited for: its answer is also
     /// this one's.
     Joined(AnswerSubscription),
@@ -124,6 +136,8 @@ enum NotAdmitted {
 enum AttemptError {
     /// Something changed between reading and writing: decide again. The series is that of a fact, if one changed.
     Changed(Option<SeriesId>),
+    /// The tool is not the accepted one any more, with what is wrong.
+    Definition(String),
     Refused(Refusal),
     Joined(AnswerSubscription),
 }
@@ -171,6 +185,8 @@ struct Attempt<'a> {
     edited: Option<ToolCall>,
     /// Dropped with the attempt unless the call starts.
     in_flight: Option<InFlightGuard>,
+    /// The server that offers the tool, until it was seen to offer the accepted one.
+    unseen: Option<&'a LoadedUpstream>,
 }
 
 /// The approvals with which a call starts.
@@ -202,7 +218,12 @@ impl Position {
 }
 
 impl<'a> Attempt<'a> {
-    fn new(pep: &'a Pep, cx: &'a mut CallContext, call: ToolCall) -> Self {
+    fn new(
+        pep: &'a Pep,
+        cx: &'a mut CallContext,
+        call: ToolCall,
+        upstream: Option<&'a LoadedUpstream>,
+    ) -> Self {
         cx.arguments = Some(call.digest().clone());
         cx.resource = Some(call.entity());
         Self {
@@ -211,6 +232,7 @@ impl<'a> Attempt<'a> {
             call,
             edited: None,
             in_flight: None,
+            unseen: upstream,
         }
     }
 }
@@ -237,6 +259,9 @@ impl Attempt<'_> {
                         Some(series) => self.pep.turns.take(series.as_bytes()).await,
                         None => self.pep.turns.take(self.cx.run.as_bytes()).await,
                     });
+                }
+                Err(AttemptError::Definition(problem)) => {
+                    return Err(NotAdmitted::Changed(problem));
                 }
                 Err(AttemptError::Refused(refusal)) => return Err(NotAdmitted::Refused(refusal)),
                 Err(AttemptError::Joined(joined)) => return Err(NotAdmitted::Joined(joined)),
@@ -452,6 +477,12 @@ impl Attempt<'_> {
         // An earlier approval of the same call that was used or has ended stays as it is.
         let approval = approval
             .filter(|row| step != Step::StartStanding || row.state == ApprovalState::Pending);
+        if matches!(
+            step,
+            Step::Start | Step::StartStanding | Step::Resume | Step::Ask
+        ) {
+            self.ensure_accepted().await?;
+        }
         let refusal = match (step, approval) {
             (Step::Start, _) => {
                 self.ensure_not_in_flight()?;
@@ -497,6 +528,15 @@ impl Attempt<'_> {
             }
         };
         Err(refusal.into())
+    }
+
+    /// Requires that an upstream tool is still the accepted one, before anyone is asked and before a start is recorded.
+    async fn ensure_accepted(&mut self) -> Result<(), AttemptError> {
+        let Some(upstream) = self.unseen.take() else {
+            return Ok(());
+        };
+        let checked = upstream.check_offer(self.call.tool(), &self.cx.on_behalf_of);
+        checked.await.map_err(AttemptError::Definition)
     }
 
     /// Starts a call that has waited for an approval, unless the same call was started meanwhile.

@@ -39,6 +39,7 @@ use crate::{
     executors::Snapshot,
     identity::{Caller, RunKey},
     sandbox::Sandbox,
+    tool::SourceKind,
 };
 
 /// The parts that one call needs, from the snapshot in force when it arrived.
@@ -125,7 +126,12 @@ impl Pipeline {
             Ok(call) => call,
             Err(invalid) => return Err(invalid.refuse(&self.pep, cx, &request.tool).await),
         };
-        admit::admit(&self.pep, cx, call).await
+        let upstreams = &self.snapshot.executors.upstreams;
+        let upstream = match call.tool().source.kind {
+            SourceKind::Upstream => upstreams.get(&call.tool().source.name),
+            SourceKind::Component | SourceKind::External => None,
+        };
+        admit::admit(&self.pep, cx, call, upstream.map(Arc::as_ref)).await
     }
 
     /// The capabilities of the call's component.

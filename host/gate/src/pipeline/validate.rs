@@ -67,6 +67,11 @@ impl InvalidCall {
         Self::new(problem, refusal)
     }
 
+    /// The tool is not the accepted one any more.
+    pub(super) fn definition_changed(problem: String) -> Self {
+        Self::because("definition_changed", problem)
+    }
+
     /// Records that the call was refused.
     pub(super) async fn refuse(self, pep: &Pep, cx: &CallContext, tool: &str) -> Answer {
         let is_own = cx.enclosing.is_empty();
@@ -209,7 +214,7 @@ fn check_upstream(pipeline: &Pipeline, cx: &CallContext, tool: &Tool) -> Result<
         return Err(InvalidCall::because("no_login", problem));
     }
     let checked = upstream.check_last_offer(tool.feature, &tool.own_name, user);
-    checked.map_err(|problem| InvalidCall::because("definition_changed", problem))
+    checked.map_err(InvalidCall::definition_changed)
 }
 
 /// The call with its arguments: with defaults, matching the schema, in canonical form.
@@ -299,8 +304,11 @@ fn check_schema(input: &ToolInput, arguments: &Value) -> Result<(), InvalidCall>
     let text: Vec<String> = problems
         .iter()
         .map(|p| {
-            let pointer = printable(&p.pointer, 200);
-            format!("`{pointer}`: {}", printable(&p.problem, 600))
+            let problem = printable(&p.problem, 600);
+            match p.pointer.as_str() {
+                "/" => problem,
+                pointer => format!("`{}`: {problem}", printable(pointer, 200)),
+            }
         })
         .collect();
     let reason = format!(

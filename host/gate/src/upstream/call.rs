@@ -14,7 +14,7 @@ use crate::{
     capability::{Capabilities, ProgressReport},
     enforce::{Permitted, ToolCall},
     text::printable,
-    tool::{Execution, FailureKind, Feature, Limits},
+    tool::{Execution, FailureKind, Feature, Limits, Tool},
 };
 
 /// How long after its timeout a call may take to report how it ended.
@@ -153,6 +153,20 @@ impl LoadedUpstream {
             Execution::failed(FailureKind::Denied, format!("Not called: {problem}."), 0)
         })?;
         Ok(session)
+    }
+
+    /// Requires that the server still offers the tool as it was accepted; it is asked if it was not yet. If it cannot be
+    /// reached, nothing is known against the tool, and the call itself will say so.
+    ///
+    /// # Errors
+    /// What is wrong, as a text for the agent and the operator.
+    pub(crate) async fn check_offer(&self, tool: &Tool, user: &Uid) -> Result<(), String> {
+        let upstream = self.of_user(user);
+        let asked = async { upstream.session().await?.offer(false).await };
+        match tokio::time::timeout(tool.limits.wall.min(READY), asked).await {
+            Ok(Ok(offer)) => self.compare(tool.feature, &tool.own_name, &offer),
+            Ok(Err(_)) | Err(_) => Ok(()),
+        }
     }
 
     /// The server's current offer, as this user is offered it.

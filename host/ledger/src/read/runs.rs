@@ -48,6 +48,8 @@ const COLUMNS: &str = "opened, id, tenant, principal_type, principal_id, on_beha
 
 /// The most named runs that one sweep ends.
 const AT_ONCE: u32 = 100;
+/// The most runs of one name that are looked up.
+const SAME_NAME: u32 = 11;
 
 impl LedgerReader {
     /// Runs, newest first.
@@ -185,12 +187,27 @@ impl LedgerReader {
         )
     }
 
-    /// The latest run with this name, open or not, of any principal.
+    /// The latest run with this name of each owner: principal and user for whom it acts. The newest first, at most
+    /// eleven. Principals choose names, so several may have chosen the same.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
-    pub fn run_named(&self, key: &str) -> Result<Option<RunRow>, LedgerError> {
-        self.one_run("key = ?1", params![key])
+    pub fn runs_named(&self, key: &str) -> Result<Vec<RunRow>, LedgerError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM runs WHERE opened IN (SELECT max(opened) FROM runs WHERE key = ?1 \
+             GROUP BY tenant, principal_type, principal_id, on_behalf_of_type, on_behalf_of_id) \
+             ORDER BY opened DESC LIMIT {SAME_NAME}"
+        );
+        self.snapshot(|conn| {
+            let mut select = conn.prepare_cached(&sql)?;
+            let found = select
+                .query_map([key], row)?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            found
+                .into_iter()
+                .map(|found| with_labels(conn, found))
+                .collect()
+        })
     }
 
     /// The principal's latest open run without a name that was active since `not_before`.

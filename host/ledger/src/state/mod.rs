@@ -201,9 +201,11 @@ impl PendingState {
                     return Err(rejected("the run is not known"));
                 };
                 held.last_record = index;
-                held.last_active = held.last_active.max(record.time);
                 runs::count(conn, held, &encoded.delta)?;
-                labels::hold(conn, held, record.time)?;
+                if record.event.is_activity() {
+                    held.last_active = held.last_active.max(record.time);
+                    labels::hold(conn, held, record.time)?;
+                }
                 // A denied call does not count: otherwise a principal that retries would stay locked out.
                 if encoded.delta.calls > 0 && encoded.delta.denials == 0 {
                     let hour = usage_window::count(conn, &held.identity, record.time)?;

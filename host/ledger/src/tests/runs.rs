@@ -330,10 +330,16 @@ fn a_run_is_found_by_its_name_whosever_it_is() {
     }
     block_on(ledger.commit(batch(vec![a, b, c]))).unwrap();
     let reader = ledger.reader();
-    let found = reader.run_named("monday").unwrap().unwrap();
-    assert_eq!(found.id, other, "the latest");
-    assert_ne!(found.id, first);
-    assert_eq!(reader.run_named("tuesday").unwrap(), None);
+    let found = reader.runs_named("monday").unwrap();
+    let found: Vec<RunId> = found.iter().map(|run| run.id).collect();
+    assert_eq!(found, [other, first], "of each owner, the newest first");
+    assert_eq!(reader.runs_named("tuesday").unwrap(), []);
+    let (again, mut d) = script.run(Some("monday"), &[]);
+    d.time = T0;
+    block_on(ledger.commit(batch(vec![script.end(first), d]))).unwrap();
+    let found = reader.runs_named("monday").unwrap();
+    let found: Vec<RunId> = found.iter().map(|run| run.id).collect();
+    assert_eq!(found, [again, other], "of one owner, the latest");
     let conn = rusqlite::Connection::open(place.path()).unwrap();
     let plan = "EXPLAIN QUERY PLAN SELECT id FROM runs WHERE key = ?1 ORDER BY opened DESC LIMIT 1";
     let plan: String = conn.query_row(plan, ["monday"], |row| row.get(3)).unwrap();
@@ -357,4 +363,28 @@ fn a_backlog_of_idle_named_runs_is_ended_bit_by_bit() {
             assert_eq!(swept.abandoned.len(), ended);
         }
     });
+}
+
+#[test]
+fn what_people_do_about_a_run_is_not_its_activity() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let (run, started) = script.run(None, &[]);
+    let looked = DecisionRecord {
+        action: Action::ViewPayload,
+        call: None,
+        principal: alice(),
+        resource: Uid::new(Kind::Run, run.to_string()),
+        ..script.decision(run, script.span(), Outcome::Deny, "a")
+    };
+    let mut looked = script.record(Some(run), Event::Decision(Box::new(looked)));
+    looked.time = T0.plus(HOUR);
+    let begun = started.time;
+    block_on(ledger.commit(batch(vec![started, looked]))).unwrap();
+    let of = |run: RunId| ledger.reader().run(&run.to_string()).unwrap();
+    assert_eq!(of(run).last, begun, "a look, even one that is refused");
+    let mut called = script.decide(run, script.span(), Outcome::Deny, "a");
+    called.time = T0.plus(2 * HOUR);
+    block_on(ledger.commit(batch(vec![called]))).unwrap();
+    assert_eq!(of(run).last, T0.plus(2 * HOUR), "a call, even a denied one");
 }

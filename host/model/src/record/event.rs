@@ -61,6 +61,34 @@ pub enum Event {
 }
 
 impl Event {
+    /// Whether something happened in the run itself. What people do about a run, such as reading it, is recorded with
+    /// it, and keeps it neither open nor makes it the latest.
+    #[must_use]
+    pub fn is_activity(&self) -> bool {
+        match self {
+            Self::Decision(decision) => !decision.action.is_of_people(),
+            Self::ApprovalAnswerRefused(_)
+            | Self::ApprovalLinkIssued(_)
+            | Self::ApprovalLinkRevoked(_)
+            | Self::Administered(_) => false,
+            Self::BundleActivated(_)
+            | Self::RunStarted(_)
+            | Self::RunEnded(_)
+            | Self::CallInvalid(_)
+            | Self::Start(_)
+            | Self::Outcome(_)
+            | Self::Effect(_)
+            | Self::ComponentLog(_)
+            | Self::LabelsJoined(_)
+            | Self::ApprovalRequested(_)
+            | Self::ApprovalAnswered(_)
+            | Self::ApprovalResolved(_)
+            | Self::ApprovalEscalated(_)
+            | Self::Halted(_)
+            | Self::Resumed(_) => true,
+        }
+    }
+
     /// How a request reached the gate, if this is the first event about it.
     #[must_use]
     pub fn arrival(&self) -> Option<CallArrival<'_>> {

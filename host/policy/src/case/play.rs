@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tollgate_model::{
     decision::{Decision, Outcome, Redaction},
-    request::{Facts, PriorApproval, Request},
+    request::{Action, ActionContext, Facts, PriorApproval, Request},
 };
 
 use super::{Answer, Case, CaseResult, Defaults, ShadowAnswer};
@@ -22,6 +22,12 @@ impl Case {
     ) -> Result<(Decision, Request, Facts), String> {
         let (request, mut facts) = self.build(pdp, defaults)?;
         let (first, request) = redacted(pdp, request, &facts);
+        if first.outcome() == Outcome::Error
+            && self.expect != Outcome::Error
+            && let Some(problem) = unfit_arguments(pdp, &request)
+        {
+            return Err(problem);
+        }
         let Some(roles) = self.approved_by.clone() else {
             return Ok((first, request, facts));
         };
@@ -158,4 +164,19 @@ impl Answer {
             errors: basis.errors.iter().map(ToString::to_string).collect(),
         }
     }
+}
+
+/// What is wrong with the arguments of a call, by the tool's schema: a gate refuses it before any policy.
+fn unfit_arguments(pdp: &Pdp, request: &Request) -> Option<String> {
+    let (Action::Call(name), ActionContext::Call { input, .. }) =
+        (&request.action, &request.context)
+    else {
+        return None;
+    };
+    let problems = pdp.tool(name)?.check(input).err()?;
+    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    Some(format!(
+        "the arguments do not match the schema of `{name}`, so the gate would refuse the call before any policy: {}",
+        problems.join("; ")
+    ))
 }

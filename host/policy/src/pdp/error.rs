@@ -11,10 +11,10 @@ use crate::{
 #[non_exhaustive]
 pub enum LoadError {
     /// Invalid policies; errors first, each with its position.
-    #[error("{}", first_of(.0))]
+    #[error("{}", all_of(.0))]
     Policies(Vec<Diagnostic>),
     /// The shadow set is invalid, with the same details.
-    #[error("the candidate: {}", first_of(.0))]
+    #[error("the candidate: {}", all_of(.0))]
     Candidate(Vec<Diagnostic>),
     /// A tool's arguments cannot be typed.
     #[error("tool `{tool}`: {error}")]
@@ -39,18 +39,24 @@ pub enum LoadError {
     Bundle(String),
 }
 
-fn first_of(diagnostics: &[Diagnostic]) -> String {
-    let rest = diagnostics
+/// The most errors that one message has.
+const MAX_ERRORS: usize = 20;
+
+/// Every error with its position, for whom no list of diagnostics can be shown.
+fn all_of(diagnostics: &[Diagnostic]) -> String {
+    let errors: Vec<String> = diagnostics
         .iter()
         .filter(|d| d.level == Level::Error)
-        .count()
-        .saturating_sub(1);
-    let first = diagnostics
-        .first()
-        .map_or_else(String::new, ToString::to_string);
-    if rest == 0 {
-        first
-    } else {
-        format!("{first}, and {rest} more errors")
+        .map(ToString::to_string)
+        .collect();
+    let mut text = errors
+        .iter()
+        .take(MAX_ERRORS)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join("; ");
+    if errors.len() > MAX_ERRORS {
+        text.push_str(&format!("; and {} more errors", errors.len() - MAX_ERRORS));
     }
+    text
 }

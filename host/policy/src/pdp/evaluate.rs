@@ -247,13 +247,9 @@ impl<'a> PolicyEvaluation<'a> {
         let most = self.counts().last().copied().unwrap_or(1);
         let full = self.sound(Some(&all(most)))?;
         if !full.allowed {
-            // Name the policies that deny even with a full approval.
-            let reasons = if full.reasons.is_empty() {
-                &empty.reasons
-            } else {
-                &full.reasons
-            };
-            return Ok(self.deny(reasons));
+            // The policies that deny even with a full approval. If there are none, nothing permits it, and an approval
+            // would not help.
+            return Ok(self.deny(&full.reasons));
         }
         let lifts = self.lifted(empty, &full);
         let alternatives = self.alternatives(most)?;

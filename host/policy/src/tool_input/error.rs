@@ -80,6 +80,9 @@ impl ArgumentProblem {
 
 impl fmt::Display for ArgumentProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`: {}", self.pointer, self.problem)
+        match self.pointer.as_str() {
+            "/" => f.write_str(&self.problem),
+            pointer => write!(f, "`{pointer}`: {}", self.problem),
+        }
     }
 }

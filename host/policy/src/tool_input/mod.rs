@@ -122,8 +122,13 @@ impl ToolInput {
             .map_err(|problem| vec![problem])?;
         let mut filled = arguments.clone();
         self.apply_defaults(&mut filled);
-        let mut problems = self.validator.problems(&filled, MAX_PROBLEMS);
-        closed_world::unknown_members(&self.root, members, &mut problems);
+        let mut unknown = Vec::new();
+        closed_world::unknown_members(&self.root, members, &mut unknown);
+        // Of a member that is one too many it is said once, with its name.
+        let mut problems = self
+            .validator
+            .problems(&filled, MAX_PROBLEMS, unknown.is_empty());
+        problems.append(&mut unknown);
         problems.truncate(MAX_PROBLEMS);
         match problems.is_empty() {
             true => Ok(()),

@@ -58,9 +58,20 @@ impl SchemaValidator {
         })
     }
 
-    /// The first `limit` violations of the schema by `arguments`.
-    pub(super) fn problems(&self, arguments: &Value, limit: usize) -> Vec<ArgumentProblem> {
-        let errors = self.validator.iter_errors(arguments).take(limit);
+    /// The first `limit` violations of the schema by `arguments`; with members that it does not allow, or without.
+    pub(super) fn problems(
+        &self,
+        arguments: &Value,
+        limit: usize,
+        with_unknown: bool,
+    ) -> Vec<ArgumentProblem> {
+        let is_unknown = |kind: &ValidationErrorKind| {
+            matches!(kind, ValidationErrorKind::AdditionalProperties { .. })
+        };
+        let errors = self.validator.iter_errors(arguments);
+        let errors = errors
+            .filter(|error| with_unknown || !is_unknown(error.kind()))
+            .take(limit);
         errors
             .map(|error| {
                 let problem = match error.kind() {

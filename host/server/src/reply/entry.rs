@@ -115,7 +115,11 @@ impl Entry {
     fn tell_invalid_call(&mut self, call: &CallInvalid) {
         let problem = call.problem.replace('_', " ");
         self.kind = "call_invalid";
-        self.outcome = "invalid".into();
+        self.outcome = match call.problem.as_str() {
+            "halted" => "halted".into(),
+            "definition_changed" => "changed".into(),
+            _ => "invalid".into(),
+        };
         self.principal.clone_from(&call.principal.id);
         self.action = "call".into();
         self.resource.clone_from(&call.tool);

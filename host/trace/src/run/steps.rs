@@ -26,7 +26,9 @@ impl RunSteps {
     pub fn of(records: &[IndexedRecord]) -> Self {
         let mut builder = StepBuilder::default();
         for (index, record) in records {
-            builder.run.last = Some(record.time);
+            if record.event.is_activity() {
+                builder.run.last = Some(record.time);
+            }
             builder.take(*index, record.time, &record.event);
         }
         builder.run

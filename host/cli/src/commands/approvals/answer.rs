@@ -128,7 +128,7 @@ pub(super) async fn answer(answer: Answer, vote: &Vote, cx: &Context<'_>) -> Res
         question,
         yes,
     } = answer;
-    let mut client = cx.client(cx.config()?)?;
+    let mut client = cx.client(cx.config_despite_errors()?)?;
     let seen = match digest {
         Some(digest) => digest,
         None => {

@@ -99,7 +99,7 @@ pub(super) async fn answer_input(input: Input, cx: &Context<'_>) -> Result<Exit,
     for (name, value) in fields {
         texts.entry(name).or_default().push(value);
     }
-    let mut client = cx.client(cx.config()?)?;
+    let mut client = cx.client(cx.config_despite_errors()?)?;
     let seen = match digest {
         Some(digest) => digest,
         None => {

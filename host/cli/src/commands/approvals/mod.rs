@@ -106,7 +106,7 @@ pub(crate) async fn run(command: Approvals, cx: &Context<'_>) -> Result<Exit, Fa
 }
 
 fn list(all: bool, cx: &Context<'_>) -> Result<Exit, Failure> {
-    let config = cx.config()?;
+    let config = cx.config_despite_errors()?;
     let filter = if all {
         ApprovalFilter::default()
     } else {
@@ -154,7 +154,7 @@ fn waiting(reader: &LedgerReader, filter: &ApprovalFilter) -> Result<Vec<Approva
 
 async fn show(cx: &Context<'_>, id: ApprovalId) -> Result<ApprovalView, Failure> {
     let request = ApiRequest::get(format!("/v1/approvals/{id}"));
-    cx.execute(request).await.map_err(plainly)
+    cx.execute_despite_errors(request).await.map_err(plainly)
 }
 
 /// Removes the help text, because the message names the decision already.
@@ -168,7 +168,7 @@ fn plainly(failure: Failure) -> Failure {
 
 fn agreed(prompt: &str, cx: &Context<'_>) -> Result<bool, Failure> {
     cx.out.confirm(prompt)?.ok_or_else(|| {
-        Failure::usage("there is no terminal to ask on whether to approve")
-            .help("add --yes, or --digest with the digest of the call that you were shown")
+        Failure::usage(format!("there is no terminal to ask on: {prompt}"))
+            .help("add --yes, or --digest with the digest of what you were shown")
     })
 }

@@ -74,7 +74,8 @@ pub(super) async fn run(command: Standing, cx: &Context<'_>) -> Result<Exit, Fai
         Standing::List { all } => list(all, cx),
         Standing::Show { id } => {
             let request = ApiRequest::get(format!("/v1/standing-approvals/{id}"));
-            let view: StandingApprovalView = cx.execute(request).await.map_err(plainly)?;
+            let view: StandingApprovalView =
+                cx.execute_despite_errors(request).await.map_err(plainly)?;
             cx.out.show(&view, || standing::whole(&view))?;
             if view.state == StandingState::Active {
                 let command = format!("tollgate approvals standing revoke {id}");
@@ -86,7 +87,8 @@ pub(super) async fn run(command: Standing, cx: &Context<'_>) -> Result<Exit, Fai
         Standing::Revoke(Revoke { id, note }) => {
             let path = format!("/v1/standing-approvals/{id}/revoke");
             let request = ApiRequest::post(path, json!({ "note": note }));
-            let revoked: StandingRevoked = cx.execute(request).await.map_err(plainly)?;
+            let revoked: StandingRevoked =
+                cx.execute_despite_errors(request).await.map_err(plainly)?;
             cx.out.show(&revoked, || {
                 let StandingRevoked { decision, by, .. } = &revoked;
                 format!(
@@ -104,7 +106,7 @@ fn list(all: bool, cx: &Context<'_>) -> Result<Exit, Failure> {
         active: !all,
         ..StandingFilter::default()
     };
-    let reader = cx.reader_if_any(&cx.config()?)?;
+    let reader = cx.reader_if_any(&cx.config_despite_errors()?)?;
     let rows = reader.map_or_else(
         || Ok(Vec::new()),
         |reader| reader.standing_approvals(&filter),

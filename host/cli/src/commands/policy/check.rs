@@ -2,12 +2,13 @@
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use tollgate::{config::Config, load};
+use tollgate::{config::Config, gate::lock_with_offers, load};
 use tollgate_model::canonical::Sha256Digest;
 use tollgate_policy::{
     pdp::{self, Bundle, Pdp},
     policy::Mode,
 };
+use tollgate_server::upstream::Servers;
 
 use crate::{
     commands::policy::{sarif, schema},
@@ -16,7 +17,7 @@ use crate::{
     error::{Failure, Place, places},
     exit_code::Exit,
     render::diagnostics,
-    style::{Tone, paint},
+    style::{Tone, line, paint},
     units::count,
 };
 
@@ -29,6 +30,8 @@ Examples:
 A set with an error does not load. Warnings do not prevent that: unknown names, policies that can never
 apply, and policies that another one covers completely. Notes list policies that do not apply to anything
 yet. The command also writes the schema for editors, .tollgate/tollgate.cedarschema.
+
+Tools of an upstream server that was never accepted are those that it offers now.
 
 The exit code is 1 if there is an error; with --deny-warnings also if there is a warning.
 
@@ -81,11 +84,18 @@ pub(super) async fn run(args: &Check, cx: &Context<'_>) -> Result<Exit, Failure>
         .out
         .progress()
         .map(|progress| progress.step("checking policies"));
-    let bundle = load::bundle_without_validation(&config, Some(compiler())).await?;
+    let (lock, offered) = lock_with_offers(&config, Servers::new().as_ref()).await?;
+    let bundle = load::bundle_with_lock(&config, Some(compiler()), &lock).await?;
     schema::keep_for_editors(&config, &bundle, cx)?;
     let checked = checked(&config, &bundle, args.deny_warnings);
     drop(step);
     let checked = checked?;
+    for name in offered {
+        let name = line(&name, 64);
+        cx.out.remark(&format!(
+            "`{name}` was never accepted: the policies are checked with what it offers now"
+        ));
+    }
     match args.format {
         Format::Sarif => cx.out.json(&sarif::log(&checked.diagnostics, &config))?,
         Format::Json => cx.out.json(&checked)?,

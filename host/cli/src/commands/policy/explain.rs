@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
-use tollgate::{config::Config, gate::FactsView, load};
+use tollgate::{
+    config::{CLI_AGENT, Config},
+    gate::FactsView,
+    load,
+};
 use tollgate_model::{
     ids::DecisionId,
     provenance::ProvenanceFacts,
@@ -15,7 +19,7 @@ use tollgate_model::{
 use tollgate_policy::{
     case::{Answer, Case, Defaults},
     pdp::{Bundle, Explanation, Pdp, PolicyTrace, Verdict},
-    policy::Mode,
+    policy::{Mode, nearest},
 };
 
 use crate::{
@@ -180,6 +184,7 @@ async fn hypothetical(args: &Explain, config: &Config) -> Result<(Pdp, Request, 
     }
     let case: Case = serde_json::from_value(case)
         .map_err(|e| Failure::usage(format!("this is not a case: {e}")))?;
+    known_principal(&case.principal, config)?;
     let bundle = load::bundle_without_validation(config, Some(compiler())).await?;
     let pdp = Pdp::load(&bundle).map_err(load::LoadError::Policies)?;
     let operator = |agent: &String| config.agents.get(agent).map(|a| a.operator.clone());
@@ -203,6 +208,29 @@ async fn hypothetical(args: &Explain, config: &Config) -> Result<(Pdp, Request, 
         .decide(&pdp, &defaults)
         .map_err(|problem| Failure::new(Exit::Invalid, problem))?;
     Ok((pdp, request, facts))
+}
+
+/// Requires that an agent or a user is configured.
+fn known_principal(principal: &str, config: &Config) -> Result<(), Failure> {
+    let (kind, name, near) = match principal.split_once("::") {
+        Some(("Agent", name)) if name != CLI_AGENT && !config.agents.contains_key(name) => (
+            "agent",
+            name,
+            nearest(name, config.agents.keys().map(String::as_str)),
+        ),
+        Some(("User", name)) if !config.users.contains_key(name) => (
+            "user",
+            name,
+            nearest(name, config.users.keys().map(String::as_str)),
+        ),
+        _ => return Ok(()),
+    };
+    let name = line(name, 64);
+    let failure = Failure::new(Exit::Invalid, format!("there is no {kind} `{name}`"));
+    Err(match near {
+        Some(near) => failure.help(format!("did you mean `{near}`?")),
+        None => failure.help(format!("add a table [{kind}s.{name}]")),
+    })
 }
 
 fn render(request: &Request, explanation: &Explanation, width: usize) -> String {

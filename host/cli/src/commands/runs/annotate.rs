@@ -63,7 +63,7 @@ pub(super) async fn run(args: Annotate, cx: &Context<'_>) -> Result<Exit, Failur
 }
 
 fn notes(run: RunId, cx: &Context<'_>) -> Result<Exit, Failure> {
-    let config = cx.config()?;
+    let config = cx.config_despite_errors()?;
     let notes = match trace::reader(&config)? {
         Some(reader) => reader.notes(&config.gate.tenant, run)?,
         None => Vec::new(),

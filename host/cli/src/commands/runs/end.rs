@@ -79,7 +79,10 @@ impl From<OutcomeArg> for RunOutcome {
 
 /// Run `tollgate runs end`.
 pub(super) async fn end(args: End, cx: &Context<'_>) -> Result<Exit, Failure> {
-    let row = find(&cx.reader(&cx.config()?)?, args.run.as_deref())?;
+    let row = find(
+        &cx.reader(&cx.config_despite_errors()?)?,
+        args.run.as_deref(),
+    )?;
     let outcome = args.outcome.map(RunOutcome::from);
     let body = json!({ "outcome": outcome, "reason": args.reason });
     let request = ApiRequest::post(format!("/v1/runs/{}/end", row.id), body);
@@ -95,7 +98,7 @@ pub(super) async fn end(args: End, cx: &Context<'_>) -> Result<Exit, Failure> {
 
 /// Run `tollgate runs cancel`.
 pub(super) async fn cancel(args: Cancel, cx: &Context<'_>) -> Result<Exit, Failure> {
-    let row = find(&cx.reader(&cx.config()?)?, Some(&args.run))?;
+    let row = find(&cx.reader(&cx.config_despite_errors()?)?, Some(&args.run))?;
     let body = json!({ "reason": args.reason });
     let request = ApiRequest::post(format!("/v1/runs/{}/cancel", row.id), body);
     stop(&row, request, "cancelled", cx).await
@@ -114,7 +117,7 @@ async fn stop(
             row.id
         )));
     }
-    cx.execute::<()>(request).await?;
+    cx.execute_despite_errors::<()>(request).await?;
     let value = serde_json::json!({ "run": row.id, "state": what });
     cx.out.show(&value, || {
         format!("{} run {} {what}", paint("✓", Tone::Good), row.id)

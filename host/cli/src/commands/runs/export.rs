@@ -86,7 +86,7 @@ type DecisionInputs = BTreeMap<DecisionId, (Request, Facts)>;
 
 /// Run `tollgate runs export`.
 pub(super) async fn run(args: &Export, cx: &Context<'_>) -> Result<Exit, Failure> {
-    let config = cx.config()?;
+    let config = cx.config_despite_errors()?;
     let ledger = cx.reader(&config)?;
     let row = find(&ledger, args.run.as_deref())?;
     let format = args.format.unwrap_or(Format::Otlp);
@@ -99,7 +99,7 @@ pub(super) async fn run(args: &Export, cx: &Context<'_>) -> Result<Exit, Failure
     // Read before the export is recorded: that record is not part of the exported file.
     let records = ledger.records_of_run(row.id)?;
     let payloads = args.payloads && matches!(format, Format::PolicyCase | Format::Eval);
-    let mut client = cx.client(cx.config()?)?;
+    let mut client = cx.client(cx.config_despite_errors()?)?;
     let leave = leave(&row, payloads, &mut client).await;
     client.close().await;
     let (names, sealed) = leave?;

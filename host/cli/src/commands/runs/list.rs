@@ -130,7 +130,7 @@ impl From<OutcomeFilter> for RunOutcome {
 
 /// Run `tollgate runs list`.
 pub(super) async fn run(args: &List, cx: &Context<'_>) -> Result<Exit, Failure> {
-    let config = &cx.config()?;
+    let config = &cx.config_despite_errors()?;
     let Some(ledger) = cx.reader_if_any(config)? else {
         return shown(&[], None, cx);
     };

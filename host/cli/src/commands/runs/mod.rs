@@ -24,7 +24,7 @@ use crate::{
     context::Context,
     error::Failure,
     exit_code::Exit,
-    style::{Tone, paint},
+    style::{Tone, line, paint},
 };
 
 /// What to do with runs.
@@ -87,7 +87,11 @@ fn find(reader: &LedgerReader, named: Option<&str>) -> Result<RunRow, Failure> {
         return Ok(row);
     }
     // A key wins over a prefix of an id, because keys are chosen and ids are not.
-    if let Some(row) = reader.run_named(name)? {
+    let mut named = reader.runs_named(name)?;
+    if named.len() > 1 {
+        return Err(ambiguous(name, &named));
+    }
+    if let Some(row) = named.pop() {
         return Ok(row);
     }
     reader.run(name).map_err(|error| match error {
@@ -97,15 +101,40 @@ fn find(reader: &LedgerReader, named: Option<&str>) -> Result<RunRow, Failure> {
     })
 }
 
-/// The run in which something happened last.
+/// Agents choose keys, so none of these runs stands for the others.
+fn ambiguous(name: &str, runs: &[RunRow]) -> Failure {
+    const SHOWN: usize = 10;
+    let described = runs.iter().take(SHOWN).map(|run| {
+        format!(
+            "{} of {} {} for {}",
+            run.id,
+            run.principal.kind.name().to_lowercase(),
+            line(&run.principal.id, 64),
+            line(&run.on_behalf_of.id, 64)
+        )
+    });
+    let described: Vec<String> = described.collect();
+    let more = match runs.len() > SHOWN {
+        true => ", and others",
+        false => "",
+    };
+    Failure::plain(format!(
+        "several runs have the key `{}`: {}{more}",
+        line(name, 64),
+        described.join(", ")
+    ))
+    .help("name the one that you mean by its id, or by the beginning of it")
+}
+
+/// The run in which something happened last. What people did about a run afterwards is not of the run.
 fn latest(reader: &LedgerReader) -> Result<Option<RunRow>, Failure> {
     let mut latest = None;
     reader.records(&RecordFilter::default(), |_, record| match record.run {
-        Some(run) => {
+        Some(run) if record.event.is_activity() => {
             latest = Some(run);
             ControlFlow::Break(())
         }
-        None => ControlFlow::Continue(()),
+        _ => ControlFlow::Continue(()),
     })?;
     let row = latest.map(|run| reader.run(&run.to_string()));
     Ok(row.transpose()?)
@@ -113,12 +142,12 @@ fn latest(reader: &LedgerReader) -> Result<Option<RunRow>, Failure> {
 
 /// The id of the run of this id, beginning of an id, or key.
 fn run_id(name: &str, cx: &Context<'_>) -> Result<RunId, Failure> {
-    Ok(find(&cx.reader(&cx.config()?)?, Some(name))?.id)
+    Ok(find(&cx.reader(&cx.config_despite_errors()?)?, Some(name))?.id)
 }
 
 /// Store an annotation of runs, and show it.
 async fn annotate(request: ApiRequest, done: &str, cx: &Context<'_>) -> Result<Exit, Failure> {
-    let value: Value = cx.execute(request).await?;
+    let value: Value = cx.execute_despite_errors(request).await?;
     cx.out
         .show(&value, || format!("{} {done}", paint("✓", Tone::Good)))?;
     Ok(Exit::Ok)

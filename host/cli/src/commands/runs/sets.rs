@@ -101,7 +101,7 @@ pub(super) async fn run(command: Sets, cx: &Context<'_>) -> Result<Exit, Failure
 }
 
 fn list(cx: &Context<'_>) -> Result<Exit, Failure> {
-    let config = cx.config()?;
+    let config = cx.config_despite_errors()?;
     let sets = match trace::reader(&config)? {
         Some(reader) => reader.sets(&config.gate.tenant)?,
         None => Vec::new(),
@@ -129,7 +129,7 @@ fn list(cx: &Context<'_>) -> Result<Exit, Failure> {
 }
 
 fn show(set: &str, cx: &Context<'_>) -> Result<Exit, Failure> {
-    let config = cx.config()?;
+    let config = cx.config_despite_errors()?;
     let runs = match trace::reader(&config)? {
         Some(reader) => reader.set_runs(&config.gate.tenant, set)?,
         None => {

@@ -107,7 +107,7 @@ fn together(
 
 /// Run `tollgate runs show`.
 pub(super) async fn run(args: &Show, cx: &Context<'_>) -> Result<Exit, Failure> {
-    let config = &cx.config()?;
+    let config = &cx.config_despite_errors()?;
     let shape = match (args.case, args.spans) {
         (true, _) => Shape::Case,
         (_, true) => Shape::Spans,

@@ -101,7 +101,7 @@ impl<'a> TailCursor<'a> {
 
 /// Run `tollgate runs tail`.
 pub(super) async fn run(args: &Tail, cx: &Context<'_>) -> Result<Exit, Failure> {
-    let reader = cx.reader(&cx.config()?)?;
+    let reader = cx.reader(&cx.config_despite_errors()?)?;
     let row = match &args.run {
         Some(name) => Some(find(&reader, Some(name))?),
         None => None,

@@ -211,7 +211,8 @@ async fn accept(
     cx.out.show(&values, || {
         let accepted = looked.iter().map(|(name, difference)| {
             let tick = paint("✓", Tone::Good);
-            format!("{tick} accepted {name} {}\n", difference.digest)
+            let unusable = upstream::unusable(difference);
+            format!("{tick} accepted {name} {}\n{unusable}", difference.digest)
         });
         accepted.collect()
     })?;

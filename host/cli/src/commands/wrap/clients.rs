@@ -350,7 +350,10 @@ fn name_of(words: &[String]) -> String {
     let last = |word: &str| word.rsplit('/').next().unwrap_or_default().to_owned();
     let program = words.first().map(|word| last(word)).unwrap_or_default();
     let mut rest = words.iter().skip(1).filter(|word| !word.starts_with('-'));
-    let word = match runners.contains(&program.as_str()) {
+    // What follows is a program's text.
+    let is_text = |word: &String| ["-c", "-e", "--eval"].contains(&word.as_str());
+    let has_text = words.get(1).is_some_and(is_text);
+    let word = match runners.contains(&program.as_str()) && !has_text {
         true => rest
             .find(|word| *word != "run")
             .map_or(program, |word| last(word)),

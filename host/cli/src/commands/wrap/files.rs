@@ -10,8 +10,8 @@ use std::{
 
 use clap::ValueEnum;
 use tollgate::{
-    config::Config, config::FILE_NAME, secrets::MIN_LENGTH, upstream::Definition,
-    upstream::Difference,
+    capture::Detectors, config::Config, config::FILE_NAME, secrets::MIN_LENGTH,
+    upstream::Definition, upstream::Difference,
 };
 
 use crate::{
@@ -200,12 +200,17 @@ impl Gate {
              # says of them: look at each, then take away the `#`.\n",
         );
         for (name, difference) in looked {
-            for tool in &difference.added {
-                config.push_str(&proposed(name, tool));
-            }
             let renamed = renamed(name, &difference.added);
+            for tool in &difference.added {
+                let own = format!("{name}__{}", tool.name);
+                let given = renamed.get(&tool.name).unwrap_or(&own);
+                config.push_str(&proposed(given, tool));
+            }
             if !renamed.is_empty() {
-                config.push_str(&format!("\n[upstream.{name}.rename]\n{renamed}"));
+                config.push_str(&format!("\n[upstream.{name}.rename]\n"));
+            }
+            for (own, given) in &renamed {
+                config.push_str(&format!("{} = {}\n", quoted(own), quoted(given)));
             }
         }
         for (name, text) in POLICIES.iter().filter(|(name, _)| NEEDED.contains(name)) {
@@ -214,7 +219,8 @@ impl Gate {
         let permit = format!("policies/{}.cedar", observe_only::ID);
         write(&self.dir.join(permit), observe_only::POLICY)?;
         write(&self.dir.join(".gitignore"), ".tollgate/\n")?;
-        write(&self.dir.join(FILE_NAME), &config)
+        // It has the command lines and variables of the servers.
+        secret(&self.dir.join(FILE_NAME), &config)
     }
 }
 
@@ -241,14 +247,37 @@ fn unlike(name: &str, value: &str, secrets: &BTreeMap<String, String>) -> String
     }
 }
 
+/// Whether it looks like a secret, whatever it is called.
+fn is_secret(value: &str) -> Result<bool, Failure> {
+    let detectors = Detectors::new(&BTreeMap::new(), &[]);
+    let detectors = detectors.map_err(|e| Failure::plain(e.to_string()))?;
+    Ok(detectors.finds(value))
+}
+
+/// The positions of the words of a server's command that look like secrets: they stay in the configuration, for a
+/// command has no other place for them.
+pub(super) fn secret_words(server: &Server) -> Result<Vec<usize>, Failure> {
+    let words = match &server.transport {
+        Transport::Command { words, .. } => words.as_slice(),
+        Transport::Url { url, .. } => std::slice::from_ref(url),
+    };
+    let mut found = Vec::new();
+    for (position, word) in words.iter().enumerate() {
+        if is_secret(word)? {
+            found.push(position);
+        }
+    }
+    Ok(found)
+}
+
 /// The table of a server. Values that look like secrets go into files of their own.
 fn described(server: &Server, secrets: &mut BTreeMap<String, String>) -> Result<String, Failure> {
     let name = &server.name;
     let mut text = format!("\n[upstream.{name}]\n");
-    let mut sent = |key: &str, value: &str| {
-        let is_secret = is_secret_name(key) || holds_password(value);
+    let mut sent = |key: &str, value: &str| -> Result<String, Failure> {
+        let is_secret = is_secret_name(key) || holds_password(value) || is_secret(value)?;
         if !is_secret || value.len() < MIN_LENGTH {
-            return quoted(value);
+            return Ok(quoted(value));
         }
         let letter = |c: char| match c.is_ascii_alphanumeric() {
             true => c.to_ascii_lowercase(),
@@ -261,7 +290,7 @@ fn described(server: &Server, secrets: &mut BTreeMap<String, String>) -> Result<
             .collect();
         let secret = unlike(&secret, value, secrets);
         secrets.insert(secret.clone(), value.to_owned());
-        format!("{{ secret = {} }}", quoted(&secret))
+        Ok(format!("{{ secret = {} }}", quoted(&secret)))
     };
     match &server.transport {
         Transport::Command { words, env, here } => {
@@ -278,7 +307,7 @@ fn described(server: &Server, secrets: &mut BTreeMap<String, String>) -> Result<
                 }
             }
             for (key, value) in env {
-                text.push_str(&format!("env.{} = {}\n", quoted(key), sent(key, value)));
+                text.push_str(&format!("env.{} = {}\n", quoted(key), sent(key, value)?));
             }
         }
         Transport::Url {
@@ -291,15 +320,19 @@ fn described(server: &Server, secrets: &mut BTreeMap<String, String>) -> Result<
                 text.push_str(&format!("transport = \"{}\"\n", protocol.name()));
             }
             for (key, value) in headers {
-                text.push_str(&format!("headers.{} = {}\n", quoted(key), sent(key, value)));
+                text.push_str(&format!(
+                    "headers.{} = {}\n",
+                    quoted(key),
+                    sent(key, value)?
+                ));
             }
         }
     }
     Ok(text)
 }
 
-/// Proposed settings of a tool, as comments.
-fn proposed(server: &str, tool: &Definition) -> String {
+/// Proposed settings of a tool with this name, as comments.
+fn proposed(name: &str, tool: &Definition) -> String {
     let hints = tool.annotations;
     let mut labels = Vec::new();
     if hints.destructive && !hints.read_only {
@@ -309,21 +342,20 @@ fn proposed(server: &str, tool: &Definition) -> String {
         labels.push("\"egress\"");
     }
     let said = line(&tool.description, 100);
-    let name = format!("{server}__{}", tool.name);
     format!(
         "\n# {said}\n# [tools.{}]\n# labels = [{}]\n# taints = [\"untrusted\"]\n",
-        quoted(&name),
+        quoted(name),
         labels.join(", ")
     )
 }
 
-/// Names for tools whose own names model APIs refuse, each unlike all others.
-fn renamed(server: &str, tools: &[Definition]) -> String {
+/// Names for tools whose own names model APIs refuse, each unlike all others, by the own name.
+fn renamed(server: &str, tools: &[Definition]) -> BTreeMap<String, String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let named = |tool: &Definition| format!("{server}__{}", tool.name);
     let fits = |name: &String| name.chars().all(legal) && name.len() <= MAX_TOOL_NAME;
     let mut taken: BTreeSet<String> = tools.iter().map(named).filter(fits).collect();
-    let mut renamed = String::new();
+    let mut renamed = BTreeMap::new();
     for tool in tools.iter().filter(|tool| !fits(&named(tool))) {
         let plain: String = named(tool)
             .chars()
@@ -337,7 +369,7 @@ fn renamed(server: &str, tools: &[Definition]) -> String {
             name = cut(MAX_TOOL_NAME - end.len()) + &end;
             count += 1;
         }
-        renamed.push_str(&format!("{} = {}\n", quoted(&tool.name), quoted(&name)));
+        renamed.insert(tool.name.clone(), name);
     }
     renamed
 }

@@ -21,7 +21,7 @@ use tollgate_model::{canonical::Sha256Digest, text::printable};
 
 use self::{
     clients::{ClientFile, Server, Transport},
-    files::{Draft, Extra, Gate},
+    files::{Draft, Extra, Gate, secret_words},
 };
 use crate::{
     commands::{serve, upstream},
@@ -29,7 +29,7 @@ use crate::{
     error::{Failure, shown},
     exit_code::Exit,
     style::{Tone, line, paint},
-    trust,
+    trust::{self, TrustedFiles},
     units::count,
 };
 
@@ -234,11 +234,11 @@ async fn make(
 ) -> Result<(), Failure> {
     let draft = Draft::begin(dir)?;
     let unusable = leave_out_unusable(dir, &mut servers);
+    if let (true, Some((_, failure))) = (servers.is_empty(), unusable.first()) {
+        return Err(failure.clone());
+    }
     for (name, why) in &unusable {
         left_out(name, &why.to_string(), cx);
-    }
-    if let (true, Some((_, failure))) = (servers.is_empty(), unusable.into_iter().next()) {
-        return Err(failure);
     }
     let mut gate = Gate::new(dir, &servers, without)?;
     gate.write_secrets()?;
@@ -266,14 +266,41 @@ async fn make(
     upstream::take(&config, &offers, cx).await?;
     trust::TrustedFiles::read()?.add(&dir.join(FILE_NAME))?;
     draft.keep();
+    // This program wrote the configuration itself, so it can be trusted. Where others can write it, it cannot.
+    if let Err(failure) = TrustedFiles::read()?.add(&config.file) {
+        cx.out.remark(&failure.to_string());
+    }
+    for server in &servers {
+        warn_of_secrets(server, cx)?;
+    }
     for (name, offer) in &offers {
         let (what, digest) = (offered(offer), offer.digest);
         cx.out
             .remark(&format!("pinned `{name}` as it is now: {what}, {digest}"));
-        for (tool, why) in &offer.left_out {
+        // Names that agents cannot use were replaced.
+        let renamed = |tool: &String| offer.added.iter().any(|added| added.name == *tool);
+        for (tool, why) in offer.left_out.iter().filter(|(tool, _)| !renamed(tool)) {
             let (tool, why) = (line(tool, 128), line(why, 400));
             cx.out.remark(&format!("  {tool} cannot be used: {why}"));
         }
+    }
+    Ok(())
+}
+
+/// Says which words of its command look like secrets, without saying them.
+fn warn_of_secrets(server: &Server, cx: &Context<'_>) -> Result<(), Failure> {
+    for position in secret_words(server)? {
+        let what = match (&server.transport, position) {
+            (Transport::Url { .. }, _) => "its URL".to_owned(),
+            (Transport::Command { .. }, 0) => "its command".to_owned(),
+            (Transport::Command { .. }, position) => format!("argument {position} of its command"),
+        };
+        cx.out.remark(&format!(
+            "{} {what} looks like a secret, and stands in tollgate.toml of `{}`, which only you can read: if the \
+             server takes it from a variable, move it to `env` as {{ secret = \"..\" }}",
+            paint("warning:", Tone::Wait),
+            server.name
+        ));
     }
     Ok(())
 }
@@ -338,6 +365,14 @@ fn same_servers(config: &Config, servers: &[Server]) -> Result<(), Failure> {
             }
             _ => false,
         };
+        if configured.is_none() && !same {
+            return Err(Failure::plain(format!(
+                "{} is another gate: it has no upstream server `{}`",
+                shown(&config.file),
+                line(&server.name, 64)
+            ))
+            .help("choose a directory with --dir, or another name with --name"));
+        }
         if !same {
             return Err(Failure::plain(format!(
                 "{}: [upstream.{}] is not this server",

@@ -53,10 +53,17 @@ impl<'a> Drawing<'a> {
                 }
             },
             Event::CallInvalid(invalid) => {
-                let mut row = Row::new(Mark::No, line(&invalid.tool, MAX_NAME), "invalid");
+                let problem = invalid.problem.replace('_', " ");
+                // These calls are not wrong: something else has changed.
+                let (outcome, detail) = match invalid.problem.as_str() {
+                    "halted" => ("halted", String::new()),
+                    "definition_changed" => ("definition changed", String::new()),
+                    _ => ("invalid", problem),
+                };
+                let mut row = Row::new(Mark::No, line(&invalid.tool, MAX_NAME), outcome);
                 row.strong = true;
                 row.detail("nothing ran", Tone::Weak);
-                row.detail(invalid.problem.replace('_', " "), Tone::Plain);
+                row.detail(detail, Tone::Plain);
                 let pointers: Vec<String> = invalid.pointers.iter().map(|p| line(p, 80)).collect();
                 row.detail(pointers.join(", "), Tone::Plain);
                 row

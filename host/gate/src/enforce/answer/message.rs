@@ -96,7 +96,9 @@ impl Refusal {
                 did_you_mean(nearest.as_deref())
             ),
             Self::Invalid { problem, nearest } => {
-                format!("Not called: {problem}.{}", did_you_mean(nearest.as_deref()))
+                let end = if problem.ends_with('?') { "" } else { "." };
+                let near = did_you_mean(nearest.as_deref());
+                format!("Not called: {problem}{end}{near}")
             }
             Self::Halted { reason } => format!("Denied: {reason}. Do not retry it."),
             Self::RunEnded => "Denied: this run has ended. Begin a new one.".into(),

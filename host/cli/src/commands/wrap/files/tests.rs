@@ -129,13 +129,12 @@ fn each_tool_gets_a_usable_name_of_its_own() {
         .collect();
     assert_eq!(tools.len(), names.len());
     let renamed = renamed("box", &tools);
-    let table: toml::Table = toml::from_str(&renamed).unwrap();
-    let mut new: Vec<&str> = table.values().map(|name| name.as_str().unwrap()).collect();
-    assert_eq!(new.len(), 5, "{renamed}");
+    let mut new: Vec<&str> = renamed.values().map(String::as_str).collect();
+    assert_eq!(new.len(), 5, "{renamed:?}");
     new.push("box__a_b");
     new.sort_unstable();
     new.dedup();
-    assert_eq!(new.len(), 6, "{renamed}");
+    assert_eq!(new.len(), 6, "{renamed:?}");
     assert!(new.iter().all(|name| name.len() <= MAX_TOOL_NAME));
 }
 
@@ -172,4 +171,46 @@ fn a_gate_that_was_not_made_leaves_no_secrets_behind() {
         assert!(!dir.join(SECRETS).exists());
         assert_eq!(dir.exists(), was_there);
     }
+}
+
+#[test]
+fn what_is_proposed_loads_once_it_is_no_comment() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = Gate::new(dir.path(), &[server(&[])], &[]).unwrap();
+    let tool = json!({"name": "send the mail", "inputSchema": {"type": "object"}});
+    let offer = Offer::new(&[tool]);
+    gate.write(&[("box".into(), Difference::between(None, &offer))])
+        .unwrap();
+    let file = dir.path().join(FILE_NAME);
+    let text = fs::read_to_string(&file).unwrap();
+    let text = text
+        .replace("# [tools", "[tools")
+        .replace("# labels", "labels")
+        .replace("# taints", "taints");
+    let config = Config::parse(&file, &text).unwrap();
+    let named: Vec<&String> = config.tools.keys().collect();
+    let renamed: Vec<&String> = config.upstreams["box"].rename.values().collect();
+    assert_eq!(named, renamed, "{text}");
+    assert_eq!(named, ["box__send_the_mail"]);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file).unwrap().permissions());
+    assert_eq!(
+        mode & 0o777,
+        0o600,
+        "it may have secrets of the command line"
+    );
+}
+
+#[test]
+fn what_looks_like_a_secret_is_one_whatever_it_is_called() {
+    let token = format!("ghp_{}", "0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT0uV1wX");
+    let mut secrets = BTreeMap::new();
+    let mut with_argument = server(&[("FOO", &token), ("LANG", "C.UTF-8")]);
+    let text = described(&with_argument, &mut secrets).unwrap();
+    assert!(!text.contains(&token) && text.contains("C.UTF-8"), "{text}");
+    assert_eq!(secrets["box-foo"], token);
+    assert_eq!(secret_words(&with_argument).unwrap(), Vec::<usize>::new());
+    if let Transport::Command { words, .. } = &mut with_argument.transport {
+        words.extend(["--token".to_owned(), token]);
+    }
+    assert_eq!(secret_words(&with_argument).unwrap(), [3]);
 }
