@@ -21,6 +21,9 @@ const MAX_REQUESTS: usize = 64;
 /// The most bytes that requests take; the oldest go first.
 const MAX_REQUEST_BYTES: usize = 6 << 20;
 
+/// The most words of a value for which someone may vouch.
+const MAX_WORDS: usize = 256;
+
 /// Where something was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
@@ -267,6 +270,9 @@ impl ReadIndex {
         let words = words(value);
         if words.is_empty() {
             return None;
+        }
+        if words.len() > MAX_WORDS {
+            return Some(self.unvouched(self.written(value)));
         }
         match value.chars().any(char::is_alphanumeric) {
             true => Some(lookup.words(value, &words)),

@@ -35,37 +35,62 @@ pub(super) fn words(text: &str) -> Vec<Word> {
     out
 }
 
+/// The most bytes of a word that is a number, a date or a time.
+const MAX_FORM: usize = 64;
+
 fn push_chunk(chunk: &str, out: &mut Vec<Word>) {
+    let mut rest = chunk;
+    // The parts of a chunk may be as many as its bytes.
+    loop {
+        let (bare, marked) = bare(rest, out);
+        if bare.is_empty() || push_form(bare, marked, out) {
+            return;
+        }
+        let Some((at, length)) = separator(bare) else {
+            return push(plain_url(bare), marked, out);
+        };
+        let (before, after) = bare.split_at(at);
+        push_part(before, out);
+        rest = after.get(length..).unwrap_or_default();
+    }
+}
+
+/// Pushes a part of a chunk, in which there is no separator.
+fn push_part(part: &str, out: &mut Vec<Word>) {
+    let (bare, marked) = bare(part, out);
+    if !bare.is_empty() && !push_form(bare, marked, out) {
+        push(plain_url(bare), marked, out);
+    }
+}
+
+/// What is left of a chunk without what stands around it, and whether that marks it.
+fn bare<'a>(chunk: &'a str, out: &mut Vec<Word>) -> (&'a str, bool) {
     let (bare, quoted) = unquoted(chunk);
-    if bare.is_empty() {
-        if chunk == "#" {
-            push("#", false, out);
-        }
-        return;
+    if bare.is_empty() && chunk == "#" {
+        push("#", false, out);
     }
-    let (bare, hash) = match bare.strip_prefix('#') {
+    match bare.strip_prefix('#') {
         Some(rest) if !rest.is_empty() => (rest, true),
-        _ => (bare, false),
-    };
-    let marked = quoted || hash;
+        _ => (bare, quoted),
+    }
+}
+
+/// Pushes a word that is a number, a time, or a date with a time.
+fn push_form(bare: &str, marked: bool, out: &mut Vec<Word>) -> bool {
+    if bare.len() > MAX_FORM {
+        return false;
+    }
     if let Some(number) = form::number(bare) {
-        return push(&number, marked, out);
-    }
-    if let Some((date, time)) = moment(bare) {
+        push(&number, marked, out);
+    } else if let Some((date, time)) = moment(bare) {
         push(date, marked, out);
-        return push_chunk(time, out);
+        push(&form::time(time).unwrap_or_default(), false, out);
+    } else if let Some(time) = form::time(bare) {
+        push(&time, marked, out);
+    } else {
+        return false;
     }
-    if let Some(time) = form::time(bare) {
-        return push(&time, marked, out);
-    }
-    match separator(bare) {
-        Some((at, length)) => {
-            let (before, after) = bare.split_at(at);
-            push_chunk(before, out);
-            push_chunk(after.get(length..).unwrap_or_default(), out);
-        }
-        None => push(plain_url(bare), marked, out),
-    }
+    true
 }
 
 fn push(text: &str, is_marked: bool, out: &mut Vec<Word>) {
