@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{
     ArgumentRoles, Origin, ReadIndex, Role, Source,
     asked::is_asked,
+    index::CallValue,
     links::{MAX_LINKS, links},
     parts::is_value,
 };
@@ -141,8 +142,11 @@ impl Survey<'_> {
                     self.path.pop();
                 }
             }
-            Value::String(text) => self.leaf(text),
-            Value::Number(number) => self.leaf(&number.to_string()),
+            Value::String(text) => self.leaf(&CallValue::text(text)),
+            Value::Number(number) => self.leaf(&CallValue {
+                is_number: true,
+                ..CallValue::text(&number.to_string())
+            }),
             Value::Bool(_) | Value::Null => {}
         }
     }
@@ -151,7 +155,7 @@ impl Survey<'_> {
     fn name(&mut self, name: &str) {
         match self.path.len() {
             1 => self.links(name),
-            _ => self.leaf(name),
+            _ => self.leaf(&CallValue::text(name)),
         }
     }
 
@@ -172,16 +176,16 @@ impl Survey<'_> {
         }
     }
 
-    fn leaf(&mut self, text: &str) {
+    fn leaf(&mut self, value: &CallValue<'_>) {
         self.count += 1;
         let role = self.roles.of(&self.path);
         if self.count > MAX_VALUES {
             return self.give_up(role);
         }
         if role.is_none() {
-            self.links(text);
+            self.links(value.text);
         }
-        let Some((origin, mut sources)) = self.origin(text, role) else {
+        let Some((origin, mut sources)) = self.origin(value, role) else {
             return;
         };
         if role.is_some() {
@@ -205,17 +209,25 @@ impl Survey<'_> {
     }
 
     /// The origin of a value with its sources; `None` for one that decides nothing.
-    fn origin(&self, text: &str, role: Option<Role>) -> Option<(Origin, Vec<Source>)> {
-        if text.len() > MAX_TEXT {
+    fn origin(
+        &self,
+        value: &CallValue<'_>,
+        role: Option<Role>,
+    ) -> Option<(Origin, Vec<Source>)> {
+        if value.text.len() > MAX_TEXT {
             return Some((Origin::Untrusted, Vec::new()));
         }
-        if let Some(found) = self.index.find(self.run, text) {
+        let value = &CallValue {
+            may_be_list: role != Some(Role::Command),
+            ..*value
+        };
+        if let Some(found) = self.index.find_value(self.run, value) {
             return Some((found.origin, found.sources));
         }
         // `/`, `*` and an empty path name something, too; no recipient is none.
         let decides = match role {
             None => false,
-            Some(Role::Recipient) => !text.trim().is_empty(),
+            Some(Role::Recipient) => !value.text.trim().is_empty(),
             Some(_) => true,
         };
         decides.then(|| (Origin::Model, Vec::new()))

@@ -6,9 +6,13 @@ use serde_json::Value;
 
 use super::{
     FieldTrust, Place, ReadIndex, ResultSource, Trust,
-    key::Kind,
+    form,
+    index::CallValue,
+    key::{IndexKey, Kind},
+    phrase,
+    spans::spans,
     structure::structured,
-    words::{self, words},
+    words::words,
 };
 use crate::canonical::escape_segment;
 
@@ -39,7 +43,7 @@ impl ReadIndex {
         let is_plain = text.len() > MAX_UNTRUSTED_FIELDS && reader.trust.is_untrusted();
         match (!is_plain).then(|| structured(text)).flatten() {
             Some(value) => reader.value(&value),
-            None => reader.leaf(text),
+            None => reader.leaf(&CallValue::text(text)),
         }
     }
 
@@ -85,7 +89,7 @@ impl<'a> ResultReader<'a> {
             Value::Object(members) => {
                 for (name, member) in members {
                     self.path.push(name.clone());
-                    self.leaf(name);
+                    self.leaf(&CallValue::text(name));
                     self.value(member);
                     self.path.pop();
                 }
@@ -97,17 +101,20 @@ impl<'a> ResultReader<'a> {
                     self.path.pop();
                 }
             }
-            Value::String(text) => self.leaf(text),
-            Value::Number(number) => self.leaf(&number.to_string()),
+            Value::String(text) => self.leaf(&CallValue::text(text)),
+            Value::Number(number) => self.leaf(&CallValue {
+                is_number: true,
+                ..CallValue::text(&number.to_string())
+            }),
             Value::Bool(_) | Value::Null => {}
         }
     }
 
-    fn leaf(&mut self, text: &str) {
+    fn leaf(&mut self, value: &CallValue<'_>) {
         match self.trust.of(&self.path) {
-            Trust::Trusted => self.trusted(text),
-            Trust::Counterparty => self.counterparty(text),
-            Trust::Untrusted => self.text(text),
+            Trust::Trusted => self.trusted(value),
+            Trust::Counterparty => self.counterparty(value.text),
+            Trust::Untrusted => self.text(value.text),
         }
     }
 
@@ -122,7 +129,7 @@ impl<'a> ResultReader<'a> {
         let Some(address) = address.filter(|address| !address.contains(char::is_whitespace)) else {
             return;
         };
-        for digest in self.trusted_value(address) {
+        for digest in self.trusted_value(&CallValue::text(address)) {
             self.index.counterparties.insert(digest);
         }
     }
@@ -134,11 +141,12 @@ impl<'a> ResultReader<'a> {
     }
 
     /// A trusted text: a value as a whole, and what stands in each of its lines, lists and assignments.
-    fn trusted(&mut self, text: &str) {
-        let text = text
-            .get(..text.floor_char_boundary(MAX_TRUSTED_TEXT))
+    fn trusted(&mut self, value: &CallValue<'_>) {
+        let text = value
+            .text
+            .get(..value.text.floor_char_boundary(MAX_TRUSTED_TEXT))
             .unwrap_or_default();
-        self.trusted_value(text);
+        self.trusted_value(&CallValue { text, ..*value });
         let separators = ['\n', ',', ';', '|'];
         if !text.contains(separators) && !text.contains(": ") {
             return;
@@ -146,17 +154,18 @@ impl<'a> ResultReader<'a> {
         for line in text.split('\n').take(MAX_LINES) {
             let (name, value) = line.split_once(": ").unwrap_or(("", line));
             for part in [line, name, value] {
-                self.trusted_value(part);
+                self.trusted_value(&CallValue::text(part));
             }
             for part in value.split(separators) {
-                self.trusted_value(part);
+                self.trusted_value(&CallValue::text(part));
             }
         }
     }
 
-    /// Enters a value, unless this call or an earlier one passed it on. Returns its digests.
-    fn trusted_value(&mut self, text: &str) -> Vec<u64> {
-        let words = words(text);
+    /// Enters a value, unless this call or an earlier one passed it on. Returns its digests, as far as they are
+    /// entered.
+    fn trusted_value(&mut self, value: &CallValue<'_>) -> Vec<u64> {
+        let (text, words) = (value.text, words(value.text));
         let key = &self.index.key;
         if words.is_empty()
             || self.source.values.repeats(key, text, &words)
@@ -164,14 +173,7 @@ impl<'a> ResultReader<'a> {
         {
             return Vec::new();
         }
-        let mut digests = vec![key.field(&words)];
-        if let Some(compact) = words::compact(&words) {
-            // The groups of digits of an account number are not values by themselves.
-            digests.push(key.digest(Kind::Compact, [compact.as_str()]));
-        } else if words.len() > 1 && words.len() <= MAX_WORDS {
-            let long = words.iter().filter(|w| w.text.chars().count() >= MIN_WORD);
-            digests.extend(long.map(|w| key.digest(Kind::Field, [w.text.as_str()])));
-        }
+        let mut digests = field_digests(key, value);
         let place = self.place();
         let trusted = &mut self.index.trusted;
         for digest in &digests {
@@ -179,6 +181,7 @@ impl<'a> ResultReader<'a> {
                 trusted.entry(*digest).or_insert(place);
             }
         }
+        digests.retain(|digest| trusted.contains_key(digest));
         digests
     }
 
@@ -216,4 +219,30 @@ impl<'a> ResultReader<'a> {
 /// The number of the last place.
 fn last(places: &[Place]) -> u32 {
     u32::try_from(places.len().saturating_sub(1)).unwrap_or(u32::MAX)
+}
+
+/// The digests of a trusted field: of all of it, and of its words if they are few.
+fn field_digests(key: &IndexKey, value: &CallValue<'_>) -> Vec<u64> {
+    let phrase = value.phrase();
+    let mut digests = vec![phrase.digest(key)];
+    if let [only] = phrase.words() {
+        digests.extend(phrase::source_number_digests(key, only));
+        if value.is_number {
+            let number = form::Number::read(only);
+            digests.extend(number.map(|number| key.digest(Kind::Amount, ["", &number.plain])));
+        }
+    }
+    if let Some(compact) = phrase.compact() {
+        // The groups of digits of an account number are not values by themselves.
+        digests.push(key.digest(Kind::Compact, [compact.as_str()]));
+    } else if (2..=MAX_WORDS).contains(&phrase.words().len()) {
+        let (spans, _) = spans(value.text, 0);
+        for form in spans.iter().flat_map(|span| &span.forms) {
+            if form.chars().count() >= MIN_WORD {
+                digests.push(key.digest(Kind::Field, [form.as_str()]));
+                digests.extend(phrase::source_number_digests(key, form));
+            }
+        }
+    }
+    digests
 }

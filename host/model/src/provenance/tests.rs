@@ -3,6 +3,7 @@
 mod bounds;
 mod counterparties;
 mod disguises;
+mod equality;
 mod forms;
 mod laundering;
 mod targets;
@@ -109,7 +110,7 @@ fn trusted_fields_are_compared_as_wholes() {
             "DE89 3704 0044 0532",
             "Bob <bob@example.com>",
             "2024-05-13 10:00:00",
-            "100.0",
+            "$100.0",
             "7",
         ],
         "",
