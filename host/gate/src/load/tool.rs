@@ -207,6 +207,7 @@ fn provenance(
         Trust::Trusted
     };
     let roles = ArgumentRoles::new(given.arguments, proposed_roles(input_schema));
+    let roles = roles.with_members(input_schema);
     ToolProvenance {
         asked_by: given.asked_by.unwrap_or_else(|| proposed_words(own_name)),
         roles: match acts(labels) {

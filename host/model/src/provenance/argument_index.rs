@@ -39,6 +39,11 @@ impl ArgumentIndex {
         self.texts.read(key, text, 0);
     }
 
+    /// Says that it lacks some: everything may be one of them.
+    pub(super) fn fill(&mut self) {
+        self.texts.fill();
+    }
+
     /// Says that someone vouches for a word of it.
     pub(super) fn vouch(&mut self, key: &IndexKey, word: &Phrase) {
         if self.vouched.len() < MAX_VOUCHED {
@@ -50,6 +55,9 @@ impl ArgumentIndex {
     pub(super) fn repeats(&self, key: &IndexKey, text: &str, words: &[Word]) -> bool {
         if self.texts.is_full() {
             return true;
+        }
+        if self.texts.is_empty() {
+            return false;
         }
         // Another value is another one, however little it differs.
         let is_vouched = |word: &str| self.vouched.contains(&word_digest(key, word));

@@ -15,22 +15,60 @@ use super::{PointerPattern, Role};
 
 /// The roles of a tool's arguments, by pointer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ArgumentRoles(Vec<(PointerPattern, Option<Role>)>);
+pub struct ArgumentRoles {
+    roles: Vec<(PointerPattern, Option<Role>)>,
+    /// How many of them the operator gives; they come first.
+    given: usize,
+    /// The members that the schema names.
+    members: Vec<PointerPattern>,
+}
 
 impl ArgumentRoles {
-    /// The roles that the operator gives, before those that are proposed. `None` takes a proposal away.
+    /// The roles that the operator gives, before those that are proposed: a role covers all below its pointer, and
+    /// `None` takes the proposal for its pointer away.
     #[must_use]
     pub fn new(
         given: Vec<(PointerPattern, Option<Role>)>,
         proposed: Vec<(PointerPattern, Role)>,
     ) -> Self {
-        let mut roles = given;
+        let mut roles = Self {
+            given: given.len(),
+            roles: given,
+            members: Vec::new(),
+        };
         for (pattern, role) in proposed {
-            if !roles.iter().any(|(known, _)| *known == pattern) {
-                roles.push((pattern, Some(role)));
-            }
+            roles.propose(pattern, Some(role));
         }
-        Self(roles)
+        roles
+    }
+
+    fn propose(&mut self, pattern: PointerPattern, role: Option<Role>) {
+        let given = self.roles.iter().take(self.given);
+        let is_given = given
+            .filter(|(_, role)| role.is_some())
+            .any(|(known, _)| known.includes(&pattern));
+        if !is_given && !self.roles.iter().any(|(known, _)| *known == pattern) {
+            self.roles.push((pattern, role));
+        }
+    }
+
+    /// The same for a tool with this schema: its members have the names that the schema gives, and any other name
+    /// is the caller's.
+    #[must_use]
+    pub fn with_members(mut self, schema: &Value) -> Self {
+        let mut members = Vec::new();
+        let mut read = |pattern: PointerPattern, _: &str, _: &Property<'_>| members.push(pattern);
+        each_property(schema, &mut read);
+        members.retain(PointerPattern::ends_in_name);
+        self.members = members;
+        self
+    }
+
+    /// Whether the last name of a path is the tool's own.
+    pub(super) fn names<S: AsRef<str>>(&self, path: &[S]) -> bool {
+        let given = self.roles.iter().map(|(pattern, _)| pattern);
+        let mut all = given.chain(&self.members);
+        all.any(|pattern| pattern.names(path))
     }
 
     /// The same for a tool that acts: what no one says a role of, and what is not only content or a setting, may
@@ -38,16 +76,14 @@ impl ArgumentRoles {
     #[must_use]
     pub fn or_identifiers(mut self, schema: &Value) -> Self {
         for (pattern, role) in identifiers(schema) {
-            if !self.0.iter().any(|(known, _)| *known == pattern) {
-                self.0.push((pattern, role));
-            }
+            self.propose(pattern, role);
         }
         self
     }
 
     /// The role of an argument: of the pattern that covers it most exactly.
     pub(super) fn of<S: AsRef<str>>(&self, path: &[S]) -> Option<Role> {
-        let ranked = self.0.iter().filter_map(|(pattern, role)| {
+        let ranked = self.roles.iter().filter_map(|(pattern, role)| {
             let rank = pattern.covers(path)?;
             Some((rank, *role))
         });
@@ -63,7 +99,7 @@ impl ArgumentRoles {
 
     /// The pointers with their roles.
     pub fn iter(&self) -> impl Iterator<Item = (&PointerPattern, Role)> {
-        let all = self.0.iter();
+        let all = self.roles.iter();
         all.filter_map(|(pattern, role)| Some((pattern, (*role)?)))
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    CallValues, Origin, ReadIndex,
+    ArgumentRoles, CallValues, Origin, ReadIndex,
     argument_index::ArgumentIndex,
     form,
     index::CallValue,
@@ -29,17 +29,24 @@ const MIN_TEXT: usize = 4;
 const MIN_NUMBER: f64 = 1e6;
 
 impl ReadIndex {
-    /// Says that a call of a run starts with these arguments.
-    pub fn begin_call(&mut self, run: RunId, arguments: &Value) -> CallValues {
+    /// Says that a call of a run starts with these arguments, which have these roles.
+    pub fn begin_call(
+        &mut self,
+        run: RunId,
+        roles: &ArgumentRoles,
+        arguments: &Value,
+    ) -> CallValues {
         let mut reader = ArgumentReader {
             run,
+            roles,
+            path: Vec::new(),
             is_exposed: self.is_exposed(),
             count: 0,
             values: CallValues::default(),
             scope: std::mem::take(&mut self.arguments),
             index: self,
         };
-        reader.value(arguments, 0, Within::Object);
+        reader.value(arguments, Within::Object);
         let ArgumentReader { values, scope, .. } = reader;
         self.arguments = scope;
         values
@@ -56,6 +63,8 @@ enum Within {
 struct ArgumentReader<'a> {
     index: &'a ReadIndex,
     run: RunId,
+    roles: &'a ArgumentRoles,
+    path: Vec<String>,
     is_exposed: bool,
     count: usize,
     values: CallValues,
@@ -64,23 +73,28 @@ struct ArgumentReader<'a> {
 }
 
 impl ArgumentReader<'_> {
-    fn value(&mut self, value: &Value, depth: usize, within: Within) {
-        if depth > MAX_DEPTH {
+    fn value(&mut self, value: &Value, within: Within) {
+        if self.path.len() > MAX_DEPTH {
             return self.leaf(&CallValue::text(&value.to_string()), true);
         }
         match value {
             Value::Object(members) => {
                 for (name, member) in members {
-                    if depth > 0 && is_value(name) {
+                    let is_within = !self.path.is_empty();
+                    self.path.push(name.clone());
+                    if is_within && (is_value(name) || !self.roles.names(&self.path)) {
                         self.leaf(&CallValue::text(name), true);
                     }
-                    self.value(member, depth + 1, Within::Object);
+                    self.value(member, Within::Object);
+                    self.path.pop();
                 }
             }
             Value::Array(items) => {
+                self.path.push("0".to_owned());
                 for item in items {
-                    self.value(item, depth + 1, Within::Array);
+                    self.value(item, Within::Array);
                 }
+                self.path.pop();
             }
             Value::String(text) => self.leaf(&CallValue::text(text), tells(text)),
             Value::Number(number) => {

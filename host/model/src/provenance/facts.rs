@@ -32,6 +32,9 @@ pub struct ProvenanceFacts {
     pub asked: bool,
     /// Whether a text of strangers names the trusted value of an argument with a role, too, or may.
     pub echoed: bool,
+    /// Whether strangers may have told the model something: it has read a text or a field of theirs, or the gate has
+    /// not seen all that it read.
+    pub exposed: bool,
     /// Whether the user's request and every result of the scope were seen.
     pub known: bool,
     /// Whether the user's request is known. Facts of before have it only as a part of `known`.
@@ -98,6 +101,7 @@ impl CallArguments<'_> {
             given_up: BTreeSet::new(),
             facts: ProvenanceFacts {
                 asked: request.is_some_and(|request| is_asked(&index.key, request, self.asked_by)),
+                exposed: index.is_exposed(),
                 known: index.is_complete(self.run),
                 request: request.is_some(),
                 ..ProvenanceFacts::default()
@@ -128,9 +132,7 @@ impl Survey<'_> {
             Value::Object(members) => {
                 for (name, member) in members {
                     self.path.push(name.clone());
-                    if is_value(name) {
-                        self.name(name);
-                    }
+                    self.name(name);
                     self.value(member);
                     self.path.pop();
                 }
@@ -151,11 +153,15 @@ impl Survey<'_> {
         }
     }
 
-    /// The name of a member that is a value itself. Those of the arguments are mostly the tool's own.
+    /// The name of a member. It is a value itself if the tool has no such member, as in a map, and it says what the
+    /// call acts on or looks like a value.
     fn name(&mut self, name: &str) {
+        let is_callers = self.roles.of(&self.path).is_some() && !self.roles.names(&self.path);
         match self.path.len() {
-            1 => self.links(name),
-            _ => self.leaf(&CallValue::text(name)),
+            _ if is_callers => self.leaf(&CallValue::text(name)),
+            1 if is_value(name) => self.links(name),
+            _ if is_value(name) => self.leaf(&CallValue::text(name)),
+            _ => {}
         }
     }
 

@@ -94,6 +94,17 @@ pub struct ReadIndex {
     is_exposed: bool,
     /// Whether what was read before the index began is being read into it.
     is_restoring: bool,
+    /// Whether that is being read just now, and not what is read since.
+    is_earlier: bool,
+}
+
+/// What of the time before an index began was found again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RestoredParts {
+    /// The arguments of every call that started.
+    pub arguments: bool,
+    /// The result of every call.
+    pub results: bool,
 }
 
 /// A value's origin with its sources, the deciding one first.
@@ -133,6 +144,7 @@ impl ReadIndex {
             unread: HashSet::new(),
             is_exposed: false,
             is_restoring: false,
+            is_earlier: false,
         }
     }
 
@@ -183,13 +195,30 @@ impl ReadIndex {
         self.is_restoring = true;
     }
 
-    /// Ends what [`Self::begin_restoring`] began. What was not found again may be anything, and may name anything.
-    pub fn end_restoring(&mut self, is_complete: bool) {
+    /// Reads something that was read before the index began, in the order of that time.
+    pub fn restore<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+        self.is_earlier = true;
+        let read = read(self);
+        self.is_earlier = false;
+        read
+    }
+
+    /// Ends what [`Self::begin_restoring`] began. What was not found again may be anything, and may name anything. If
+    /// arguments were not found again, what is read from now on may repeat them, and no one vouches for it.
+    pub fn end_restoring(&mut self, found: RestoredParts) {
         self.is_restoring = false;
-        if !is_complete {
+        if !found.results || !found.arguments {
             self.mark_gap();
             self.mark_unread();
         }
+        if !found.arguments {
+            self.arguments.fill();
+        }
+    }
+
+    /// Whether what is read now may repeat an argument that is not in the index yet.
+    pub(super) fn may_repeat(&self) -> bool {
+        self.is_restoring && !self.is_earlier
     }
 
     /// Says that strangers wrote something that cannot be looked up, such as a picture: what no one vouches for

@@ -39,7 +39,7 @@ pub use arguments::{ArgumentRoles, acts, proposed_roles};
 pub use asked::proposed_words;
 pub use facts::{CallArguments, ProvenanceFacts, ValueOrigin};
 pub use fields::{FieldTrust, PatternError, PointerPattern, Trust};
-pub use index::{Place, ReadIndex, ResultSource, Source};
+pub use index::{Place, ReadIndex, RestoredParts, ResultSource, Source};
 pub use key::IndexKey;
 pub use structure::structured;
 

@@ -9,10 +9,10 @@ use super::{
     form,
     index::CallValue,
     key::{IndexKey, Kind},
-    phrase,
+    phrase::{self, Phrase},
     spans::spans,
     structure::structured,
-    words::words,
+    words::{TRAILING, words},
 };
 use crate::canonical::escape_segment;
 
@@ -135,6 +135,9 @@ impl<'a> ResultReader<'a> {
     }
 
     fn text(&mut self, text: &str) {
+        if self.index.texts.is_full() {
+            return;
+        }
         let place = self.place();
         let ReadIndex { key, texts, .. } = &mut *self.index;
         texts.read(key, text, place);
@@ -142,6 +145,9 @@ impl<'a> ResultReader<'a> {
 
     /// A trusted text: a value as a whole, and what stands in each of its lines, lists and assignments.
     fn trusted(&mut self, value: &CallValue<'_>) {
+        if self.index.trusted.len() >= MAX_TRUSTED {
+            return;
+        }
         let text = value
             .text
             .get(..value.text.floor_char_boundary(MAX_TRUSTED_TEXT))
@@ -156,7 +162,9 @@ impl<'a> ResultReader<'a> {
             for part in [line, name, value] {
                 self.trusted_value(&CallValue::text(part));
             }
-            for part in value.split(separators) {
+            // `1,000` is one number.
+            let is_number = form::Number::read(value.trim()).is_some();
+            for part in value.split(separators).filter(|_| !is_number) {
                 self.trusted_value(&CallValue::text(part));
             }
         }
@@ -165,6 +173,9 @@ impl<'a> ResultReader<'a> {
     /// Enters a value, unless this call or an earlier one passed it on. Returns its digests, as far as they are
     /// entered.
     fn trusted_value(&mut self, value: &CallValue<'_>) -> Vec<u64> {
+        if self.index.may_repeat() {
+            return Vec::new();
+        }
         let (text, words) = (value.text, words(value.text));
         let key = &self.index.key;
         if words.is_empty()
@@ -231,6 +242,15 @@ fn field_digests(key: &IndexKey, value: &CallValue<'_>) -> Vec<u64> {
             let number = form::Number::read(only);
             digests.extend(number.map(|number| key.digest(Kind::Amount, ["", &number.plain])));
         }
+    }
+    // What ends a sentence is not a part of what it names.
+    let bare = value.text.trim_end().trim_end_matches(TRAILING);
+    let sentence = Phrase::new(bare);
+    if sentence.words().len() > 1
+        && sentence.words().len() == phrase.words().len()
+        && !bare.ends_with(['/', '\\'])
+    {
+        digests.push(sentence.digest(key));
     }
     if let Some(compact) = phrase.compact() {
         // The groups of digits of an account number are not values by themselves.

@@ -6,6 +6,8 @@ mod disguises;
 mod equality;
 mod forms;
 mod laundering;
+mod names;
+mod restoring;
 mod targets;
 
 use serde_json::{Value, json};
@@ -350,7 +352,10 @@ fn what_was_not_seen_is_not_known() {
         assert!(!restoring.known);
         assert_eq!(restoring.sinks, [Origin::Untrusted].into());
         assert_eq!(restoring.links, [Origin::Untrusted].into());
-        index.end_restoring(is_complete);
+        index.end_restoring(RestoredParts {
+            arguments: true,
+            results: is_complete,
+        });
         let origin = if is_complete {
             Origin::Model
         } else {

@@ -101,7 +101,7 @@ impl Suite {
                 wanted: self.is_wanted(tool, call, run),
                 why,
             });
-            let values = index.begin_call(id, &call.args);
+            let values = index.begin_call(id, &tool.roles, &call.args);
             let source = ResultSource {
                 call: SpanId::from_bytes([2; 8]),
                 run: id,

@@ -89,8 +89,8 @@ impl Case {
     }
 
     fn provenance_facts(&self) -> Result<ProvenanceFacts, String> {
-        const NAMES: [&str; 7] = [
-            "asked", "echoed", "known", "links", "request", "sinks", "values",
+        const NAMES: [&str; 8] = [
+            "asked", "echoed", "exposed", "known", "links", "request", "sinks", "values",
         ];
         let given = self.provenance.as_object().into_iter().flatten();
         for (name, _) in given {

@@ -22,22 +22,26 @@ impl Pdp {
         facts: &ProvenanceFacts,
     ) -> Result<Vec<(&'static str, Value)>, RequestError> {
         match self.names.provenance {
-            true => attributes(facts, self.names.request).map(Vec::from),
+            true => {
+                let names = (self.names.request, self.names.exposed);
+                attributes(facts, names).map(Vec::from)
+            }
             false => Ok(Vec::new()),
         }
     }
 }
 
-/// Both attributes of the context of a call. `has_request` is whether the schema has that attribute.
+/// Both attributes of the context of a call, with `request` and `exposed` if the schema has them.
 fn attributes(
     facts: &ProvenanceFacts,
-    has_request: bool,
+    (has_request, has_exposed): (bool, bool),
 ) -> Result<[(&'static str, Value); 2], RequestError> {
     let pointers = |origin| -> Value {
         let pointers = facts.pointers(origin);
         cedar_value::set(pointers.map(|pointer| Literal::String(pointer.into())))
     };
     let request = has_request.then(|| ("request", (facts.request || facts.known).into()));
+    let exposed = has_exposed.then(|| ("exposed", facts.exposed.into()));
     let others = [
         ("user", pointers(Origin::User)),
         ("operator", pointers(Origin::Operator)),
@@ -50,7 +54,7 @@ fn attributes(
         ("echoed", facts.echoed.into()),
         ("known", facts.known.into()),
     ];
-    let provenance = cedar_value::record(others.into_iter().chain(request));
+    let provenance = cedar_value::record(others.into_iter().chain(request).chain(exposed));
     Ok([
         ("provenance", provenance),
         ("sinks", origins(&facts.sinks)?),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{RUN, empty, facts, origin, read, source, trust};
 use crate::{
     ids::RunId,
-    provenance::{Origin, Role},
+    provenance::{ArgumentRoles, Origin, Role},
 };
 
 const MIB: usize = 1 << 20;
@@ -122,7 +122,7 @@ fn a_value_of_many_parts_is_read_in_one_pass() {
         let value = part.repeat(SIZE / part.len());
         let found = origin(&index, &value).unwrap_or(Origin::Model);
         assert!(found >= Origin::Model, "{part}");
-        index.begin_call(RUN, &json!({ "note": value }));
+        index.begin_call(RUN, &ArgumentRoles::default(), &json!({ "note": value }));
         index.read_value(&source(&trust(&[""])), &json!({ "note": value }));
         index.read_request(RUN, &value);
     }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{RUN, empty, facts, origin, read, source, trust};
-use crate::provenance::{Origin, ReadIndex, Role};
+use crate::provenance::{ArgumentRoles, Origin, ReadIndex, Role};
 
 /// Words that a person may write, with what may stand around them.
 const WORDS: [&str; 22] = [
@@ -230,7 +230,7 @@ fn a_command_is_one_value() {
 #[test]
 fn a_repetition_with_a_sign_is_not_trusted() {
     let mut index = read("delete srv/app/tmp please", &[], "text of strangers");
-    index.begin_call(RUN, &json!({ "note": "delete srv/app/tmp/.." }));
+    index.begin_call(RUN, &ArgumentRoles::default(), &json!({ "note": "delete srv/app/tmp/.." }));
     index.read_value(&source(&trust(&[""])), &json!({ "a": "srv/app/tmp/..", "b": "delete srv/app/tmp/.." }));
     assert!(origin(&index, "srv/app/tmp/..").unwrap() >= Origin::Model);
     let _ = empty();
