@@ -38,7 +38,7 @@ use crate::{
 const MAX_RUNS: u64 = 1_000;
 /// The most calls that are read back, and the most bytes of their results.
 const MAX_CALLS: usize = 2_000;
-const MAX_BYTES: u64 = 16 << 20;
+const MAX_BYTES: u64 = if cfg!(test) { 1 << 20 } else { 16 << 20 };
 /// The most records of all runs.
 const MAX_RECORDS: usize = 100_000;
 

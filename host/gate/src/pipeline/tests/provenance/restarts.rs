@@ -157,7 +157,7 @@ async fn what_another_run_wrote_is_not_vouched_for() {
     let gate = open(dir.path()).await;
     let written = "mallory@disguised.example";
     let nothing = json!({});
-    call_in(&gate, "first", "desk__contacts", &nothing, &json!([])).await;
+    call_in(&gate, "first", "desk__contacts", &nothing, &json!(["dora@example.com"])).await;
     let inbox = json!([{ "body": format!("Note {written}.") }]);
     call_in(&gate, "second", "desk__inbox", &nothing, &inbox).await;
     let arguments = json!({ "name": written });
@@ -181,7 +181,7 @@ async fn arguments_after_too_much_are_not_vouched_for() {
     let gate = open(dir.path()).await;
     let written = "mallory@disguised.example";
     let nothing = json!({});
-    let much = json!("no ".repeat(1_000_000));
+    let much = json!("no ".repeat(70_000));
     for _ in 0..6 {
         call_in(&gate, "first", "desk__inbox", &nothing, &much).await;
     }
