@@ -9,20 +9,22 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use tokio::sync::watch;
 use tollgate_model::{
     entity::Uid,
-    ids::{RunId, SpanId},
-    provenance::{
-        CallArguments, CallValues, FieldTrust, IndexKey, ProvenanceFacts, ReadIndex, ResultSource,
-        Trust,
-    },
+    ids::RunId,
+    provenance::{CallArguments, CallValues, IndexKey, ProvenanceFacts, ReadIndex},
 };
 
+mod result;
+
+pub(super) use self::result::ResultReading;
+use self::result::size;
 use super::{CallContext, ToolCall, Verdict, memory::RunScope};
 use crate::{
     config::{AgentMemory, UNLABELLED, UNTRUSTED},
     ids::Ids,
-    tool::{Content, ResourceBody, SourceKind, Tool},
+    tool::{SourceKind, Tool},
 };
 
 /// The most bytes of all indexes together; those used longest ago go first.
@@ -78,6 +80,36 @@ struct State {
     uses: u64,
 }
 
+/// An index that calls share.
+#[derive(Debug)]
+pub(crate) struct SharedIndex {
+    index: Mutex<ReadIndex>,
+    /// Held while much is read into it, so that calls wait for that without a thread.
+    large: tokio::sync::Mutex<()>,
+    /// Whether what was read before it began has been read into it.
+    restored: watch::Sender<bool>,
+}
+
+impl SharedIndex {
+    fn new(index: ReadIndex) -> Self {
+        Self {
+            index: Mutex::new(index),
+            large: tokio::sync::Mutex::new(()),
+            restored: watch::Sender::new(false),
+        }
+    }
+
+    /// Waits until what was read before it began has been read into it.
+    pub(super) async fn restored(&self) {
+        // It has the sender, so it cannot end without one.
+        drop(self.restored.subscribe().wait_for(|is| *is).await);
+    }
+
+    pub(super) fn note_restored(&self) {
+        self.restored.send_replace(true);
+    }
+}
+
 #[derive(Debug)]
 struct RunEntry {
     scope: ReadScope,
@@ -86,7 +118,7 @@ struct RunEntry {
 
 #[derive(Debug)]
 struct ScopeIndex {
-    index: Arc<Mutex<ReadIndex>>,
+    index: Arc<SharedIndex>,
     values: Vec<String>,
     bytes: usize,
     used: u64,
@@ -97,7 +129,7 @@ struct ScopeIndex {
 pub(crate) struct StartedReading {
     tool: Arc<Tool>,
     /// Where its result goes; absent if its run is not held any more.
-    into: Option<(ReadScope, Arc<Mutex<ReadIndex>>)>,
+    into: Option<(ReadScope, Arc<SharedIndex>)>,
     values: Arc<CallValues>,
 }
 
@@ -147,10 +179,21 @@ impl State {
         self.runs.retain(|_, entry| entry.used >= newest);
     }
 
+    /// Drops indexes while they are too large together: of the principal that has most of them those used longest
+    /// ago, so that no one drops those of others by reading much.
     fn limit(&mut self) {
         let mut bytes: usize = self.scopes.values().map(|scope| scope.bytes).sum();
-        while bytes > MAX_BYTES && self.scopes.len() > 1 {
-            let oldest = self.scopes.iter().min_by_key(|(_, scope)| scope.used);
+        while bytes > MAX_BYTES {
+            let mut shares: HashMap<&Uid, usize> = HashMap::new();
+            for (scope, held) in &self.scopes {
+                *shares.entry(&scope.principal).or_default() += held.bytes;
+            }
+            let largest = shares.into_iter().max_by_key(|(_, bytes)| *bytes);
+            let own = self
+                .scopes
+                .iter()
+                .filter(|(scope, _)| Some(&scope.principal) == largest.map(|(of, _)| of));
+            let oldest = own.min_by_key(|(_, held)| held.used);
             let Some(oldest) = oldest.map(|(scope, _)| scope.clone()) else {
                 return;
             };
@@ -165,21 +208,21 @@ impl ReadIndexes {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn index(&self, run: RunId) -> Option<Arc<Mutex<ReadIndex>>> {
+    fn index(&self, run: RunId) -> Option<Arc<SharedIndex>> {
         self.with(|state| state.of(run).map(|(_, scope)| Arc::clone(&scope.index)))
     }
 
     /// Puts a run into its scope. `values` are those that the operator lists for its agent, `labels` those that the run
-    /// holds. Returns a new index, whose earlier content is to be restored.
-    pub(crate) fn enter(
+    /// holds. Returns the index of the scope, and whether it is new, so that its earlier content is to be restored.
+    pub(crate) async fn enter(
         &self,
         ids: &Ids,
         run: RunId,
         scope: ReadScope,
         values: &[String],
         labels: &BTreeSet<String>,
-    ) -> Option<Arc<Mutex<ReadIndex>>> {
-        let mut new = None;
+    ) -> (Arc<SharedIndex>, bool) {
+        let mut is_new = false;
         let (index, has_left, has_values) = self.with(|state| {
             state.uses += 1;
             if state.runs.len() >= MAX_RUNS && !state.runs.contains_key(&run) {
@@ -198,10 +241,9 @@ impl ReadIndexes {
                 if shares_requests {
                     index.share_requests();
                 }
-                let index = Arc::new(Mutex::new(index));
-                new = Some(Arc::clone(&index));
+                is_new = true;
                 ScopeIndex {
-                    index,
+                    index: Arc::new(SharedIndex::new(index)),
                     values: Vec::new(),
                     bytes: 0,
                     used: 0,
@@ -212,20 +254,21 @@ impl ReadIndexes {
             values.clone_into(&mut entry.values);
             (Arc::clone(&entry.index), has_left, has_values)
         });
-        // A large result may be read into it meanwhile, for which no other scope waits.
-        let mut index = lock(&index);
+        // A large result may be read into it meanwhile.
+        drop(index.large.lock().await);
+        let mut held = lock(&index);
         if has_left {
             // What the run has read is in the other scope.
-            index.mark_gap();
+            held.mark_gap();
         }
         if is_strangers(labels) {
-            index.expose();
+            held.expose();
         }
         if !has_values {
-            index.replace_operator(values);
+            held.replace_operator(values);
         }
-        drop(index);
-        new
+        drop(held);
+        (index, is_new)
     }
 
     /// Notes how large the index of a run has become.
@@ -303,7 +346,8 @@ impl ReadIndexes {
             if is_strangers(&cx.inherited_labels) {
                 index.expose();
             }
-            started.values = Arc::new(index.begin_call(cx.run, call.arguments()));
+            let roles = &call.tool().provenance.roles;
+            started.values = Arc::new(index.begin_call(cx.run, roles, call.arguments()));
             if started.is_ahead() {
                 index.await_content(cx.call);
             }
@@ -338,7 +382,10 @@ impl ReadIndexes {
         };
         let bytes = match is_large {
             // Without its reading, the index has a gap.
-            true => tokio::task::spawn_blocking(read).await.ok(),
+            true => {
+                let _large = index.large.lock().await;
+                tokio::task::spawn_blocking(read).await.ok()
+            }
             false => Some(read()),
         };
         let lost = self.with(|state| {
@@ -354,7 +401,9 @@ impl ReadIndexes {
             lost
         });
         if let Some(index) = lost {
-            lock(&index).mark_gap();
+            let mut index = lock(&index);
+            index.mark_gap();
+            index.mark_unread();
         }
     }
 
@@ -371,106 +420,9 @@ impl ReadIndexes {
     }
 }
 
-/// The reading of one result.
-pub(super) struct ResultReading {
-    pub(super) call: SpanId,
-    pub(super) run: RunId,
-    pub(super) is_tainted: bool,
-    pub(super) started: StartedReading,
+pub(super) fn lock(index: &SharedIndex) -> std::sync::MutexGuard<'_, ReadIndex> {
+    index.index.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl ResultReading {
-    pub(super) fn read(&self, index: &mut ReadIndex, verdict: &Verdict) {
-        let tool = &self.started.tool;
-        let trust = &tool.provenance.trust;
-        let is_ahead = self.started.is_ahead();
-        match verdict {
-            Verdict::Released { content, redacted } => {
-                for part in content {
-                    self.read_part(index, part);
-                }
-                // The caller has what was redacted.
-                if *redacted && is_ahead {
-                    index.mark_unread();
-                }
-            }
-            Verdict::ToolError(failure) => {
-                index.read_text(&self.source(trust), &failure.message);
-            }
-            // Names of effects, in the component's words.
-            Verdict::Refused(refusal) => {
-                let untrusted = FieldTrust::new(Trust::Untrusted, Vec::new());
-                for happened in refusal.happened() {
-                    index.read_text(&self.source(&untrusted), happened);
-                }
-            }
-            Verdict::Withheld { .. } | Verdict::Ended { .. } if is_ahead => index.mark_unread(),
-            Verdict::Withheld { .. } | Verdict::Ended { .. } => {}
-        }
-        index.end_content(self.call);
-    }
-
-    fn source<'a>(&'a self, trust: &'a FieldTrust) -> ResultSource<'a> {
-        ResultSource {
-            call: self.call,
-            run: self.run,
-            tool: &self.started.tool.name,
-            trust,
-            values: &self.started.values,
-            is_tainted: self.is_tainted,
-        }
-    }
-
-    fn read_part(&self, index: &mut ReadIndex, part: &Content) {
-        let trust = &self.started.tool.provenance.trust;
-        match part {
-            Content::Text { text } => index.read_text(&self.source(trust), text),
-            Content::Structured(value) => index.read_value(&self.source(trust), value),
-            Content::Resource { resource } => {
-                // Its fields are those of the writer of the file.
-                let whole = FieldTrust::new(trust.default_trust(), Vec::new());
-                if let ResourceBody::Text(text) = &resource.body {
-                    index.read_text(&self.source(&whole), text);
-                } else {
-                    self.leave_unread(index);
-                }
-                index.read_text(&self.source(&whole), &resource.uri);
-            }
-            // A picture may show text, which is not read here.
-            Content::Image { .. } => self.leave_unread(index),
-        }
-    }
-
-    /// A part cannot be looked up.
-    fn leave_unread(&self, index: &mut ReadIndex) {
-        let tool = &self.started.tool;
-        if self.is_tainted
-            || is_strangers(&tool.content_labels())
-            || tool.provenance.trust.default_trust() != Trust::Trusted
-            || self.started.values.is_strangers()
-        {
-            index.mark_unread();
-        }
-    }
-}
-
-pub(super) fn lock(index: &Mutex<ReadIndex>) -> std::sync::MutexGuard<'_, ReadIndex> {
-    index.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn size(verdict: &Verdict) -> usize {
-    let Verdict::Released { content, .. } = verdict else {
-        return 0;
-    };
-    let of = |part: &Content| match part {
-        Content::Text { text } => text.len(),
-        Content::Resource { resource } => match &resource.body {
-            ResourceBody::Text(text) => text.len(),
-            ResourceBody::Blob(_) => 0,
-        },
-        Content::Image { .. } => 0,
-        // Its size is not known without writing it.
-        Content::Structured(_) => LARGE,
-    };
-    content.iter().map(of).sum()
-}
+#[cfg(test)]
+mod tests;

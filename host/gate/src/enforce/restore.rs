@@ -3,11 +3,13 @@
 //!
 //! Arguments are in the sealed facts of their decisions. Results are read again where capture kept them in whole; their
 //! keyed digest proves that they are what was released. If anything else of the scope was read, the index is not
-//! complete: what no one vouches for is then untrusted.
+//! complete: what no one vouches for is then untrusted. The records of all runs are read in their order in the
+//! ledger: what one run wrote, another may have read. If not all arguments are found, nothing that is read later
+//! becomes trusted, since it may repeat them.
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
 
 use serde_json::Value;
@@ -15,7 +17,7 @@ use tollgate_ledger::{LedgerError, RunFilter, RunRow};
 use tollgate_model::{
     decision::Outcome,
     ids::{RunId, SpanId},
-    provenance::ReadIndex,
+    provenance::RestoredParts,
     record::{DecisionRecord, Event, OutcomeRecord, Record, Release, Start, Status},
     request::{ActionContext, Facts, Request},
     time::Timestamp,
@@ -24,7 +26,7 @@ use tollgate_model::{
 use super::{
     Pep, Ruleset, Verdict,
     memory::RunScope,
-    reads::{ReadScope, ResultReading, StartedReading, is_strangers, lock},
+    reads::{ReadScope, ResultReading, SharedIndex, StartedReading, is_strangers, lock},
 };
 use crate::{
     capture,
@@ -36,7 +38,9 @@ use crate::{
 const MAX_RUNS: u64 = 1_000;
 /// The most calls that are read back, and the most bytes of their results.
 const MAX_CALLS: usize = 2_000;
-const MAX_BYTES: u64 = 16 << 20;
+const MAX_BYTES: u64 = if cfg!(test) { 1 << 20 } else { 16 << 20 };
+/// The most records of all runs.
+const MAX_RECORDS: usize = 100_000;
 
 /// An index that is read back.
 pub(super) struct Restoration {
@@ -50,14 +54,14 @@ pub(super) struct Restoration {
 }
 
 impl Restoration {
-    /// Reads back what the runs of the scope have read. Returns whether the index has all of it.
-    pub(super) fn restore(&self, index: &Mutex<ReadIndex>) -> bool {
+    /// Reads back what the runs of the scope have read. Returns what the index has of it.
+    pub(super) fn restore(&self, index: &SharedIndex) -> RestoredParts {
         let restored = self.runs().and_then(|runs| match runs {
-            None => Ok(false),
+            None => Ok(RestoredParts::default()),
             Some(runs) => self.read_runs(&runs, index),
         });
         // What cannot be read may be anything.
-        restored.unwrap_or(false)
+        restored.unwrap_or_default()
     }
 
     /// The runs of the scope, the oldest first; `None` if there are too many to look at.
@@ -111,36 +115,57 @@ impl Restoration {
         Ok(ReadScope::of(self.memory, &run))
     }
 
-    fn read_runs(&self, runs: &[RunId], index: &Mutex<ReadIndex>) -> Result<bool, LedgerError> {
+    fn read_runs(&self, runs: &[RunId], index: &SharedIndex) -> Result<RestoredParts, LedgerError> {
+        let mut records: Vec<(u64, RunId, Record)> = Vec::new();
+        for run in runs {
+            let own = self.pep.ledger.reader().records_of_run(*run)?;
+            records.extend(own.into_iter().map(|(index, record)| (index, *run, record)));
+            if records.len() > MAX_RECORDS {
+                return Ok(RestoredParts::default());
+            }
+        }
+        records.sort_by_key(|(index, ..)| *index);
         let mut restored = RestoredContent {
             restoration: self,
             index,
             labels: BTreeSet::new(),
             calls: 0,
             bytes: 0,
-            is_complete: true,
+            parts: RestoredParts {
+                arguments: true,
+                results: true,
+            },
         };
-        for run in runs {
-            let records = self.pep.ledger.reader().records_of_run(*run)?;
-            restored.read_run(*run, &records)?;
-            if restored.calls > MAX_CALLS || restored.bytes > MAX_BYTES {
-                return Ok(false);
-            }
-        }
+        restored.read(&records)?;
         // Labels that come from elsewhere come with content that is not here.
-        Ok(restored.is_complete && self.labels.is_subset(&restored.labels))
+        restored.parts.results &= self.labels.is_subset(&restored.labels);
+        Ok(restored.parts)
+    }
+}
+
+/// Ends the restoring of an index, also where it breaks off.
+#[derive(Debug)]
+pub(super) struct RestorationEnd {
+    pub(super) index: Arc<SharedIndex>,
+    pub(super) parts: RestoredParts,
+}
+
+impl Drop for RestorationEnd {
+    fn drop(&mut self) {
+        lock(&self.index).end_restoring(self.parts);
+        self.index.note_restored();
     }
 }
 
 /// What was read back so far.
 struct RestoredContent<'a> {
     restoration: &'a Restoration,
-    index: &'a Mutex<ReadIndex>,
+    index: &'a SharedIndex,
     /// Labels of the content that was read.
     labels: BTreeSet<String>,
     calls: usize,
     bytes: u64,
-    is_complete: bool,
+    parts: RestoredParts,
 }
 
 /// A call that was allowed.
@@ -152,45 +177,46 @@ struct AllowedCall<'a> {
 }
 
 impl RestoredContent<'_> {
-    fn read_run(&mut self, run: RunId, records: &[(u64, Record)]) -> Result<(), LedgerError> {
-        let root = records.iter().find_map(|(_, record)| match &record.event {
-            Event::RunStarted(started) => Some(started.span),
-            _ => None,
-        });
+    /// Reads the records of all runs, in their order.
+    fn read(&mut self, records: &[(u64, RunId, Record)]) -> Result<(), LedgerError> {
+        let mut roots: HashMap<RunId, SpanId> = HashMap::new();
         let mut allowed: HashMap<SpanId, AllowedCall<'_>> = HashMap::new();
         let mut open: HashMap<SpanId, (StartedReading, bool)> = HashMap::new();
-        for (index, record) in records {
+        for (index, run, record) in records {
             match &record.event {
+                Event::RunStarted(started) => drop(roots.insert(*run, started.span)),
                 Event::Decision(decision) if is_admission(decision) => {
                     let Some(call) = decision.call else { continue };
                     let call_allowed = AllowedCall {
                         index: *index,
                         decision,
-                        is_nested: decision.parent != root,
+                        is_nested: decision.parent != roots.get(run).copied(),
                     };
                     allowed.insert(call, call_allowed);
                 }
                 Event::Start(start) => {
-                    let call = allowed.get(&start.call);
-                    match call.map(|call| self.begin(run, start, call)).transpose()? {
-                        Some(Some(started)) => drop(open.insert(start.call, started)),
-                        // Its tool is not offered any more, or its arguments cannot be read.
-                        _ => self.is_complete = false,
+                    let Some(call) = allowed.get(&start.call) else {
+                        self.parts.arguments = false;
+                        continue;
+                    };
+                    if let Some(started) = self.begin(*run, start, call)? {
+                        open.insert(start.call, started);
                     }
                 }
                 Event::Outcome(outcome) => {
                     self.labels.extend(outcome.labels.iter().cloned());
                     let started = open.remove(&outcome.call);
-                    self.end(run, *index, outcome, started)?;
+                    self.end(*run, *index, outcome, started)?;
                 }
                 _ => {}
             }
-            if self.calls > MAX_CALLS || self.bytes > MAX_BYTES {
+            if self.calls > MAX_CALLS {
+                self.parts = RestoredParts::default();
                 return Ok(());
             }
         }
         // Content of calls that their callers execute may be known to them.
-        self.is_complete &= !open.values().any(|(started, _)| started.is_ahead());
+        self.parts.results &= !open.values().any(|(started, _)| started.is_ahead());
         Ok(())
     }
 
@@ -205,13 +231,19 @@ impl RestoredContent<'_> {
         self.labels.extend(start.labels.iter().cloned());
         let ruleset = &self.restoration.ruleset;
         let name = call.decision.called();
-        let Some(tool) = name.and_then(|name| ruleset.callable(&name)) else {
-            return Ok(None);
-        };
+        let tool = name.and_then(|name| ruleset.callable(&name));
         let Some(arguments) = self.arguments(call)? else {
+            self.parts.arguments = false;
             return Ok(None);
         };
-        let values = lock(self.index).begin_call(run, &arguments);
+        let roles = tool.map(|tool| tool.provenance.roles.clone());
+        let roles = roles.unwrap_or_default();
+        let values = lock(self.index).restore(|index| index.begin_call(run, &roles, &arguments));
+        let Some(tool) = tool else {
+            // It is not offered any more.
+            self.parts.results = false;
+            return Ok(None);
+        };
         let started = StartedReading::before(Arc::clone(tool), values);
         Ok(Some((started, call.is_nested)))
     }
@@ -243,7 +275,7 @@ impl RestoredContent<'_> {
         started: Option<(StartedReading, bool)>,
     ) -> Result<(), LedgerError> {
         let Some((started, is_nested)) = started else {
-            self.is_complete = false;
+            self.parts.results = false;
             return Ok(());
         };
         let is_released = outcome.release == Some(Release::Released);
@@ -251,17 +283,22 @@ impl RestoredContent<'_> {
         if !has_reached {
             // The caller has the content, or a component's words about its effects.
             let tells = outcome.status == Status::Pending && outcome.effects > 0;
-            self.is_complete &= !started.is_ahead() && !tells;
+            self.parts.results &= !started.is_ahead() && !tells;
             return Ok(());
         }
         self.bytes = self.bytes.saturating_add(outcome.size);
+        if self.bytes > MAX_BYTES {
+            // Arguments are read on: they are small, and what is read later may repeat them.
+            self.parts.results = false;
+            return Ok(());
+        }
         // The caller has what was redacted.
-        self.is_complete &= is_released || !started.is_ahead();
+        self.parts.results &= is_released || !started.is_ahead();
         let Some((verdict, is_whole)) = self.verdict(index, outcome)? else {
-            self.is_complete = false;
+            self.parts.results = false;
             return Ok(());
         };
-        self.is_complete &= is_whole;
+        self.parts.results &= is_whole;
         let tool = started.tool();
         // What a component has read besides is among the labels, and cannot be told from its tool's.
         let besides = match tool.source.kind {
@@ -276,7 +313,7 @@ impl RestoredContent<'_> {
             is_tainted: is_nested || besides,
             started,
         };
-        reading.read(&mut lock(self.index), &verdict);
+        lock(self.index).restore(|index| reading.read(index, &verdict));
         Ok(())
     }
 

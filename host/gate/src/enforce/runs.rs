@@ -2,14 +2,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
 
 use tollgate_ledger::{Batch, LastRefusal, LedgerError, RunRow};
 use tollgate_model::{
     entity::Kind,
     ids::{RunId, SpanId},
-    provenance::ReadIndex,
+    provenance::RestoredParts,
     record::{
         AdminAction, AdministrativeAct, Event, LabelsJoined, Origin, Record, RunEnded, RunOutcome,
         RunStarted,
@@ -19,8 +19,8 @@ use tollgate_model::{
 use super::{
     CallOptions, Pep, Refusal, Ruleset, UserRequest,
     memory::RunScope,
-    reads::{ReadScope, lock},
-    restore::Restoration,
+    reads::{ReadScope, SharedIndex},
+    restore::{Restoration, RestorationEnd},
 };
 use crate::{
     config::AgentMemory,
@@ -331,8 +331,9 @@ impl Pep {
         let scope = ReadScope::of(memory, &of_run);
         let values = agent.map_or(&[][..], |agent| &agent.values);
         let labels = self.run_state(run, None)?.labels;
-        let new = self.reads.enter(&self.ids, run, scope, values, &labels);
-        if let Some(index) = new {
+        let entered = self.reads.enter(&self.ids, run, scope, values, &labels);
+        let (index, is_new) = entered.await;
+        if is_new {
             let restoration = Restoration {
                 pep: self.clone(),
                 ruleset: Arc::clone(ruleset),
@@ -340,8 +341,10 @@ impl Pep {
                 memory,
                 labels,
             };
-            self.restore(restoration, index).await;
+            self.restore(restoration, &index);
         }
+        // Also for who comes second: until then, no one knows what the scope has passed on.
+        index.restored().await;
         let is_trusted = |request: &&UserRequest| {
             agent.is_some_and(|agent| agent.request_from.contains(&request.channel))
         };
@@ -351,15 +354,19 @@ impl Pep {
         Ok(())
     }
 
-    /// Fills a new index with what was read before it began.
-    async fn restore(&self, restoration: Restoration, index: Arc<Mutex<ReadIndex>>) {
-        let run = restoration.run.run;
-        let restored = Arc::clone(&index);
+    /// Fills a new index with what was read before it began. Goes on if its caller does not wait.
+    fn restore(&self, restoration: Restoration, index: &Arc<SharedIndex>) {
+        let (run, reads) = (restoration.run.run, Arc::clone(&self.reads));
+        let mut end = RestorationEnd {
+            index: Arc::clone(index),
+            parts: RestoredParts::default(),
+        };
         // Reading many results belongs on a thread of its own.
-        let restore = move || restoration.restore(&restored);
-        let is_complete = tokio::task::spawn_blocking(restore).await.unwrap_or(false);
-        lock(&index).end_restoring(is_complete);
-        self.reads.note_size(run);
+        drop(tokio::task::spawn_blocking(move || {
+            end.parts = restoration.restore(&end.index);
+            drop(end);
+            reads.note_size(run);
+        }));
     }
 
     /// Adds the labels of one run to another: content of the one is about to reach the other.

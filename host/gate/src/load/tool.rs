@@ -218,6 +218,7 @@ fn provenance(
     };
     let results = given.results.iter().map(|(pattern, _)| pattern);
     let roles = ArgumentRoles::new(given.arguments, proposed_roles(input_schema));
+    let roles = roles.with_members(input_schema);
     ToolProvenance {
         asked_by: given.asked_by.unwrap_or_else(|| proposed_words(own_name)),
         argument_names: DeclaredNames::of_schema(input_schema),

@@ -7,6 +7,7 @@ use super::{
     IndexKey,
     key::Kind,
     parts::is_value,
+    phrase::Phrase,
     texts::{Containment, TextIndex},
     words::Word,
 };
@@ -38,10 +39,15 @@ impl ArgumentIndex {
         self.texts.read(key, text, 0);
     }
 
+    /// Says that it lacks some: everything may be one of them.
+    pub(super) fn fill(&mut self) {
+        self.texts.fill();
+    }
+
     /// Says that someone vouches for a word of it.
-    pub(super) fn vouch(&mut self, key: &IndexKey, word: &Word) {
+    pub(super) fn vouch(&mut self, key: &IndexKey, word: &Phrase) {
         if self.vouched.len() < MAX_VOUCHED {
-            self.vouched.insert(word_digest(key, word));
+            self.vouched.insert(word.digest(key));
         }
     }
 
@@ -50,16 +56,23 @@ impl ArgumentIndex {
         if self.texts.is_full() {
             return true;
         }
-        let is_vouched = |word: &Word| self.vouched.contains(&word_digest(key, word));
+        if self.texts.is_empty() {
+            return false;
+        }
+        // Another value is another one, however little it differs.
+        let is_vouched = |word: &str| self.vouched.contains(&word_digest(key, word));
         let stands = |text: &str| {
             let found = self.texts.find(key, text);
             matches!(found, Some(Containment::Whole(_) | Containment::Field(_)))
         };
+        let phrase = Phrase::new(text);
         if stands(text) {
-            return !words.iter().all(is_vouched);
+            return !phrase.words().iter().all(|word| is_vouched(word));
         }
-        let mut values = words.iter().filter(|word| is_value(&word.text));
-        words.len() > 1 && values.any(|word| !is_vouched(word) && stands(&word.text))
+        let folded = words.iter().map(|word| word.text.as_str());
+        let all = folded.chain(phrase.words().iter().map(String::as_str));
+        let mut values = all.filter(|word| is_value(word));
+        words.len() > 1 && values.any(|word| !is_vouched(word) && stands(word))
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -68,8 +81,8 @@ impl ArgumentIndex {
     }
 }
 
-fn word_digest(key: &IndexKey, word: &Word) -> u64 {
-    key.digest(Kind::Field, [word.text.as_str()])
+fn word_digest(key: &IndexKey, word: &str) -> u64 {
+    key.digest(Kind::Field, [word])
 }
 
 /// The values of a call that has started, for the reading of its result.
@@ -86,7 +99,7 @@ impl CallValues {
     /// Adds a value.
     pub(super) fn read(&mut self, key: &IndexKey, text: &str, words: &[Word]) {
         self.own.read(key, text);
-        let digests = words.iter().map(|word| word_digest(key, word));
+        let digests = words.iter().map(|word| word_digest(key, &word.text));
         self.words.extend(digests);
     }
 
@@ -106,7 +119,7 @@ impl CallValues {
         if self.words.is_empty() {
             return false;
         }
-        let is_own = |word: &Word| self.words.contains(&word_digest(key, word));
+        let is_own = |word: &Word| self.words.contains(&word_digest(key, &word.text));
         words.iter().all(is_own) || self.own.repeats(key, text, words)
     }
 }

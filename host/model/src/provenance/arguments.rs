@@ -27,10 +27,16 @@ pub struct RoleRule {
 
 /// The roles of a tool's arguments, by pointer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ArgumentRoles(Vec<RoleRule>);
+pub struct ArgumentRoles {
+    /// Those that the operator gives come first.
+    rules: Vec<RoleRule>,
+    /// The members that the schema names.
+    members: Vec<PointerPattern>,
+}
 
 impl ArgumentRoles {
-    /// The roles that the operator gives, before those that are proposed. `None` takes a proposal away.
+    /// The roles that the operator gives, before those that are proposed: a role covers all below its pointer, and
+    /// `None` takes the proposal for its pointer away.
     #[must_use]
     pub fn new(
         given: Vec<(PointerPattern, Option<Role>)>,
@@ -41,17 +47,46 @@ impl ArgumentRoles {
             role,
             by: Authority::Operator,
         });
-        let mut roles: Vec<RoleRule> = given.collect();
+        let mut roles = Self {
+            rules: given.collect(),
+            members: Vec::new(),
+        };
         for (pattern, role) in proposed {
-            if !roles.iter().any(|known| known.pattern == pattern) {
-                roles.push(RoleRule {
-                    pattern,
-                    role: Some(role),
-                    by: Authority::Definition,
-                });
-            }
+            roles.propose(pattern, Some(role));
         }
-        Self(roles)
+        roles
+    }
+
+    fn propose(&mut self, pattern: PointerPattern, role: Option<Role>) {
+        let is_given = self.rules.iter().any(|rule| {
+            rule.by == Authority::Operator && rule.role.is_some() && rule.pattern.includes(&pattern)
+        });
+        if !is_given && !self.rules.iter().any(|rule| rule.pattern == pattern) {
+            self.rules.push(RoleRule {
+                pattern,
+                role,
+                by: Authority::Definition,
+            });
+        }
+    }
+
+    /// The same for a tool with this schema: its members have the names that the schema gives, and any other name
+    /// is the caller's.
+    #[must_use]
+    pub fn with_members(mut self, schema: &Value) -> Self {
+        let mut members = Vec::new();
+        let mut read = |pattern: PointerPattern, _: &str, _: &Property<'_>| members.push(pattern);
+        each_property(schema, &mut read);
+        members.retain(PointerPattern::ends_in_name);
+        self.members = members;
+        self
+    }
+
+    /// Whether the last name of a path is the tool's own.
+    pub(super) fn names<S: AsRef<str>>(&self, path: &[S]) -> bool {
+        let given = self.rules.iter().map(|rule| &rule.pattern);
+        let mut all = given.chain(&self.members);
+        all.any(|pattern| pattern.names(path))
     }
 
     /// The same for a tool that acts: what no one says a role of, and what is not only content or a setting, may
@@ -59,13 +94,7 @@ impl ArgumentRoles {
     #[must_use]
     pub fn or_identifiers(mut self, schema: &Value) -> Self {
         for (pattern, role) in identifiers(schema) {
-            if !self.0.iter().any(|known| known.pattern == pattern) {
-                self.0.push(RoleRule {
-                    pattern,
-                    role,
-                    by: Authority::Definition,
-                });
-            }
+            self.propose(pattern, role);
         }
         self
     }
@@ -74,7 +103,7 @@ impl ArgumentRoles {
     pub(crate) fn of<S: AsRef<str>>(&self, path: &[S]) -> Option<Role> {
         // Of equally exact ones the first: what the operator gives.
         let mut best: Option<((usize, usize), Option<Role>)> = None;
-        for rule in &self.0 {
+        for rule in &self.rules {
             if let Some(rank) = rule.pattern.covers(path)
                 && best.is_none_or(|(better, _)| rank > better)
             {
@@ -87,12 +116,12 @@ impl ArgumentRoles {
     /// What is said about arguments.
     #[must_use]
     pub fn rules(&self) -> &[RoleRule] {
-        &self.0
+        &self.rules
     }
 
     /// The pointers with their roles.
     pub fn iter(&self) -> impl Iterator<Item = (&PointerPattern, Role)> {
-        let all = self.0.iter();
+        let all = self.rules.iter();
         all.filter_map(|rule| Some((&rule.pattern, rule.role?)))
     }
 }

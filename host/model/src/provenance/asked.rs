@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::OnceLock};
 
-use super::{IndexKey, request::RequestIndex, skeleton::folded, words::words};
+use super::{IndexKey, phrase::Phrase, request::RequestIndex, skeleton::folded};
 
 /// Words for acts, with the words that ask for each of them.
 const ACTS: &[(&[&str], &[&str])] = &[
@@ -215,16 +215,14 @@ const IRREGULAR: [(&str, &[&str]); 9] = [
 /// Whether a request has one of these words or phrases, in any of their forms (`deleted`, `deletion`).
 pub(super) fn is_asked(key: &IndexKey, request: &RequestIndex, asked_by: &[String]) -> bool {
     asked_by.iter().any(|phrase| {
-        let words = words(phrase);
-        match words.as_slice() {
+        let phrase = Phrase::new(phrase);
+        match phrase.words() {
             [] => false,
-            [word] if NAMES.contains(&word.text.as_str()) => {
-                request.has_word_after(key, &word.text, &BEFORE_VERBS)
+            [word] if NAMES.contains(&word.as_str()) => {
+                request.has_word_after(key, word, &BEFORE_VERBS)
             }
-            [word] => forms(&word.text)
-                .iter()
-                .any(|form| request.has_word(key, form)),
-            several => request.has(key, several),
+            [word] => forms(word).iter().any(|form| request.has_word(key, form)),
+            _ => request.has(key, &phrase),
         }
     })
 }

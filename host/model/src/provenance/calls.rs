@@ -3,11 +3,8 @@
 use serde_json::Value;
 
 use super::{
-    CallValues, Origin, ReadIndex,
-    argument_index::ArgumentIndex,
-    form,
-    parts::is_value,
-    words::{Word, words},
+    ArgumentRoles, CallValues, Origin, ReadIndex, argument_index::ArgumentIndex, form,
+    index::CallValue, parts::is_value, phrase::Phrase, words::words,
 };
 use crate::ids::RunId;
 
@@ -16,26 +13,35 @@ const MAX_VALUES: usize = 1024;
 /// The most bytes of a value that is looked up.
 const MAX_TEXT: usize = 64 * 1024;
 /// The most words of a value that are looked up.
-const MAX_WORDS: usize = 4096;
+const MAX_WORDS: usize = 1024;
 /// The most levels of arguments; what is deeper is one text.
 const MAX_DEPTH: usize = 64;
+/// The most characters of a text that may say nothing.
+const MAX_PLAIN: usize = 40;
 /// The fewest characters of a text that may say something in disguise.
 const MIN_TEXT: usize = 4;
 /// The smallest number that may.
 const MIN_NUMBER: f64 = 1e6;
 
 impl ReadIndex {
-    /// Says that a call of a run starts with these arguments.
-    pub fn begin_call(&mut self, run: RunId, arguments: &Value) -> CallValues {
+    /// Says that a call of a run starts with these arguments, which have these roles.
+    pub fn begin_call(
+        &mut self,
+        run: RunId,
+        roles: &ArgumentRoles,
+        arguments: &Value,
+    ) -> CallValues {
         let mut reader = ArgumentReader {
             run,
+            roles,
+            path: Vec::new(),
             is_exposed: self.is_exposed(),
             count: 0,
             values: CallValues::default(),
             scope: std::mem::take(&mut self.arguments),
             index: self,
         };
-        reader.value(arguments, 0, Within::Object);
+        reader.value(arguments, Within::Object);
         let ArgumentReader { values, scope, .. } = reader;
         self.arguments = scope;
         values
@@ -52,6 +58,8 @@ enum Within {
 struct ArgumentReader<'a> {
     index: &'a ReadIndex,
     run: RunId,
+    roles: &'a ArgumentRoles,
+    path: Vec<String>,
     is_exposed: bool,
     count: usize,
     values: CallValues,
@@ -60,37 +68,47 @@ struct ArgumentReader<'a> {
 }
 
 impl ArgumentReader<'_> {
-    fn value(&mut self, value: &Value, depth: usize, within: Within) {
-        if depth > MAX_DEPTH {
-            return self.leaf(&value.to_string(), true);
+    fn value(&mut self, value: &Value, within: Within) {
+        if self.path.len() > MAX_DEPTH {
+            return self.leaf(&CallValue::text(&value.to_string()), true);
         }
         match value {
             Value::Object(members) => {
                 for (name, member) in members {
-                    if depth > 0 && is_value(name) {
-                        self.leaf(name, true);
+                    let is_within = !self.path.is_empty();
+                    self.path.push(name.clone());
+                    if is_within && (is_value(name) || !self.roles.names(&self.path)) {
+                        self.leaf(&CallValue::text(name), true);
                     }
-                    self.value(member, depth + 1, Within::Object);
+                    self.value(member, Within::Object);
+                    self.path.pop();
                 }
             }
             Value::Array(items) => {
+                self.path.push("0".to_owned());
                 for item in items {
-                    self.value(item, depth + 1, Within::Array);
+                    self.value(item, Within::Array);
                 }
+                self.path.pop();
             }
-            Value::String(text) => self.leaf(text, tells(text)),
+            Value::String(text) => self.leaf(&CallValue::text(text), tells(text)),
             Value::Number(number) => {
                 let is_small = number.as_f64().is_some_and(|n| n.abs() < MIN_NUMBER);
                 let tells = !is_small || within == Within::Array;
-                self.leaf(&number.to_string(), tells);
+                let text = number.to_string();
+                let value = CallValue {
+                    is_number: true,
+                    ..CallValue::text(&text)
+                };
+                self.leaf(&value, tells);
             }
             Value::Bool(_) | Value::Null => {}
         }
     }
 
     /// Reads a value. `tells` says whether it can carry what a stranger said, in any form.
-    fn leaf(&mut self, text: &str, tells: bool) {
-        let Some(origin) = self.origin(text) else {
+    fn leaf(&mut self, value: &CallValue<'_>, tells: bool) {
+        let Some(origin) = self.origin(value) else {
             return;
         };
         let is_strangers = match origin {
@@ -99,32 +117,32 @@ impl ArgumentReader<'_> {
             Origin::Model => self.is_exposed,
             Origin::Untrusted => true,
         };
-        let (key, words) = (&self.index.key, words(text));
-        self.values.read(key, text, &words);
+        let (key, text) = (&self.index.key, value.text);
+        self.values.read(key, text, &words(text));
         // What tells nothing may stand anywhere.
         if is_strangers && tells {
             self.values.expose();
             self.scope.read(key, text);
-            self.vouch(&words);
+            self.vouch(&value.phrase());
         }
     }
 
     /// The origin of a value; `None` if there is nothing in it.
-    fn origin(&mut self, text: &str) -> Option<Origin> {
+    fn origin(&mut self, value: &CallValue<'_>) -> Option<Origin> {
         self.count += 1;
-        if self.count > MAX_VALUES || text.len() > MAX_TEXT {
+        if self.count > MAX_VALUES || value.text.len() > MAX_TEXT {
             return Some(Origin::Untrusted);
         }
-        let found = self.index.find(self.run, text)?;
+        let found = self.index.find_value(self.run, value)?;
         Some(found.origin)
     }
 
     /// Keeps which of these words someone vouches for.
-    fn vouch(&mut self, words: &[Word]) {
+    fn vouch(&mut self, phrase: &Phrase) {
         let key = &self.index.key;
-        for word in words.iter().take(MAX_WORDS) {
-            if self.index.is_vouched(self.run, std::slice::from_ref(word)) {
-                self.scope.vouch(key, word);
+        for word in phrase.each().take(MAX_WORDS) {
+            if self.index.is_vouched(self.run, &word) {
+                self.scope.vouch(key, &word);
             }
         }
     }
@@ -133,6 +151,10 @@ impl ArgumentReader<'_> {
 /// Whether a text can carry what a stranger said: not if it is a few characters, a small number, a date or a
 /// time.
 fn tells(text: &str) -> bool {
+    // Signs around a word could say something.
+    if text.chars().count() > MAX_PLAIN {
+        return true;
+    }
     let words = words(text);
     let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
     let is_plain = match texts.as_slice() {

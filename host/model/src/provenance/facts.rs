@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{
     ArgumentRoles, Origin, ReadIndex, Role, Source,
     asked::is_asked,
+    index::CallValue,
     links::{MAX_LINKS, links},
     parts::is_value,
 };
@@ -34,6 +35,9 @@ pub struct ProvenanceFacts {
     /// Whether a text of strangers names the trusted value of an argument with a role, too, or may; or orders an
     /// act next to it, and the user's request does not ask for the tool.
     pub echoed: bool,
+    /// Whether strangers may have told the model something: it has read a text or a field of theirs, or the gate has
+    /// not seen all that it read.
+    pub exposed: bool,
     /// Whether the user's request and every result of the scope were seen.
     pub known: bool,
     /// Whether the user's request is known. Facts of before have it only as a part of `known`.
@@ -107,6 +111,7 @@ impl CallArguments<'_> {
             given_up: BTreeSet::new(),
             facts: ProvenanceFacts {
                 asked: request.is_some_and(|request| is_asked(&index.key, request, self.asked_by)),
+                exposed: index.is_exposed(),
                 known: index.is_complete(self.run),
                 request: request.is_some(),
                 ..ProvenanceFacts::default()
@@ -139,9 +144,7 @@ impl Survey<'_> {
             Value::Object(members) => {
                 for (name, member) in members {
                     self.path.push(name.clone());
-                    if is_value(name) {
-                        self.name(name);
-                    }
+                    self.name(name);
                     self.value(member);
                     self.path.pop();
                 }
@@ -153,8 +156,11 @@ impl Survey<'_> {
                     self.path.pop();
                 }
             }
-            Value::String(text) => self.leaf(text),
-            Value::Number(number) => self.leaf(&number.to_string()),
+            Value::String(text) => self.leaf(&CallValue::text(text)),
+            Value::Number(number) => self.leaf(&CallValue {
+                is_number: true,
+                ..CallValue::text(&number.to_string())
+            }),
             Value::Bool(_) | Value::Null => {}
         }
     }
@@ -168,11 +174,15 @@ impl Survey<'_> {
         paths.map(pointer).any(|above| self.edited.contains(&above))
     }
 
-    /// The name of a member that is a value itself. Those of the arguments are mostly the tool's own.
+    /// The name of a member. It is a value itself if the tool has no such member, as in a map, and it says what the
+    /// call acts on or looks like a value.
     fn name(&mut self, name: &str) {
+        let is_callers = self.roles.of(&self.path).is_some() && !self.roles.names(&self.path);
         match self.path.len() {
-            1 => self.links(name),
-            _ => self.leaf(name),
+            _ if is_callers => self.leaf(&CallValue::text(name)),
+            1 if is_value(name) => self.links(name),
+            _ if is_value(name) => self.leaf(&CallValue::text(name)),
+            _ => {}
         }
     }
 
@@ -193,20 +203,20 @@ impl Survey<'_> {
         }
     }
 
-    fn leaf(&mut self, text: &str) {
+    fn leaf(&mut self, value: &CallValue<'_>) {
         self.count += 1;
-        self.bytes = self.bytes.saturating_add(text.len());
+        self.bytes = self.bytes.saturating_add(value.text.len());
         let role = self.roles.of(&self.path);
         let is_edited = self.is_edited();
         if self.count > MAX_VALUES || self.bytes > MAX_BYTES {
             return self.give_up(role);
         }
         if role.is_none() && !is_edited {
-            self.links(text);
+            self.links(value.text);
         }
         let found = match is_edited {
             true => Some((Origin::Operator, Vec::new())),
-            false => self.origin(text, role),
+            false => self.origin(value, role),
         };
         let Some((origin, mut sources)) = found else {
             return;
@@ -216,8 +226,8 @@ impl Survey<'_> {
             self.facts.echoed |= origin < Origin::Model && sources.iter().any(names);
             self.facts.sinks.insert(origin);
             if origin == Origin::Trusted {
-                self.facts.urged |= self.index.is_urged(text);
-                self.facts.echoed |= !self.facts.asked && self.index.is_ordered_near(text);
+                self.facts.urged |= self.index.is_urged(value.text);
+                self.facts.echoed |= !self.facts.asked && self.index.is_ordered_near(value);
             }
         }
         sources.retain(|source| source.place.is_some() || source.origin < Origin::Model);
@@ -236,17 +246,21 @@ impl Survey<'_> {
     }
 
     /// The origin of a value with its sources; `None` for one that decides nothing.
-    fn origin(&self, text: &str, role: Option<Role>) -> Option<(Origin, Vec<Source>)> {
-        if text.len() > MAX_TEXT {
+    fn origin(&self, value: &CallValue<'_>, role: Option<Role>) -> Option<(Origin, Vec<Source>)> {
+        if value.text.len() > MAX_TEXT {
             return Some((Origin::Untrusted, Vec::new()));
         }
-        if let Some(found) = self.index.find(self.run, text) {
+        let value = &CallValue {
+            may_be_list: role != Some(Role::Command),
+            ..*value
+        };
+        if let Some(found) = self.index.find_value(self.run, value) {
             return Some((found.origin, found.sources));
         }
         // `/`, `*` and an empty path name something, too; no recipient is none.
         let decides = match role {
             None => false,
-            Some(Role::Recipient) => !text.trim().is_empty(),
+            Some(Role::Recipient) => !value.text.trim().is_empty(),
             Some(_) => true,
         };
         decides.then(|| (Origin::Model, Vec::new()))

@@ -100,6 +100,28 @@ impl PointerPattern {
         }
         Some((self.parts.len(), names))
     }
+
+    /// Whether it covers all that another one covers.
+    pub(super) fn includes(&self, other: &Self) -> bool {
+        let mut both = self.parts.iter().zip(&other.parts);
+        self.parts.len() <= other.parts.len()
+            && both.all(|(own, other)| *own == Part::Any || own == other)
+    }
+
+    /// Whether it says the name at the end of a path: there, or on the way to what is below.
+    pub(super) fn names<S: AsRef<str>>(&self, path: &[S]) -> bool {
+        let mut both = self.parts.iter().zip(path);
+        let last = path.len().checked_sub(1).and_then(|at| self.parts.get(at));
+        matches!(last, Some(Part::Named(_)))
+            && both.all(|(part, at)| match part {
+                Part::Any => true,
+                Part::Named(name) => name == at.as_ref(),
+            })
+    }
+
+    pub(super) fn ends_in_name(&self) -> bool {
+        matches!(self.parts.last(), Some(Part::Named(_)))
+    }
 }
 
 impl fmt::Display for PointerPattern {

@@ -27,6 +27,57 @@ pub(super) fn number(text: &str) -> Option<String> {
     })
 }
 
+/// Signs of units that stand before or after a number.
+const UNITS: [char; 5] = ['$', '€', '£', '¥', '%'];
+
+/// A number that a word says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Number {
+    /// Without separators of thousands, zeros at its ends, and a plus.
+    pub(super) plain: String,
+    pub(super) unit: Option<char>,
+    has_groups: bool,
+}
+
+impl Number {
+    /// Reads a word. `None` if it is no number, or one that is another elsewhere, such as `1.000`.
+    pub(super) fn read(word: &str) -> Option<Self> {
+        let before = word.chars().next().filter(|c| UNITS.contains(c));
+        let after = word.chars().next_back().filter(|c| UNITS.contains(c));
+        let (unit, bare) = match (before, after) {
+            (Some(_), Some(_)) => return None,
+            (Some(unit), None) => (Some(unit), word.strip_prefix(unit)?),
+            (None, Some(unit)) => (Some(unit), word.strip_suffix(unit)?),
+            (None, None) => (None, word),
+        };
+        let digits = bare.strip_prefix(['-', '+']).unwrap_or(bare);
+        let is_digit = |c: char| c.is_ascii_digit();
+        if !digits.starts_with(is_digit) || !digits.ends_with(is_digit) || is_ambiguous(digits) {
+            return None;
+        }
+        let (whole, _) = parts(digits)?;
+        let signs = digits.matches([',', '.']).count();
+        let has_fraction = signs > 0 && whole.len() < digits.len() - signs;
+        Some(Self {
+            plain: number(bare)?,
+            unit,
+            has_groups: signs > usize::from(has_fraction),
+        })
+    }
+
+    /// Whether it can only be a number: it has a unit or groups of thousands.
+    pub(super) fn is_amount(&self) -> bool {
+        self.unit.is_some() || self.has_groups
+    }
+}
+
+/// Whether digits have one dot before the last three: of thousands, or of a fraction.
+fn is_ambiguous(digits: &str) -> bool {
+    digits.split_once('.').is_some_and(|(whole, rest)| {
+        rest.len() == 3 && !whole.contains(',') && !rest.contains(['.', ','])
+    })
+}
+
 /// The digits before and after the decimal separator.
 fn parts(digits: &str) -> Option<(String, String)> {
     let last = digits.rfind([',', '.']);
@@ -114,7 +165,12 @@ fn month_after(second: &str, third: Option<&&str>) -> Option<(u32, usize)> {
 }
 
 fn numeric_date(word: &str) -> Option<String> {
-    let parts: Vec<&str> = word.split(['-', '/', '.']).collect();
+    let separator = word.chars().find(|c| matches!(c, '-' | '/' | '.'))?;
+    let parts: Vec<&str> = word.split(separator).collect();
+    let is_number = |part: &&str| part.bytes().all(|b| b.is_ascii_digit());
+    if !parts.iter().all(is_number) {
+        return None;
+    }
     let [a, b, c] = parts.as_slice() else {
         return None;
     };
@@ -143,7 +199,9 @@ fn day(word: &str) -> Option<u32> {
         .iter()
         .find_map(|suffix| word.strip_suffix(suffix))
         .unwrap_or(word);
-    let day = digits.trim_end_matches('.').parse::<u32>().ok()?;
+    let digits = digits.trim_end_matches('.');
+    let is_number = digits.bytes().all(|b| b.is_ascii_digit());
+    let day = digits.parse::<u32>().ok().filter(|_| is_number)?;
     (1..=31).contains(&day).then_some(day)
 }
 
@@ -165,6 +223,34 @@ pub(super) fn time(word: &str) -> Option<String> {
         }),
         _ => None,
     }
+}
+
+/// A time of day that is certainly one, in its one form: `09:05` for `9:05:00`.
+pub(super) fn clock(word: &str) -> Option<String> {
+    let mut parts = word.split(':');
+    let (hours, minutes, seconds) = (parts.next()?, parts.next()?, parts.next());
+    let fits = |part: &str, below: u32| {
+        let is_number = part.bytes().all(|b| b.is_ascii_digit());
+        is_number && part.parse::<u32>().is_ok_and(|n| n < below)
+    };
+    let two = |part: &str| part.len() == 2 && fits(part, 60);
+    let is_time = (1..=2).contains(&hours.len())
+        && fits(hours, 25)
+        && two(minutes)
+        && seconds.is_none_or(two)
+        && parts.next().is_none();
+    is_time.then(|| match seconds {
+        None | Some("00") => format!("{hours:0>2}:{minutes}"),
+        Some(seconds) => format!("{hours:0>2}:{minutes}:{seconds}"),
+    })
+}
+
+/// `2024-05-01t10:00:00z`, as its two words.
+pub(super) fn moment(word: &str) -> Option<(&str, &str)> {
+    let (date, time) = word.split_once('t').filter(|_| word.len() <= 64)?;
+    let is_date = !date.contains('/') && numeric_date(date).is_some();
+    let is_time = clock(time.strip_suffix('z').unwrap_or(time)).is_some();
+    (is_date && is_time).then_some((date, time))
 }
 
 #[cfg(test)]

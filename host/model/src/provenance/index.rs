@@ -9,10 +9,11 @@ use super::{
     argument_index::ArgumentIndex,
     key::Kind,
     links,
-    parts::parts,
+    parts::{Part, parts},
+    phrase::{MAX_WORDS, Phrase},
     request::RequestIndex,
     texts::{Containment, TextIndex},
-    words::{self, Word, words},
+    words,
 };
 use crate::ids::{RunId, SpanId};
 
@@ -100,6 +101,17 @@ pub struct ReadIndex {
     is_exposed: bool,
     /// Whether what was read before the index began is being read into it.
     is_restoring: bool,
+    /// Whether that is being read just now, and not what is read since.
+    is_earlier: bool,
+}
+
+/// What of the time before an index began was found again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RestoredParts {
+    /// The arguments of every call that started.
+    pub arguments: bool,
+    /// The result of every call.
+    pub results: bool,
 }
 
 /// A value's origin with its sources, the deciding one first.
@@ -141,6 +153,7 @@ impl ReadIndex {
             unread: HashSet::new(),
             is_exposed: false,
             is_restoring: false,
+            is_earlier: false,
         }
     }
 
@@ -169,7 +182,7 @@ impl ReadIndex {
         match value.strip_prefix('*') {
             Some(ending) if ending.len() > 1 => self.endings.push(words::lower(ending)),
             _ => {
-                self.operator.insert(self.key.field(&words(value)));
+                self.operator.insert(Phrase::new(value).digest(&self.key));
             }
         }
     }
@@ -191,13 +204,30 @@ impl ReadIndex {
         self.is_restoring = true;
     }
 
-    /// Ends what [`Self::begin_restoring`] began. What was not found again may be anything, and may name anything.
-    pub fn end_restoring(&mut self, is_complete: bool) {
+    /// Reads something that was read before the index began, in the order of that time.
+    pub fn restore<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+        self.is_earlier = true;
+        let read = read(self);
+        self.is_earlier = false;
+        read
+    }
+
+    /// Ends what [`Self::begin_restoring`] began. What was not found again may be anything, and may name anything. If
+    /// arguments were not found again, what is read from now on may repeat them, and no one vouches for it.
+    pub fn end_restoring(&mut self, found: RestoredParts) {
         self.is_restoring = false;
-        if !is_complete {
+        if !found.results || !found.arguments {
             self.mark_gap();
             self.mark_unread();
         }
+        if !found.arguments {
+            self.arguments.fill();
+        }
+    }
+
+    /// Whether what is read now may repeat an argument that is not in the index yet.
+    pub(super) fn may_repeat(&self) -> bool {
+        self.is_restoring && !self.is_earlier
     }
 
     /// Says that strangers wrote something that cannot be looked up, such as a picture: what no one vouches for
@@ -273,39 +303,50 @@ impl ReadIndex {
             let found = self.urging.find(&self.key, value);
             matches!(found, Some(Containment::Whole(_) | Containment::Field(_)))
         };
-        self.urging.is_full()
-            || is_named(value)
-            || parts(value).iter().flatten().any(|part| is_named(part))
+        let mut parts = parts(value).into_iter().flatten();
+        self.urging.is_full() || is_named(value) || parts.any(|part| is_named(&part.text))
     }
 
     /// Whether strangers ask for an act in an object that has a trusted value, or a part of it.
-    pub(super) fn is_ordered_near(&self, value: &str) -> bool {
-        let is_there = |value: &str| {
-            let words = words(value);
-            let compact = words::compact(&words);
-            let compact = compact.map(|compact| self.key.digest(Kind::Compact, [compact.as_str()]));
-            self.near_orders.contains(&self.key.field(&words))
-                || compact.is_some_and(|digest| self.near_orders.contains(&digest))
+    pub(super) fn is_ordered_near(&self, value: &CallValue<'_>) -> bool {
+        let is_there = |value: &CallValue<'_>| {
+            let phrase = value.phrase();
+            let mut digests = self.trusted_digests(&phrase);
+            digests.any(|digest| self.near_orders.contains(&digest))
         };
+        let mut parts = parts(value.text).into_iter().flatten();
         !self.near_orders.is_empty()
-            && (is_there(value) || parts(value).iter().flatten().any(|part| is_there(part)))
+            && (is_there(value) || parts.any(|part| is_there(&CallValue::part(&part))))
     }
 
-    /// The origin of a value in a call of a run; `None` for a value without a letter or a digit that no one
-    /// named.
-    pub(super) fn find(&self, run: RunId, value: &str) -> Option<Attribution> {
+    /// The digests by which a trusted field with this value is found.
+    fn trusted_digests(&self, phrase: &Phrase) -> impl Iterator<Item = u64> {
+        let key = &self.key;
+        let compact = phrase.compact();
+        let compact = compact.map(|compact| key.digest(Kind::Compact, [compact.as_str()]));
+        let all = [Some(phrase.digest(key)), compact, phrase.only_number(key)];
+        all.into_iter().flatten()
+    }
+
+    /// The origin of a text in a call of a run; `None` for a value without a letter or a digit that no one named.
+    pub(super) fn find(&self, run: RunId, text: &str) -> Option<Attribution> {
+        self.find_value(run, &CallValue::text(text))
+    }
+
+    /// The same for any value.
+    pub(super) fn find_value(&self, run: RunId, value: &CallValue<'_>) -> Option<Attribution> {
         if self.is_blank() {
-            let names = value.chars().any(char::is_alphanumeric);
+            let names = value.text.chars().any(char::is_alphanumeric);
             return names.then(|| Attribution::one(Origin::Model, None));
         }
         let lookup = Lookup { index: self, run };
-        let words = words(value);
-        if words.is_empty() {
-            return None;
+        let phrase = value.phrase();
+        if phrase.words().len() > MAX_WORDS {
+            return Some(self.unvouched(self.written(value.text)));
         }
-        match value.chars().any(char::is_alphanumeric) {
-            true => Some(lookup.words(value, &words)),
-            false => lookup.vouched(&words),
+        match phrase.has_letter_or_digit() {
+            true => Some(lookup.value(value, &phrase)),
+            false => lookup.vouched(&phrase),
         }
     }
 
@@ -319,8 +360,8 @@ impl ReadIndex {
     }
 
     /// Whether the user, the operator or a trusted field vouches for a value in a call of a run.
-    pub(super) fn is_vouched(&self, run: RunId, words: &[Word]) -> bool {
-        Lookup { index: self, run }.vouched(words).is_some()
+    pub(super) fn is_vouched(&self, run: RunId, phrase: &Phrase) -> bool {
+        Lookup { index: self, run }.vouched(phrase).is_some()
     }
 
     /// The origin of a value for which no one vouches: what cannot be looked up is untrusted.
@@ -342,31 +383,62 @@ impl ReadIndex {
         })
     }
 
-    fn is_operators(&self, words: &[Word]) -> bool {
+    fn is_operators(&self, phrase: &Phrase) -> bool {
         if self.operator.is_empty() && self.endings.is_empty() {
             return false;
         }
-        let joined = words::joined(words);
-        let digest = self.key.digest(Kind::Field, [joined.as_str()]);
+        let joined = phrase.joined();
         // What stands before the ending must not be a host or a path of its own.
         let is_name = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '+' | '-');
         let ends = |ending: &String| {
             let name = joined.strip_suffix(ending.as_str());
             name.is_some_and(|name| !name.is_empty() && name.chars().all(is_name))
         };
-        self.operator.contains(&digest) || (words.len() == 1 && self.endings.iter().any(ends))
+        let is_listed = self.operator.contains(&phrase.digest(&self.key));
+        is_listed || (phrase.words().len() == 1 && self.endings.iter().any(ends))
     }
 
     /// The place of a trusted field with this value, and the digest by which it was found.
-    fn trusted_place(&self, words: &[Word]) -> Option<(u64, u32)> {
+    fn trusted_place(&self, phrase: &Phrase) -> Option<(u64, u32)> {
         if self.trusted.is_empty() {
             return None;
         }
-        let place = |digest: u64| Some((digest, *self.trusted.get(&digest)?));
-        place(self.key.field(words)).or_else(|| {
-            let compact = words::compact(words)?;
-            place(self.key.digest(Kind::Compact, [compact.as_str()]))
-        })
+        let mut digests = self.trusted_digests(phrase);
+        digests.find_map(|digest| Some((digest, *self.trusted.get(&digest)?)))
+    }
+}
+
+/// A value of a call.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CallValue<'a> {
+    pub(super) text: &'a str,
+    /// Whether it is a number, not a text.
+    pub(super) is_number: bool,
+    /// Whether it may be several values in one: not if it is a command, of which each sign counts.
+    pub(super) may_be_list: bool,
+}
+
+impl<'a> CallValue<'a> {
+    pub(super) fn text(text: &'a str) -> Self {
+        Self {
+            text,
+            is_number: false,
+            may_be_list: true,
+        }
+    }
+
+    fn part(part: &'a Part) -> Self {
+        Self {
+            is_number: part.is_number,
+            ..Self::text(&part.text)
+        }
+    }
+
+    pub(super) fn phrase(&self) -> Phrase {
+        match self.is_number {
+            true => Phrase::number(self.text),
+            false => Phrase::new(self.text),
+        }
     }
 }
 
@@ -378,43 +450,43 @@ struct Lookup<'a> {
 }
 
 impl Lookup<'_> {
-    fn words(self, value: &str, words: &[Word]) -> Attribution {
+    fn value(self, value: &CallValue<'_>, phrase: &Phrase) -> Attribution {
         let index = self.index;
-        let written = index.written(value);
-        if let Some(found) = self.named(words, written) {
+        let written = index.written(value.text);
+        if let Some(found) = self.named(phrase, written) {
             return found;
         }
         if let Some(whole @ (Containment::Whole(_) | Containment::Field(_))) = written {
-            return match self.parts(value, words.len()) {
+            return match self.parts(value) {
                 Some(found) if found.origin < Origin::Model => found,
                 _ => Attribution::one(Origin::Untrusted, index.place(whole.source())),
             };
         }
-        if let Some(found) = self.parts(value, words.len()) {
+        if let Some(found) = self.parts(value) {
             return found;
         }
         index.unvouched(written)
     }
 
     /// Whether the user named a value: in this run, or in another of the same conversation.
-    fn is_users(self, words: &[Word]) -> bool {
+    fn is_users(self, phrase: &Phrase) -> bool {
         let index = self.index;
         let mut requests = index.requests.iter();
         requests.any(|(run, request)| {
-            (index.shares_requests || *run == self.run) && request.has(&index.key, words)
+            (index.shares_requests || *run == self.run) && request.has(&index.key, phrase)
         })
     }
 
-    fn vouched(self, words: &[Word]) -> Option<Attribution> {
-        match self.is_users(words) {
+    fn vouched(self, phrase: &Phrase) -> Option<Attribution> {
+        match self.is_users(phrase) {
             true => Some(Attribution::one(Origin::User, None)),
-            false => self.others(words),
+            false => self.others(phrase),
         }
     }
 
     /// The origin of a value for which someone vouches. Its sources tell whether strangers name it, too.
-    fn named(self, words: &[Word], written: Option<Containment>) -> Option<Attribution> {
-        let mut found = self.vouched(words)?;
+    fn named(self, phrase: &Phrase, written: Option<Containment>) -> Option<Attribution> {
+        let mut found = self.vouched(phrase)?;
         if found.origin == Origin::User {
             return Some(found);
         }
@@ -429,12 +501,12 @@ impl Lookup<'_> {
     }
 
     /// Whether the operator or the system that a field belongs to vouches for a value.
-    fn others(self, words: &[Word]) -> Option<Attribution> {
+    fn others(self, phrase: &Phrase) -> Option<Attribution> {
         let index = self.index;
-        if index.is_operators(words) {
+        if index.is_operators(phrase) {
             return Some(Attribution::one(Origin::Operator, None));
         }
-        let (digest, place) = index.trusted_place(words)?;
+        let (digest, place) = index.trusted_place(phrase)?;
         let mut found = Attribution::one(Origin::Trusted, index.place(place));
         if index.counterparties.contains(&digest) {
             found.sources.push(Source {
@@ -446,19 +518,14 @@ impl Lookup<'_> {
     }
 
     /// The origin of a value that is a list, JSON, or a name with an address: the least safe of its parts.
-    fn parts(self, value: &str, count: usize) -> Option<Attribution> {
-        let parts = parts(value)?;
-        if parts.len() < 2 && count < 2 {
+    fn parts(self, value: &CallValue<'_>) -> Option<Attribution> {
+        if !value.may_be_list {
             return None;
         }
         let mut sources: Vec<Source> = Vec::new();
         let mut origin = None;
-        for part in &parts {
-            let of = words(part);
-            if of.is_empty() {
-                continue;
-            }
-            let found = self.part(part, &of);
+        for part in parts(value.text)? {
+            let found = self.part(&part);
             origin = origin.max(Some(found.origin));
             for source in found.sources {
                 if !sources.contains(&source) {
@@ -471,9 +538,10 @@ impl Lookup<'_> {
         Some(Attribution { origin, sources })
     }
 
-    fn part(self, part: &str, words: &[Word]) -> Attribution {
-        let written = self.index.written(part);
-        self.named(words, written)
+    fn part(self, part: &Part) -> Attribution {
+        let value = CallValue::part(part);
+        let written = self.index.written(value.text);
+        self.named(&value.phrase(), written)
             .unwrap_or_else(|| self.index.unvouched(written))
     }
 }

@@ -4,8 +4,6 @@ use std::hash::Hasher as _;
 
 use siphasher::sip::SipHasher13;
 
-use super::words::{self, Word};
-
 /// The secret of an index. Without it, neither can the digests be guessed nor values be built to collide.
 #[derive(Clone)]
 pub struct IndexKey {
@@ -52,11 +50,6 @@ impl IndexKey {
         hasher.finish()
     }
 
-    /// The digest of a value that is a whole field.
-    pub(super) fn field(&self, words: &[Word]) -> u64 {
-        self.digest(Kind::Field, [words::joined(words).as_str()])
-    }
-
     /// The digest of a run of eight bytes.
     pub(super) fn run(&self, bytes: u64) -> u64 {
         let [offset, factor] = self.runs;
@@ -100,4 +93,8 @@ pub(super) enum Kind {
     Folded,
     /// A short text of strangers as a whole, folded.
     FoldedWhole,
+    /// A number, with its unit.
+    Number,
+    /// A number that can only be one.
+    Amount,
 }

@@ -4,8 +4,9 @@
 //! request, the operator's values, the fields of tools' results that strangers cannot write, and all other
 //! text. It gives each argument of a call its [`Origin`]. No text is kept.
 //!
-//! Matching differs by direction. Towards `user`, `operator` and `trusted` it is exact but for case, white
-//! space, quoting, and the formats of numbers and dates. Towards `untrusted` it folds everything that a
+//! Matching differs by direction. Towards `user`, `operator` and `trusted` a value is exact but for case, white
+//! space, one pair of quotes, and the formats of amounts, dates and times; what stands around a word in the source's
+//! sentence may be missing in it. Towards `untrusted` it folds everything that a
 //! person or a model reads as the same: confusable and invisible characters, punctuation, reversed and split
 //! text. So a disguise can only make a value less trusted.
 
@@ -22,9 +23,11 @@ mod links;
 mod marks;
 mod names;
 mod parts;
+mod phrase;
 mod reading;
 mod request;
 mod skeleton;
+mod spans;
 mod structure;
 mod summary;
 mod table;
@@ -39,7 +42,7 @@ pub use arguments::{ArgumentRoles, RoleRule, acts, proposed_roles};
 pub use asked::proposed_words;
 pub use facts::{CallArguments, ProvenanceFacts, ValueOrigin};
 pub use fields::{Authority, FieldTrust, PatternError, PointerPattern, Trust, TrustRule};
-pub use index::{Place, ReadIndex, ResultSource, Source};
+pub use index::{Place, ReadIndex, RestoredParts, ResultSource, Source};
 pub use key::IndexKey;
 pub use marks::{MARK, TrustProposal, marked_trust, proposed_trust};
 pub use names::DeclaredNames;

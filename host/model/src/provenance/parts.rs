@@ -5,8 +5,25 @@ use serde_json::Value;
 /// The most parts of a value that is a list.
 const MAX_PARTS: usize = 64;
 
+/// A part of a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) text: String,
+    /// Whether it is a number, not a text.
+    pub(super) is_number: bool,
+}
+
+impl Part {
+    fn text(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            is_number: false,
+        }
+    }
+}
+
 /// The parts of a value that is several.
-pub(super) fn parts(value: &str) -> Option<Vec<String>> {
+pub(super) fn parts(value: &str) -> Option<Vec<Part>> {
     if value.starts_with(['{', '[']) {
         let json: Value = serde_json::from_str(value).ok()?;
         let mut leaves = Vec::new();
@@ -14,11 +31,11 @@ pub(super) fn parts(value: &str) -> Option<Vec<String>> {
         return (leaves.len() <= MAX_PARTS).then_some(leaves);
     }
     let separators = [',', ';', '|', '\n', '<', '>'];
-    let parts: Vec<String> = value
+    let parts: Vec<Part> = value
         .split(separators)
         .map(str::trim)
         .filter(|part| !part.is_empty())
-        .map(str::to_owned)
+        .map(Part::text)
         .collect();
     if (2..=MAX_PARTS).contains(&parts.len()) {
         return Some(parts);
@@ -28,22 +45,24 @@ pub(super) fn parts(value: &str) -> Option<Vec<String>> {
     let is_value =
         |part: &&str| part.contains(['@', ':', '/']) || part.bytes().any(|b| b.is_ascii_digit());
     ((2..=MAX_PARTS).contains(&rows.len()) && rows.iter().all(is_value))
-        .then(|| rows.into_iter().map(str::to_owned).collect())
+        .then(|| rows.into_iter().map(Part::text).collect())
 }
 
-fn collect(json: &Value, leaves: &mut Vec<String>) {
+fn collect(json: &Value, leaves: &mut Vec<Part>) {
     match json {
+        // No schema says which names are the tool's own.
         Value::Object(members) => {
             for (name, member) in members {
-                if is_value(name) {
-                    leaves.push(name.clone());
-                }
+                leaves.push(Part::text(name));
                 collect(member, leaves);
             }
         }
         Value::Array(items) => items.iter().for_each(|item| collect(item, leaves)),
-        Value::String(text) => leaves.push(text.clone()),
-        Value::Number(number) => leaves.push(number.to_string()),
+        Value::String(text) => leaves.push(Part::text(text)),
+        Value::Number(number) => leaves.push(Part {
+            text: number.to_string(),
+            is_number: true,
+        }),
         Value::Bool(_) | Value::Null => {}
     }
 }

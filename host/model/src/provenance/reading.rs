@@ -5,11 +5,15 @@ use std::{borrow::Cow, collections::BTreeMap};
 use serde_json::{Map, Value};
 
 use super::{
-    FieldTrust, IndexKey, Place, ReadIndex, ResultSource, Trust,
+    FieldTrust, Place, ReadIndex, ResultSource, Trust,
     asked::{orders, urging_parts},
-    key::Kind,
+    form,
+    index::CallValue,
+    key::{IndexKey, Kind},
+    phrase::{self, Phrase},
+    spans::spans,
     structure::structured,
-    words::{self, Word, words},
+    words::{TRAILING, words},
 };
 use crate::canonical::escape_segment;
 
@@ -44,7 +48,7 @@ impl ReadIndex {
         let is_plain = text.len() > MAX_UNTRUSTED_FIELDS && reader.trust.is_untrusted();
         match (!is_plain).then(|| structured(text)).flatten() {
             Some(value) => reader.value(&value),
-            None => reader.leaf(text),
+            None => reader.leaf(&CallValue::text(text)),
         };
     }
 
@@ -113,8 +117,11 @@ impl<'a> ResultReader<'a> {
                 }
                 orders
             }
-            Value::String(text) => self.leaf(text),
-            Value::Number(number) => self.leaf(&number.to_string()),
+            Value::String(text) => self.leaf(&CallValue::text(text)),
+            Value::Number(number) => self.leaf(&CallValue {
+                is_number: true,
+                ..CallValue::text(&number.to_string())
+            }),
             Value::Bool(_) | Value::Null => false,
         }
     }
@@ -136,34 +143,37 @@ impl<'a> ResultReader<'a> {
     }
 
     fn mark_leaf(&mut self, leaf: &Value) {
-        let text = match leaf {
-            Value::String(text) => text.clone(),
-            Value::Number(number) => number.to_string(),
+        let (text, is_number) = match leaf {
+            Value::String(text) => (text.clone(), false),
+            Value::Number(number) => (number.to_string(), true),
             Value::Bool(_) | Value::Null | Value::Array(_) | Value::Object(_) => return,
         };
         if text.len() > MAX_TRUSTED_TEXT
             || self.trust.of_text(&self.path) != Trust::Trusted
             || self.index.near_orders.len() >= MAX_TRUSTED
+            || words(&text).is_empty()
         {
             return;
         }
-        let words = words(&text);
-        let digests = digests(&self.index.key, &words);
-        if !words.is_empty() {
-            self.index.near_orders.extend(digests);
-        }
+        let value = CallValue {
+            is_number,
+            ..CallValue::text(&text)
+        };
+        let digests = field_digests(&self.index.key, &value);
+        self.index.near_orders.extend(digests);
     }
 
     fn name(&mut self, text: &str) -> bool {
-        self.read(text, self.trust.of(&self.path))
+        self.read(&CallValue::text(text), self.trust.of(&self.path))
     }
 
-    fn leaf(&mut self, text: &str) -> bool {
-        self.read(text, self.trust.of_text(&self.path))
+    fn leaf(&mut self, value: &CallValue<'_>) -> bool {
+        self.read(value, self.trust.of_text(&self.path))
     }
 
     /// Reads a text. Whether strangers order an act in it.
-    fn read(&mut self, text: &str, trust: Trust) -> bool {
+    fn read(&mut self, value: &CallValue<'_>, trust: Trust) -> bool {
+        let text = value.text;
         let weight = if text.is_ascii() { 1 } else { FOLDED_WEIGHT };
         let Some(left) = self.left.checked_sub(text.len().saturating_mul(weight)) else {
             self.left = 0;
@@ -174,7 +184,7 @@ impl<'a> ResultReader<'a> {
         self.left = left;
         match trust {
             Trust::Trusted => {
-                self.trusted(text);
+                self.trusted(value);
                 false
             }
             Trust::Counterparty => {
@@ -196,12 +206,15 @@ impl<'a> ResultReader<'a> {
         let Some(address) = address.filter(|address| !address.contains(char::is_whitespace)) else {
             return;
         };
-        for digest in self.trusted_value(address) {
+        for digest in self.trusted_value(&CallValue::text(address)) {
             self.index.counterparties.insert(digest);
         }
     }
 
     fn text(&mut self, text: &str) -> bool {
+        if self.index.texts.is_full() && self.index.urging.is_full() {
+            return true;
+        }
         let place = self.place();
         let ReadIndex {
             key, texts, urging, ..
@@ -214,11 +227,15 @@ impl<'a> ResultReader<'a> {
     }
 
     /// A trusted text: a value as a whole, and what stands in each of its lines, lists and assignments.
-    fn trusted(&mut self, text: &str) {
-        let text = text
-            .get(..text.floor_char_boundary(MAX_TRUSTED_TEXT))
+    fn trusted(&mut self, value: &CallValue<'_>) {
+        if self.index.trusted.len() >= MAX_TRUSTED {
+            return;
+        }
+        let text = value
+            .text
+            .get(..value.text.floor_char_boundary(MAX_TRUSTED_TEXT))
             .unwrap_or_default();
-        self.trusted_value(text);
+        self.trusted_value(&CallValue { text, ..*value });
         let separators = ['\n', ',', ';', '|'];
         if !text.contains(separators) && !text.contains(": ") {
             return;
@@ -226,17 +243,23 @@ impl<'a> ResultReader<'a> {
         for line in text.split('\n').take(MAX_LINES) {
             let (name, value) = line.split_once(": ").unwrap_or(("", line));
             for part in [line, name, value] {
-                self.trusted_value(part);
+                self.trusted_value(&CallValue::text(part));
             }
-            for part in value.split(separators) {
-                self.trusted_value(part);
+            // `1,000` is one number.
+            let is_number = form::Number::read(value.trim()).is_some();
+            for part in value.split(separators).filter(|_| !is_number) {
+                self.trusted_value(&CallValue::text(part));
             }
         }
     }
 
-    /// Enters a value, unless this call or an earlier one passed it on. Returns its digests.
-    fn trusted_value(&mut self, text: &str) -> Vec<u64> {
-        let words = words(text);
+    /// Enters a value, unless this call or an earlier one passed it on. Returns its digests, as far as they are
+    /// entered.
+    fn trusted_value(&mut self, value: &CallValue<'_>) -> Vec<u64> {
+        if self.index.may_repeat() {
+            return Vec::new();
+        }
+        let (text, words) = (value.text, words(value.text));
         let key = &self.index.key;
         if words.is_empty()
             || self.source.values.repeats(key, text, &words)
@@ -244,7 +267,7 @@ impl<'a> ResultReader<'a> {
         {
             return Vec::new();
         }
-        let digests = digests(key, &words);
+        let mut digests = field_digests(key, value);
         let place = self.place();
         let trusted = &mut self.index.trusted;
         for digest in &digests {
@@ -252,6 +275,7 @@ impl<'a> ResultReader<'a> {
                 trusted.entry(*digest).or_insert(place);
             }
         }
+        digests.retain(|digest| trusted.contains_key(digest));
         digests
     }
 
@@ -286,20 +310,42 @@ impl<'a> ResultReader<'a> {
     }
 }
 
-/// The digests by which a trusted value is found.
-fn digests(key: &IndexKey, words: &[Word]) -> Vec<u64> {
-    let mut digests = vec![key.field(words)];
-    if let Some(compact) = words::compact(words) {
-        // The groups of digits of an account number are not values by themselves.
-        digests.push(key.digest(Kind::Compact, [compact.as_str()]));
-    } else if words.len() > 1 && words.len() <= MAX_WORDS {
-        let long = words.iter().filter(|w| w.text.chars().count() >= MIN_WORD);
-        digests.extend(long.map(|w| key.digest(Kind::Field, [w.text.as_str()])));
-    }
-    digests
-}
-
 /// The number of the last place.
 fn last(places: &[Place]) -> u32 {
     u32::try_from(places.len().saturating_sub(1)).unwrap_or(u32::MAX)
+}
+
+/// The digests of a trusted field: of all of it, and of its words if they are few.
+fn field_digests(key: &IndexKey, value: &CallValue<'_>) -> Vec<u64> {
+    let phrase = value.phrase();
+    let mut digests = vec![phrase.digest(key)];
+    if let [only] = phrase.words() {
+        digests.extend(phrase::source_number_digests(key, only));
+        if value.is_number {
+            let number = form::Number::read(only);
+            digests.extend(number.map(|number| key.digest(Kind::Amount, ["", &number.plain])));
+        }
+    }
+    // What ends a sentence is not a part of what it names.
+    let bare = value.text.trim_end().trim_end_matches(TRAILING);
+    let sentence = Phrase::new(bare);
+    if sentence.words().len() > 1
+        && sentence.words().len() == phrase.words().len()
+        && !bare.ends_with(['/', '\\'])
+    {
+        digests.push(sentence.digest(key));
+    }
+    if let Some(compact) = phrase.compact() {
+        // The groups of digits of an account number are not values by themselves.
+        digests.push(key.digest(Kind::Compact, [compact.as_str()]));
+    } else if (2..=MAX_WORDS).contains(&phrase.words().len()) {
+        let (spans, _) = spans(value.text, 0);
+        for form in spans.iter().flat_map(|span| &span.forms) {
+            if form.chars().count() >= MIN_WORD {
+                digests.push(key.digest(Kind::Field, [form.as_str()]));
+                digests.extend(phrase::source_number_digests(key, form));
+            }
+        }
+    }
+    digests
 }

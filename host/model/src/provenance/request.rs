@@ -5,7 +5,9 @@ use std::collections::{HashMap, HashSet};
 use super::{
     form,
     key::{IndexKey, Kind},
-    words::{self, Word, words},
+    phrase::{self, Phrase},
+    spans::{Span, spans},
+    words,
 };
 
 /// The most bytes of requests that are indexed. What follows is not the user's for any value.
@@ -16,16 +18,16 @@ const MIN_LENGTH: usize = 3;
 const MIN_DIGITS: usize = 4;
 /// The most words of a value that is written in groups.
 const MAX_GROUPS: usize = 10;
-/// What a sentence ends with.
-const SENTENCE_ENDS: [char; 5] = ['.', '!', '?', ':', ';'];
+/// The most places of a word that are kept.
+const MAX_PLACES: usize = 1024;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct RequestIndex {
-    /// Positions of each word, in their order.
-    positions: HashMap<u64, Vec<u32>>,
+    /// Where each word begins and ends, in their order.
+    places: HashMap<u64, Vec<(u32, u32)>>,
     /// Short values that are marked as such, whole requests, hosts, dates, and values without white space.
     values: HashSet<u64>,
-    /// Positions of the first words of sentences.
+    /// Where sentences begin.
     beginnings: HashSet<u32>,
     next: u32,
     bytes: usize,
@@ -37,83 +39,94 @@ impl RequestIndex {
         let text = text
             .get(..text.floor_char_boundary(room))
             .unwrap_or_default();
-        let words = words(text);
-        let whole = words::joined(&words);
-        let whole = key.digest(Kind::Field, [whole.as_str()]);
+        let whole = Phrase::new(text).digest(key);
         if self.values.contains(&whole) {
             // Hosts tell the same request with every call.
             return;
         }
         self.bytes += text.len();
-        self.read_beginnings(text);
-        for (at, word) in words.iter().enumerate() {
-            self.read_word(key, word);
-            self.read_groups(key, words.get(at..).unwrap_or_default());
+        let (spans, end) = spans(text, self.next);
+        for span in &spans {
+            self.read_span(key, span);
         }
-        let texts: Vec<&str> = words.iter().map(|w| w.text.as_str()).collect();
-        for at in 0..texts.len() {
-            if let Some((date, _)) = form::date(texts.get(at..).unwrap_or_default()) {
-                self.values.insert(key.digest(Kind::Date, [date.as_str()]));
-                if let Some(within) = date.get(5..).filter(|_| date.len() == 10) {
-                    self.values.insert(key.digest(Kind::Date, [within]));
-                }
-            }
+        let leaves: Vec<&Span> = spans.iter().filter(|span| span.is_leaf).collect();
+        for at in 0..leaves.len() {
+            let rest = leaves.get(at..).unwrap_or_default();
+            self.read_groups(key, rest);
+            self.read_date(key, rest);
         }
         self.values.insert(whole);
         // Words of one message do not continue those of another.
-        self.next = self.next.saturating_add(1);
+        self.next = end.saturating_add(1);
     }
 
-    fn read_beginnings(&mut self, text: &str) {
-        let mut at = self.next;
-        let mut begins = true;
-        for chunk in text.split_inclusive(char::is_whitespace) {
-            let count = words(chunk).len();
-            if begins && count > 0 {
-                self.beginnings.insert(at);
+    fn read_span(&mut self, key: &IndexKey, span: &Span) {
+        if span.is_first {
+            self.beginnings.insert(span.start);
+        }
+        let mut digests = Vec::new();
+        for form in &span.forms {
+            let form = form.as_str();
+            digests.push(key.digest(Kind::Word, [form]));
+            digests.extend(phrase::source_number_digests(key, form));
+            if span.is_marked {
+                self.values.insert(key.digest(Kind::Field, [form]));
             }
-            at = at.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
-            let ends = chunk.ends_with('\n') || chunk.trim_end().ends_with(SENTENCE_ENDS);
-            begins = ends || (begins && count == 0);
         }
-    }
-
-    fn read_word(&mut self, key: &IndexKey, word: &Word) {
-        let text = word.text.as_str();
-        let digest = key.digest(Kind::Word, [text]);
-        self.positions.entry(digest).or_default().push(self.next);
-        self.next = self.next.saturating_add(1);
-        if word.is_marked {
-            self.values.insert(key.digest(Kind::Field, [text]));
-        }
-        if let Some(host) = words::host(text) {
+        if let Some(host) = words::url_host(&span.core) {
             self.values.insert(key.digest(Kind::Field, [host]));
         }
+        let place = (span.start, span.end);
+        for digest in digests {
+            let places = self.places.entry(digest).or_default();
+            if places.len() < MAX_PLACES && places.last() != Some(&place) {
+                places.push(place);
+            }
+        }
     }
 
-    fn read_groups(&mut self, key: &IndexKey, rest: &[Word]) {
-        for length in 2..=MAX_GROUPS.min(rest.len()) {
-            let groups = rest.get(..length).unwrap_or_default();
-            if let Some(compact) = words::compact(groups) {
+    fn read_groups(&mut self, key: &IndexKey, rest: &[&Span]) {
+        let groups = rest.iter().take(MAX_GROUPS);
+        let mut length = 0;
+        for (at, group) in groups.enumerate() {
+            length += 1;
+            let all = rest.get(..length).unwrap_or_default();
+            let cores = all.iter().map(|span| span.core.as_str());
+            if let Some(compact) = phrase::compact(cores) {
                 self.values
                     .insert(key.digest(Kind::Compact, [compact.as_str()]));
             }
+            // Nothing but white space stands between two groups.
+            let next = rest.get(at + 1);
+            if !group.is_bare.1 || next.is_none_or(|next| !next.is_bare.0) {
+                return;
+            }
+        }
+    }
+
+    fn read_date(&mut self, key: &IndexKey, rest: &[&Span]) {
+        const MAX_WORDS: usize = 4;
+        let words = rest.iter().take(MAX_WORDS);
+        let words: Vec<&str> = words.map(|span| span.core.as_str()).collect();
+        if let Some((date, _)) = form::date(&words) {
+            self.values.extend(phrase::source_date_digests(key, &date));
         }
     }
 
     /// Whether the user named this value.
-    pub(super) fn has(&self, key: &IndexKey, value: &[Word]) -> bool {
-        let length: usize = value.iter().map(|w| w.text.chars().count()).sum();
-        let joined = words::joined(value);
-        if self
-            .values
-            .contains(&key.digest(Kind::Field, [joined.as_str()]))
-        {
+    pub(super) fn has(&self, key: &IndexKey, value: &Phrase) -> bool {
+        if self.values.contains(&value.digest(key)) {
             return true;
         }
-        let is_digits = value
+        // Signs alone are a value only where they are marked as one.
+        if !value.has_letter_or_digit() {
+            return false;
+        }
+        let words = value.words();
+        let length: usize = words.iter().map(|word| word.chars().count()).sum();
+        let is_digits = words
             .iter()
-            .all(|w| w.text.bytes().all(|b| b.is_ascii_digit()));
+            .all(|word| word.bytes().all(|b| b.is_ascii_digit()));
         if length < MIN_LENGTH || (is_digits && length < MIN_DIGITS) {
             return false;
         }
@@ -121,50 +134,42 @@ impl RequestIndex {
     }
 
     /// Whether these words follow one another in it.
-    fn follow(&self, key: &IndexKey, value: &[Word]) -> bool {
-        let mut each = value.iter().map(|word| {
-            let digest = key.digest(Kind::Word, [word.text.as_str()]);
-            self.positions.get(&digest)
-        });
-        let Some(Some(first)) = each.next() else {
-            return false;
-        };
-        let Some(rest) = each.collect::<Option<Vec<_>>>() else {
-            return false;
-        };
-        first.iter().any(|begin| {
-            (1..).zip(&rest).all(|(offset, at)| {
-                let wanted = begin.saturating_add(offset);
-                at.binary_search(&wanted).is_ok()
-            })
-        })
+    fn follow(&self, key: &IndexKey, value: &Phrase) -> bool {
+        // Where the words before end; absent before the first.
+        let mut ends: Option<Vec<u32>> = None;
+        for word in value.words().iter().take(phrase::MAX_WORDS) {
+            let digests = value.word_digests(key, word);
+            let places = digests.filter_map(|digest| self.places.get(&digest));
+            let mut next: Vec<u32> = places
+                .flatten()
+                .filter(|(start, _)| {
+                    let before = ends.as_ref();
+                    before.is_none_or(|ends| ends.binary_search(start).is_ok())
+                })
+                .map(|(_, end)| *end)
+                .collect();
+            if next.is_empty() {
+                return false;
+            }
+            next.sort_unstable();
+            next.dedup();
+            ends = Some(next);
+        }
+        ends.is_some()
     }
 
     /// Whether the value stands there in another form: a date, or an account number in groups.
-    fn has_form(&self, key: &IndexKey, value: &[Word]) -> bool {
-        if let Some(compact) = words::compact(value)
-            && self
-                .values
-                .contains(&key.digest(Kind::Compact, [compact.as_str()]))
-        {
-            return true;
-        }
-        let texts: Vec<&str> = value.iter().map(|w| w.text.as_str()).collect();
-        match form::date(&texts) {
-            Some((date, used)) if used == texts.len() => {
-                let within = date.get(5..).unwrap_or_default();
-                [date.as_str(), within].into_iter().any(|date| {
-                    let digest = key.digest(Kind::Date, [date]);
-                    !date.is_empty() && self.values.contains(&digest)
-                })
-            }
-            _ => false,
-        }
+    fn has_form(&self, key: &IndexKey, value: &Phrase) -> bool {
+        let compact = value.compact();
+        let compact = compact.map(|compact| key.digest(Kind::Compact, [compact.as_str()]));
+        let dates = value.date_digests(key);
+        let mut all = compact.into_iter().chain(dates);
+        all.any(|digest| self.values.contains(&digest))
     }
 
     /// Whether this word stands in it.
     pub(super) fn has_word(&self, key: &IndexKey, word: &str) -> bool {
-        !self.positions_of(key, word).is_empty()
+        !self.places_of(key, word).is_empty()
     }
 
     /// Whether this word begins a sentence, or follows one of these.
@@ -174,27 +179,27 @@ impl RequestIndex {
                 return false;
             };
             let stands = |word: &&str| {
-                let positions = self.positions_of(key, word);
-                positions.binary_search(&previous).is_ok()
+                let places = self.places_of(key, word);
+                places.binary_search(&(previous, at)).is_ok()
             };
             before.iter().any(stands)
         };
-        let positions = self.positions_of(key, word).iter();
-        positions
-            .copied()
+        let places = self.places_of(key, word).iter();
+        places
+            .map(|(start, _)| *start)
             .any(|at| self.beginnings.contains(&at) || follows(at))
     }
 
-    fn positions_of(&self, key: &IndexKey, word: &str) -> &[u32] {
-        let positions = self.positions.get(&key.digest(Kind::Word, [word]));
-        positions.map_or(&[], Vec::as_slice)
+    fn places_of(&self, key: &IndexKey, word: &str) -> &[(u32, u32)] {
+        let places = self.places.get(&key.digest(Kind::Word, [word]));
+        places.map_or(&[], Vec::as_slice)
     }
 
     /// Bytes that it takes, about.
     pub(super) fn bytes(&self) -> usize {
         const ENTRY: usize = 17;
-        const POSITIONS: usize = 48;
-        self.positions.capacity() * (ENTRY + POSITIONS)
+        const PLACES: usize = 64;
+        self.places.capacity() * (ENTRY + PLACES)
             + (self.values.capacity() + self.beginnings.capacity()) * ENTRY
     }
 }

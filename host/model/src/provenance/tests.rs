@@ -3,8 +3,11 @@
 mod bounds;
 mod counterparties;
 mod disguises;
+mod equality;
 mod forms;
 mod laundering;
+mod names;
+mod restoring;
 mod targets;
 
 use serde_json::{Value, json};
@@ -109,7 +112,7 @@ fn trusted_fields_are_compared_as_wholes() {
             "DE89 3704 0044 0532",
             "Bob <bob@example.com>",
             "2024-05-13 10:00:00",
-            "100.0",
+            "$100.0",
             "7",
         ],
         "",
@@ -350,7 +353,10 @@ fn what_was_not_seen_is_not_known() {
         assert!(!restoring.known);
         assert_eq!(restoring.sinks, [Origin::Untrusted].into());
         assert_eq!(restoring.links, [Origin::Untrusted].into());
-        index.end_restoring(is_complete);
+        index.end_restoring(RestoredParts {
+            arguments: true,
+            results: is_complete,
+        });
         let origin = if is_complete {
             Origin::Model
         } else {

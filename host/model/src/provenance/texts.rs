@@ -3,8 +3,8 @@
 //! Texts are folded to letters and digits ([`super::skeleton`]). Of every run of [`RUN`] bytes its digest is
 //! taken, and of every [`WINDOW`] successive digests the smallest is kept (winnowing, Schleimer et al. 2003).
 //! So each run of [`GUARANTEED`] folded bytes that a value shares with a text is found, wherever it begins,
-//! while less than a quarter of the digests is kept. Shorter values are compared with single words and pairs
-//! of words.
+//! while less than a quarter of the digests is kept. Shorter values are compared with single words, and with
+//! words in a row.
 
 use super::{
     key::{IndexKey, Kind},
@@ -20,7 +20,9 @@ const WINDOW: usize = 8;
 pub(super) const GUARANTEED: usize = RUN + WINDOW - 1;
 /// The fewest folded bytes of a word that counts without being marked.
 const MIN_WORD: usize = 4;
-/// The most slots: 16 MiB, for about four million bytes of text.
+/// The most words in a row that are one value. The parts of a path or an address may be more.
+const MAX_ROW: usize = 4;
+/// The most slots: 16 MiB, for about three million bytes of text.
 const MAX_SLOTS: usize = 1 << 21;
 
 /// How much of a value stands in a text.
@@ -70,6 +72,11 @@ impl TextIndex {
     /// Whether some text was too much for it.
     pub(super) fn is_full(&self) -> bool {
         self.is_full
+    }
+
+    /// Says that it lacks something.
+    pub(super) fn fill(&mut self) {
+        self.is_full = true;
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -223,30 +230,32 @@ struct Reader<'a> {
     runs: Runs,
     /// The whole text so far.
     whole: u64,
-    word: WordState,
-    /// The word before.
-    previous: Option<WordState>,
+    /// The rows of words that end with the one that is being read, the longest first.
+    rows: Vec<WordRow>,
+    is_in_word: bool,
     /// Whether the next word is a value by its mark: after `#` or `id`.
     named: bool,
     quotes: u8,
 }
 
-/// A word so far.
+/// A word so far, or several in a row.
 #[derive(Debug, Clone, Copy)]
-struct WordState {
+struct WordRow {
     state: u64,
     length: usize,
     /// Its folded bytes while they are at most eight.
     bytes: u64,
     marked: bool,
+    /// Whether it begins after white space, and there was none since.
+    is_unbroken: bool,
 }
 
 impl<'a> Reader<'a> {
     fn new(key: &'a IndexKey, source: u32, index: &'a mut TextIndex) -> Self {
         Self {
-            word: WordState::new(key),
+            rows: Vec::with_capacity(MAX_ROW + 1),
+            is_in_word: false,
             whole: key.begin(Kind::FoldedWhole),
-            previous: None,
             runs: Runs::default(),
             named: false,
             quotes: 0,
@@ -266,7 +275,7 @@ impl<'a> Reader<'a> {
             rest = rest.get(ascii..).unwrap_or_default();
             let Some(c) = rest.chars().next() else { break };
             if c.is_whitespace() {
-                self.end_word();
+                self.end_chunk();
             } else if matches!(c, '“' | '”' | '‘' | '’' | '«' | '»' | '„') {
                 self.quotes = self.quotes.saturating_add(1);
             } else {
@@ -283,7 +292,7 @@ impl<'a> Reader<'a> {
 
     fn ascii(&mut self, byte: u8) {
         match byte {
-            b' ' | b'\n' | b'\t' | b'\r' | 0x0b | 0x0c => self.end_word(),
+            b' ' | b'\n' | b'\t' | b'\r' | 0x0b | 0x0c => self.end_chunk(),
             b'\'' | b'"' | b'`' => self.quotes = self.quotes.saturating_add(1),
             b'#' => self.named = true,
             // Words end where the parts of lists, paths, URLs and assignments do.
@@ -299,47 +308,63 @@ impl<'a> Reader<'a> {
     }
 
     fn push(&mut self, byte: u8) {
-        self.word.push(self.key, byte);
-        self.whole = self.key.push(self.whole, byte);
-        if let Some(previous) = &mut self.previous {
-            previous.push(self.key, byte);
+        if !self.is_in_word {
+            self.is_in_word = true;
+            let is_unbroken = !self.rows.iter().any(|row| row.is_unbroken);
+            self.rows.push(WordRow::new(self.key, is_unbroken));
         }
+        for row in &mut self.rows {
+            row.push(self.key, byte);
+        }
+        self.whole = self.key.push(self.whole, byte);
         if let Some(kept) = self.runs.push(self.key, byte) {
             self.index.insert(kept, self.source);
         }
     }
 
-    fn end_word(&mut self) {
-        if self.word.length == 0 {
-            return;
+    fn end_chunk(&mut self) {
+        self.end_word();
+        for row in &mut self.rows {
+            row.is_unbroken = false;
         }
-        let mut word = std::mem::replace(&mut self.word, WordState::new(self.key));
-        word.marked = self.quotes >= 2 || self.named;
-        let names = word.names_the_next();
-        self.insert_word(&word);
-        if let Some(pair) = self.previous.take() {
-            self.insert_word(&pair);
-        }
-        self.previous = Some(word);
-        self.named = names;
-        self.quotes = 0;
+        let more = self.rows.len().saturating_sub(MAX_ROW - 1);
+        self.rows.drain(..more);
     }
 
-    fn insert_word(&mut self, word: &WordState) {
-        let counts = word.length >= MIN_WORD || word.marked;
-        if counts && word.length < GUARANTEED {
-            self.index.insert(self.key.end(word.state), self.source);
+    fn end_word(&mut self) {
+        if !self.is_in_word {
+            return;
         }
+        self.is_in_word = false;
+        if let Some(word) = self.rows.last_mut() {
+            word.marked = self.quotes >= 2 || self.named;
+            self.named = word.names_the_next();
+        }
+        self.quotes = 0;
+        for row in &self.rows {
+            let counts = row.length >= MIN_WORD || row.marked;
+            if counts && row.length < GUARANTEED {
+                self.index.insert(self.key.end(row.state), self.source);
+            }
+        }
+        self.rows.retain(|row| row.length < GUARANTEED);
+        let more = self.rows.len().saturating_sub(MAX_ROW - 1);
+        let mut at = 0;
+        self.rows.retain(|row| {
+            at += 1;
+            at > more || row.is_unbroken
+        });
     }
 }
 
-impl WordState {
-    fn new(key: &IndexKey) -> Self {
+impl WordRow {
+    fn new(key: &IndexKey, is_unbroken: bool) -> Self {
         Self {
             state: key.begin(Kind::Folded),
             length: 0,
             bytes: 0,
             marked: false,
+            is_unbroken,
         }
     }
 

@@ -1,20 +1,20 @@
-//! The words of a value, for comparison with what is trusted.
+//! The words of a text, folded: without quotes and punctuation around them, in one form of numbers and times.
 //!
-//! Only what cannot change the meaning is folded: case, white space, quotes and punctuation around words, and
-//! the formats of numbers, dates and times. A character that merely looks like another is another one.
+//! Only for finding repetitions of arguments, which takes trust away. What gives trust is compared as it stands
+//! ([`super::phrase`], [`super::spans`]).
 
 use super::form;
 
 /// Characters that open or close a quotation or a bracket.
-const QUOTES: [char; 14] = [
+pub(super) const QUOTES: [char; 14] = [
     '"', '\'', '`', '“', '”', '‘', '’', '«', '»', '„', '‹', '›', '「', '」',
 ];
-const OPENING: [char; 4] = ['(', '[', '{', '<'];
-const CLOSING: [char; 4] = [')', ']', '}', '>'];
+pub(super) const OPENING: [char; 4] = ['(', '[', '{', '<'];
+pub(super) const CLOSING: [char; 4] = [')', ']', '}', '>'];
 /// Punctuation after a word.
-const TRAILING: [char; 6] = ['.', ',', ';', ':', '!', '?'];
+pub(super) const TRAILING: [char; 6] = ['.', ',', ';', ':', '!', '?'];
 /// Words after which a short value is one on its own, such as `id 13`.
-const NAMING: [&str; 7] = ["id", "ids", "no", "nr", "num", "number", "#"];
+pub(super) const NAMING: [&str; 7] = ["id", "ids", "no", "nr", "num", "number", "#"];
 
 /// The longest number, date or time, in bytes.
 const MAX_FORM: usize = 64;
@@ -133,7 +133,7 @@ fn moment(word: &str) -> Option<(&str, &str)> {
 
 /// Where a word is two: at a comma, a semicolon, a bar, an equals sign, or a colon that is not part of a URL
 /// or a time.
-fn separator(word: &str) -> Option<(usize, usize)> {
+pub(super) fn separator(word: &str) -> Option<(usize, usize)> {
     word.char_indices().find_map(|(at, c)| match c {
         ',' | ';' | '|' | '=' => Some((at, c.len_utf8())),
         ':' => {
@@ -161,35 +161,20 @@ fn plain_url(word: &str) -> &str {
     }
 }
 
-/// A value as one text: its words with a space between them.
-pub(super) fn joined(words: &[Word]) -> String {
-    let texts: Vec<&str> = words.iter().map(|w| w.text.as_str()).collect();
-    texts.join(" ")
-}
-
-/// The most characters of a value that is compared without its white space.
-const MAX_COMPACT: usize = 48;
-/// The fewest.
-const MIN_COMPACT: usize = 8;
-
-/// A value without white space, if it is one that people write in groups: letters and digits, such as an
-/// account number.
-pub(super) fn compact(words: &[Word]) -> Option<String> {
-    let length: usize = words.iter().map(|w| w.text.len()).sum();
-    let plain = |w: &Word| w.text.bytes().all(|b| b.is_ascii_alphanumeric());
-    let digits = |w: &Word| w.text.bytes().any(|b| b.is_ascii_digit());
-    let fits = (MIN_COMPACT..=MAX_COMPACT).contains(&length)
-        && words.iter().all(plain)
-        && words.iter().any(digits);
-    fits.then(|| words.iter().map(|w| w.text.as_str()).collect())
-}
-
 /// The host of a word that is a URL or a name with a dot in it.
 pub(super) fn host(word: &str) -> Option<&str> {
     let host = word.split(['/', '?', '#']).next()?;
     let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
     let host = host.split(':').next()?;
     (host.contains('.') && host.len() > 3).then_some(host)
+}
+
+/// The host of a word that is a URL.
+pub(super) fn url_host(word: &str) -> Option<&str> {
+    let bare = word
+        .strip_prefix("https://")
+        .or_else(|| word.strip_prefix("http://"));
+    host(bare.or_else(|| word.starts_with("www.").then_some(word))?)
 }
 
 #[cfg(test)]

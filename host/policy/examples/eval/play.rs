@@ -129,7 +129,7 @@ impl Suite {
                 wanted: self.is_wanted(tool, call, run),
                 why,
             });
-            let values = index.begin_call(id, &call.arguments);
+            let values = index.begin_call(id, &tool.roles, &call.arguments);
             let source = ResultSource {
                 call: SpanId::from_bytes([2; 8]),
                 run: id,

@@ -85,6 +85,8 @@ struct FixedNames {
     history: bool,
     /// Whether those say apart that the user's request is known.
     request: bool,
+    /// Whether those say that strangers may have told the model something.
+    exposed: bool,
     /// Whether `use_secret` has the method, port and path of its request.
     secret_request: bool,
     /// Whether an approver's context has the user who spoke for the agent.
@@ -107,6 +109,7 @@ impl FixedNames {
             urged: declares(schema, "type ProvenanceFacts", "urged:"),
             history: crate::schema::has_history(schema),
             request: declares(schema, "type ProvenanceFacts", "request:"),
+            exposed: declares(schema, "type ProvenanceFacts", "exposed:"),
             secret_request: declares(schema, "type SecretContext", "port:"),
             speaker: schema.contains("speaker:"),
             makers: declares(schema, "type ApproverContext", "makers:"),

@@ -40,6 +40,7 @@ fn attributes(
     let request = names
         .request
         .then(|| ("request", (facts.request || facts.known).into()));
+    let exposed = names.exposed.then(|| ("exposed", facts.exposed.into()));
     let urged = names.urged.then(|| ("urged", facts.urged.into()));
     let others = [
         ("user", pointers(Origin::User)),
@@ -53,7 +54,13 @@ fn attributes(
         ("echoed", facts.echoed.into()),
         ("known", facts.known.into()),
     ];
-    let provenance = cedar_value::record(others.into_iter().chain(request).chain(urged));
+    let provenance = cedar_value::record(
+        others
+            .into_iter()
+            .chain(request)
+            .chain(exposed)
+            .chain(urged),
+    );
     Ok([
         ("provenance", provenance),
         ("sinks", origins(&facts.sinks)?),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{RUN, empty, facts, origin, read, source, trust};
 use crate::{
     ids::RunId,
-    provenance::{Origin, Role},
+    provenance::{ArgumentRoles, Origin, Role},
 };
 
 const MIB: usize = 1 << 20;
@@ -111,6 +111,53 @@ fn a_call_with_too_many_values_has_those_of_strangers() {
     }
     let found = facts(&index, &json!({ "to": deep }), &[], &[]);
     assert!(found.known && found.sinks.contains(&Origin::Untrusted));
+}
+
+/// A value of as many parts as bytes takes no stack, and no more time than another one of its size.
+#[test]
+fn a_value_of_many_parts_is_read_in_one_pass() {
+    const SIZE: usize = 60 * 1024;
+    let mut index = read(
+        "write to ann@example.com a,b",
+        &["bob@example.com"],
+        "some text",
+    );
+    for part in [
+        "a,",
+        "a;",
+        "a|",
+        "a=",
+        "a:",
+        "=",
+        "'\"",
+        "(",
+        "1:",
+        "1.",
+        "1,",
+        "2024-05-01t",
+        "#",
+        "t",
+    ] {
+        let value = part.repeat(SIZE / part.len());
+        let found = origin(&index, &value).unwrap_or(Origin::Model);
+        assert!(found >= Origin::Model, "{part}");
+        index.begin_call(RUN, &ArgumentRoles::default(), &json!({ "note": value }));
+        index.read_value(&source(&trust(&[""])), &json!({ "note": value }));
+        index.read_request(RUN, &value);
+    }
+}
+
+/// A request that repeats a word many times is compared with a value that does so, too.
+#[test]
+fn a_repeated_word_is_compared_in_one_pass() {
+    let many = "a ".repeat(15_000);
+    let index = read(&format!("{many} b c"), &[], "");
+    assert_eq!(origin(&index, &format!("{many} c")), Some(Origin::Model));
+    let few = read(&format!("{} b c", "a ".repeat(900)), &[], "");
+    assert_eq!(
+        origin(&few, &format!("{} b c", "a ".repeat(9))),
+        Some(Origin::User)
+    );
 }
 
 #[test]

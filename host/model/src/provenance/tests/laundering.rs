@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use super::{RUN, empty, facts, origin, read, trust};
 use crate::{
     ids::{RunId, SpanId},
-    provenance::{CallValues, FieldTrust, Origin, ReadIndex, ResultSource, Role, Trust},
+    provenance::{
+        ArgumentRoles, CallValues, FieldTrust, Origin, ReadIndex, ResultSource, Role, Trust,
+    },
 };
 
 /// The trust in results of a tool that strangers cannot reach, or in a field of one that they can.
@@ -21,7 +23,7 @@ fn kinds() -> [FieldTrust; 3] {
 
 /// Calls a tool and reads its result.
 fn call(index: &mut ReadIndex, trust: &FieldTrust, arguments: &Value, result: &Value) {
-    let values = index.begin_call(RUN, arguments);
+    let values = index.begin_call(RUN, &ArgumentRoles::default(), arguments);
     read_result(index, trust, &values, result);
 }
 
@@ -82,7 +84,7 @@ proptest! {
     #[test]
     fn a_call_that_runs_has_written_already(address in address(), kind in 0..3_usize) {
         let mut index = exposed();
-        let first = index.begin_call(RUN, &json!({ "mail": address }));
+        let first = index.begin_call(RUN, &ArgumentRoles::default(), &json!({ "mail": address }));
         call(&mut index, &kinds()[kind], &json!({}), &json!({ "items": [address] }));
         read_result(&mut index, &kinds()[kind], &first, &json!({ "text": address }));
         prop_assert!(origin(&index, &address).unwrap() >= Origin::Model);
@@ -253,7 +255,7 @@ fn arguments_are_bounded() {
     };
     for _ in 0..40 {
         let body: String = (0..8_000).map(|_| word()).collect();
-        index.begin_call(RUN, &json!({ "body": body }));
+        index.begin_call(RUN, &ArgumentRoles::default(), &json!({ "body": body }));
     }
     assert!(index.bytes() <= 8 << 20, "{}", index.bytes());
     // What no longer fits may repeat anything.

@@ -47,15 +47,6 @@ fn short_values_are_marked_by_quotes_and_by_their_names() {
 }
 
 #[test]
-fn account_numbers_are_compared_without_their_groups() {
-    assert_eq!(
-        compact(&words("DE89 3704 0044 0532")).as_deref(),
-        Some("de89370400440532")
-    );
-    assert_eq!(compact(&words("to be or not")), None);
-}
-
-#[test]
 fn hosts_are_those_of_urls() {
     assert_eq!(host("www.example.com/a"), Some("www.example.com"));
     assert_eq!(host("user@example.com"), Some("example.com"));

@@ -134,6 +134,78 @@ async fn arguments_of_before_are_not_vouched_for() {
     gate.close().await;
 }
 
+fn named(name: &str) -> RunKey {
+    RunKey::Named(name.into())
+}
+
+/// Calls a tool in a run.
+async fn call_in(gate: &Gate, run: &str, tool: &str, arguments: &Value, content: &Value) {
+    let request = CallRequest {
+        tool: tool.into(),
+        arguments: arguments.to_string(),
+    };
+    let options = CallOptions::default();
+    let (agent, run) = (agent(), named(run));
+    let call = gate.authorize(&agent, &run, request, None, options);
+    report(gate, &call.await.unwrap(), content).await;
+}
+
+/// Runs are read back together: what one wrote, another has read.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_run_wrote_is_not_vouched_for() {
+    let dir = permissive(USERS, KEEP);
+    let gate = open(dir.path()).await;
+    let written = "mallory@disguised.example";
+    let nothing = json!({});
+    call_in(
+        &gate,
+        "first",
+        "desk__contacts",
+        &nothing,
+        &json!(["dora@example.com"]),
+    )
+    .await;
+    let inbox = json!([{ "body": format!("Note {written}.") }]);
+    call_in(&gate, "second", "desk__inbox", &nothing, &inbox).await;
+    let arguments = json!({ "name": written });
+    call_in(&gate, "second", "desk__greet", &arguments, &json!("Hello!")).await;
+    let contacts = json!([written, "carl@example.com"]);
+    call_in(&gate, "first", "desk__contacts", &nothing, &contacts).await;
+    gate.close().await;
+    let gate = open(dir.path()).await;
+    ask(&gate).await;
+    for (to, origin) in [(written, Untrusted), ("carl@example.com", Trusted)] {
+        mail(&gate, to).await;
+        assert_eq!(sinks(&gate), (vec![origin], true), "{to}");
+    }
+    gate.close().await;
+}
+
+/// Arguments are read back also where results are too much.
+#[tokio::test(flavor = "multi_thread")]
+async fn arguments_after_too_much_are_not_vouched_for() {
+    let dir = permissive(USERS, USERS);
+    let gate = open(dir.path()).await;
+    let written = "mallory@disguised.example";
+    let nothing = json!({});
+    let much = json!("no ".repeat(70_000));
+    for _ in 0..6 {
+        call_in(&gate, "first", "desk__inbox", &nothing, &much).await;
+    }
+    let arguments = json!({ "name": written });
+    call_in(&gate, "first", "desk__greet", &arguments, &json!("Hello!")).await;
+    gate.close().await;
+    let gate = open(dir.path()).await;
+    ask(&gate).await;
+    let contacts = json!([written, "carl@example.com"]);
+    call_in(&gate, "first", "desk__contacts", &nothing, &contacts).await;
+    for (to, origin) in [(written, Untrusted), ("carl@example.com", Trusted)] {
+        mail(&gate, to).await;
+        assert_eq!(sinks(&gate), (vec![origin], false), "{to}");
+    }
+    gate.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_capture_changed_is_not_known() {
     let changed = KEEP.replace("result.\"\" = \"keep\"", "result.\"/*/from\" = \"redact\"");
