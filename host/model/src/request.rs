@@ -169,6 +169,8 @@ impl Action {
             self,
             Self::AnswerInput
                 | Self::Approve
+                | Self::ApproveEdited
+                | Self::ApproveStanding
                 | Self::Reject
                 | Self::ViewRun
                 | Self::ViewPayload

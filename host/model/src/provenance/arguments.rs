@@ -86,7 +86,7 @@ impl ArgumentRoles {
     pub(super) fn names<S: AsRef<str>>(&self, path: &[S]) -> bool {
         let given = self.rules.iter().map(|rule| &rule.pattern);
         let mut all = given.chain(&self.members);
-        all.any(|pattern| pattern.names(path))
+        all.any(|pattern| pattern.names_end(path))
     }
 
     /// The same for a tool that acts: what no one says a role of, and what is not only content or a setting, may

@@ -109,7 +109,7 @@ impl PointerPattern {
     }
 
     /// Whether it says the name at the end of a path: there, or on the way to what is below.
-    pub(super) fn names<S: AsRef<str>>(&self, path: &[S]) -> bool {
+    pub(super) fn names_end<S: AsRef<str>>(&self, path: &[S]) -> bool {
         let mut both = self.parts.iter().zip(path);
         let last = path.len().checked_sub(1).and_then(|at| self.parts.get(at));
         matches!(last, Some(Part::Named(_)))

@@ -70,6 +70,7 @@ impl Event {
             Self::ApprovalAnswerRefused(_)
             | Self::ApprovalLinkIssued(_)
             | Self::ApprovalLinkRevoked(_)
+            | Self::StandingEnded(_)
             | Self::Administered(_) => false,
             Self::BundleActivated(_)
             | Self::RunStarted(_)
@@ -84,6 +85,7 @@ impl Event {
             | Self::ApprovalAnswered(_)
             | Self::ApprovalResolved(_)
             | Self::ApprovalEscalated(_)
+            | Self::StandingGranted(_)
             | Self::Halted(_)
             | Self::Resumed(_) => true,
         }

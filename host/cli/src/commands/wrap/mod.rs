@@ -264,7 +264,7 @@ async fn make(
     gate.write(&offers)?;
     let config = Config::read(&dir.join(FILE_NAME))?;
     upstream::take(&config, &offers, cx).await?;
-    trust::TrustedFiles::read()?.add(&dir.join(FILE_NAME))?;
+    TrustedFiles::read()?.add(&dir.join(FILE_NAME))?;
     draft.keep();
     // This program wrote the configuration itself, so it can be trusted. Where others can write it, it cannot.
     if let Err(failure) = TrustedFiles::read()?.add(&config.file) {
