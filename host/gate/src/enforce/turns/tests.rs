@@ -15,7 +15,12 @@ async fn those_that_come_later_wait_for_those_that_decide_again() {
     };
     assert!(newcomer(&[1, 2]).await.is_none());
     let again = turns.take(&other).await;
-    assert!(turns.take_if_contended([&free, &one].into_iter()).await.is_none());
+    assert!(
+        turns
+            .take_if_contended([&free, &one].into_iter())
+            .await
+            .is_none()
+    );
     let mut waiting = Box::pin(newcomer(&[1, 2]));
     let mut cx = Context::from_waker(Waker::noop());
     assert!(waiting.as_mut().poll(&mut cx).is_pending());
