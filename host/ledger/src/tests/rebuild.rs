@@ -146,13 +146,15 @@ fn records(script: &Script, world: &mut World, act: &Act) -> Option<Vec<Record>>
             effective,
             label,
         } => {
-            let (run, start) = pick(&world.starts, *call)?;
-            let mut ended =
-                script.outcome(run, &start, *status, &labels(label_name(*label).as_ref()));
-            if let Event::Outcome(outcome) = &mut ended.event {
-                outcome.effective = *effective;
-            }
-            vec![with_entries(ended, |time| outcome_entries(*call, time))]
+            let label = label_name(*label);
+            vec![close(
+                script,
+                world,
+                *call,
+                *status,
+                *effective,
+                label.as_ref(),
+            )?]
         }
         Act::Escalate { run, args } => {
             let (run, args) = (pick(&world.runs, *run)?, name("args", *args));
@@ -194,6 +196,22 @@ fn records(script: &Script, world: &mut World, act: &Act) -> Option<Vec<Record>>
             return None;
         }
     })
+}
+
+fn close(
+    script: &Script,
+    world: &World,
+    call: usize,
+    status: Status,
+    effective: bool,
+    label: Option<&String>,
+) -> Option<Record> {
+    let (run, start) = pick(&world.starts, call)?;
+    let mut ended = script.outcome(run, &start, status, &labels(label));
+    if let Event::Outcome(outcome) = &mut ended.event {
+        outcome.effective = effective;
+    }
+    Some(with_entries(ended, |time| outcome_entries(call, time)))
 }
 
 fn answer(
