@@ -301,7 +301,7 @@ impl SeriesCache {
         self.changed.insert(change.series, change.index);
     }
 
-    /// Keeps a change for whoever reads the series now.
+    /// Keeps a change for the one who reads the series now.
     fn collect(&mut self, change: &SeriesChange) {
         let Some((_, changes)) = self.reading.get_mut(&change.series) else {
             return;

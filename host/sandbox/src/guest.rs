@@ -199,19 +199,9 @@ impl Guest {
             })
         };
         match with_deadline(call, wall, halted).await {
-            DeadlineOutcome::Returned(Ok((Ok(parts), _))) => {
-                let bounded = BoundedContent::of_parts(content::raw(parts), self.limits.output);
-                let usable = bounded.content.is_ok();
-                let status = if usable {
-                    Status::Ok
-                } else {
-                    Status::ToolError
-                };
-                Execution {
-                    unusable: !usable,
-                    ..self.execution(status, bounded, None)
-                }
-            }
+            DeadlineOutcome::Returned(Ok((Ok(parts), _))) => self.returned(
+                BoundedContent::of_parts(content::raw(parts), self.limits.output),
+            ),
             DeadlineOutcome::Returned(Ok((Err(error), unusable))) => {
                 let failure = failure(error, self.limits.output);
                 Execution {
@@ -234,6 +224,20 @@ impl Guest {
             DeadlineOutcome::Timeout => self.ended(Status::Timeout, Some("its time was up".into())),
             DeadlineOutcome::Halted => self.ended(Status::Halted, None),
             DeadlineOutcome::Panicked => self.ended(Status::Trap, Some("the host failed".into())),
+        }
+    }
+
+    /// It returned a result, usable or not.
+    fn returned(&self, bounded: BoundedContent) -> Execution {
+        let unusable = bounded.content.is_err();
+        let status = if unusable {
+            Status::ToolError
+        } else {
+            Status::Ok
+        };
+        Execution {
+            unusable,
+            ..self.execution(status, bounded, None)
         }
     }
 

@@ -76,4 +76,14 @@ impl Ledger {
     ) -> Option<T> {
         self.0.shared.series(|cache| cache.held(&id).map(look))
     }
+
+    /// Reads a series into memory, and does something after it was read and before it is held.
+    pub(crate) fn read_series(&self, id: SeriesId, meanwhile: impl FnOnce()) {
+        let shared = &self.0.shared;
+        let reading = shared.series(|cache| cache.begin_reading(id)).unwrap();
+        let keys = &self.0.keys;
+        let loaded = self.0.reader.snapshot(|conn| load(conn, keys, id)).unwrap();
+        meanwhile();
+        shared.series(|cache| cache.end_reading(id, reading, Some(loaded)));
+    }
 }

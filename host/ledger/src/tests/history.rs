@@ -403,6 +403,34 @@ fn a_series_that_grows_while_it_is_read_is_complete() {
     assert_eq!(calls(&ledger, 0), CALLS);
 }
 
+#[test]
+fn what_changes_while_a_series_is_read_is_not_lost() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let (run, begun) = script.run(None, &[]);
+    block_on(ledger.commit(batch(vec![begun]))).unwrap();
+    let add = || {
+        let (call, records) = ended(&script, run, 0, Status::Ok);
+        block_on(ledger.commit(batch(records))).unwrap();
+        call
+    };
+    add();
+    let mut meanwhile = None;
+    ledger.read_series(series(0), || meanwhile = Some(add()));
+    let held = |call| ledger.held_series(series(0), |held| held.is_provisional(call));
+    assert_eq!(held(meanwhile.unwrap()), Some(Some(false)));
+    assert_eq!(calls(&ledger, 0), 2);
+    // Where a run has left a series, only the store tells what is in it.
+    let entries = vec![entry(1, CountedCalls::Started, None)];
+    let (_, records) = started(&script, run, entries);
+    block_on(ledger.commit(batch(records))).unwrap();
+    ledger.read_series(series(1), || {
+        block_on(ledger.commit(batch(vec![script.end(run)]))).unwrap();
+    });
+    assert!(ledger.held_series(series(1), |_| ()).is_none());
+    assert_eq!(calls(&ledger, 1), 0);
+}
+
 /// Reading many entries of calls that have ended costs each the same, and holds them in blocks.
 #[test]
 fn a_long_series_of_calls_that_have_ended_is_read_at_once() {

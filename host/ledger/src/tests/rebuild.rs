@@ -140,20 +140,7 @@ fn records(script: &Script, world: &mut World, act: &Act) -> Option<Vec<Record>>
             decision_and_start(script, world, run, decided, starts.then_some((call, None)))
         }
         Act::Invalid { run } => vec![invalid(script, pick(&world.runs, *run)?)],
-        Act::Close {
-            call,
-            status,
-            effective,
-            label,
-        } => {
-            let (run, start) = pick(&world.starts, *call)?;
-            let mut ended =
-                script.outcome(run, &start, *status, &labels(label_name(*label).as_ref()));
-            if let Event::Outcome(outcome) = &mut ended.event {
-                outcome.effective = *effective;
-            }
-            vec![with_entries(ended, |time| outcome_entries(*call, time))]
-        }
+        Act::Close { .. } => vec![close(script, world, act)?],
         Act::Escalate { run, args } => {
             let (run, args) = (pick(&world.runs, *run)?, name("args", *args));
             let (call, id, records) = script.escalate(run, &args);
@@ -194,6 +181,25 @@ fn records(script: &Script, world: &mut World, act: &Act) -> Option<Vec<Record>>
             return None;
         }
     })
+}
+
+fn close(script: &Script, world: &World, act: &Act) -> Option<Record> {
+    let Act::Close {
+        call,
+        status,
+        effective,
+        label,
+    } = act
+    else {
+        return None;
+    };
+    let (run, start) = pick(&world.starts, *call)?;
+    let label = label_name(*label);
+    let mut ended = script.outcome(run, &start, *status, &labels(label.as_ref()));
+    if let Event::Outcome(outcome) = &mut ended.event {
+        outcome.effective = *effective;
+    }
+    Some(with_entries(ended, |time| outcome_entries(*call, time)))
 }
 
 fn answer(

@@ -43,7 +43,7 @@ fn diagnostic(policy: &LoadedPolicy, fact: &str) -> Diagnostic {
     )
 }
 
-/// The facts of a run in which nothing has been counted yet. Whatever else there is may be anything.
+/// The facts of a run in which nothing has been counted yet. All else may be anything.
 struct NewRun<'a>(&'a BTreeMap<String, FactShape>);
 
 impl NewRun<'_> {

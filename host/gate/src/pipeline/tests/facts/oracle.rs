@@ -227,7 +227,7 @@ impl Oracle<'_> {
             "decided",
             Some(count(self.counted(decided, None, same_tool))),
         );
-        // Whoever executes a call could say that it has ended, so it counts as started.
+        // A caller that executes its call could say that it has ended, so it counts as started.
         add(
             "running",
             Some(count(self.counted(started, Some(60), |_| true))),
