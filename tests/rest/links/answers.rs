@@ -177,7 +177,7 @@ async fn by_button(links: &Links, user: &str, id: &str) -> Result<ApprovalResult
         .await
 }
 
-/// Both prove only that somebody reads the messages of the webhook.
+/// Both prove only that a person reads the messages of the webhook.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_and_a_button_never_stand_for_two_people() {
     let mut links = Links::new(QUORUM, USERS).await;

@@ -120,13 +120,17 @@ async fn serve(args: Serve, config: Config, cx: &Context<'_>) -> Result<Exit, Fa
         stdio(&mut client, agent.as_deref().unwrap_or_default(), cx).await
     } else {
         match alone(&mut client).await {
-            Ok(server) => match speaker_stream(&client, agent.as_deref(), args.stdio).await {
-                Ok(stream) => {
-                    let lines = Lines::of(args.stdio, stream);
-                    owned(&server, agent.as_deref(), lines, listen, cx).await
+            Ok(server) => {
+                let stream = match agent.as_deref().filter(|_| args.stdio) {
+                    Some(agent) => client.speaker_stream(agent).await,
+                    None => Ok(None),
+                };
+                let lines = stream.map(|stream| Lines::of(args.stdio, stream));
+                match lines {
+                    Ok(lines) => owned(&server, agent.as_deref(), lines, listen, cx).await,
+                    Err(failure) => Err(failure),
                 }
-                Err(failure) => Err(failure),
-            },
+            }
             Err(failure) => Err(failure),
         }
     };
@@ -188,17 +192,6 @@ impl Lines {
             (true, None) => Self::Agent,
             (true, Some(stream)) => Self::Speaker(stream),
         }
-    }
-}
-
-async fn speaker_stream(
-    client: &Client<'_>,
-    agent: Option<&str>,
-    stdio: bool,
-) -> Result<Option<Stream>, Failure> {
-    match agent.filter(|_| stdio) {
-        Some(agent) => client.speaker_stream(agent).await,
-        None => Ok(None),
     }
 }
 

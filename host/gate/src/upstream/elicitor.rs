@@ -53,7 +53,7 @@ impl Elicitor {
         params: Value,
         withdrawn: impl Future<Output = ()>,
     ) -> Result<ElicitationAnswer, ElicitationError> {
-        // Before it is read: what the server writes costs time, also if nobody is asked.
+        // Before it is read: what the server writes costs time, also if no person is asked.
         if let Some(answer) = self.effects.count_question() {
             return Ok(answer);
         }
@@ -73,7 +73,7 @@ impl Elicitor {
         Ok(self.effects.elicit(elicitation, over).await)
     }
 
-    /// The question, within the limits. The time of the call goes on.
+    /// The question, within the limits. The time of the call runs.
     async fn read(&self, params: Value) -> Result<Elicitation, ElicitationError> {
         let _reading = self.reading.lock().await;
         if *self.end.borrow() {

@@ -186,7 +186,7 @@ proptest! {
         }
     }
 
-    /// Whatever a server takes as the path, and decodes, stays in the folder that a policy compares.
+    /// What a server takes as the path, and decodes, stays in the folder that a policy compares.
     #[test]
     fn a_decoded_path_stays_in_its_folder(
         begin in prop::sample::select(vec!["file:///srv/notes/", "file:", "docs://notes/", "docs:", "note:notes/", "note:"]),

@@ -264,7 +264,7 @@ async fn ask(
 }
 
 impl Permit {
-    /// Why the call must not run although it is allowed: the coding agent would run it as it is written, with what
+    /// Why the call must not run although it is allowed: the coding agent would run it unchanged, with what
     /// policy has removed, or with a path that can lead elsewhere than to what was decided.
     fn obstacle(
         &self,

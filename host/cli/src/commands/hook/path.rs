@@ -53,7 +53,7 @@ pub(super) fn resolve(path: &str, cwd: Option<&str>) -> Result<String, Failure> 
         .map_err(|_| unknown("it leads to a name that is not UTF-8".into()))
 }
 
-/// Whether a program that is given `path` as it is written may open another file than `resolved`: a link in it can lead
+/// Whether a program that is given `path` itself may open another file than `resolved`: a link in it can lead
 /// elsewhere by then, and many programs expand `~`. Links above the working directory are the session's.
 pub(super) fn is_detour(path: &str, cwd: Option<&str>, resolved: &str) -> bool {
     let base = cwd.and_then(|cwd| Some((cwd, fs::canonicalize(cwd).ok()?)));
@@ -64,15 +64,20 @@ pub(super) fn is_detour(path: &str, cwd: Option<&str>, resolved: &str) -> bool {
         },
         None => PathBuf::from(path),
     };
-    let mut lexical = PathBuf::from("/");
+    let mut walked = PathBuf::from("/");
     for component in whole.components() {
         match component {
-            Component::Normal(name) => lexical.push(name),
-            Component::ParentDir => drop(lexical.pop()),
+            Component::Normal(name) => {
+                walked.push(name);
+                if is_link(&walked) {
+                    return true;
+                }
+            }
+            Component::ParentDir => drop(walked.pop()),
             Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
         }
     }
-    path.starts_with('~') || lexical != Path::new(resolved)
+    path.starts_with('~') || walked != Path::new(resolved)
 }
 
 /// Whether it begins with a drive or a server, as paths of Windows do.

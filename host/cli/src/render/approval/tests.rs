@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 
-/// What is sent for a field that is left out is shown, whatever the server writes before it.
+/// What is sent for a field that is left out is shown, however much the server writes before it.
 #[test]
 fn a_default_is_shown_whole() {
     let default = format!("yes, {} close my account", "really ".repeat(100));

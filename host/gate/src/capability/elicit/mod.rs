@@ -191,7 +191,7 @@ impl Capabilities {
         ElicitationAnswer::without_content(action)
     }
 
-    /// Why the call may have nobody asked any more: it is decided by what was in force when it arrived.
+    /// Why no person may be asked for the call any more: it is decided by what was in force when it arrived.
     fn obstacle(&self) -> Option<&'static str> {
         if !Arc::ptr_eq(&self.pep.capture.load_full(), &self.cx.ruleset.capture) {
             return Some("policies were activated since its call began");

@@ -82,7 +82,7 @@ pub(super) fn problem(reason: AnswerRefusal) -> &'static str {
         AnswerRefusal::RevokedLink => "this link was revoked",
         AnswerRefusal::SecondLink => {
             "policy asks for more than one person, and another answer by link or from Slack counts already: both prove \
-             only that somebody reads the messages; answer with `tollgate approvals` or by REST"
+             only that a person reads the messages; answer with `tollgate approvals` or by REST"
         }
         _ => "this link is not one of this gate for this approval",
     }

@@ -144,11 +144,11 @@ fn every_path_of_a_configuration_is_protected_or_opened() {
 /// All keys that name files.
 const FULL: &str = r#"
 [store]
-path = "store/ledger.db"
+url = "sqlite:store/ledger.db"
 key = "store/master.key"
 [policies]
 dir = "rules"
-candidate = "candidate"
+shadow = "candidate"
 [components.files]
 path = "files.wasm"
 grants.work = { path = "data", mode = "rw" }
@@ -159,8 +159,8 @@ operator = "dana"
 cert = "tls.crt"
 key = "tls.key"
 [serve.oauth]
+resource = "https://gate.example.com"
 issuer = "https://id.example.com"
-audience = "gate"
 jwks = "keys.json"
 [network]
 trust = ["ca.pem"]
@@ -174,6 +174,8 @@ dir = "server"
 roots = ["root"]
 [external.own]
 tools = "tools.json"
+labels = []
+taints = []
 [hook]
 socket = "hook/socket"
 "#;

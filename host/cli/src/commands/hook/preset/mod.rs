@@ -81,7 +81,7 @@ pub(super) struct Permit {
     /// Whether policy has removed something from them. If the coding agent would ignore the answer, the call
     /// must not run.
     pub(super) is_redacted: bool,
-    /// What a path resolves to that leads through a link or begins with `~`. Executed as it is written, the call could
+    /// What a path resolves to that leads through a link or begins with `~`. Executed unchanged, the call could
     /// reach another file.
     pub(super) detour: Option<String>,
     /// Whether to skip the coding agent's own permission prompt.
