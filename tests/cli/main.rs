@@ -7,6 +7,8 @@ mod components;
 #[cfg(test)]
 mod exits;
 #[cfg(test)]
+mod explaining;
+#[cfg(test)]
 mod first_steps;
 #[cfg(test)]
 mod help;

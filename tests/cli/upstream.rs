@@ -189,7 +189,7 @@ unless { context.approval.roles.contains(Tollgate::Role::"operator") };"#;
     let asked = world.json(&["approvals", "list", "--all"]);
     assert_eq!(asked, json!([]));
     let run = world.run(&["runs", "show"]).exits(0);
-    let run = run.says(&["box__echo", "definition changed · nothing ran"]);
+    let run = run.says(&["box__echo", "definition changed", "nothing ran"]);
     let calls: Vec<&str> = run.out.split("box__echo").collect();
     assert!(!calls.last().unwrap().contains("invoke_component"), "{run:?}");
     fs::remove_file(world.path("policies/asks.cedar")).unwrap();
@@ -225,6 +225,10 @@ fn every_error_of_policies_is_seen_before_the_first_acceptance() {
     world.write("policies/wrong.cedar", wrong("three", "box__echo"));
     world.run(&["policy", "check"]).exits(0);
     world.accept_upstream("box");
+    let mail = json!([{"name": "send the mail", "inputSchema": {"type": "object"}}]);
+    world.write("server/tools.json", mail.to_string());
+    let shown = world.run(&["upstream", "show", "box"]).exits(0);
+    shown.says(&["send the mail cannot be used", "add rename.\"send the mail\""]);
 }
 
 #[test]
@@ -344,6 +348,18 @@ fn one_server_that_does_not_start_does_not_cost_the_others() {
     let written = fs::read_to_string(world.path("gate/tollgate.toml")).unwrap();
     assert!(written.contains("[upstream.box]") && !written.contains("broken"));
     assert!(!world.path("gate/.tollgate/secrets").exists());
+    let trusted = fs::read_to_string(world.path(".home/.local/state/tollgate/trusted")).unwrap();
+    assert!(trusted.contains("gate/tollgate.toml"), "{trusted}");
+    let another = ["wrap", "--init", "--dir", "gate", "--name", "third", "--", SERVER];
+    world
+        .run(&another)
+        .exits(1)
+        .says(&["another gate", "no upstream server `third`"]);
+    let text = world.run(&["wrap", "--init", "--", "python3", "-c", "print(1)"]);
+    text.exits(1).says(&["`python3` could not be asked", "by itself to see"]);
+    let named = world.run(&["wrap", "--init", "--name", "my__srv", "--", SERVER]);
+    let named = named.exits(1).says(&["two underscores in a row"]);
+    assert_eq!(named.err.matches("underscores").count(), 1, "{named:?}");
 }
 
 #[test]
