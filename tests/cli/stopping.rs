@@ -11,10 +11,11 @@ fn an_agent_is_stopped_while_the_configuration_has_an_error() {
     let world = World::new();
     let server = Server::start(&world);
     world.configure("[gate]\n", "nonsense = 1\n[gate]\n");
-    world
-        .run(&["halt", "agent", "support"])
-        .exits(0)
-        .says(&["warning:", "tollgate.toml:1:1", "agent support is halted"]);
+    world.run(&["halt", "agent", "support"]).exits(0).says(&[
+        "warning:",
+        "tollgate.toml:1:1",
+        "agent support is halted",
+    ]);
     let halts = world.json(&["halt", "--list"]);
     assert_eq!(halts[0]["name"], "support", "{halts}");
     for look in [["runs", "list"], ["approvals", "list"]] {
@@ -24,7 +25,7 @@ fn an_agent_is_stopped_while_the_configuration_has_an_error() {
         .run(&["resume", "agent", "support"])
         .exits(0)
         .says(&["agent support is resumed"]);
-    // A file that is no TOML any more.
+    // A file that is not TOML any more.
     world.configure("nonsense = 1\n", "[nonsense\n");
     world.run(&["halt", "--all"]).exits(0);
     assert_eq!(world.json(&["halt", "--list"])[0]["scope"], "all");
@@ -77,7 +78,7 @@ fn who_looks_at_a_run_does_not_make_it_the_latest() {
     let first = first.unwrap()["id"].as_str().unwrap();
     let last = |world: &World| world.json(&["runs", "show", "first"])["run"]["last"].clone();
     let before = last(&world);
-    // Here nobody may; what is refused is recorded as well.
+    // The policies here permit it to no one; what is refused is recorded as well.
     world.run(&["policy", "explain", first]).exits(3);
     assert_eq!(last(&world), before);
     world.run(&["runs", "show"]).exits(0).says(&["second"]);

@@ -68,7 +68,11 @@ pub(crate) struct HaltArgs {
     /// Its name.
     name: Option<String>,
     /// The reason, which halted agents get as well.
-    #[arg(long, value_name = "TEXT", default_value = "halted at the command line")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "halted at the command line"
+    )]
     reason: String,
     /// Halt everything.
     #[arg(long, conflicts_with_all = ["scope", "name", "list"])]

@@ -26,6 +26,7 @@ use tollgate_policy::{
     policy::{self, PolicyFile},
 };
 
+pub(crate) use self::upstream::unusable_tools;
 pub use self::{
     accept::accept,
     component::{inspect, read_component},
@@ -33,7 +34,6 @@ pub use self::{
     external::external_tool_names,
     tool::RESUME_TOOL,
 };
-pub(crate) use self::upstream::unusable_tools;
 use self::{bundle::bundle, tool::tool_name_error, upstream::upstreams};
 use crate::{
     capture::Capture,

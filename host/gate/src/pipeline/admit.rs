@@ -232,7 +232,9 @@ impl Attempt<'_> {
                         None => self.pep.turns.take(self.cx.run.as_bytes()).await,
                     });
                 }
-                Err(AttemptError::Definition(problem)) => return Err(NotAdmitted::Changed(problem)),
+                Err(AttemptError::Definition(problem)) => {
+                    return Err(NotAdmitted::Changed(problem));
+                }
                 Err(AttemptError::Refused(refusal)) => return Err(NotAdmitted::Refused(refusal)),
                 Err(AttemptError::Joined(joined)) => return Err(NotAdmitted::Joined(joined)),
             }

@@ -168,7 +168,8 @@ impl Answer {
 
 /// What is wrong with the arguments of a call, by the tool's schema: a gate refuses it before any policy.
 fn unfit_arguments(pdp: &Pdp, request: &Request) -> Option<String> {
-    let (Action::Call(name), ActionContext::Call { input, .. }) = (&request.action, &request.context)
+    let (Action::Call(name), ActionContext::Call { input, .. }) =
+        (&request.action, &request.context)
     else {
         return None;
     };

@@ -65,8 +65,9 @@ impl SchemaValidator {
         limit: usize,
         with_unknown: bool,
     ) -> Vec<ArgumentProblem> {
-        let is_unknown =
-            |kind: &ValidationErrorKind| matches!(kind, ValidationErrorKind::AdditionalProperties { .. });
+        let is_unknown = |kind: &ValidationErrorKind| {
+            matches!(kind, ValidationErrorKind::AdditionalProperties { .. })
+        };
         let errors = self.validator.iter_errors(arguments);
         let errors = errors
             .filter(|error| with_unknown || !is_unknown(error.kind()))

@@ -203,12 +203,16 @@ async fn hypothetical(args: &Explain, config: &Config) -> Result<(Pdp, Request, 
 /// Requires that an agent or a user is configured.
 fn known_principal(principal: &str, config: &Config) -> Result<(), Failure> {
     let (kind, name, near) = match principal.split_once("::") {
-        Some(("Agent", name)) if name != CLI_AGENT && !config.agents.contains_key(name) => {
-            ("agent", name, nearest(name, config.agents.keys().map(String::as_str)))
-        }
-        Some(("User", name)) if !config.users.contains_key(name) => {
-            ("user", name, nearest(name, config.users.keys().map(String::as_str)))
-        }
+        Some(("Agent", name)) if name != CLI_AGENT && !config.agents.contains_key(name) => (
+            "agent",
+            name,
+            nearest(name, config.agents.keys().map(String::as_str)),
+        ),
+        Some(("User", name)) if !config.users.contains_key(name) => (
+            "user",
+            name,
+            nearest(name, config.users.keys().map(String::as_str)),
+        ),
         _ => return Ok(()),
     };
     let name = line(name, 64);

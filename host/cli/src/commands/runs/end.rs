@@ -79,7 +79,10 @@ impl From<OutcomeArg> for RunOutcome {
 
 /// Run `tollgate runs end`.
 pub(super) async fn end(args: End, cx: &Context<'_>) -> Result<Exit, Failure> {
-    let row = find(&cx.reader(&cx.config_despite_errors()?)?, args.run.as_deref())?;
+    let row = find(
+        &cx.reader(&cx.config_despite_errors()?)?,
+        args.run.as_deref(),
+    )?;
     let outcome = args.outcome.map(RunOutcome::from);
     let body = json!({ "outcome": outcome, "reason": args.reason });
     let request = ApiRequest::post(format!("/v1/runs/{}/end", row.id), body);

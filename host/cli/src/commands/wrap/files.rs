@@ -10,8 +10,8 @@ use std::{
 
 use clap::ValueEnum;
 use tollgate::{
-    capture::Detectors, config::Config, config::FILE_NAME, secrets::MIN_LENGTH, upstream::Definition,
-    upstream::Difference,
+    capture::Detectors, config::Config, config::FILE_NAME, secrets::MIN_LENGTH,
+    upstream::Definition, upstream::Difference,
 };
 
 use crate::{
@@ -240,7 +240,7 @@ fn unlike(name: &str, value: &str, secrets: &BTreeMap<String, String>) -> String
     }
 }
 
-/// Whether it looks like a secret, whatever it is called.
+/// Whether it looks like a secret by itself, under any name.
 fn is_secret(value: &str) -> Result<bool, Failure> {
     let detectors = Detectors::new(&BTreeMap::new(), &[]);
     let detectors = detectors.map_err(|e| Failure::plain(e.to_string()))?;
@@ -317,7 +317,11 @@ fn described(server: &Server, secrets: &mut BTreeMap<String, String>) -> Result<
                 text.push_str(&format!("transport = \"{}\"\n", protocol.name()));
             }
             for (key, value) in headers {
-                text.push_str(&format!("headers.{} = {}\n", quoted(key), sent(key, value)?));
+                text.push_str(&format!(
+                    "headers.{} = {}\n",
+                    quoted(key),
+                    sent(key, value)?
+                ));
             }
         }
     }

@@ -192,7 +192,11 @@ fn what_is_proposed_loads_once_it_is_no_comment() {
     assert_eq!(named, renamed, "{text}");
     assert_eq!(named, ["box__send_the_mail"]);
     let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file).unwrap().permissions());
-    assert_eq!(mode & 0o777, 0o600, "it may have secrets of the command line");
+    assert_eq!(
+        mode & 0o777,
+        0o600,
+        "it may have secrets of the command line"
+    );
 }
 
 #[test]
