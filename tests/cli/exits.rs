@@ -18,7 +18,7 @@ fn every_exit_code_is_what_it_says() {
         (2, &["call"], "TOOL"),
         (2, &["call", "files__read", "--nope"], "--nope"),
         (2, &["cal"], "call"),
-        (2, &["halt", "agent", "support"], "--reason"),
+        (2, &["halt", "agent"], "NAME"),
         (3, DELETE, "Nothing is deleted here."),
         (4, REFUND, "approval by finance"),
         (5, missing, "nothing is there"),

@@ -12,6 +12,7 @@ fn a_tool_made_in_an_empty_folder_is_built_accepted_called_and_shown() {
         "tollgate component accept",
         "tollgate runs show",
     ]);
+    world.run(&["policy", "fmt", "--check"]).exits(0);
     world
         .run(&["tools", "list"])
         .exits(1)

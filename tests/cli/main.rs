@@ -1,6 +1,8 @@
 //! The command line, as a user types it: the real binary, real components, a gate in a folder of its own.
 
 #[cfg(test)]
+mod acceptance;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod components;
@@ -8,6 +10,8 @@ mod components;
 mod evidence;
 #[cfg(test)]
 mod exits;
+#[cfg(test)]
+mod explaining;
 #[cfg(test)]
 mod first_steps;
 #[cfg(test)]

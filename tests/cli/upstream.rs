@@ -191,7 +191,7 @@ unless { context.approval.roles.contains(Tollgate::Role::"operator") };"#;
     let asked = world.json(&["approvals", "list", "--all"]);
     assert_eq!(asked, json!([]));
     let run = world.run(&["runs", "show"]).exits(0);
-    let run = run.says(&["box__echo", "definition changed · nothing ran"]);
+    let run = run.says(&["box__echo", "definition changed", "nothing ran"]);
     let calls: Vec<&str> = run.out.split("box__echo").collect();
     assert!(
         !calls.last().unwrap().contains("invoke_component"),
@@ -200,41 +200,6 @@ unless { context.approval.roles.contains(Tollgate::Role::"operator") };"#;
     fs::remove_file(world.path("policies/asks.cedar")).unwrap();
     let doctor = world.run(&["doctor"]);
     doctor.says(&["box", "the definitions have changed", "upstream show box"]);
-}
-
-/// Policies of before the first acceptance are checked with what the server offers.
-#[test]
-fn every_error_of_policies_is_seen_before_the_first_acceptance() {
-    let world = World::new();
-    fs::create_dir(world.path("server")).unwrap();
-    let server = world.path("server");
-    world.configure(
-        "[users.alice]",
-        &format!("[upstream.box]\ncommand = [{SERVER:?}, {server:?}]\n[users.alice]"),
-    );
-    let wrong = |id: &str, action: &str| {
-        format!(
-            "@id(\"{id}\") @owner(\"o\") @reason(\"R.\")\npermit (principal, action == Tollgate::Action::\"{action}\", resource);\n"
-        )
-    };
-    world.write(
-        "policies/wrong.cedar",
-        [
-            wrong("one", "box__ecko"),
-            wrong("two", "hello__greet"),
-            wrong("three", "box__echo"),
-        ]
-        .concat(),
-    );
-    let checked = world.run(&["policy", "check"]).exits(1);
-    checked.says(&["wrong.cedar:2", "wrong.cedar:4", "`box` was never accepted"]);
-    let shown = world.json(&["upstream", "show", "box"]);
-    let digest = shown["digest"].as_str().unwrap();
-    let refused = world.run(&["upstream", "accept", "box", "--digest", digest]);
-    refused.exits(1).says(&["wrong.cedar:2", "wrong.cedar:4"]);
-    world.write("policies/wrong.cedar", wrong("three", "box__echo"));
-    world.run(&["policy", "check"]).exits(0);
-    world.accept_upstream("box");
 }
 
 #[test]
@@ -405,6 +370,21 @@ fn one_server_that_does_not_start_does_not_cost_the_others() {
     let written = fs::read_to_string(world.path("gate/tollgate.toml")).unwrap();
     assert!(written.contains("[upstream.box]") && !written.contains("broken"));
     assert!(!world.path("gate/.tollgate/secrets").exists());
+    let trusted = fs::read_to_string(world.path(".home/.local/state/tollgate/trusted")).unwrap();
+    assert!(trusted.contains("gate/tollgate.toml"), "{trusted}");
+    let another = [
+        "wrap", "--init", "--dir", "gate", "--name", "third", "--", SERVER,
+    ];
+    world
+        .run(&another)
+        .exits(1)
+        .says(&["another gate", "no upstream server `third`"]);
+    let text = world.run(&["wrap", "--init", "--", "python3", "-c", "print(1)"]);
+    text.exits(1)
+        .says(&["`python3` could not be asked", "by itself to see"]);
+    let named = world.run(&["wrap", "--init", "--name", "my__srv", "--", SERVER]);
+    let named = named.exits(1).says(&["two underscores in a row"]);
+    assert_eq!(named.err.matches("underscores").count(), 1, "{named:?}");
 }
 
 #[test]

@@ -57,7 +57,7 @@ impl<'a> Context<'a> {
     }
 
     /// The configuration for looking at what happened, and for stopping it: if it has an error, that is a warning,
-    /// and the store is found all the same.
+    /// and the store is still found.
     pub(crate) fn config_despite_errors(&self) -> Result<Config, Failure> {
         let config = Config::read_despite_errors(&self.config_file()?)?;
         if let Some(error) = &config.error {
@@ -66,7 +66,7 @@ impl<'a> Context<'a> {
                 line => format!("{}:{line}:{}", shown(&error.file), error.column),
             };
             self.out.remark(&format!(
-                "{} {place}: {}; {}. The store {} is used all the same.",
+                "{} {place}: {}; {}. The store {} is still used.",
                 paint("warning:", Tone::Wait),
                 error.message,
                 error.help,

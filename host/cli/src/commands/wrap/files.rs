@@ -247,7 +247,7 @@ fn unlike(name: &str, value: &str, secrets: &BTreeMap<String, String>) -> String
     }
 }
 
-/// Whether it looks like a secret, whatever it is called.
+/// Whether it looks like a secret by itself, under any name.
 fn is_secret(value: &str) -> Result<bool, Failure> {
     let detectors = Detectors::new(&BTreeMap::new(), &[]);
     let detectors = detectors.map_err(|e| Failure::plain(e.to_string()))?;
