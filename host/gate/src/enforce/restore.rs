@@ -115,11 +115,7 @@ impl Restoration {
         Ok(ReadScope::of(self.memory, &run))
     }
 
-    fn read_runs(
-        &self,
-        runs: &[RunId],
-        index: &SharedIndex,
-    ) -> Result<RestoredParts, LedgerError> {
+    fn read_runs(&self, runs: &[RunId], index: &SharedIndex) -> Result<RestoredParts, LedgerError> {
         let mut records: Vec<(u64, RunId, Record)> = Vec::new();
         for run in runs {
             let own = self.pep.ledger.reader().records_of_run(*run)?;

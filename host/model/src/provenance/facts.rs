@@ -132,7 +132,7 @@ impl Survey<'_> {
             Value::Object(members) => {
                 for (name, member) in members {
                     self.path.push(name.clone());
-                    self.name(name);
+                    self.name(name, member);
                     self.value(member);
                     self.path.pop();
                 }
@@ -153,12 +153,15 @@ impl Survey<'_> {
         }
     }
 
-    /// The name of a member. It is a value itself if the tool has no such member, as in a map, and it says what the
-    /// call acts on or looks like a value.
-    fn name(&mut self, name: &str) {
+    /// The name of a member. It is a value itself if it looks like one, or if the tool has no such member and the
+    /// argument has a role: in a map, and in any object where the member says nothing but that the name is there.
+    fn name(&mut self, name: &str, member: &Value) {
         let is_callers = self.roles.of(&self.path).is_some() && !self.roles.names(&self.path);
+        let is_set = matches!(member, Value::Bool(_) | Value::Null | Value::Number(_));
         match self.path.len() {
-            _ if is_callers => self.leaf(&CallValue::text(name)),
+            _ if is_callers && (is_set || self.roles.is_map(&self.path)) => {
+                self.leaf(&CallValue::text(name));
+            }
             1 if is_value(name) => self.links(name),
             _ if is_value(name) => self.leaf(&CallValue::text(name)),
             _ => {}
@@ -215,11 +218,7 @@ impl Survey<'_> {
     }
 
     /// The origin of a value with its sources; `None` for one that decides nothing.
-    fn origin(
-        &self,
-        value: &CallValue<'_>,
-        role: Option<Role>,
-    ) -> Option<(Origin, Vec<Source>)> {
+    fn origin(&self, value: &CallValue<'_>, role: Option<Role>) -> Option<(Origin, Vec<Source>)> {
         if value.text.len() > MAX_TEXT {
             return Some((Origin::Untrusted, Vec::new()));
         }

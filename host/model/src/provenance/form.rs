@@ -73,9 +73,9 @@ impl Number {
 
 /// Whether digits have one dot before the last three: of thousands, or of a fraction.
 fn is_ambiguous(digits: &str) -> bool {
-    digits
-        .split_once('.')
-        .is_some_and(|(whole, rest)| rest.len() == 3 && !whole.contains(',') && !rest.contains(['.', ',']))
+    digits.split_once('.').is_some_and(|(whole, rest)| {
+        rest.len() == 3 && !whole.contains(',') && !rest.contains(['.', ','])
+    })
 }
 
 /// The digits before and after the decimal separator.

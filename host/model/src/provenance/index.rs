@@ -299,6 +299,9 @@ impl ReadIndex {
         }
         let lookup = Lookup { index: self, run };
         let phrase = value.phrase();
+        if phrase.words().is_empty() {
+            return None;
+        }
         if phrase.words().len() > MAX_WORDS {
             return Some(self.unvouched(self.written(value.text)));
         }

@@ -138,7 +138,9 @@ impl Phrase {
                     10 => ["", &date],
                     _ => ["no year", &date],
                 };
-                [whole, other].map(|parts| key.digest(Kind::Date, parts)).into()
+                [whole, other]
+                    .map(|parts| key.digest(Kind::Date, parts))
+                    .into()
             }
             _ => Vec::new(),
         }
@@ -178,13 +180,18 @@ pub(super) fn compact<'a>(words: impl Iterator<Item = &'a str> + Clone) -> Optio
     let mut all = words.clone().flat_map(str::bytes);
     let fits = (MIN_COMPACT..=MAX_COMPACT).contains(&length)
         && all.all(|b| b.is_ascii_alphanumeric())
-        && words.clone().flat_map(str::bytes).any(|b| b.is_ascii_digit());
+        && words
+            .clone()
+            .flat_map(str::bytes)
+            .any(|b| b.is_ascii_digit());
     fits.then(|| words.collect())
 }
 
 /// A text without one pair of quotes around it.
 fn unquoted(text: &str) -> &str {
-    let inner = text.strip_prefix(QUOTES).and_then(|t| t.strip_suffix(QUOTES));
+    let inner = text
+        .strip_prefix(QUOTES)
+        .and_then(|t| t.strip_suffix(QUOTES));
     let inner = inner.filter(|inner| !inner.trim().is_empty() && !inner.contains(QUOTES));
     inner.unwrap_or(text)
 }

@@ -5,8 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use serde_json::Value;
 
 use super::{
-    FieldTrust, Place, ReadIndex, ResultSource, Trust,
-    form,
+    FieldTrust, Place, ReadIndex, ResultSource, Trust, form,
     index::CallValue,
     key::{IndexKey, Kind},
     phrase::{self, Phrase},

@@ -76,7 +76,14 @@ impl SpanReader {
         if let Some((date, time)) = whole.core_form(form::moment) {
             let middle = self.place();
             let (date, time) = (date.to_owned(), time.to_owned());
-            self.push(Forms::of(&date), start, middle, (true, true), is_first, true);
+            self.push(
+                Forms::of(&date),
+                start,
+                middle,
+                (true, true),
+                is_first,
+                true,
+            );
             return self.push(Forms::of(&time), middle, end, (true, true), false, true);
         }
         let parts = match whole.is_number() {
@@ -95,7 +102,14 @@ impl SpanReader {
             let from = if number == 0 { start } else { self.place() };
             let to = if number == last { end } else { self.place() };
             let bare = (number == 0, number == last);
-            self.push(Forms::of(part), from, to, bare, is_first && number == 0, true);
+            self.push(
+                Forms::of(part),
+                from,
+                to,
+                bare,
+                is_first && number == 0,
+                true,
+            );
         }
     }
 
@@ -182,7 +196,9 @@ impl Forms {
     }
 
     fn core_form<'a, T>(&'a self, read: impl FnOnce(&'a str) -> Option<T>) -> Option<T> {
-        (self.core.len() <= MAX_FORM).then(|| read(&self.core)).flatten()
+        (self.core.len() <= MAX_FORM)
+            .then(|| read(&self.core))
+            .flatten()
     }
 
     /// All of them, and those of times and URLs.
@@ -250,13 +266,17 @@ fn peel(word: &str) -> Option<(&str, Layer)> {
     } else if has(&QUOTES, last) {
         (begin, Layer::Closing)
     } else if let Some(at) = closing(last)
-        && OPENING.get(at).is_some_and(|opening| !word.contains(*opening))
+        && OPENING
+            .get(at)
+            .is_some_and(|opening| !word.contains(*opening))
     {
         (begin, Layer::Other)
     } else if has(&QUOTES, first) {
         (rest, Layer::Opening)
     } else if let Some(at) = bracket(first)
-        && CLOSING.get(at).is_some_and(|closing| !word.contains(*closing))
+        && CLOSING
+            .get(at)
+            .is_some_and(|closing| !word.contains(*closing))
     {
         (rest, Layer::Other)
     } else if let Some(owner) = word.strip_suffix("'s").or_else(|| word.strip_suffix("’s")) {

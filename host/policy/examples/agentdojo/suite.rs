@@ -169,6 +169,7 @@ fn load(tool: &RecordedTool, said: OperatorsTool) -> Result<Tool, String> {
     }
     let labels = said.labels.unwrap_or(proposed);
     let roles = ArgumentRoles::new(given, proposed_roles(&tool.parameters));
+    let roles = roles.with_members(&tool.parameters);
     let roles = match acts(&labels) {
         true => roles.or_identifiers(&tool.parameters),
         false => roles,

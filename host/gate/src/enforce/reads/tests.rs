@@ -36,14 +36,18 @@ fn a_principal_that_reads_much_drops_its_own() {
     state.scopes.insert(scope("quiet", 1), held(MIB, 1));
     for run in 0..12 {
         let used = u64::from(run) + 2;
-        state.scopes.insert(scope("greedy", run), held(32 * MIB, used));
+        state
+            .scopes
+            .insert(scope("greedy", run), held(32 * MIB, used));
         state.limit();
         assert!(state.scopes.contains_key(&scope("quiet", 1)), "{run}");
         assert!(state.scopes.contains_key(&scope("greedy", run)), "{run}");
     }
     assert!(!state.scopes.contains_key(&scope("greedy", 0)));
     // One that is too large alone goes, too.
-    state.scopes.insert(scope("huge", 1), held(MAX_BYTES + 1, 99));
+    state
+        .scopes
+        .insert(scope("huge", 1), held(MAX_BYTES + 1, 99));
     state.limit();
     assert!(!state.scopes.contains_key(&scope("huge", 1)));
     assert!(state.scopes.contains_key(&scope("quiet", 1)));

@@ -19,8 +19,16 @@ fn case_white_space_one_pair_of_quotes_and_times_are_folded() {
 #[test]
 fn a_sign_makes_another_value() {
     for text in [
-        "srv/app/..", "srv/app/.", "srv/app?", "srv/app/", "(srv/app)", "srv/app,", "#srv/app", "\"'srv/app'\"",
-        "https://srv/app", "srv/app's",
+        "srv/app/..",
+        "srv/app/.",
+        "srv/app?",
+        "srv/app/",
+        "(srv/app)",
+        "srv/app,",
+        "#srv/app",
+        "\"'srv/app'\"",
+        "https://srv/app",
+        "srv/app's",
     ] {
         assert_ne!(joined(text), "srv/app", "{text}");
     }
@@ -29,7 +37,10 @@ fn a_sign_makes_another_value() {
 #[test]
 fn account_numbers_are_compared_without_their_groups() {
     let compact = |text: &str| Phrase::new(text).compact();
-    assert_eq!(compact("DE89 3704 0044 0532").as_deref(), Some("de89370400440532"));
+    assert_eq!(
+        compact("DE89 3704 0044 0532").as_deref(),
+        Some("de89370400440532")
+    );
     assert_eq!(compact("to be or not"), None);
     assert_eq!(compact("DE89-3704 0044 0532"), None);
 }

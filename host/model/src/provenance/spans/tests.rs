@@ -23,7 +23,11 @@ fn a_word_of_a_sentence_counts_without_what_stands_around_it() {
         ("#13", "13"),
         ("\"srv/app?\".", "srv/app?"),
     ] {
-        assert!(forms(text).contains(&form.to_owned()), "{text}: {:?}", forms(text));
+        assert!(
+            forms(text).contains(&form.to_owned()),
+            "{text}: {:?}",
+            forms(text)
+        );
     }
 }
 
@@ -37,7 +41,11 @@ fn other_values_are_no_forms_of_it() {
         ("..", "."),
         ("1.10", "1.1"),
     ] {
-        assert!(!forms(text).contains(&form.to_owned()), "{text}: {:?}", forms(text));
+        assert!(
+            !forms(text).contains(&form.to_owned()),
+            "{text}: {:?}",
+            forms(text)
+        );
     }
 }
 

@@ -117,8 +117,27 @@ fn a_call_with_too_many_values_has_those_of_strangers() {
 #[test]
 fn a_value_of_many_parts_is_read_in_one_pass() {
     const SIZE: usize = 60 * 1024;
-    let mut index = read("write to ann@example.com a,b", &["bob@example.com"], "some text");
-    for part in ["a,", "a;", "a|", "a=", "a:", "=", "'\"", "(", "1:", "1.", "1,", "2024-05-01t", "#", "t"] {
+    let mut index = read(
+        "write to ann@example.com a,b",
+        &["bob@example.com"],
+        "some text",
+    );
+    for part in [
+        "a,",
+        "a;",
+        "a|",
+        "a=",
+        "a:",
+        "=",
+        "'\"",
+        "(",
+        "1:",
+        "1.",
+        "1,",
+        "2024-05-01t",
+        "#",
+        "t",
+    ] {
         let value = part.repeat(SIZE / part.len());
         let found = origin(&index, &value).unwrap_or(Origin::Model);
         assert!(found >= Origin::Model, "{part}");
@@ -135,7 +154,10 @@ fn a_repeated_word_is_compared_in_one_pass() {
     let index = read(&format!("{many} b c"), &[], "");
     assert_eq!(origin(&index, &format!("{many} c")), Some(Origin::Model));
     let few = read(&format!("{} b c", "a ".repeat(900)), &[], "");
-    assert_eq!(origin(&few, &format!("{} b c", "a ".repeat(9))), Some(Origin::User));
+    assert_eq!(
+        origin(&few, &format!("{} b c", "a ".repeat(9))),
+        Some(Origin::User)
+    );
 }
 
 #[test]

@@ -41,25 +41,31 @@ fn text() -> impl Strategy<Value = String> {
 fn value() -> impl Strategy<Value = String> {
     let signs = proptest::sample::select(
         &[
-            "", "", ".", "..", "/", "/.", "/..", "?", "*", ",", ";", ":", "'", "\"", "(", ")", "<", ">", "#", "$", "%",
-            "+", "-", "0", "00", ".0", "x", "https://", "http://", "z", "~", "\\",
+            "", "", ".", "..", "/", "/.", "/..", "?", "*", ",", ";", ":", "'", "\"", "(", ")", "<",
+            ">", "#", "$", "%", "+", "-", "0", "00", ".0", "x", "https://", "http://", "z", "~",
+            "\\",
         ][..],
     );
-    (text(), signs.clone(), signs, any::<u8>(), any::<bool>()).prop_map(|(text, before, after, cut, is_cut)| {
-        let mut bare = text;
-        if is_cut {
-            let at = bare.floor_char_boundary(usize::from(cut) % (bare.len() + 1));
-            bare.truncate(at);
-        }
-        format!("{before}{bare}{after}")
-    })
+    (text(), signs.clone(), signs, any::<u8>(), any::<bool>()).prop_map(
+        |(text, before, after, cut, is_cut)| {
+            let mut bare = text;
+            if is_cut {
+                let at = bare.floor_char_boundary(usize::from(cut) % (bare.len() + 1));
+                bare.truncate(at);
+            }
+            format!("{before}{bare}{after}")
+        },
+    )
 }
 
 const SIGNS: &str = ".,;:!?()[]{}<>\"'`’/#|=";
 
 /// Whether one word of a source is a word of a value: all of it, or what is left between signs.
 fn is_word(of: &str, word: &str) -> bool {
-    let goes_up = |text: &str| text.trim_end_matches(|c| c != '.' && SIGNS.contains(c)).ends_with("/..");
+    let goes_up = |text: &str| {
+        text.trim_end_matches(|c| c != '.' && SIGNS.contains(c))
+            .ends_with("/..")
+    };
     let is_sign = |c: Option<char>| c.is_none_or(|c| SIGNS.contains(c));
     let stands = |(at, _): (usize, &str)| {
         let (before, after) = (&of[..at], &of[at + word.len()..]);
@@ -70,16 +76,31 @@ fn is_word(of: &str, word: &str) -> bool {
             && !(after.starts_with('/') && after.trim_matches(|c| SIGNS.contains(c)) != "")
             && (!goes_up(of) || goes_up(word) || after.contains(';'))
     };
-    let root = word.strip_suffix('/').filter(|root| !root.trim_start_matches("https://").contains('/'));
+    let root = word.strip_suffix('/').filter(|root| {
+        !root
+            .trim_start_matches("https://")
+            .trim_start_matches("http://")
+            .contains('/')
+    });
     of.match_indices(word).any(stands)
         || form_of_time(of).is_some_and(|time| Some(time) == form_of_time(word))
-        || (of.contains("://") || of.starts_with("www.")) && root.is_some_and(|root| is_word(of, root))
-        || word.strip_prefix("https://").is_some_and(|bare| bare.starts_with("www.") && is_word(of, bare))
+        || (of.contains("://") || of.starts_with("www."))
+            && root.is_some_and(|root| is_word(of, root))
+        || word
+            .strip_prefix("https://")
+            .is_some_and(|bare| bare.starts_with("www.") && is_word(of, bare))
 }
 
 fn form_of_time(text: &str) -> Option<(u32, u32, u32)> {
-    let mut parts = text.trim_end_matches('z').split(':').map(|part| part.parse().ok());
-    Some((parts.next()??, parts.next()??, parts.next().unwrap_or(Some(0))?))
+    let mut parts = text
+        .trim_end_matches('z')
+        .split(':')
+        .map(|part| part.parse().ok());
+    Some((
+        parts.next()??,
+        parts.next()??,
+        parts.next().unwrap_or(Some(0))?,
+    ))
 }
 
 /// A number with whether it can only be one, and its unit.
@@ -93,7 +114,9 @@ fn number(text: &str) -> Option<(f64, bool, Option<char>)> {
 
 fn is_number(of: &str, value: &str) -> bool {
     let of = of.trim_matches(|c| "\"'.,;:()".contains(c));
-    let (Some((is, is_amount, unit)), Some((wanted, wants_amount, wanted_unit))) = (number(of), number(value)) else {
+    let (Some((is, is_amount, unit)), Some((wanted, wants_amount, wanted_unit))) =
+        (number(of), number(value))
+    else {
         return false;
     };
     is == wanted && (is_amount || wants_amount) && (wanted_unit.is_none() || wanted_unit == unit)
@@ -104,21 +127,39 @@ fn has(text: &str, value: &str) -> bool {
     let (text, value) = (text.to_lowercase(), value.trim().to_lowercase());
     let value = value.replace("t1", " 1");
     let of: Vec<&str> = text.split_whitespace().collect();
-    let unquoted = value.strip_prefix(['"', '\'']).and_then(|v| v.strip_suffix(['"', '\'']));
-    [Some(value.as_str()), unquoted].into_iter().flatten().any(|value| {
-        let words: Vec<&str> = value.split_whitespace().collect();
-        let same = |(of, word): (&&str, &&str)| is_word(of, word) || is_number(of, word);
-        let hosts = of.iter().any(|of| of.contains("://") && of.split(['/', '?']).nth(2) == Some(value));
-        let all = !words.is_empty() && of.windows(words.len()).any(|of| of.iter().zip(&words).all(same));
-        all || hosts || text.split_whitespace().collect::<String>().contains(&words.concat())
-            && words.concat().len() >= 8 && words.concat().bytes().all(|b| b.is_ascii_alphanumeric())
-    })
+    let unquoted = value
+        .strip_prefix(['"', '\''])
+        .and_then(|v| v.strip_suffix(['"', '\'']));
+    [Some(value.as_str()), unquoted]
+        .into_iter()
+        .flatten()
+        .any(|value| {
+            let words: Vec<&str> = value.split_whitespace().collect();
+            let same = |(of, word): (&&str, &&str)| is_word(of, word) || is_number(of, word);
+            let hosts = of
+                .iter()
+                .any(|of| of.contains("://") && of.split(['/', '?']).nth(2) == Some(value));
+            let all = !words.is_empty()
+                && of
+                    .windows(words.len())
+                    .any(|of| of.iter().zip(&words).all(same));
+            all || hosts
+                || text
+                    .split_whitespace()
+                    .collect::<String>()
+                    .contains(&words.concat())
+                    && words.concat().len() >= 8
+                    && words.concat().bytes().all(|b| b.is_ascii_alphanumeric())
+        })
 }
 
 /// Whether a value is one that the text has, or a list of such.
 fn is_named(text: &str, value: &str) -> bool {
     let list = || {
-        let parts = value.split([',', ';', '|', '\n', '<', '>']).map(str::trim).filter(|part| !part.is_empty());
+        let parts = value
+            .split([',', ';', '|', '\n', '<', '>'])
+            .map(str::trim)
+            .filter(|part| !part.is_empty());
         let parts: Vec<&str> = parts.collect();
         let rows: Vec<&str> = value.split_whitespace().collect();
         let all = |parts: &[&str]| parts.len() > 1 && parts.iter().all(|part| has(text, part));
@@ -190,12 +231,26 @@ fn what_reads_nearly_the_same_is_another_target() {
     for kind in [0, 1, 2] {
         let index = index(if kind == 0 { request } else { "srv/app/tmp" }, kind);
         for value in [
-            "srv/app/tmp/..", "srv/app/tmp/.", "srv/app/tmp?", "srv/app/tmp/", "srv/app/tmp..", "srv/app/tmp*",
-            "2023-05-01", "1.10", "01.1", "http://bank.example", "??", "...",
+            "srv/app/tmp/..",
+            "srv/app/tmp/.",
+            "srv/app/tmp?",
+            "srv/app/tmp/",
+            "srv/app/tmp..",
+            "srv/app/tmp*",
+            "2023-05-01",
+            "1.10",
+            "01.1",
+            "http://bank.example",
+            "??",
+            "...",
         ] {
-            let of = |value: &Value| facts(&index, &json!({ "x": value }), &[("/x", Role::Path)], &[]);
+            let of =
+                |value: &Value| facts(&index, &json!({ "x": value }), &[("/x", Role::Path)], &[]);
             let sinks = of(&json!(value)).sinks;
-            assert!(sinks.first().is_some_and(|origin| *origin >= Origin::Model), "{kind} {value}: {sinks:?}");
+            assert!(
+                sinks.first().is_some_and(|origin| *origin >= Origin::Model),
+                "{kind} {value}: {sinks:?}"
+            );
         }
         let found = origin(&index, "Srv/App/Tmp").unwrap();
         assert!(found < Origin::Model, "{kind}");
@@ -204,15 +259,38 @@ fn what_reads_nearly_the_same_is_another_target() {
 
 #[test]
 fn amounts_have_one_value_and_other_numbers_are_texts() {
-    let index = read("Pay $1,200.50 for version 2.10, then 98.70 more", &[], "text");
+    let index = read(
+        "Pay $1,200.50 for version 2.10, then 98.70 more",
+        &[],
+        "text",
+    );
     let of = |value: Value| {
-        let found = facts(&index, &json!({ "x": value }), &[("/x", Role::Identifier)], &[]);
+        let found = facts(
+            &index,
+            &json!({ "x": value }),
+            &[("/x", Role::Identifier)],
+            &[],
+        );
         found.sinks.into_iter().next()
     };
-    for value in [json!(1200.5), json!("1200.50"), json!("$1200.5"), json!("1,200.50"), json!(98.7), json!("2.10")] {
+    for value in [
+        json!(1200.5),
+        json!("1200.50"),
+        json!("$1200.5"),
+        json!("1,200.50"),
+        json!(98.7),
+        json!("2.10"),
+    ] {
         assert_eq!(of(value.clone()), Some(Origin::User), "{value}");
     }
-    for value in [json!("€1200.5"), json!("1200.5%"), json!("2.1"), json!("02.10"), json!("+2.10"), json!("98.7")] {
+    for value in [
+        json!("€1200.5"),
+        json!("1200.5%"),
+        json!("2.1"),
+        json!("02.10"),
+        json!("+2.10"),
+        json!("98.7"),
+    ] {
         assert_eq!(of(value.clone()), Some(Origin::Model), "{value}");
     }
 }
@@ -221,7 +299,15 @@ fn amounts_have_one_value_and_other_numbers_are_texts() {
 #[test]
 fn a_command_is_one_value() {
     let index = read("run build.sh and then clean.sh", &[], "text");
-    let of = |role| facts(&index, &json!({ "x": "build.sh|clean.sh" }), &[("/x", role)], &[]).sinks;
+    let of = |role| {
+        facts(
+            &index,
+            &json!({ "x": "build.sh|clean.sh" }),
+            &[("/x", role)],
+            &[],
+        )
+        .sinks
+    };
     assert_eq!(of(Role::Command), [Origin::Model].into());
     assert_eq!(of(Role::Recipient), [Origin::User].into());
 }
@@ -230,8 +316,15 @@ fn a_command_is_one_value() {
 #[test]
 fn a_repetition_with_a_sign_is_not_trusted() {
     let mut index = read("delete srv/app/tmp please", &[], "text of strangers");
-    index.begin_call(RUN, &ArgumentRoles::default(), &json!({ "note": "delete srv/app/tmp/.." }));
-    index.read_value(&source(&trust(&[""])), &json!({ "a": "srv/app/tmp/..", "b": "delete srv/app/tmp/.." }));
+    index.begin_call(
+        RUN,
+        &ArgumentRoles::default(),
+        &json!({ "note": "delete srv/app/tmp/.." }),
+    );
+    index.read_value(
+        &source(&trust(&[""])),
+        &json!({ "a": "srv/app/tmp/..", "b": "delete srv/app/tmp/.." }),
+    );
     assert!(origin(&index, "srv/app/tmp/..").unwrap() >= Origin::Model);
     let _ = empty();
 }

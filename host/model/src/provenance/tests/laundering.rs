@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use super::{RUN, empty, facts, origin, read, trust};
 use crate::{
     ids::{RunId, SpanId},
-    provenance::{ArgumentRoles, CallValues, FieldTrust, Origin, ReadIndex, ResultSource, Role, Trust},
+    provenance::{
+        ArgumentRoles, CallValues, FieldTrust, Origin, ReadIndex, ResultSource, Role, Trust,
+    },
 };
 
 /// The trust in results of a tool that strangers cannot reach, or in a field of one that they can.

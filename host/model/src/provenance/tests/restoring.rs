@@ -19,11 +19,20 @@ struct Step {
 }
 
 const CALLS: usize = 4;
-const VALUES: [&str; 4] = ["mallory@evil.example", "ann@example.com", "secret-note", "srv/app/tmp"];
+const VALUES: [&str; 4] = [
+    "mallory@evil.example",
+    "ann@example.com",
+    "secret-note",
+    "srv/app/tmp",
+];
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = (0..CALLS, 0..VALUES.len(), any::<bool>());
-    let step = step.prop_map(|(call, value, is_text)| Step { call, value, is_text });
+    let step = step.prop_map(|(call, value, is_text)| Step {
+        call,
+        value,
+        is_text,
+    });
     proptest::collection::vec(step, 0..16)
 }
 
@@ -39,7 +48,10 @@ struct Player {
 
 impl Player {
     fn new(index: ReadIndex) -> Self {
-        Self { index, open: vec![None; CALLS] }
+        Self {
+            index,
+            open: vec![None; CALLS],
+        }
     }
 
     /// `has_results` is false where results are not found again.
@@ -48,7 +60,9 @@ impl Player {
             let value = VALUES[step.value];
             let Some(values) = self.open[step.call].take() else {
                 let roles = ArgumentRoles::default();
-                let begun = self.index.begin_call(run(step.call), &roles, &json!({ "note": value }));
+                let begun =
+                    self.index
+                        .begin_call(run(step.call), &roles, &json!({ "note": value }));
                 self.open[step.call] = Some(begun);
                 continue;
             };
@@ -69,7 +83,11 @@ impl Player {
     }
 
     fn origins(&self) -> Vec<Origin> {
-        let of = |value: &&str| self.index.find(run(0), value).map_or(Origin::Model, |found| found.origin);
+        let of = |value: &&str| {
+            self.index
+                .find(run(0), value)
+                .map_or(Origin::Model, |found| found.origin)
+        };
         VALUES.iter().map(of).collect()
     }
 }
@@ -123,8 +141,23 @@ proptest! {
 /// What strangers wrote is passed on before a restart, and returned by a tool after it.
 #[test]
 fn what_may_repeat_a_lost_argument_is_not_trusted() {
-    let passed_on = Step { call: 0, value: 0, is_text: false };
-    let returned = [Step { call: 1, value: 1, is_text: false }, Step { call: 1, value: 0, is_text: false }];
+    let passed_on = Step {
+        call: 0,
+        value: 0,
+        is_text: false,
+    };
+    let returned = [
+        Step {
+            call: 1,
+            value: 1,
+            is_text: false,
+        },
+        Step {
+            call: 1,
+            value: 0,
+            is_text: false,
+        },
+    ];
     for (arguments, during, expected) in [
         (true, false, Origin::Untrusted),
         (false, false, Origin::Untrusted),
@@ -143,7 +176,10 @@ fn what_may_repeat_a_lost_argument_is_not_trusted() {
                 std::mem::swap(&mut earlier.index, index);
             });
         }
-        player.index.end_restoring(RestoredParts { arguments, results: false });
+        player.index.end_restoring(RestoredParts {
+            arguments,
+            results: false,
+        });
         if !during {
             player.play(&returned, true);
         }

@@ -157,7 +157,14 @@ async fn what_another_run_wrote_is_not_vouched_for() {
     let gate = open(dir.path()).await;
     let written = "mallory@disguised.example";
     let nothing = json!({});
-    call_in(&gate, "first", "desk__contacts", &nothing, &json!(["dora@example.com"])).await;
+    call_in(
+        &gate,
+        "first",
+        "desk__contacts",
+        &nothing,
+        &json!(["dora@example.com"]),
+    )
+    .await;
     let inbox = json!([{ "body": format!("Note {written}.") }]);
     call_in(&gate, "second", "desk__inbox", &nothing, &inbox).await;
     let arguments = json!({ "name": written });
