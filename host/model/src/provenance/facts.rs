@@ -8,9 +8,9 @@ use serde_json::Value;
 use super::{
     ArgumentRoles, Origin, ReadIndex, Role, Source,
     asked::is_asked,
-    index::CallValue,
     links::{MAX_LINKS, links},
     parts::is_value,
+    phrase::CallValue,
 };
 use crate::{canonical::escape_segment, ids::RunId};
 

@@ -10,7 +10,7 @@ use super::{
     key::Kind,
     links,
     parts::{Part, parts},
-    phrase::{MAX_WORDS, Phrase},
+    phrase::{CallValue, MAX_WORDS, Phrase},
     request::RequestIndex,
     texts::{Containment, TextIndex},
     words,
@@ -369,33 +369,6 @@ impl ReadIndex {
         place(phrase.digest(key))
             .or_else(|| place(key.digest(Kind::Compact, [phrase.compact()?.as_str()])))
             .or_else(|| place(phrase.only_number(key)?))
-    }
-}
-
-/// A value of a call.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct CallValue<'a> {
-    pub(super) text: &'a str,
-    /// Whether it is a number, not a text.
-    pub(super) is_number: bool,
-    /// Whether it may be several values in one: not if it is a command, of which each sign counts.
-    pub(super) may_be_list: bool,
-}
-
-impl<'a> CallValue<'a> {
-    pub(super) fn text(text: &'a str) -> Self {
-        Self {
-            text,
-            is_number: false,
-            may_be_list: true,
-        }
-    }
-
-    pub(super) fn phrase(&self) -> Phrase {
-        match self.is_number {
-            true => Phrase::number(self.text),
-            false => Phrase::new(self.text),
-        }
     }
 }
 

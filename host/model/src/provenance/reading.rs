@@ -6,9 +6,8 @@ use serde_json::Value;
 
 use super::{
     FieldTrust, Place, ReadIndex, ResultSource, Trust, form,
-    index::CallValue,
     key::{IndexKey, Kind},
-    phrase::{self, Phrase},
+    phrase::{self, CallValue, Phrase},
     spans::spans,
     structure::structured,
     words::{TRAILING, words},

@@ -157,7 +157,7 @@ fn short_words_in_a_row_are_found() {
     assert!(of.echoed && of.exposed);
 }
 
-/// A field of strangers exposes the run, whatever the labels of its tool.
+/// A field of strangers exposes the run, also if its tool has no labels.
 #[test]
 fn a_run_is_exposed_by_a_field() {
     let mut index = read("note it", &[], "");
