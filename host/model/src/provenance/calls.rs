@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     ArgumentRoles, CallValues, Origin, ReadIndex, argument_index::ArgumentIndex, form,
-    index::CallValue, parts::is_value, phrase::Phrase, words::words,
+    parts::is_value, phrase::{CallValue, Phrase}, words::words,
 };
 use crate::ids::RunId;
 
