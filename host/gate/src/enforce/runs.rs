@@ -354,7 +354,7 @@ impl Pep {
         Ok(())
     }
 
-    /// Fills a new index with what was read before it began. Goes on if its caller does not wait.
+    /// Fills a new index with what was read before it began. It continues if its caller does not wait.
     fn restore(&self, restoration: Restoration, index: &Arc<SharedIndex>) {
         let (run, reads) = (restoration.run.run, Arc::clone(&self.reads));
         let mut end = RestorationEnd {

@@ -32,6 +32,8 @@ pub struct ArgumentRoles {
     rules: Vec<RoleRule>,
     /// The members that the schema names.
     members: Vec<PointerPattern>,
+    /// Those of maps, of which it says what they are.
+    maps: Vec<PointerPattern>,
 }
 
 impl ArgumentRoles {
@@ -50,6 +52,7 @@ impl ArgumentRoles {
         let mut roles = Self {
             rules: given.collect(),
             members: Vec::new(),
+            maps: Vec::new(),
         };
         for (pattern, role) in proposed {
             roles.propose(pattern, Some(role));
@@ -74,12 +77,28 @@ impl ArgumentRoles {
     /// is the caller's.
     #[must_use]
     pub fn with_members(mut self, schema: &Value) -> Self {
-        let mut members = Vec::new();
-        let mut read = |pattern: PointerPattern, _: &str, _: &Property<'_>| members.push(pattern);
+        let (mut members, mut maps) = (Vec::new(), Vec::new());
+        let mut read = |pattern: PointerPattern, _: &str, property: &Property<'_>| {
+            if pattern.ends_in_name() {
+                members.push(pattern);
+            } else if property.is_described() {
+                maps.push(pattern);
+            }
+        };
         each_property(schema, &mut read);
-        members.retain(PointerPattern::ends_in_name);
-        self.members = members;
+        (self.members, self.maps) = (members, maps);
         self
+    }
+
+    /// Whether the names of members at a path are said to be values: the operator gives a role to what is around
+    /// them, or the schema has a map there.
+    pub(super) fn is_map<S: AsRef<str>>(&self, path: &[S]) -> bool {
+        let is_given = self.rules.iter().any(|rule| {
+            rule.by == Authority::Operator
+                && rule.role.is_some()
+                && rule.pattern.covers(path).is_some()
+        });
+        is_given || self.maps.iter().any(|map| map.is_at(path))
     }
 
     /// Whether the last name of a path is the tool's own.

@@ -8,9 +8,9 @@ use serde_json::Value;
 use super::{
     ArgumentRoles, Origin, ReadIndex, Role, Source,
     asked::is_asked,
-    index::CallValue,
     links::{MAX_LINKS, links},
     parts::is_value,
+    phrase::CallValue,
 };
 use crate::{canonical::escape_segment, ids::RunId};
 
@@ -144,7 +144,7 @@ impl Survey<'_> {
             Value::Object(members) => {
                 for (name, member) in members {
                     self.path.push(name.clone());
-                    self.name(name);
+                    self.name(name, member);
                     self.value(member);
                     self.path.pop();
                 }
@@ -174,12 +174,15 @@ impl Survey<'_> {
         paths.map(pointer).any(|above| self.edited.contains(&above))
     }
 
-    /// The name of a member. It is a value itself if the tool has no such member, as in a map, and it says what the
-    /// call acts on or looks like a value.
-    fn name(&mut self, name: &str) {
+    /// The name of a member. It is a value itself if it looks like one, or if the tool has no such member and the
+    /// argument has a role: in a map, and in any object where the member says nothing but that the name is there.
+    fn name(&mut self, name: &str, member: &Value) {
         let is_callers = self.roles.of(&self.path).is_some() && !self.roles.names(&self.path);
+        let is_set = matches!(member, Value::Bool(_) | Value::Null | Value::Number(_));
         match self.path.len() {
-            _ if is_callers => self.leaf(&CallValue::text(name)),
+            _ if is_callers && (is_set || self.roles.is_map(&self.path)) => {
+                self.leaf(&CallValue::text(name));
+            }
             1 if is_value(name) => self.links(name),
             _ if is_value(name) => self.leaf(&CallValue::text(name)),
             _ => {}

@@ -119,6 +119,11 @@ impl PointerPattern {
             })
     }
 
+    /// Whether it stands for this path itself, not for one above it.
+    pub(super) fn is_at<S: AsRef<str>>(&self, path: &[S]) -> bool {
+        self.parts.len() == path.len() && self.covers(path).is_some()
+    }
+
     pub(super) fn ends_in_name(&self) -> bool {
         matches!(self.parts.last(), Some(Part::Named(_)))
     }

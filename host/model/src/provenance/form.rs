@@ -40,7 +40,7 @@ pub(super) struct Number {
 }
 
 impl Number {
-    /// Reads a word. `None` if it is no number, or one that is another elsewhere, such as `1.000`.
+    /// Reads a word. `None` if it is not a number, or one that is another elsewhere, such as `1.000`.
     pub(super) fn read(word: &str) -> Option<Self> {
         let before = word.chars().next().filter(|c| UNITS.contains(c));
         let after = word.chars().next_back().filter(|c| UNITS.contains(c));

@@ -10,7 +10,7 @@ use super::{
     key::Kind,
     links,
     parts::{Part, parts},
-    phrase::{MAX_WORDS, Phrase},
+    phrase::{CallValue, MAX_WORDS, Phrase},
     request::RequestIndex,
     texts::{Containment, TextIndex},
     words,
@@ -316,7 +316,7 @@ impl ReadIndex {
         };
         let mut parts = parts(value.text).into_iter().flatten();
         !self.near_orders.is_empty()
-            && (is_there(value) || parts.any(|part| is_there(&CallValue::part(&part))))
+            && (is_there(value) || parts.any(|part| is_there(&part.value())))
     }
 
     /// The digests by which a trusted field with this value is found.
@@ -341,6 +341,9 @@ impl ReadIndex {
         }
         let lookup = Lookup { index: self, run };
         let phrase = value.phrase();
+        if phrase.words().is_empty() {
+            return None;
+        }
         if phrase.words().len() > MAX_WORDS {
             return Some(self.unvouched(self.written(value.text)));
         }
@@ -405,40 +408,6 @@ impl ReadIndex {
         }
         let mut digests = self.trusted_digests(phrase);
         digests.find_map(|digest| Some((digest, *self.trusted.get(&digest)?)))
-    }
-}
-
-/// A value of a call.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct CallValue<'a> {
-    pub(super) text: &'a str,
-    /// Whether it is a number, not a text.
-    pub(super) is_number: bool,
-    /// Whether it may be several values in one: not if it is a command, of which each sign counts.
-    pub(super) may_be_list: bool,
-}
-
-impl<'a> CallValue<'a> {
-    pub(super) fn text(text: &'a str) -> Self {
-        Self {
-            text,
-            is_number: false,
-            may_be_list: true,
-        }
-    }
-
-    fn part(part: &'a Part) -> Self {
-        Self {
-            is_number: part.is_number,
-            ..Self::text(&part.text)
-        }
-    }
-
-    pub(super) fn phrase(&self) -> Phrase {
-        match self.is_number {
-            true => Phrase::number(self.text),
-            false => Phrase::new(self.text),
-        }
     }
 }
 
@@ -539,7 +508,7 @@ impl Lookup<'_> {
     }
 
     fn part(self, part: &Part) -> Attribution {
-        let value = CallValue::part(part);
+        let value = part.value();
         let written = self.index.written(value.text);
         self.named(&value.phrase(), written)
             .unwrap_or_else(|| self.index.unvouched(written))

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::phrase::CallValue;
+
 /// The most parts of a value that is a list.
 const MAX_PARTS: usize = 64;
 
@@ -18,6 +20,13 @@ impl Part {
         Self {
             text: text.to_owned(),
             is_number: false,
+        }
+    }
+
+    pub(super) fn value(&self) -> CallValue<'_> {
+        CallValue {
+            is_number: self.is_number,
+            ..CallValue::text(&self.text)
         }
     }
 }

@@ -17,6 +17,33 @@ const MAX_COMPACT: usize = 48;
 /// The fewest.
 const MIN_COMPACT: usize = 8;
 
+/// A value of a call.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CallValue<'a> {
+    pub(super) text: &'a str,
+    /// Whether it is a number, not a text.
+    pub(super) is_number: bool,
+    /// Whether it may be several values in one: not if it is a command, of which each sign counts.
+    pub(super) may_be_list: bool,
+}
+
+impl<'a> CallValue<'a> {
+    pub(super) fn text(text: &'a str) -> Self {
+        Self {
+            text,
+            is_number: false,
+            may_be_list: true,
+        }
+    }
+
+    pub(super) fn phrase(&self) -> Phrase {
+        match self.is_number {
+            true => Phrase::number(self.text),
+            false => Phrase::new(self.text),
+        }
+    }
+}
+
 /// The words of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Phrase {

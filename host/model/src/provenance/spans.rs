@@ -291,7 +291,7 @@ fn peel(word: &str) -> Option<(&str, Layer)> {
     (!next.is_empty()).then_some((next, layer))
 }
 
-/// Whether a word ends in a path's `..`, which is no punctuation.
+/// Whether a word ends in a path's `..`, which is not punctuation.
 fn is_path_of_dots(word: &str) -> bool {
     let before = word.trim_end_matches('.');
     word.len() - before.len() >= 2 && (before.is_empty() || before.ends_with(['/', '\\']))

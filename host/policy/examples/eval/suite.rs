@@ -181,6 +181,7 @@ fn load(tool: &data::Tool, said: OperatorsTool) -> Result<Tool, String> {
     trust.add_marks(marks.into_iter().filter(holds).collect());
     let labels = said.labels.unwrap_or(proposed);
     let roles = ArgumentRoles::new(given, proposed_roles(&tool.input));
+    let roles = roles.with_members(&tool.input);
     let roles = match acts(&labels) {
         true => roles.or_identifiers(&tool.input),
         false => roles,

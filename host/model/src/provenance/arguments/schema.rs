@@ -152,6 +152,12 @@ impl<'a> Property<'a> {
         parts.filter(move |_| self.depth < MAX_DEPTH).map(part)
     }
 
+    /// Whether the schema says anything of it.
+    pub(super) fn is_described(self) -> bool {
+        let schema = self.schema.as_object();
+        schema.is_some_and(|schema| !schema.is_empty())
+    }
+
     pub(super) fn format_role(self) -> Option<Role> {
         let format = resolved(self.root, self.schema).get("format");
         let role = match format.and_then(Value::as_str).unwrap_or_default() {

@@ -76,9 +76,12 @@ fn is_word(of: &str, word: &str) -> bool {
             && !(after.starts_with('/') && after.trim_matches(|c| SIGNS.contains(c)) != "")
             && (!goes_up(of) || goes_up(word) || after.contains(';'))
     };
-    let root = word
-        .strip_suffix('/')
-        .filter(|root| !root.trim_start_matches("https://").contains('/'));
+    let root = word.strip_suffix('/').filter(|root| {
+        !root
+            .trim_start_matches("https://")
+            .trim_start_matches("http://")
+            .contains('/')
+    });
     of.match_indices(word).any(stands)
         || form_of_time(of).is_some_and(|time| Some(time) == form_of_time(word))
         || (of.contains("://") || of.starts_with("www."))

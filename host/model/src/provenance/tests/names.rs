@@ -72,10 +72,16 @@ fn names_in_a_map_are_values() {
     let schema = json!({ "properties": {
         "channels": { "type": "object", "additionalProperties": { "type": "boolean" } },
         "message": { "type": "object", "properties": { "to": text, "body": text } },
+        "rights": { "type": "object", "additionalProperties": text },
         "payload": { "type": "object" },
+        "files": { "type": "array", "items": { "type": "object", "additionalProperties": true } },
     } });
     let roles = roles(&schema, &[("/channels", Some(Role::Recipient))]);
     for (arguments, expected) in [
+        (
+            json!({ "channels": { "malloryco": "rw" } }),
+            vec![Origin::Model, Origin::Untrusted],
+        ),
         (
             json!({ "channels": { "malloryco": true } }),
             vec![Origin::Untrusted],
@@ -86,9 +92,14 @@ fn names_in_a_map_are_values() {
             vec![Origin::Untrusted],
         ),
         (
+            json!({ "rights": { "malloryco": "ann" } }),
+            vec![Origin::User, Origin::Untrusted],
+        ),
+        (
             json!({ "message": { "to": "ann", "body": "hello" } }),
             vec![Origin::User],
         ),
+        (json!({ "files": [{ "name": "ann" }] }), vec![Origin::User]),
     ] {
         assert_eq!(sinks(&index, &roles, &arguments), expected, "{arguments}");
     }
@@ -147,7 +158,7 @@ fn short_words_in_a_row_are_found() {
     assert!(of.echoed && of.exposed);
 }
 
-/// A field of strangers exposes the run, whatever the labels of its tool.
+/// A field of strangers exposes the run, also if its tool has no labels.
 #[test]
 fn a_run_is_exposed_by_a_field() {
     let mut index = read("note it", &[], "");
