@@ -136,7 +136,7 @@ fn denied(call: SpanId, agent: &Uid) -> DecisionRecord {
         resumption: false,
         shadow: None,
         span: call,
-        standing: std::collections::BTreeSet::new(),
+        standing: BTreeSet::new(),
     }
 }
 

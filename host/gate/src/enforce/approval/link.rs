@@ -65,19 +65,3 @@ impl Pep {
         }
     }
 }
-
-/// What is wrong with a link, and what to do.
-pub(super) fn problem(reason: AnswerRefusal) -> &'static str {
-    match reason {
-        AnswerRefusal::ExpiredLink => {
-            "this link has expired; answer with `tollgate approvals`, or wait for the next request"
-        }
-        AnswerRefusal::UsedLink => "this link was used before, and counts once",
-        AnswerRefusal::RevokedLink => "this link was revoked",
-        AnswerRefusal::SecondLink => {
-            "policy asks for more than one person, and another answer by link counts already; answer with \
-             `tollgate approvals`, by REST or in Slack"
-        }
-        _ => "this link is not one of this gate for this approval",
-    }
-}
