@@ -75,38 +75,39 @@ async fn people_give_read_and_revoke_them_and_agents_only_read_their_own() {
     let decision = served.get(&dana, &path_of_use).await.is(200);
     assert_eq!(decision["run"], used["run"]);
 
+    revoked_by_people_only(&served, [&agent, &eve, &dana], &path).await;
+    assert_eq!(served.world.refunds(), 2);
+    let all = "/v1/standing-approvals?all=true";
+    let all = served.get(&dana, all).await.is(200);
+    assert_eq!(all[0]["ended_by"], "dana");
+    let active = served.get(&dana, "/v1/standing-approvals").await.is(200);
+    assert_eq!(active, json!([]));
+}
+
+/// The agent and a person who may not answer do not end it, and the approver does, once. The next call waits.
+async fn revoked_by_people_only(served: &HttpGate, [agent, eve, dana]: [&str; 3], path: &str) {
     let revoke = format!("{path}/revoke");
     served
-        .post(&agent, &revoke, json!({}))
+        .post(agent, &revoke, json!({}))
         .await
         .fails(403, "people_only");
     served
-        .post(&eve, &revoke, json!({}))
+        .post(eve, &revoke, json!({}))
         .await
         .fails(403, "forbidden");
     let revoked = served
-        .post(&dana, &revoke, json!({ "note": "done" }))
+        .post(dana, &revoke, json!({ "note": "done" }))
         .await
         .is(200);
     assert_eq!(revoked["state"], "revoked");
     served
-        .post(&dana, &revoke, json!({}))
+        .post(dana, &revoke, json!({}))
         .await
         .fails(409, "already_ended");
     served
-        .call(&agent, "payments__refund", refund(6600))
+        .call(agent, "payments__refund", refund(6600))
         .await
         .is(202);
-    assert_eq!(served.world.refunds(), 2);
-    let all = served
-        .get(&dana, "/v1/standing-approvals?all=true")
-        .await
-        .is(200);
-    assert_eq!(all[0]["ended_by"], "dana");
-    assert_eq!(
-        served.get(&dana, "/v1/standing-approvals").await.is(200),
-        json!([])
-    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -214,6 +214,26 @@ async fn an_edit_that_policy_or_the_schema_refuses_answers_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn policy_forbids_edits_and_the_call_as_it_is_can_be_approved() {
+    let world = World::new(
+        r#"@id("as-it-is") @owner("finance") @reason("Approve it as it is, or not.")
+           forbid (principal, action == Tollgate::Action::"approve_edited", resource);"#,
+    );
+    let gate = world.open().await;
+    let id = pending(&call(&gate, "r", TOOL, REFUND).await);
+    let refused = edit(&gate, "dana", id, &refund(5500)).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("Approve it as it is"),
+        "{refused}"
+    );
+    assert_eq!(state(&gate, id), ApprovalState::Pending);
+    approve(&gate, "dana", id).await.unwrap();
+    assert!(is_released(&call(&gate, "r", TOOL, REFUND).await));
+    assert_eq!(booked(&world)[0]["amount"], 6000);
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_edited_call_is_decided_again_when_it_resumes() {
     let world = World::new("");
     let gate = world.open().await;

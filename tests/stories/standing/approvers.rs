@@ -1,14 +1,14 @@
 //! What a standing approval takes of its approver: a permit, the roles, another side than that of the call, and where
 //! policy asks for two people, another person.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use tollgate::{
-    enforce::{ApprovalError, StandingRequest},
+    enforce::{ApprovalError, ApprovalResponse, StandingRequest, Vote},
     identity::Caller,
 };
 use tollgate_model::life::ApprovalState;
-use tollgate_testkit::world::{REFUND, World, approve, call, is_released, named, pending};
+use tollgate_testkit::world::{REFUND, World, approve, call, is_released, named, pending, user};
 
 use super::{TOOL, answer, asked, decisions, granted, in_any_run, refund, request, world};
 
@@ -145,5 +145,48 @@ async fn two_people_are_needed_for_the_like_of_what_needs_two() {
     let of_call = used.iter().rfind(|d| d.action.id() == TOOL).unwrap();
     assert_eq!(of_call.standing.len(), 2);
     assert_eq!(world.refunds(), 3);
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_maker_of_an_approvers_token_and_the_approver_are_one_person() {
+    let world = world(
+        r#"@id("two-people") @owner("finance") @reason("Refunds take two people.")
+           forbid (principal, action == Tollgate::Action::"payments__refund", resource)
+           unless { context.approval.count >= 2 };"#,
+    );
+    let gate = world.open().await;
+    let id = pending(&call(&gate, "r", TOOL, REFUND).await);
+    answer(&gate, "dana", id, &request(5)).await.unwrap();
+    approve(&gate, "frank", id).await.unwrap();
+    assert!(is_released(&call(&gate, "r", TOOL, REFUND).await));
+    // Dana made the token with which frank gives his.
+    let id = asked(&world, &call(&gate, "r", TOOL, &refund(6000)).await, 1);
+    let (dana, like_it) = (BTreeSet::from(["dana".to_owned()]), request(5));
+    let of_frank = ApprovalResponse {
+        standing: Some(&like_it),
+        token_makers: &dana,
+        ..ApprovalResponse::new(Vote::Approve, "cli")
+    };
+    let given = gate.answer(&user("frank"), id, of_frank).await.unwrap();
+    assert!(given.standing.is_some());
+    asked(&world, &call(&gate, "r", TOOL, &refund(6500)).await, 1);
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_that_changed_is_another_one() {
+    let world = world("");
+    let gate = world.open().await;
+    granted(&gate, &in_any_run(9)).await;
+    gate.close().await;
+    let file = world.path("payments.wasm");
+    let mut bytes = std::fs::read(&file).unwrap();
+    // A custom section changes the digest and nothing else.
+    bytes.extend([0, 5, 4, b'n', b'o', b't', b'e']);
+    std::fs::write(&file, bytes).unwrap();
+    world.accept();
+    let gate = world.open().await;
+    asked(&world, &call(&gate, "s", TOOL, &refund(6000)).await, 1);
     gate.close().await;
 }

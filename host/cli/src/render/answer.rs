@@ -45,6 +45,12 @@ pub(crate) fn summary(reply: &CallReply) -> String {
         let note = format!("arguments redacted: {pointers}");
         text.push_str(&format!("  {}", paint(&note, Tone::Wait)));
     }
+    if let Some(edit) = &reply.edit {
+        let pointers: Vec<&str> = edit.pointers.iter().map(String::as_str).collect();
+        let (by, pointers) = (line(&edit.by, 64), line(&pointers.join(", "), 200));
+        let note = format!("{by} changed {pointers} before approving it");
+        text.push_str(&format!("  {}", paint(&note, Tone::Wait)));
+    }
     if reply.redacted {
         text.push_str(&format!("  {}", paint("redacted", Tone::Wait)));
     }

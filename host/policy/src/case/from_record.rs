@@ -166,6 +166,16 @@ impl Case {
                 self.host = Some(host.clone()).filter(|host| !host.is_empty());
                 self.size = *size;
             }
+            ActionContext::Approver { .. }
+            | ActionContext::Token { .. }
+            | ActionContext::Operator => self.add_of_person(context, facts),
+        }
+    }
+
+    /// Adds the members of what a person does outside a call.
+    fn add_of_person(&mut self, context: &ActionContext, facts: &Facts) {
+        let name = |uid: &Uid| Some(uid.id.clone());
+        match context {
             ActionContext::Approver {
                 tool,
                 on_behalf_of,
@@ -199,6 +209,12 @@ impl Case {
                 let tenant = above.find(|parent| parent.kind == Kind::Tenant);
                 self.tenant = tenant.map(|tenant| tenant.id.clone());
             }
+            ActionContext::Call { .. }
+            | ActionContext::Result { .. }
+            | ActionContext::Capability { .. }
+            | ActionContext::Http { .. }
+            | ActionContext::Secret { .. }
+            | ActionContext::Elicitation { .. } => {}
         }
     }
 }

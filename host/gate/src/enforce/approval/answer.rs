@@ -9,7 +9,7 @@ use tollgate_model::{
     entity::Uid,
     ids::{ApprovalId, DecisionId, StandingId},
     life::{ApprovalEvent, ApprovalState},
-    record::{ApprovalAnswered, Event, Record},
+    record::{Event, Record},
     request::Action,
     time::Timestamp,
 };
@@ -18,10 +18,7 @@ use super::{
     ApprovalError, ApprovalResult, MAX_ATTEMPTS, Responder, Vote, edit::EditDraft,
     question::question_digest, require_shown, standing::StandingDraft, subject::Subject,
 };
-use crate::{
-    enforce::{Pep, Refusal},
-    text::printable,
-};
+use crate::enforce::{Pep, Refusal};
 
 /// An answer that is not recorded yet.
 enum AnswerDraft {
@@ -163,15 +160,8 @@ impl Pep {
             Ok(standing) => standing,
             Err(denied) => return Ok(denied),
         };
-        let configured = ruleset.config.users.get(&user.id);
-        let roles = configured.map_or_else(BTreeSet::new, |user| user.roles.clone());
-        let maker = match response.vote {
-            Vote::Approve => subject
-                .side
-                .maker_among(&ruleset.config, response.token_makers),
-            Vote::Reject => None,
-        };
-        let Effect { event, needs } = effect(by, row, &roles, now)?;
+        let maker = by.maker_on(&subject);
+        let Effect { event, needs } = effect(by, row, &by.roles(), now)?;
         let is_late = event == ApprovalEvent::Expire;
         let state = row
             .state
@@ -182,20 +172,8 @@ impl Pep {
         // An answer without an effect changes nothing else either.
         let edit = edit.filter(|_| took_effect);
         let standing = standing.filter(|_| took_effect);
-        let answered = ApprovalAnswered {
-            approve: response.vote == Vote::Approve,
-            by: user.clone(),
-            channel: response.channel.into(),
-            edited: edit.as_ref().map(|edit| edit.arguments.clone()),
-            elicitation: None,
-            id: row.id,
-            link: response.link,
-            question,
-            roles,
-            took_effect,
-            note: response.note.map(|note| printable(note, 1000)),
-            token_makers: response.token_makers.clone(),
-        };
+        let edited = edit.as_ref().map(|edit| edit.arguments.clone());
+        let answered = by.answered(row, question, edited, took_effect);
         batch
             .records
             .push(of_run(Event::ApprovalAnswered(answered)));

@@ -135,20 +135,8 @@ impl Pep {
         let now = judged.facts.now;
         let recorded = self.recorded(ruleset, row, &answer, now)?;
         let of_run = |event| Record::new(row.tenant.clone(), Some(row.run), now, event);
-        let answered = ApprovalAnswered {
-            approve: accepts,
-            by: user.clone(),
-            channel: response.channel.into(),
-            edited: None,
-            elicitation: Some(recorded.answered),
-            id,
-            link: None,
-            question: None,
-            roles,
-            took_effect: excluded.is_none(),
-            note: response.note.map(|note| printable(note, 1000)),
-            token_makers: response.token_makers.clone(),
-        };
+        let answered = answered(user, row, response, recorded.answered, excluded.is_none());
+        let answered = ApprovalAnswered { roles, ..answered };
         let answered = of_run(Event::ApprovalAnswered(answered));
         batch.records.push(answered);
         if let Some(error) = excluded {
@@ -265,6 +253,30 @@ impl Pep {
             answered,
             payload: captured.payload,
         })
+    }
+}
+
+/// The answer as it is recorded.
+fn answered(
+    user: &Uid,
+    row: &ApprovalRow,
+    response: &ElicitationResponse<'_>,
+    given: ElicitationAnswered,
+    took_effect: bool,
+) -> ApprovalAnswered {
+    ApprovalAnswered {
+        approve: given.action == ElicitationAction::Accept,
+        by: user.clone(),
+        channel: response.channel.into(),
+        edited: None,
+        elicitation: Some(given),
+        id: row.id,
+        link: None,
+        question: None,
+        roles: BTreeSet::new(),
+        took_effect,
+        note: response.note.map(|note| printable(note, 1000)),
+        token_makers: response.token_makers.clone(),
     }
 }
 

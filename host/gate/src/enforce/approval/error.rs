@@ -7,7 +7,6 @@ use tollgate_model::{
     record::AnswerRefusal,
 };
 
-use super::link;
 use crate::{elicitation::InputError, enforce::Refusal};
 
 /// Why an answer was not accepted.
@@ -57,7 +56,7 @@ pub enum ApprovalError {
     )]
     OtherCall(ApprovalId),
     /// The link of the answer does not count.
-    #[error("{}", link::problem(*reason))]
+    #[error("{}", link_problem(*reason))]
     Link {
         /// The approval.
         id: ApprovalId,
@@ -140,5 +139,21 @@ impl From<LedgerError> for ApprovalError {
 impl From<Refusal> for ApprovalError {
     fn from(refusal: Refusal) -> Self {
         Self::Denied(Box::new(refusal))
+    }
+}
+
+/// What is wrong with a link, and what to do.
+fn link_problem(reason: AnswerRefusal) -> &'static str {
+    match reason {
+        AnswerRefusal::ExpiredLink => {
+            "this link has expired; answer with `tollgate approvals`, or wait for the next request"
+        }
+        AnswerRefusal::UsedLink => "this link was used before, and counts once",
+        AnswerRefusal::RevokedLink => "this link was revoked",
+        AnswerRefusal::SecondLink => {
+            "policy asks for more than one person, and another answer by link or from Slack counts already: both prove \
+             only that a person reads the messages; answer with `tollgate approvals` or by REST"
+        }
+        _ => "this link is not one of this gate for this approval",
     }
 }

@@ -71,19 +71,3 @@ impl Pep {
         }
     }
 }
-
-/// What is wrong with a link, and what to do.
-pub(super) fn problem(reason: AnswerRefusal) -> &'static str {
-    match reason {
-        AnswerRefusal::ExpiredLink => {
-            "this link has expired; answer with `tollgate approvals`, or wait for the next request"
-        }
-        AnswerRefusal::UsedLink => "this link was used before, and counts once",
-        AnswerRefusal::RevokedLink => "this link was revoked",
-        AnswerRefusal::SecondLink => {
-            "policy asks for more than one person, and another answer by link or from Slack counts already: both prove \
-             only that a person reads the messages; answer with `tollgate approvals` or by REST"
-        }
-        _ => "this link is not one of this gate for this approval",
-    }
-}
