@@ -3,8 +3,12 @@
 use serde_json::Value;
 
 use super::{
-    ArgumentRoles, CallValues, Origin, ReadIndex, argument_index::ArgumentIndex, form,
-    parts::is_value, phrase::{CallValue, Phrase}, words::words,
+    ArgumentRoles, CallValues, Origin, ReadIndex,
+    argument_index::ArgumentIndex,
+    form,
+    parts::is_value,
+    phrase::{CallValue, Phrase},
+    words::words,
 };
 use crate::ids::RunId;
 
