@@ -67,6 +67,9 @@ impl CanonicalUri {
         let path = escaped(path, b"/:@");
         check_separators(authority.as_deref(), &path)?;
         check_authority(&scheme, authority.as_deref())?;
+        if scheme == "file" && !path.starts_with('/') {
+            return Err("the URI is a `file:` URI whose path does not begin with `/`".into());
+        }
         canonical.push_str(&hierarchy(&scheme, authority, &path));
         for (sign, part) in [('?', query), ('#', fragment)] {
             if let Some(part) = part {

@@ -50,6 +50,7 @@ fn what_is_no_uri_is_refused_and_not_repeated() {
         "note:a%2F..%2fb",
         "note:..\\b",
         "file:///a\nb",
+        "file:srv/a",
         "file://h/a",
         "file://127.0.0.1/a",
         "file:///a?b",
@@ -130,6 +131,23 @@ const PARTS: &[&str] = &[
     "notes/",
     "srv/notes/",
     "docs",
+    "/../..",
+    "?/../..",
+    "#%2F..%5c..",
+];
+
+/// How URIs begin.
+const BEGINNINGS: &[&str] = &[
+    "file:///srv/notes/",
+    "file:",
+    "file://h/srv/notes/a",
+    "docs://notes/",
+    "docs://",
+    "docs://./notes/a",
+    "docs://../docs/",
+    "docs:",
+    "note:notes/",
+    "note:",
 ];
 
 /// Folders as policies compare them, with the number of its first segments that each of the readers must find.
@@ -189,7 +207,7 @@ proptest! {
     /// What a server takes as the path, and decodes, stays in the folder that a policy compares.
     #[test]
     fn a_decoded_path_stays_in_its_folder(
-        begin in prop::sample::select(vec!["file:///srv/notes/", "file:", "docs://notes/", "docs:", "note:notes/", "note:"]),
+        begin in prop::sample::select(BEGINNINGS),
         rest in prop::collection::vec(prop::sample::select(PARTS), 0..8),
     ) {
         let text = format!("{begin}{}", rest.concat());
@@ -203,10 +221,19 @@ proptest! {
                 prop_assert!(stays, "{uri} leaves {folder} for who reads {read}");
             }
         }
-        // And nothing outside it is in the folder for a server that takes the path of any host.
-        if let Some(path) = readings(uri)[0].filter(|_| uri.starts_with("file:")) {
-            let in_folder = opened(path).is_some_and(|found| found.starts_with(&["srv".into(), "notes".into()]) && found.len() > 2);
+        // And no other spelling is in the folder, for who takes the path of any host, or all after `docs://`.
+        let [path, rest, _] = readings(uri).map(|read| read.map(opened));
+        let lies_in = |found: Option<Vec<String>>, folder: &[&str]| {
+            found.is_some_and(|found| found.len() > folder.len() && found.starts_with(&folder.iter().map(ToString::to_string).collect::<Vec<_>>()))
+        };
+        if uri.starts_with("file:") {
+            let in_folder = lies_in(path.flatten(), &["srv", "notes"]);
             prop_assert!(!in_folder || uri.starts_with("file:///srv/notes/"), "{uri} is another spelling");
+        }
+        if uri.starts_with("docs://") && !uri.starts_with("docs:///") {
+            prop_assert!(rest != Some(None), "{uri} leaves the root");
+            let in_folder = lies_in(rest.flatten(), &["notes"]);
+            prop_assert!(!in_folder || uri.starts_with("docs://notes"), "{uri} is another spelling");
         }
     }
 

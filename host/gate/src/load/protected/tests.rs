@@ -154,6 +154,7 @@ path = "files.wasm"
 grants.work = { path = "data", mode = "rw" }
 [users.dana]
 [agents.desk]
+login = "coder"
 operator = "dana"
 [serve.tls]
 cert = "tls.crt"
