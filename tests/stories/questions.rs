@@ -222,7 +222,10 @@ async fn policy_forbids_edits_and_the_call_as_it_is_can_be_approved() {
     let gate = world.open().await;
     let id = pending(&call(&gate, "r", TOOL, REFUND).await);
     let refused = edit(&gate, "dana", id, &refund(5500)).await.unwrap_err();
-    assert!(refused.to_string().contains("Approve it as it is"), "{refused}");
+    assert!(
+        refused.to_string().contains("Approve it as it is"),
+        "{refused}"
+    );
     assert_eq!(state(&gate, id), ApprovalState::Pending);
     approve(&gate, "dana", id).await.unwrap();
     assert!(is_released(&call(&gate, "r", TOOL, REFUND).await));
