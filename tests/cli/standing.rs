@@ -94,6 +94,17 @@ fn it_is_used_three_times_and_runs_out_and_the_next_is_revoked() {
     let ended = world.json(&["approvals", "standing", "list", "--all"]);
     assert_eq!(ended[0]["state"], "revoked");
     assert_eq!(ended[1]["state"], "exhausted");
+
+    let stats = world.json(&["stats", "--by", "policy"]);
+    let cost = &stats["policies"][0];
+    assert_eq!(cost["policy"], "large-refunds");
+    let numbers = ["questions", "answers", "approved", "in_advance"];
+    assert_eq!(
+        numbers.map(|name| cost[name].as_u64()),
+        [3, 2, 2, 4].map(Some)
+    );
+    let listed = world.run(&["stats", "--by", "policy"]).exits(0);
+    listed.says(&["large-refunds", "100 %"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! [`Watcher`] reads records in order and reports what each of them adds. [`Totals`] keeps sums for
 //! metrics, [`Summary`] every single duration for percentiles. Nothing here decides or writes.
 
+mod policy_cost;
 mod summary;
 mod totals;
 
@@ -21,6 +22,7 @@ use tollgate_model::{
     two_generation_cache::TwoGenerationCache,
 };
 
+pub use policy_cost::{CostWatcher, PolicyCost};
 pub use summary::{Approvals, Quantiles, Summary, ToolSummary};
 pub use totals::{DecidedAs, Histogram, OTHER, Totals, ratio};
 

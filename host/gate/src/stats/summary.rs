@@ -11,7 +11,7 @@ use super::{StatEvent, StatScope, totals::ratio};
 
 /// Durations of one kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Times(Vec<u64>);
+pub(super) struct Times(Vec<u64>);
 
 /// Nearest-rank percentiles of durations, in microseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -27,11 +27,11 @@ pub struct Quantiles {
 }
 
 impl Times {
-    fn add(&mut self, micros: u64) {
+    pub(super) fn add(&mut self, micros: u64) {
         self.0.push(micros);
     }
 
-    fn quantiles(&self) -> Quantiles {
+    pub(super) fn quantiles(&self) -> Quantiles {
         let mut sorted = self.0.clone();
         sorted.sort_unstable();
         let rank = |percent: usize| {

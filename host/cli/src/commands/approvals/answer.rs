@@ -161,11 +161,11 @@ pub(super) async fn answer(answer: Answer, vote: &Vote, cx: &Context<'_>) -> Res
     let mut body = json!({ "digest": seen, "note": note, "question": question });
     let vote = match vote {
         Vote::Approve(edit, terms) => {
-            if let Some(standing) = terms.body() {
-                body["standing"] = standing;
-            }
-            if let Some(edit) = edit {
-                body["edit"] = edit.clone();
+            let members = [("standing", terms.body()), ("edit", edit.clone())];
+            let members = members.into_iter();
+            let given = members.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+            if let Some(body) = body.as_object_mut() {
+                body.extend(given);
             }
             "approve"
         }

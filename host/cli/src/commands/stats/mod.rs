@@ -1,5 +1,6 @@
 //! `tollgate stats`: statistics across runs, and their drift.
 
+mod policies;
 mod reported;
 
 use std::{collections::BTreeMap, ops::ControlFlow};
@@ -32,14 +33,17 @@ Examples:
   $ tollgate stats
   $ tollgate stats --since 7d --by tool
   $ tollgate stats --by version --compare
+  $ tollgate stats --by policy --since 30d
 
 Percentiles are exact. A silent recovery is a success of a tool that had failed in the same run. An unsafe
 attempt is one that a policy denied without asking for an approval. --compare shows the newest two of each
-kind side by side.
+kind side by side. --by policy shows what each policy cost people: questions (calls of a run that wait for the same
+reason are one), how they were answered and how long they waited, and calls that were approved in advance.
 
 With --json: {since, until, groups: [{name, family, first, runs, succeeded, calls,
 failed, denied, repeated, retried, recovered, unsafe_attempts, exhausted, approvals, decisions, time,
-tools, reported}]}. Times are in microseconds.";
+tools, reported}]}. With --by policy: {since, until, policies: [{policy, questions, calls, answers, approved,
+edited, rejected, expired, cancelled, approved_ratio, in_advance, wait}]}. Times are in microseconds.";
 
 /// Filters and grouping.
 #[derive(Debug, Args)]
@@ -75,6 +79,8 @@ pub(crate) enum Dimension {
     Prompt,
     /// The tenant.
     Tenant,
+    /// The policy: what it asked people, and how they answered.
+    Policy,
 }
 
 /// The statistics of one group.
@@ -142,6 +148,10 @@ pub(crate) fn run(args: &Stats, cx: &Context<'_>) -> Result<Exit, Failure> {
     let now = Clock::system().now();
     let at = |when: &Option<TimeArg>| when.as_ref().map(|when| when.at(now, &zone));
     let (since, until) = (at(&args.since), at(&args.until));
+    if args.by == Some(Dimension::Policy) {
+        let tool = args.tool.as_deref();
+        return policies::run(&policies::Filter { since, until, tool }, cx);
+    }
     let step = cx.out.progress().map(|p| p.step("reading the ledger"));
     let groups = count(args, &config, since, until, cx);
     drop(step);
@@ -201,7 +211,8 @@ fn key(
 ) -> Option<(String, String)> {
     let alone = |name: &str| (!name.is_empty()).then(|| (String::new(), name.to_owned()));
     match by {
-        None => Some((String::new(), "all".into())),
+        // What policies cost is counted apart.
+        None | Some(Dimension::Policy) => Some((String::new(), "all".into())),
         Some(Dimension::Tool) => alone(at.tool),
         Some(Dimension::Tenant) => alone(at.tenant),
         Some(Dimension::Version) => {
