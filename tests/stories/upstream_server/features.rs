@@ -334,8 +334,7 @@ async fn what_changes_is_withheld_alone() {
     let refused = story
         .call("prompt:box__summary", json!({"topic": "rust"}))
         .await;
-    let (kind, message) = failure(&refused);
-    assert_eq!(kind, FailureKind::Denied);
+    let message = refused.message().unwrap_or_default();
     assert!(
         message.contains("this prompt's definition") && message.contains("upstream accept box"),
         "{message}"

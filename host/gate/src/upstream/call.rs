@@ -161,6 +161,10 @@ impl LoadedUpstream {
     /// # Errors
     /// What is wrong, as a text for the agent and the operator.
     pub(crate) async fn check_offer(&self, tool: &Tool, user: &Uid) -> Result<(), String> {
+        // A login that turns out to be over is said by the call itself, once.
+        if self.upstream.logins().is_some() {
+            return self.check_last_offer(tool.feature, &tool.own_name, user);
+        }
         let upstream = self.of_user(user);
         let asked = async { upstream.session().await?.offer(false).await };
         match tokio::time::timeout(tool.limits.wall.min(READY), asked).await {
