@@ -88,7 +88,10 @@ impl Gate {
     ///
     /// # Errors
     /// The answer, if it may not be executed.
-    #[expect(clippy::result_large_err, reason = "an answer is moved here once a call")]
+    #[expect(
+        clippy::result_large_err,
+        reason = "an answer is moved here once a call"
+    )]
     pub async fn authorize(
         &self,
         caller: &Caller,
@@ -150,7 +153,10 @@ impl Gate {
     }
 
     /// Requires that not too many calls are open.
-    #[expect(clippy::result_large_err, reason = "an answer is moved here once a call")]
+    #[expect(
+        clippy::result_large_err,
+        reason = "an answer is moved here once a call"
+    )]
     fn check_open_calls(&self, cx: &CallContext) -> Result<(), Answer> {
         let (all, own) = self.open_calls(|open| {
             let own = open.values().filter(|call| call.principal == cx.principal);
