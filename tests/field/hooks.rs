@@ -97,12 +97,20 @@ fn tools_of_today_and_of_next_month_are_decided() {
         ),
         ("TodoRead", Value::Null),
         ("mcp__desk__read_letter", json!({"id": 7})),
-        ("mcp__tollgate__files__read", json!({"path": "a.txt"})),
+        (
+            "mcp__tollgate__files__read",
+            json!({"path": "/srv/shop/a.txt"}),
+        ),
         ("BrandNew", json!({"anything": [1]})),
     ] {
         let ran = hooked.tell(&before(tool, &input)).exits(0);
         assert_eq!(decision(&ran), None, "{tool}: {ran:?}");
     }
+    // Arguments that are replaced are used only with a decision.
+    let relative = before("mcp__tollgate__files__read", &json!({"path": "a.txt"}));
+    let ran = hooked.tell(&relative).exits(0);
+    assert_eq!(decision(&ran).as_deref(), Some("ask"), "{ran:?}");
+    assert!(ran.out.contains("/srv/shop/a.txt"), "{ran:?}");
     let by_helper = {
         let mut event = before("Bash", &json!({"command": "ls"}));
         event["agent_id"] = "a-7".into();

@@ -383,7 +383,10 @@ async fn people_halt_what_policy_lets_them() {
         .await
         .fails(403, "forbidden");
     let stopped = served.post(&alice, "/v1/halts", halt).await.is(200);
-    assert_eq!(stopped, json!({ "calls": 0, "approvals": 0 }));
+    assert_eq!(
+        stopped,
+        json!({ "calls": 0, "approvals": 0, "standing": 0 })
+    );
     let halted = served
         .call(&agent, "files__read", json!({ "path": "letter.txt" }))
         .await

@@ -226,7 +226,7 @@ fn urls(form: &str) -> Vec<String> {
     let mut urls = match bare {
         Some(bare) => vec![bare.to_owned(), form.to_owned()],
         // Its scheme is understood.
-        None if form.starts_with("www.") => vec![format!("https://{form}"), form.to_owned()],
+        None if is_page(form) => vec![format!("https://{form}"), form.to_owned()],
         None => return Vec::new(),
     };
     let host = bare.unwrap_or(form);
@@ -236,6 +236,24 @@ fn urls(form: &str) -> Vec<String> {
     }
     urls.retain(|url| !url.is_empty() && url != form);
     urls
+}
+
+/// Whether people write it for a page of the web: it begins with `www.`, or is a host with a path. A host alone may
+/// be the name of a file.
+fn is_page(form: &str) -> bool {
+    let is_host = |host: &str| {
+        let labels = host.split('.');
+        let is_label = |label: &str| {
+            !label.is_empty()
+                && label
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        };
+        let last = host.rsplit_once('.').map(|(_, last)| last);
+        let is_top = |last: &str| last.len() > 1 && last.bytes().all(|b| b.is_ascii_alphabetic());
+        labels.clone().all(is_label) && last.is_some_and(is_top)
+    };
+    form.starts_with("www.") || form.split_once('/').is_some_and(|(host, _)| is_host(host))
 }
 
 /// What was around a word.

@@ -89,7 +89,7 @@ fn what_makes_no_sense_is_refused_with_a_remedy() {
             "[upstream.up]\ncommand = [\"a\"]\nlimits = { memory = \"1MiB\" }",
             "time",
         ),
-        ("[upstream.a__b]\ncommand = [\"a\"]", "rename"),
+        ("[upstream.a__b]\ncommand = [\"a\"]", "another name"),
         (
             "[components.up]\npath = \"a\"\n[upstream.up]\ncommand = [\"a\"]",
             "another name",

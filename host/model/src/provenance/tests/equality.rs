@@ -7,7 +7,7 @@ use super::{RUN, empty, facts, origin, read, source, trust};
 use crate::provenance::{ArgumentRoles, Origin, ReadIndex, Role};
 
 /// Words that a person may write, with what may stand around them.
-const WORDS: [&str; 22] = [
+const WORDS: [&str; 24] = [
     "srv/app/tmp",
     "srv/app/tmp?",
     "srv/app/tmp/..",
@@ -19,6 +19,8 @@ const WORDS: [&str; 22] = [
     "https://bank.example/a/",
     "http://bank.example",
     "www.shop.example",
+    "guide.example/lisbon",
+    "plan.md",
     "1.1",
     "1.10",
     "$1,000.00",
@@ -86,9 +88,11 @@ fn is_word(of: &str, word: &str) -> bool {
         || form_of_time(of).is_some_and(|time| Some(time) == form_of_time(word))
         || (of.contains("://") || of.starts_with("www."))
             && root.is_some_and(|root| is_word(of, root))
-        || word
-            .strip_prefix("https://")
-            .is_some_and(|bare| bare.starts_with("www.") && is_word(of, bare))
+        || word.strip_prefix("https://").is_some_and(|bare| {
+            let host = bare.split('/').next().filter(|host| *host != bare);
+            let is_page = bare.starts_with("www.") || host.is_some_and(|host| host.contains('.'));
+            is_page && is_word(of, bare)
+        })
 }
 
 fn form_of_time(text: &str) -> Option<(u32, u32, u32)> {
@@ -327,4 +331,32 @@ fn a_repetition_with_a_sign_is_not_trusted() {
     );
     assert!(origin(&index, "srv/app/tmp/..").unwrap() >= Origin::Model);
     let _ = empty();
+}
+
+/// A page that is written without its scheme is read over HTTPS. A name that may be a file's is no page.
+#[test]
+fn a_page_without_a_scheme_is_one_over_https() {
+    for (request, value, expected) in [
+        (
+            "read guide.example/lisbon",
+            "https://guide.example/lisbon",
+            Origin::User,
+        ),
+        (
+            "read guide.example/lisbon",
+            "http://guide.example/lisbon",
+            Origin::Model,
+        ),
+        (
+            "read guide.example/lisbon",
+            "https://guide.example/lisbon/..",
+            Origin::Model,
+        ),
+        ("read plan.md", "https://plan.md", Origin::Model),
+        ("read docs/plan.md", "https://docs/plan.md", Origin::Model),
+    ] {
+        let mut index = empty();
+        index.read_request(RUN, request);
+        assert_eq!(origin(&index, value), Some(expected), "{request} {value}");
+    }
 }
