@@ -64,11 +64,11 @@ fn booked(world: &World) -> Vec<Value> {
 
 fn last_call(gate: &Gate, answer: &Answer) -> DecisionRecord {
     let records = records(gate, answer.run.unwrap()).into_iter();
-    let decisions = records.filter_map(|record| match record.event {
+    let mut decisions = records.filter_map(|record| match record.event {
         Event::Decision(decision) if decision.action.id() == TOOL => Some(*decision),
         _ => None,
     });
-    decisions.last().unwrap()
+    decisions.next_back().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

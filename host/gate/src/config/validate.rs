@@ -101,7 +101,6 @@ impl Validation<'_> {
         let serve = self.serve(raw.serve, &agents, &users)?;
         let hook = self.hook(raw.hook, &agents)?;
         let policies = raw.policies.dir.as_deref().unwrap_or("policies");
-        let policies = self.base.join(policies);
         let (approval_wait_timeout, approval_wait_timeout_with_progress) =
             self.holds(&raw.approvals)?;
         Ok(Config {
@@ -113,7 +112,7 @@ impl Validation<'_> {
             prices: self.prices(raw.prices)?,
             store,
             candidate: raw.policies.shadow.map(|dir| self.base.join(dir)),
-            policies,
+            policies: self.base.join(policies),
             approval_expires: duration(raw.approvals.expires, 3600)?,
             approval_wait_timeout,
             approval_wait_timeout_with_progress,

@@ -86,11 +86,8 @@ impl RequestIndex {
     }
 
     fn read_groups(&mut self, key: &IndexKey, rest: &[&Span]) {
-        let groups = rest.iter().take(MAX_GROUPS);
-        let mut length = 0;
-        for (at, group) in groups.enumerate() {
-            length += 1;
-            let all = rest.get(..length).unwrap_or_default();
+        for (at, group) in rest.iter().take(MAX_GROUPS).enumerate() {
+            let all = rest.get(..=at).unwrap_or_default();
             let cores = all.iter().map(|span| span.core.as_str());
             if let Some(compact) = phrase::compact(cores) {
                 self.values

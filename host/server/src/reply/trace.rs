@@ -103,11 +103,9 @@ impl<'a> Trace<'a> {
                 | Event::Administered(_) => {}
             }
         }
-        let root = trace
-            .spans
-            .iter()
-            .find(|s| s.kind == SpanKind::InvokeAgent)
-            .map(|s| s.id);
+        let mut spans = trace.spans.iter();
+        let root = spans.find(|s| s.kind == SpanKind::InvokeAgent);
+        let root = root.map(|s| s.id);
         for (place, span) in trace.spans.iter_mut().enumerate() {
             if Some(span.id) == root {
                 continue;

@@ -75,7 +75,7 @@ fn is_word(of: &str, word: &str) -> bool {
         is_sign(before.chars().next_back())
             && !rooted
             && is_sign(after.chars().next())
-            && !(after.starts_with('/') && after.trim_matches(|c| SIGNS.contains(c)) != "")
+            && (!after.starts_with('/') || after.trim_matches(|c| SIGNS.contains(c)).is_empty())
             && (!goes_up(of) || goes_up(word) || after.contains(';'))
     };
     let root = word.strip_suffix('/').filter(|root| {
@@ -333,7 +333,7 @@ fn a_repetition_with_a_sign_is_not_trusted() {
     let _ = empty();
 }
 
-/// A page that is written without its scheme is read over HTTPS. A name that may be a file's is no page.
+/// A page that is written without its scheme is read over HTTPS. A name that may be a file's is not a page.
 #[test]
 fn a_page_without_a_scheme_is_one_over_https() {
     for (request, value, expected) in [
