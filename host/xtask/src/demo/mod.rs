@@ -137,12 +137,26 @@ impl Desk {
             "Their digests are pinned: a file that changes is refused.",
             &["component", "accept"],
         )?;
+        self.token_of_dana()?;
+        self.scene_quiet(&["user", "token", "alice", "--out", "alice.token"])
+    }
+
+    /// Dana makes her token herself. One that Olga made would not count for a call that Olga's account makes.
+    fn token_of_dana(&self) -> Result<()> {
+        let file = self.dir.join("tollgate.toml");
+        let olgas = fs::read_to_string(&file)?;
+        let login = olgas.lines().find(|line| line.starts_with("login = "));
+        let login = format!("{}\n", login.context("no user of the demo has a login")?);
+        let danas = olgas.replace(&login, "");
+        let danas = danas.replace("[users.dana]\n", &format!("[users.dana]\n{login}"));
+        fs::write(&file, danas)?;
         self.scene(
-            "Dana gets a token, so that her answers are hers",
-            "She belongs to finance and security. Olga makes the token, and operates no agent.",
+            "Dana makes herself a token, so that her answers are hers",
+            "She belongs to finance and security. For this command the account is hers, and from then on Olga's.",
             &["user", "token", "dana", "--out", "dana.token"],
         )?;
-        self.scene_quiet(&["user", "token", "alice", "--out", "alice.token"])
+        fs::write(&file, olgas)?;
+        Ok(())
     }
 
     fn approve_refund(&self) -> Result<()> {
