@@ -60,7 +60,7 @@ fn story(environment: &str, script: &str) {
     shown.says(&[
         "How many seats on 2026-03-01?",
         "seats (Seats): integer, required, at least 1, at most 8",
-        "window (Window): boolean, default false",
+        "window (Window): boolean if left out: false",
     ]);
     let nine = ["approvals", "answer", &id, "--yes", "--field", "seats=9"];
     world
