@@ -470,6 +470,15 @@ impl Served {
     }
 }
 
+impl Served {
+    /// The metrics, once the gate has counted what its ledger holds.
+    pub(crate) fn metrics(&self) -> String {
+        let mut asked = (0..10_000).map(|_| self.ask("GET", "/metrics", &[], b""));
+        let answer = asked.find(|answer| answer.status != 503);
+        answer.expect("the ledger is counted").body
+    }
+}
+
 impl Drop for Served {
     fn drop(&mut self) {
         drop(self.child.kill());

@@ -220,9 +220,9 @@ fn no_other_event_is_ever_blocked() {
 fn an_unknown_event_is_counted_and_runs_no_tool_undecided() {
     let hooked = Hooked::new(&[NO_OTHER]);
     hooked.tell(&event("NextMonth", &json!({}))).exits(0);
-    let metrics = hooked.served.ask("GET", "/metrics", &[], b"");
+    let metrics = hooked.served.metrics();
     let counted = "tollgate_hook_unknown_events_total{preset=\"claude-code\"} 1";
-    assert!(metrics.body.contains(counted), "{metrics:?}");
+    assert!(metrics.contains(counted), "{metrics:?}");
     let runs = |tool: &str| {
         let call = json!({"tool_name": tool, "tool_input": {}, "tool_use_id": "u-next"});
         hooked.tell(&event("PreToolUse2", &call))

@@ -202,10 +202,10 @@ fn one_odd_tool_costs_only_itself() {
     let list = gate.run(&["tools", "list"]).exits(0);
     list.says("upstream server `box`: its tool dangling cannot be used");
     let served = gate.serve();
-    let metrics = served.ask("GET", "/metrics", &[], b"");
+    let metrics = served.metrics();
     let left_out = ODD.iter().filter(|(.., fate)| matches!(fate, LeftOut(_)));
     let line = format!("tollgate_upstream_tools_left_out {}", left_out.count());
-    assert!(metrics.body.contains(&line), "{}", metrics.body);
+    assert!(metrics.contains(&line), "{metrics}");
 }
 
 /// A name that model APIs refuse gets another one, and two tools with one name cannot be told apart.
