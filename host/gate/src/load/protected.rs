@@ -137,9 +137,17 @@ fn programs(config: &Config) -> Vec<ProtectedPath> {
         });
     };
     let files = |words: &[String]| -> Vec<PathBuf> {
-        let named = words.iter().filter(|word| word.contains('/'));
-        let paths = named.map(PathBuf::from);
-        paths.filter(|path| path.is_file()).collect()
+        // `--require=/srv/x.js` names a file as well.
+        let named = words.iter().filter_map(|word| word.rsplit('=').next());
+        let named = named.filter(|word| word.contains('/')).map(PathBuf::from);
+        let files = named.filter(|path| path.is_file());
+        // A link, such as a program of a virtual environment, is started where it stands.
+        let places = |path: PathBuf| {
+            let folder = path.parent().filter(|_| path.is_symlink());
+            let folder = folder.map(Path::to_owned);
+            folder.into_iter().chain([path])
+        };
+        files.flat_map(places).collect()
     };
     for secret in config.secrets.values() {
         if let SecretSource::Command(words) = &secret.source {

@@ -91,7 +91,7 @@ pub(crate) struct Wrap {
 pub(crate) async fn run(args: &Wrap, cx: &Context<'_>) -> Result<Exit, Failure> {
     let servers = servers(args, cx)?;
     let dir = dir(args, &servers)?;
-    let file = dir.join(FILE_NAME);
+    let mut file = dir.join(FILE_NAME);
     let is_new = !file.exists();
     match (is_new, servers.is_empty()) {
         (true, true) => {
@@ -107,7 +107,7 @@ pub(crate) async fn run(args: &Wrap, cx: &Context<'_>) -> Result<Exit, Failure> 
             make(&dir, servers.clone(), &args.without, cx).await?;
         }
         (false, _) => {
-            require_trusted(&file)?;
+            file = require_trusted(&file)?;
             same_servers(&Config::read(&file)?, &servers)?;
         }
     }
@@ -339,13 +339,13 @@ fn leave_out_unusable(dir: &Path, servers: &mut Vec<Server>) -> Vec<(String, Fai
 }
 
 /// Checks that an existing gate is the user's own: made by this command in the user's state directory, or trusted. A
-/// cloned repository can have one as well.
-fn require_trusted(file: &Path) -> Result<(), Failure> {
+/// cloned repository can have one as well. Returns the file that it is without links: only that one may be read.
+fn require_trusted(file: &Path) -> Result<PathBuf, Failure> {
     let real = std::fs::canonicalize(file)?;
     let own = std::fs::canonicalize(trust::state_dir()?.join("wrap"));
     match own.is_ok_and(|own| real.starts_with(own)) {
-        true => Ok(()),
-        false => trust::resolve(file.to_owned()).map(drop),
+        true => Ok(real),
+        false => trust::resolve(file.to_owned()),
     }
 }
 

@@ -65,6 +65,9 @@ fn a_grant_may_not_contain_what_the_gate_starts_or_believes() {
     let program = dir.path().join("data/program");
     fs::write(&program, "").unwrap();
     let program = program.display();
+    // A program of a virtual environment is a link out of it.
+    let linked = dir.path().join("data/python");
+    std::os::unix::fs::symlink("/bin/sh", &linked).unwrap();
     for (rest, what) in [
         (
             format!("[secrets.t]\ncommand = [{:?}]\n", program.to_string()),
@@ -81,6 +84,20 @@ fn a_grant_may_not_contain_what_the_gate_starts_or_believes() {
             format!(
                 "[upstream.a]\ncommand = [\"node\", {:?}]\n",
                 program.to_string()
+            ),
+            "the program of a server",
+        ),
+        (
+            format!(
+                "[upstream.a]\ncommand = [\"node\", {:?}]\n",
+                format!("--require={program}")
+            ),
+            "the program of a server",
+        ),
+        (
+            format!(
+                "[upstream.a]\ncommand = [{:?}]\n",
+                linked.display().to_string()
             ),
             "the program of a server",
         ),
