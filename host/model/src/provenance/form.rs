@@ -1,5 +1,8 @@
 //! One form for numbers and dates that are written in several.
 
+/// The most bytes of a word that is a number, a date or a time.
+pub(super) const MAX_FORM: usize = 64;
+
 /// The plain form of a number such as `1,000.00`, `$1000` or `1.000,00`: `1000`. `None` if it is not one.
 pub(super) fn number(text: &str) -> Option<String> {
     let text = text.trim_start_matches(['$', '€', '£', '¥', '+']);
@@ -247,7 +250,7 @@ pub(super) fn clock(word: &str) -> Option<String> {
 
 /// `2024-05-01t10:00:00z`, as its two words.
 pub(super) fn moment(word: &str) -> Option<(&str, &str)> {
-    let (date, time) = word.split_once('t').filter(|_| word.len() <= 64)?;
+    let (date, time) = word.split_once('t').filter(|_| word.len() <= MAX_FORM)?;
     let is_date = !date.contains('/') && numeric_date(date).is_some();
     let is_time = clock(time.strip_suffix('z').unwrap_or(time)).is_some();
     (is_date && is_time).then_some((date, time))

@@ -11,8 +11,6 @@ use super::{
 
 /// The most layers of punctuation around a word that are taken off.
 const MAX_LAYERS: usize = 16;
-/// The most bytes of a word that is a number, a date or a time.
-const MAX_FORM: usize = 64;
 
 /// A word of a source, or a part of one. A value of several words follows spans of which one begins where the
 /// other ends.
@@ -191,12 +189,15 @@ impl Forms {
     }
 
     fn is_number(&self) -> bool {
-        let mut short = self.forms.iter().filter(|form| form.len() <= MAX_FORM);
+        let mut short = self
+            .forms
+            .iter()
+            .filter(|form| form.len() <= form::MAX_FORM);
         short.any(|form| form::Number::read(form).is_some())
     }
 
     fn core_form<'a, T>(&'a self, read: impl FnOnce(&'a str) -> Option<T>) -> Option<T> {
-        (self.core.len() <= MAX_FORM)
+        (self.core.len() <= form::MAX_FORM)
             .then(|| read(&self.core))
             .flatten()
     }
@@ -204,7 +205,10 @@ impl Forms {
     /// All of them, and those of times and URLs.
     fn all(&self) -> Vec<String> {
         let mut all = self.forms.clone();
-        let short = self.forms.iter().filter(|form| form.len() <= MAX_FORM);
+        let short = self
+            .forms
+            .iter()
+            .filter(|form| form.len() <= form::MAX_FORM);
         for form in short {
             let without_zone = form.strip_suffix('z').unwrap_or(form);
             if form::clock(without_zone).is_some() {

@@ -16,9 +16,6 @@ pub(super) const TRAILING: [char; 6] = ['.', ',', ';', ':', '!', '?'];
 /// Words after which a short value is one on its own, such as `id 13`.
 pub(super) const NAMING: [&str; 7] = ["id", "ids", "no", "nr", "num", "number", "#"];
 
-/// The longest number, date or time, in bytes.
-const MAX_FORM: usize = 64;
-
 /// A word of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Word {
@@ -71,7 +68,7 @@ fn push_chunk(chunk: &str, out: &mut Vec<Word>) {
             _ => (bare, false),
         };
         let marked = quoted || hash;
-        let short = Some(bare).filter(|bare| bare.len() <= MAX_FORM);
+        let short = Some(bare).filter(|bare| bare.len() <= form::MAX_FORM);
         if let Some(number) = short.and_then(form::number) {
             push(&number, marked, out);
         } else if let Some((date, time)) = short.and_then(moment) {
