@@ -38,7 +38,9 @@ impl Pipeline {
             SourceKind::Component => match executors.components.get(name) {
                 Some(component) => {
                     let permit = permitted.for_component(component);
-                    self.sandbox.run(permit, heard, &limits, halted).await
+                    let execution = self.sandbox.run(permit, heard, &limits, halted).await;
+                    effects.record_stop(&execution);
+                    execution
                 }
                 None => Execution::not_executed(),
             },
