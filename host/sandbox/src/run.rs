@@ -8,11 +8,11 @@ use tokio::{runtime::Handle, sync::watch};
 use tollgate_model::{
     canonical::Sha256Digest,
     record::Status,
-    tool::{Execution, Limits, Size, ToolDefinition},
+    tool::{Execution, Limits, Size},
 };
 
 use crate::{
-    Component, LoadedComponent, Sandbox, SandboxError, call::Host, capability::HostPolicy,
+    Component, LoadedComponent, Sandbox, SandboxError, ToolList, call::Host, capability::HostPolicy,
     component::Exports, deadline::halt, definitions, guest::Guest, port::Permit,
 };
 
@@ -140,13 +140,16 @@ impl Sandbox {
     /// nothing.
     ///
     /// # Errors
-    /// [`SandboxError`] if it does not answer, or a description is invalid.
+    /// [`SandboxError`] if it does not answer, or lists too many.
     pub async fn list_tools(
         &self,
         component: &Component,
-    ) -> Result<Vec<ToolDefinition>, SandboxError> {
+    ) -> Result<ToolList, SandboxError> {
         if let Exports::Functions(_, functions) = &component.0.exports {
-            return Ok(functions.tools.clone());
+            return Ok(ToolList {
+                tools: functions.tools.clone(),
+                left_out: Vec::new(),
+            });
         }
         // A list is a constant: a guest that needs more than this does something else.
         let limits = Limits {
