@@ -22,9 +22,7 @@ use tollgate_model::{
     tool::{Annotations, Size},
 };
 
-use crate::{
-    Compiler, Component, MAX_COMPONENT, Sandbox, SandboxError, SandboxOptions, ToolList,
-};
+use crate::{Compiler, Component, MAX_COMPONENT, Sandbox, SandboxError, SandboxOptions, ToolList};
 
 /// Bytes of memory that compiling may use.
 const MEMORY: u64 = 4 << 30;
@@ -235,7 +233,11 @@ impl Sandbox {
             imports,
             exports,
             left_out: { component.left_out().iter().cloned() }
-                .chain(left_out.iter().map(|(tool, why)| format!("`{tool}`: {why}")))
+                .chain(
+                    left_out
+                        .iter()
+                        .map(|(tool, why)| format!("`{tool}`: {why}")),
+                )
                 .collect(),
             tools: tools
                 .into_iter()

@@ -12,8 +12,9 @@ use tollgate_model::{
 };
 
 use crate::{
-    Component, LoadedComponent, Sandbox, SandboxError, ToolList, call::Host, capability::HostPolicy,
-    component::Exports, deadline::halt, definitions, guest::Guest, port::Permit,
+    Component, LoadedComponent, Sandbox, SandboxError, ToolList, call::Host,
+    capability::HostPolicy, component::Exports, deadline::halt, definitions, guest::Guest,
+    port::Permit,
 };
 
 /// The most bytes of a component's tool list.
@@ -141,10 +142,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`SandboxError`] if it does not answer, or lists too many.
-    pub async fn list_tools(
-        &self,
-        component: &Component,
-    ) -> Result<ToolList, SandboxError> {
+    pub async fn list_tools(&self, component: &Component) -> Result<ToolList, SandboxError> {
         if let Exports::Functions(_, functions) = &component.0.exports {
             return Ok(ToolList {
                 tools: functions.tools.clone(),

@@ -223,10 +223,7 @@ fn files(dir: &Path, login: &str, bare: bool) -> Result<Vec<File>, Failure> {
     let mut files: Vec<File> = vec![
         (FILE_NAME.into(), config.into()),
         (IGNORE.into(), ".tollgate/\nnotes/\n".into()),
-        (
-            "policies/first.cedar".into(),
-            template(FIRST, FIRST_PERMIT),
-        ),
+        ("policies/first.cedar".into(), template(FIRST, FIRST_PERMIT)),
     ];
     files.extend(
         POLICIES

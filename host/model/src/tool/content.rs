@@ -242,10 +242,11 @@ fn repetitions(parts: &[RawContent]) -> BTreeMap<usize, (usize, usize)> {
             _ => None,
         })
         .collect();
-    let structured = { parts.iter().enumerate().take(MAX_PARTS) }.filter_map(|(n, part)| match part {
-        RawContent::Structured(json) if fits(part) => Some((n, json)),
-        _ => None,
-    });
+    let structured =
+        { parts.iter().enumerate().take(MAX_PARTS) }.filter_map(|(n, part)| match part {
+            RawContent::Structured(json) if fits(part) => Some((n, json)),
+            _ => None,
+        });
     for (n, json) in structured.take(MAX_PAIRS) {
         let Ok(value) = canonical::parse_with_any_number(json) else {
             continue;

@@ -83,10 +83,8 @@ impl<'a> Alternatives<'a> {
         };
         constants(first).find_map(|(name, _)| {
             let value = |part: &&'a Value| constant(part.get("properties")?.get(name)?);
-            let values: Option<Vec<&Value>> = std::iter::once(first)
-                .chain(others)
-                .map(value)
-                .collect();
+            let values: Option<Vec<&Value>> =
+                std::iter::once(first).chain(others).map(value).collect();
             values.map(|values| Tag { name, values })
         })
     }
@@ -98,7 +96,10 @@ impl<'a> Alternatives<'a> {
     fn named_by(&self, tag: &Tag<'_>) -> Result<&'a [ValidationError<'static>], (String, String)> {
         let names = names(&tag.values);
         let Some(members) = self.error.instance().as_object() else {
-            let problem = format!("it has to be an object whose `{}` is one of {names}", tag.name);
+            let problem = format!(
+                "it has to be an object whose `{}` is one of {names}",
+                tag.name
+            );
             return Err((self.pointer(), problem));
         };
         let Some(given) = members.get(tag.name) else {

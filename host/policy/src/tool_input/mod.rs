@@ -130,7 +130,9 @@ impl ToolInput {
             .validator
             .problems(&filled, MAX_PROBLEMS, unknown.is_empty());
         unknown.retain(|about| {
-            let said = problems.iter().any(|p| p.pointer.starts_with(&about.pointer));
+            let said = problems
+                .iter()
+                .any(|p| p.pointer.starts_with(&about.pointer));
             about.problem != closed_world::NO_ALTERNATIVE || !said
         });
         problems.append(&mut unknown);

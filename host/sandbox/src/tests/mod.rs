@@ -266,15 +266,14 @@ async fn what_a_component_says_about_a_tool_is_checked() {
     );
     assert!(tools[0].annotations.read_only && !tools[0].annotations.destructive);
 
-    let problem = async |name: &str, description, schema: &str| {
-        match list(name, description, schema).await {
+    let problem =
+        async |name: &str, description, schema: &str| match list(name, description, schema).await {
             Ok(listed) => {
                 assert!(listed.tools.is_empty(), "{listed:?}");
                 listed.left_out[0].1.clone()
             }
             Err(error) => error.to_string(),
-        }
-    };
+        };
     let object = r#"{"type":"object"}"#;
     let deep = format!("{}1", r#"{"a":"#.repeat(65));
     for (name, description, schema, expected) in [

@@ -12,7 +12,12 @@ fn sources_are_what_no_build_writes() {
     };
     write("src/lib.rs", "a");
     let before = Sources::read(dir.path());
-    for made in ["hello.wasm", "target/x", "node_modules/y/z.js", "src/lib.rs~"] {
+    for made in [
+        "hello.wasm",
+        "target/x",
+        "node_modules/y/z.js",
+        "src/lib.rs~",
+    ] {
         write(made, "made");
         assert_eq!(Sources::read(dir.path()), before, "{made}");
     }

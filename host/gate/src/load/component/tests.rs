@@ -42,5 +42,8 @@ fn a_tool_that_is_declared_badly_costs_itself_alone() {
     // Said before it is accepted as well.
     let problem = tool_problem("box__mistyped", &mistyped).unwrap();
     assert!(problem.contains("`/properties/a/type`"), "{problem}");
-    assert_eq!(tool_problem("box__good", &json!({ "type": "object" })), None);
+    assert_eq!(
+        tool_problem("box__good", &json!({ "type": "object" })),
+        None
+    );
 }

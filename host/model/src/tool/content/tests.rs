@@ -121,7 +121,10 @@ fn what_is_said_twice_counts_once() {
         vec![text(json), data(json)],
         vec![data(json), text(json)],
         vec![text(pretty), data(json)],
-        vec![text("aaaaaaaaaaaaaaaaaa"), data(r#"{"result":"aaaaaaaaaaaaaaaaaa"}"#)],
+        vec![
+            text("aaaaaaaaaaaaaaaaaa"),
+            data(r#"{"result":"aaaaaaaaaaaaaaaaaa"}"#),
+        ],
     ] {
         let most = parts.iter().map(RawContent::size).max().unwrap() as u64;
         let bounded = BoundedContent::of_parts(parts.clone(), most);

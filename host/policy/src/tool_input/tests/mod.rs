@@ -255,7 +255,10 @@ fn a_value_of_a_union_is_told_what_its_own_alternative_says() {
         assert!(!said[0].contains("round"));
     }
     assert_eq!(
-        problems(&input, json!({ "shape": { "tag": "square", "value": [1] }, "note": null })),
+        problems(
+            &input,
+            json!({ "shape": { "tag": "square", "value": [1] }, "note": null })
+        ),
         Vec::<String>::new()
     );
 }

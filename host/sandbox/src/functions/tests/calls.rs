@@ -160,7 +160,10 @@ fn documentation_becomes_the_description() {
     let described = |bytes: &[u8]| {
         let component = load(bytes).unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let tools = runtime.block_on(sandbox().list_tools(&component)).unwrap().tools;
+        let tools = runtime
+            .block_on(sandbox().list_tools(&component))
+            .unwrap()
+            .tools;
         tools
             .into_iter()
             .map(|tool| tool.description)
