@@ -34,6 +34,7 @@ fn a_component_that_is_missing_or_none_is_named() {
     let world = World::new();
     let accept = || world.run(&["component", "accept", "files"]);
     let list = |state| world.run(&["component", "list"]).exits(0).says(&[state]);
+    world.run(READ).exits(0);
     fs::remove_file(world.path("files.wasm")).unwrap();
     accept()
         .exits(1)
@@ -42,6 +43,8 @@ fn a_component_that_is_missing_or_none_is_named() {
     world.run(READ).exits(2).says(&["there is no tool"]);
     let told = world.run(&["tools", "list"]).exits(0);
     told.says(&["`files`", "files.wasm cannot be read", "payments__refund"]);
+    let doctor = world.run(&["doctor"]).exits(0);
+    doctor.says(&["unusable", "files.wasm cannot be read"]);
     list("files ✗ missing");
     world.write("files.wasm", "not wasm at all");
     accept().exits(1).says(&["`files`", REMEDY]);

@@ -31,6 +31,9 @@ const MAX_ANSWER: u64 = 16 << 20;
 /// How often the parent checks whether the child has ended.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// The form of a stored [`Inspection`]: another one is not read.
+const FORM: u8 = 2;
+
 /// What a component's file holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Inspection {
@@ -262,7 +265,7 @@ impl Sandbox {
         let mut hasher = std::hash::DefaultHasher::new();
         let linked = self.pool(size)?;
         let hash = linked.pool.engine.precompile_compatibility_hash();
-        (hash, size).hash(&mut hasher);
+        (hash, size, FORM).hash(&mut hasher);
         let name = format!("{digest}-{:016x}.json", hasher.finish()).replace(':', "-");
         Ok(cache_dir.join(name))
     }

@@ -235,12 +235,8 @@ async fn sources(
         offered.extend(external::tools(config, name, settings)?);
     }
     let tools = by_name(config, offered, &others, &left_out.names)?;
-    let mut described = tools.clone();
-    for tool in left_out.known {
-        described
-            .entry(tool.name.clone())
-            .or_insert_with(|| Arc::new(tool));
-    }
+    let known = { left_out.known.into_iter() }.map(|tool| (tool.name.clone(), Arc::new(tool)));
+    let described = known.chain(tools.clone()).collect();
     Ok(Sources {
         executors: Executors {
             components,
