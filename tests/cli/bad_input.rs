@@ -40,7 +40,7 @@ fn a_component_that_is_missing_or_none_is_named() {
         .exits(1)
         .says(&["`files`", "files.wasm cannot be read", "[components.files]"]);
     // It costs its own tools alone.
-    world.run(READ).exits(2).says(&["there is no tool"]);
+    world.run(READ).exits(6).says(&["there is no tool"]);
     let told = world.run(&["tools", "list"]).exits(0);
     told.says(&["`files`", "files.wasm cannot be read", "payments__refund"]);
     let doctor = world.run(&["doctor"]).exits(0);

@@ -178,7 +178,7 @@ async fn one(
     Ok(exit)
 }
 
-/// What a person can do, who is no agent, about a refusal of their own call.
+/// What a person can do about a refusal of their own call.
 fn hints(args: &Call, reply: &CallReply, cx: &Context<'_>) -> Vec<String> {
     let mut hints = Vec::new();
     let Ok(config) = cx.config() else {

@@ -198,7 +198,11 @@ fn render(dir: &Path, files: usize, settings: &Settings, next: &[String]) -> Str
         text.push_str(&format!("  {}\n", paint(line, Tone::Strong)));
     }
     match &settings.permit {
-        Some((file, _)) => text.push_str(&format!("\npermitted in {}\n", file.display())),
+        Some((file, _)) => {
+            let folder = file.parent().and_then(Path::file_name).unwrap_or_default();
+            let shown = Path::new(folder).join(file.file_name().unwrap_or_default());
+            text.push_str(&format!("\npermitted in {}\n", shown.display()));
+        }
         None => text.push_str("\npermit its tools in a policy, for those who need them\n"),
     }
     text.push_str("\nnext\n");

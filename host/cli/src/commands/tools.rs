@@ -65,9 +65,9 @@ pub(crate) async fn run(command: Tools, cx: &Context<'_>) -> Result<Exit, Failur
                 cx.out.remark(
                     "no tools: add a table [components.NAME] or [upstream.NAME] to tollgate.toml",
                 );
-                return Ok(Exit::Ok);
+            } else {
+                cx.out.show(&tools, || tool::list(&tools))?;
             }
-            cx.out.show(&tools, || tool::list(&tools))?;
             for unusable in executors.unusable_tools() {
                 cx.out.remark(&remark(&unusable));
             }

@@ -16,7 +16,7 @@ const MAX_LOG_MESSAGE: usize = 4096;
 const MAX_LOG_MESSAGES: u32 = 100;
 /// The most bytes of all of them.
 const MAX_LOG_BYTES: usize = 64 << 10;
-/// What stands in the place of those that are not kept.
+/// What stands instead of those that are not kept.
 const LEFT_OUT: &str = "[more lines are left out: the log of one call is full]";
 
 impl Capabilities {

@@ -313,7 +313,7 @@ impl LeftOut {
     }
 }
 
-/// The reason without the component's name, which stands beside it.
+/// The reason without the component's name, which is said next to it.
 fn without_source(component: &str, reason: &str) -> String {
     let source = format!("component `{component}`: ");
     reason.strip_prefix(&source).unwrap_or(reason).to_owned()

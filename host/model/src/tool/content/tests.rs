@@ -137,7 +137,7 @@ fn what_is_said_twice_counts_once() {
     let parts = vec![data(json), text(json), text(json)];
     let bounded = BoundedContent::of_parts(parts, json.len() as u64);
     assert!(bounded.cut && bounded.size == 2 * json.len() as u64);
-    // Other words are no repetition.
+    // Other words do not repeat it.
     let bounded = BoundedContent::of_parts(vec![text("two rows"), data(json)], 39);
     assert!(bounded.cut && bounded.size == 40);
 }
