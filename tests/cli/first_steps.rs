@@ -103,7 +103,7 @@ fn a_bare_gate_opens_and_waits_for_tools() {
     let shown = ["new", "rates", "--lang", "js", "--no-config"];
     world.run(&shown).exits(0).says(&["add to tollgate.toml"]);
     let config = fs::read_to_string(world.path("tollgate.toml")).unwrap();
-    assert!(config.contains("[components.prices]") && !config.contains("rates"));
+    assert!(config.contains("[components.prices]") && !config.contains("components.rates"));
 }
 
 #[test]
