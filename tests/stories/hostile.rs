@@ -221,7 +221,11 @@ async fn operators_read_why_a_guest_was_stopped_and_agents_do_not() {
     for (tool, told, why) in [
         ("trap", "The tool crashed.", "wasm trap: wasm `unreachable`"),
         // Its own stack, within its memory.
-        ("recurse", "The tool crashed.", "out of bounds memory access"),
+        (
+            "recurse",
+            "The tool crashed.",
+            "out of bounds memory access",
+        ),
         (
             "memory_bomb",
             "The tool asked for more memory",
