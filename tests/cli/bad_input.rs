@@ -34,11 +34,17 @@ fn a_component_that_is_missing_or_none_is_named() {
     let world = World::new();
     let accept = || world.run(&["component", "accept", "files"]);
     let list = |state| world.run(&["component", "list"]).exits(0).says(&[state]);
+    world.run(READ).exits(0);
     fs::remove_file(world.path("files.wasm")).unwrap();
-    for ran in [world.run(READ), accept()] {
-        ran.exits(1)
-            .says(&["`files`", "files.wasm cannot be read", "[components.files]"]);
-    }
+    accept()
+        .exits(1)
+        .says(&["`files`", "files.wasm cannot be read", "[components.files]"]);
+    // It costs its own tools alone.
+    world.run(READ).exits(6).says(&["there is no tool"]);
+    let told = world.run(&["tools", "list"]).exits(0);
+    told.says(&["`files`", "files.wasm cannot be read", "payments__refund"]);
+    let doctor = world.run(&["doctor"]).exits(0);
+    doctor.says(&["unusable", "files.wasm cannot be read"]);
     list("files ✗ missing");
     world.write("files.wasm", "not wasm at all");
     accept().exits(1).says(&["`files`", REMEDY]);
@@ -52,7 +58,7 @@ fn a_component_that_is_missing_or_none_is_named() {
     world.install("wrong-world", "files");
     accept()
         .exits(1)
-        .says(&["`files`", "tollgate:adapter@0.1.0", REMEDY]);
+        .says(&["`files`", "acme:clock/now@1.0.0", "another host"]);
     world.install("files", "files");
     accept().exits(0);
     world.run(READ).exits(0);

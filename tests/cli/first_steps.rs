@@ -50,14 +50,34 @@ fn a_tool_made_in_an_empty_folder_is_built_accepted_called_and_shown() {
     ]);
 
     // Another crate joins the workspace, and shares what was built.
+    world.run(&["new", "second"]).exits(0).says(&[
+        "added to tollgate.toml",
+        "[components.second]",
+        "policies/second.cedar",
+        "tools/second",
+    ]);
+    // What is not built yet costs no other tool.
+    world.run(greet).exits(0);
+    let dev = ["dev", "tools/second", "--once", "--call", "greet", "--args"];
+    let bob = r#"{"name":"Bob"}"#;
+    world.run(&[&dev[..], &[bob]].concat()).exits(0).says(&[
+        "tools/second/second.wasm",
+        "accepted second",
+        "Hello, Bob!",
+    ]);
+    // A call that fails shows its run.
+    let refused = world.run(&[&dev[..], &[r#"{"name":"  "}"#]].concat());
+    refused
+        .exits(5)
+        .says(&["unchanged", "invoke_component second"]);
+    let permits = ["policy", "explain", "--principal", "Agent::assistant"];
+    let greets = ["--action", "second__greet", "--args", bob];
+    let explained = world.run(&[&permits[..], &greets].concat()).exits(0);
+    explained.says(&["assistant-calls-second"]);
     world
-        .run(&["new", "second"])
+        .run(&["component", "build", "tools/second", "--accept"])
         .exits(0)
-        .says(&["[components.second]", "tools/second"]);
-    world
-        .run(&["component", "build", "tools/second"])
-        .exits(0)
-        .says(&["tools/second/second.wasm"]);
+        .says(&["unchanged", "accepted second"]);
     world
         .run(&["new", "second"])
         .exits(1)
@@ -65,6 +85,25 @@ fn a_tool_made_in_an_empty_folder_is_built_accepted_called_and_shown() {
     for name in ["../x", "sdk"] {
         world.run(&["new", name]).exits(2).says(&[name]);
     }
+}
+
+#[test]
+fn a_bare_gate_opens_and_waits_for_tools() {
+    let world = World::empty();
+    world
+        .run(&["init", "--bare"])
+        .exits(0)
+        .says(&["tollgate new", "tollgate component add"]);
+    world.run(&["policy", "check"]).exits(0).says(&["0 tools"]);
+    world.run(&["tools", "list"]).exits(0).says(&["no tools"]);
+    assert!(!world.path("tools").exists() && !world.path("notes").exists());
+    // The examples read and write there.
+    world.run(&["new", "prices", "--lang", "python"]).exits(0);
+    assert!(world.path("notes").exists());
+    let shown = ["new", "rates", "--lang", "js", "--no-config"];
+    world.run(&shown).exits(0).says(&["add to tollgate.toml"]);
+    let config = fs::read_to_string(world.path("tollgate.toml")).unwrap();
+    assert!(config.contains("[components.prices]") && !config.contains("components.rates"));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use tollgate::{
     gate::Gate,
     tool::{Content, FailureKind},
 };
-use tollgate_model::record::Status;
+use tollgate_model::record::{ComponentLog, Event, Status};
 
 /// How a hostile call must end.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +32,7 @@ enum Ends {
 }
 
 use Ends::{Bounded, Cut, Exhausted, Refused, With};
-use tollgate_testkit::world::{World, call, is_released};
+use tollgate_testkit::world::{World, call, is_released, records};
 
 const HOSTILE: &[(&str, &str, Ends)] = &[
     ("loop_forever", "{}", Exhausted),
@@ -201,5 +201,52 @@ async fn a_guest_that_computes_leaves_turns_to_others() {
     for ended in loops {
         check("loop_forever", &ended.await.unwrap().verdict, Exhausted);
     }
+    gate.close().await;
+}
+
+/// The log lines of the only call of a run.
+fn logged(gate: &Gate, answer: &tollgate::enforce::Answer) -> Vec<ComponentLog> {
+    let logs = records(gate, answer.run.unwrap()).into_iter();
+    logs.filter_map(|record| match record.event {
+        Event::ComponentLog(log) => Some(log),
+        _ => None,
+    })
+    .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_read_why_a_guest_was_stopped_and_agents_do_not() {
+    let world = World::new("");
+    let gate = world.open().await;
+    for (tool, told, why) in [
+        ("trap", "The tool crashed.", "wasm trap: wasm `unreachable`"),
+        // Its own stack, within its memory.
+        (
+            "recurse",
+            "The tool crashed.",
+            "out of bounds memory access",
+        ),
+        (
+            "memory_bomb",
+            "The tool asked for more memory",
+            "it asked for more memory than it may have",
+        ),
+    ] {
+        let answer = call(&gate, tool, &format!("hostile__{tool}"), "{}").await;
+        let message = answer.message().unwrap();
+        assert!(message.starts_with(told), "{message}");
+        assert!(!message.contains("wasm"), "{message}");
+        let logs = logged(&gate, &answer);
+        let stop = logs.last().unwrap();
+        assert_eq!(stop.level, "error");
+        assert!(stop.message.starts_with(told), "{}", stop.message);
+        assert!(stop.message.contains(why), "{}", stop.message);
+        assert!(stop.message.contains("wasm backtrace"), "{}", stop.message);
+    }
+    let answer = call(&gate, "flood", "hostile__log_flood", r#"{"times":2000}"#).await;
+    let logs = logged(&gate, &answer);
+    let bytes: usize = logs.iter().map(|log| log.message.len()).sum();
+    assert!(logs.len() <= 101 && bytes < (64 << 10) + 100, "{bytes}");
+    assert!(logs.last().unwrap().message.starts_with("[more lines"));
     gate.close().await;
 }

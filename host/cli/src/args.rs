@@ -4,7 +4,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::{
     commands::{
-        approvals, call, completions, component, decisions, doctor, export, halt, hook, init,
+        approvals, call, completions, component, decisions, dev, doctor, export, halt, hook, init,
         ledger, new, policy, reload, reveal, runs, serve, stats, store, token, tools, trust,
         upstream, user, wrap,
     },
@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Init(init::Init),
     /// Create a tool in Rust, JavaScript or Python.
     New(new::New),
+    /// Build, accept and call a tool, each time that its sources change.
+    Dev(dev::Dev),
     /// Serve agents by MCP, over stdio or HTTP.
     Serve(serve::Serve),
     /// Put the changed configuration and policies into force.
@@ -117,6 +119,7 @@ pub(crate) async fn run(cli: Cli, out: &Output) -> Result<Exit, Failure> {
     match cli.command {
         Command::Init(args) => init::run(&args, &cx),
         Command::New(args) => new::run(&args, &cx),
+        Command::Dev(args) => dev::run(&args, &cx).await,
         Command::Serve(args) => serve::run(args, &cx).await,
         Command::Reload(args) => reload::run(args, &cx).await,
         Command::Call(args) => call::run(args, &cx).await,

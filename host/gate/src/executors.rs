@@ -19,6 +19,8 @@ pub struct Executors {
     pub upstreams: BTreeMap<String, Arc<LoadedUpstream>>,
     /// The client for HTTP requests.
     pub network: Network,
+    /// Tools that components declare and agents cannot have, and components that are not there.
+    pub unusable: Vec<UnusableTool>,
 }
 
 /// What a component exports or an upstream server offers, and cannot be a tool.
@@ -28,7 +30,8 @@ pub struct UnusableTool {
     pub kind: SourceKind,
     /// The component or the server, as it is configured.
     pub source: String,
-    /// Its name, as an upstream server writes it: any text. A component's function is named in the reason.
+    /// Its name, as its source writes it: any text. Absent for a component's function, which the reason names, and for a
+    /// component that is not there.
     pub name: Option<String>,
     /// Why it cannot be used. It may contain a server's text.
     pub reason: String,
@@ -46,9 +49,10 @@ impl Executors {
                     kind: SourceKind::Component,
                     source: source.clone(),
                     name: None,
-                    reason: reason.clone(),
+                    reason: format!("no tool of its function {reason}"),
                 })
         });
+        let components = self.unusable.iter().cloned().chain(components);
         let upstreams = self.upstreams.iter().flat_map(|(source, upstream)| {
             upstream
                 .left_out()

@@ -15,13 +15,14 @@ use std::{
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tollgate_model::{
     canonical::Sha256Digest,
     text::printable,
     tool::{Annotations, Size},
 };
 
-use crate::{Compiler, Component, MAX_COMPONENT, Sandbox, SandboxError, SandboxOptions};
+use crate::{Compiler, Component, MAX_COMPONENT, Sandbox, SandboxError, SandboxOptions, ToolList};
 
 /// Bytes of memory that compiling may use.
 const MEMORY: u64 = 4 << 30;
@@ -29,6 +30,9 @@ const MEMORY: u64 = 4 << 30;
 const MAX_ANSWER: u64 = 16 << 20;
 /// How often the parent checks whether the child has ended.
 const LOOK: Duration = Duration::from_millis(5);
+
+/// The form of a stored [`Inspection`]: another one is not read.
+const FORM: u8 = 2;
 
 /// What a component's file holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,7 +43,7 @@ pub struct Inspection {
     pub imports: Vec<String>,
     /// Interfaces and functions that it exports.
     pub exports: Vec<String>,
-    /// Exported functions that are not tools, each with the reason.
+    /// Exported functions, and listed tools, that cannot be tools, each with the reason.
     pub left_out: Vec<String>,
     /// Its tools, as it describes them: untrusted.
     pub tools: Vec<InspectedTool>,
@@ -54,6 +58,8 @@ pub struct InspectedTool {
     pub description: String,
     /// Hints.
     pub annotations: Annotations,
+    /// JSON Schema of the arguments.
+    pub input_schema: Value,
 }
 
 /// Why a component was not compiled.
@@ -193,7 +199,7 @@ async fn compiled(cache_dir: PathBuf, name: &str, size: Size) -> Result<Inspecti
     let inspection = sandbox.inspect(name, &bytes, size).await;
     let inspection = inspection.map_err(|e| e.to_string())?;
     let json = serde_json::to_vec(&inspection).map_err(|e| e.to_string())?;
-    let place = sandbox.inspection_path(&cache_dir, &bytes, size);
+    let place = sandbox.inspection_path(&cache_dir, Sha256Digest::of(&bytes), size);
     let place = place.map_err(|e| e.to_string())?;
     // Without this file, the component is inspected again the next time, and its code is found in the
     // cache.
@@ -223,19 +229,26 @@ impl Sandbox {
         size: Size,
     ) -> Result<Inspection, SandboxError> {
         let component = self.load(name, bytes, size)?;
-        let tools = self.list_tools(&component).await?;
+        let ToolList { tools, left_out } = self.list_tools(&component).await?;
         let Names { imports, exports } = component.names();
         Ok(Inspection {
             bytes: bytes.len() as u64,
             imports,
             exports,
-            left_out: component.left_out().to_vec(),
+            left_out: { component.left_out().iter().cloned() }
+                .chain(
+                    left_out
+                        .iter()
+                        .map(|(tool, why)| format!("`{tool}`: {why}")),
+                )
+                .collect(),
             tools: tools
                 .into_iter()
                 .map(|tool| InspectedTool {
                     description: printable(&tool.description, 16 << 10),
                     name: tool.name,
                     annotations: tool.annotations,
+                    input_schema: tool.input_schema,
                 })
                 .collect(),
         })
@@ -246,16 +259,25 @@ impl Sandbox {
     fn inspection_path(
         &self,
         cache_dir: &Path,
-        bytes: &[u8],
+        digest: Sha256Digest,
         size: Size,
     ) -> Result<PathBuf, SandboxError> {
         let mut hasher = std::hash::DefaultHasher::new();
         let linked = self.pool(size)?;
         let hash = linked.pool.engine.precompile_compatibility_hash();
-        (hash, size).hash(&mut hasher);
-        let digest = Sha256Digest::of(bytes);
+        (hash, size, FORM).hash(&mut hasher);
         let name = format!("{digest}-{:016x}.json", hasher.finish()).replace(':', "-");
         Ok(cache_dir.join(name))
+    }
+
+    /// The tools of a file that was inspected once, by its digest, although it may not be there any more.
+    #[must_use]
+    pub fn inspected_tools(&self, digest: Sha256Digest, size: Size) -> Option<Vec<InspectedTool>> {
+        let (_, cache_dir) = self.compiler.as_deref()?;
+        let path = self.inspection_path(cache_dir, digest, size).ok()?;
+        let file = std::fs::File::open(path).ok()?;
+        let inspection = serde_json::from_reader(std::io::BufReader::new(file.take(MAX_ANSWER)));
+        inspection.ok().map(|read: Inspection| read.tools)
     }
 
     /// Compiles a component in the compiler's process, unless the cache has it. Without a compiler, loading
@@ -272,7 +294,7 @@ impl Sandbox {
         let Some((compiler, cache_dir)) = self.compiler.as_deref() else {
             return Ok(());
         };
-        let path = self.inspection_path(cache_dir, bytes, size);
+        let path = self.inspection_path(cache_dir, Sha256Digest::of(bytes), size);
         let path = path.map_err(|e| CompileError::Component(e.to_string()))?;
         if path.exists() {
             return Ok(());

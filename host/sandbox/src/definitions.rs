@@ -1,6 +1,6 @@
 //! Checks a component's tool definitions: names, sizes and schemas.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use tollgate_model::{
     text::printable,
@@ -21,24 +21,38 @@ pub(crate) fn check_count(tools: usize) -> Result<(), SandboxError> {
     Ok(())
 }
 
-/// The tools, if all definitions are within their limits.
-pub(crate) fn checked(tools: Vec<Tool>) -> Result<Vec<ToolDefinition>, SandboxError> {
+/// The tools of a component, and what it lists that cannot be one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolList {
+    /// Checked.
+    pub tools: Vec<ToolDefinition>,
+    /// The others: a name, printable, and the reason. What is declared badly costs itself alone.
+    pub left_out: Vec<(String, String)>,
+}
+
+/// The tools whose definitions are within their limits. Two with one name are both left out.
+pub(crate) fn checked(tools: Vec<Tool>) -> Result<ToolList, SandboxError> {
     check_count(tools.len())?;
-    let mut names = BTreeSet::new();
-    tools
-        .into_iter()
-        .map(|tool| {
-            let shown = printable(&tool.name, 80);
-            let wrong = |problem: String| SandboxError::Tool {
-                tool: shown.clone(),
-                problem,
-            };
-            if !names.insert(tool.name.clone()) {
-                return Err(wrong("two tools have this name".into()));
-            }
-            definition(tool).map_err(wrong)
-        })
-        .collect()
+    let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    for tool in &tools {
+        *names.entry(tool.name.clone()).or_default() += 1;
+    }
+    let mut list = ToolList {
+        tools: Vec::new(),
+        left_out: Vec::new(),
+    };
+    for tool in tools {
+        let shown = printable(&tool.name, 80);
+        let definition = match names.get(&tool.name) {
+            Some(1) => definition(tool),
+            _ => Err("two tools have this name".into()),
+        };
+        match definition {
+            Ok(definition) => list.tools.push(definition),
+            Err(problem) => list.left_out.push((shown, problem)),
+        }
+    }
+    Ok(list)
 }
 
 /// The tool, if its definition is within its limits.

@@ -65,6 +65,16 @@ pub enum SandboxError {
         /// The differences.
         problems: Vec<String>,
     },
+    /// A component that needs what another host gives it.
+    #[error(
+        "the component is made for another host: it imports {}, and here are only `tollgate:adapter@{}` and WASI 0.2; \
+         ask its author for a build that needs nothing else",
+        names(imports), PUBLISHED.join("`, `@")
+    )]
+    ForeignImports {
+        /// What only the other host has.
+        imports: Vec<String>,
+    },
     /// A component that exceeds the engine for its size.
     #[error(
         "the component needs more than the standard engine has for one ({reason}); if it carries an interpreter, as \
@@ -129,6 +139,17 @@ impl SandboxError {
         Self::Engine {
             reason: format!("{error:#}"),
         }
+    }
+}
+
+fn names(imports: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown: Vec<String> = { imports.iter().take(SHOWN) }
+        .map(|name| format!("`{name}`"))
+        .collect();
+    match imports.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 

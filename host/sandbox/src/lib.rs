@@ -46,6 +46,7 @@ pub use capability::HostPolicy;
 pub use compile::{CompileError, InspectedTool, Inspection, serve};
 pub use compiler::Compiler;
 pub use component::Component;
+pub use definitions::ToolList;
 pub use error::SandboxError;
 pub use load::INTERFACES;
 pub use loaded::LoadedComponent;

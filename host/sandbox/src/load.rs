@@ -46,6 +46,8 @@ impl Sandbox {
         if bytes.len() > MAX_COMPONENT {
             return Err(SandboxError::TooLarge { size: bytes.len() });
         }
+        // Compiling takes long, and the names of imports say already whether it is of any use.
+        check_imports(wasm_sections::imports(bytes))?;
         let linked = self.pool(size)?;
         let LinkedPool { pool, linker } = &*linked;
         let invalid = |e: wasmtime::Error| {
@@ -84,6 +86,37 @@ impl Sandbox {
     }
 }
 
+/// Whether everything that a component imports by these names is here.
+fn check_imports(names: Vec<&str>) -> Result<(), SandboxError> {
+    let is_known = |name: &&str| {
+        published(name).is_some_and(|interface| INTERFACES.contains(&interface))
+            || wasi::is_linked(name)
+    };
+    let missing: Vec<&str> = names.into_iter().filter(|name| !is_known(name)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let is_foreign =
+        |name: &&str| !name.starts_with("wasi:") && !name.starts_with("tollgate:adapter/");
+    if missing.iter().any(is_foreign) {
+        let imports = { missing.iter().filter(|name| is_foreign(name)) }
+            .map(|name| printable(name, 200))
+            .collect();
+        return Err(SandboxError::ForeignImports { imports });
+    }
+    let says = |name: &&str| format!("it imports `{}`, {}", printable(name, 200), why_not(name));
+    Err(wrong_world(missing.iter().map(says).collect()))
+}
+
+fn wrong_world(mut problems: Vec<String>) -> SandboxError {
+    let more = problems.len().saturating_sub(MAX_PROBLEMS);
+    problems.truncate(MAX_PROBLEMS);
+    if more > 0 {
+        problems.push(format!("and {more} more"));
+    }
+    SandboxError::WrongWorld { problems }
+}
+
 /// Whether the names of its imports and exports are those of the world.
 fn check_world(
     component: &wasmtime::component::Component,
@@ -116,12 +149,7 @@ fn check_world(
     if problems.is_empty() {
         return Ok(());
     }
-    let more = problems.len().saturating_sub(MAX_PROBLEMS);
-    problems.truncate(MAX_PROBLEMS);
-    if more > 0 {
-        problems.push(format!("and {more} more"));
-    }
-    Err(SandboxError::WrongWorld { problems })
+    Err(wrong_world(problems))
 }
 
 /// Whether it describes its tools itself, in any published version.

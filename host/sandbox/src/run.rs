@@ -8,12 +8,13 @@ use tokio::{runtime::Handle, sync::watch};
 use tollgate_model::{
     canonical::Sha256Digest,
     record::Status,
-    tool::{Execution, Limits, Size, ToolDefinition},
+    tool::{Execution, Limits, Size},
 };
 
 use crate::{
-    Component, LoadedComponent, Sandbox, SandboxError, call::Host, capability::HostPolicy,
-    component::Exports, deadline::halt, definitions, guest::Guest, port::Permit,
+    Component, LoadedComponent, Sandbox, SandboxError, ToolList, call::Host,
+    capability::HostPolicy, component::Exports, deadline::halt, definitions, guest::Guest,
+    port::Permit,
 };
 
 /// The most bytes of a component's tool list.
@@ -140,13 +141,13 @@ impl Sandbox {
     /// nothing.
     ///
     /// # Errors
-    /// [`SandboxError`] if it does not answer, or a description is invalid.
-    pub async fn list_tools(
-        &self,
-        component: &Component,
-    ) -> Result<Vec<ToolDefinition>, SandboxError> {
+    /// [`SandboxError`] if it does not answer, or lists too many.
+    pub async fn list_tools(&self, component: &Component) -> Result<ToolList, SandboxError> {
         if let Exports::Functions(_, functions) = &component.0.exports {
-            return Ok(functions.tools.clone());
+            return Ok(ToolList {
+                tools: functions.tools.clone(),
+                left_out: Vec::new(),
+            });
         }
         // A list is a constant: a guest that needs more than this does something else.
         let limits = Limits {

@@ -46,6 +46,24 @@ pub(crate) fn custom<'a>(component: &'a [u8], name: &str) -> Option<&'a [u8]> {
     None
 }
 
+/// The names of a component's own imports, as far as they can be read.
+pub(crate) fn imports(component: &[u8]) -> Vec<&str> {
+    let mut depth = 0_u32;
+    let mut names = Vec::new();
+    for payload in Parser::new(0).parse_all(component) {
+        match payload {
+            Ok(Payload::ModuleSection { .. } | Payload::ComponentSection { .. }) => depth += 1,
+            Ok(Payload::End(_)) => depth = depth.saturating_sub(1),
+            Ok(Payload::ComponentImportSection(section)) if depth == 0 => {
+                names.extend(section.into_iter().flatten().map(|import| import.name.name));
+            }
+            Ok(_) => {}
+            Err(_) => break,
+        }
+    }
+    names
+}
+
 /// Whether instantiating this component may run its code.
 pub(crate) fn runs_at_instantiation(component: &[u8]) -> bool {
     if format(component) == Format::Other {

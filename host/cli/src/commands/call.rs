@@ -12,16 +12,16 @@ use std::{
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::{json, value::RawValue};
-use tollgate::enforce::CallRequest;
+use tollgate::{config::ComponentConfig, enforce::CallRequest};
 
 use crate::{
     client::{ApiRequest, Client},
-    commands::time_arg,
+    commands::{runs, time_arg},
     context::Context,
     error::Failure,
     exit_code::Exit,
     render::answer,
-    reply::CallReply,
+    reply::{CallOutcome, CallReply},
     style::{Tone, line, paint},
 };
 
@@ -116,6 +116,33 @@ pub(crate) async fn run(args: Call, cx: &Context<'_>) -> Result<Exit, Failure> {
     ended
 }
 
+/// One call for a person who works on a tool: in a run of its own, whose tree is shown unless the call succeeds. Returns
+/// the call's exit.
+pub(super) async fn scratch(
+    tool: &str,
+    arguments: &str,
+    agent: Option<String>,
+    cx: &Context<'_>,
+) -> Result<Exit, Failure> {
+    let args = Call {
+        tool: Some(tool.into()),
+        args: arguments.into(),
+        from: None,
+        run: Some(own_run(Path::new(tool))),
+        new_run: false,
+        agent,
+        wait: None,
+        stop_on_denial: false,
+    };
+    let run = args.run.clone();
+    let exit = self::run(args, cx).await?;
+    if exit != Exit::Ok && !cx.out.is_json() {
+        cx.out.text("\n")?;
+        runs::show_run(run, cx).await?;
+    }
+    Ok(exit)
+}
+
 async fn one(
     tool: &str,
     args: &Call,
@@ -137,14 +164,60 @@ async fn one(
         cx.out.remark(&answer::summary(&reply));
         cx.out.text(&answer::result(&reply.content))?;
     } else {
-        let text = format!(
+        let mut text = format!(
             "{}\n{}",
             answer::summary(&reply),
             answer::refusal(&reply, cx.out.width(), "  ")
         );
+        for hint in hints(args, &reply, cx) {
+            let hint = paint(&format!("next: {hint}"), Tone::Name);
+            text.push_str(&format!("  {hint}\n"));
+        }
         cx.out.text(&text)?;
     }
     Ok(exit)
+}
+
+/// What a person can do about a refusal of their own call.
+fn hints(args: &Call, reply: &CallReply, cx: &Context<'_>) -> Vec<String> {
+    let mut hints = Vec::new();
+    let Ok(config) = cx.config() else {
+        return hints;
+    };
+    let is_refused = matches!(reply.outcome, CallOutcome::Denied | CallOutcome::Waiting);
+    let files = config.policy_files().unwrap_or_default();
+    let mut texts = files.iter().map(|file| file.text.as_str());
+    let counts = |text: &str| reply.policies.iter().any(|p| counts_run(text, &p.id));
+    let by_run = reply.outcome == CallOutcome::RunEnded || (is_refused && texts.any(counts));
+    if by_run && args.run.is_none() && !args.new_run && args.from.is_none() {
+        hints.push("the same call with --new-run: in a new run, earlier calls do not count".into());
+    }
+    let labels = config.tools.get(&reply.tool).map(|tool| &tool.labels);
+    let is_own = |(name, component): (&String, &ComponentConfig)| {
+        reply.tool.starts_with(&format!("{name}__"))
+            || component.rename.values().any(|tool| *tool == reply.tool)
+    };
+    let has_labels = labels.is_some_and(Option::is_some);
+    if is_refused && !has_labels && config.components.iter().any(is_own) {
+        let tool = line(&reply.tool, 80);
+        let own = format!("[tools.{tool}] labels in {}", config.file.display());
+        hints.push(format!(
+            "say what the tool does: {own}; without labels it counts as everything"
+        ));
+    }
+    hints
+}
+
+/// Whether the policy with this id, in the text of its file, looks at what its run did before.
+fn counts_run(text: &str, id: &str) -> bool {
+    const COUNTS: [&str; 5] = ["repeats", "calls", "denials", "errors", "elapsed"];
+    let Some((_, own)) = text.split_once(&format!("@id(\"{id}\")")) else {
+        return false;
+    };
+    let own = own.split("@id(").next().unwrap_or(own);
+    COUNTS
+        .iter()
+        .any(|count| own.contains(&format!("context.run.{count}")))
 }
 
 fn run_of(tool: &str, args: &Call) -> Option<String> {

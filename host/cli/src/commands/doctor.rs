@@ -4,12 +4,15 @@ use std::{os::unix::net::UnixStream, path::Path};
 
 use clap::Args;
 use serde::Serialize;
-use tollgate::{config::Config, enforce::Ruleset, gate::compare_offers, load, lock::Lock};
+use tollgate::{
+    config::Config, enforce::Ruleset, executors::Executors, gate::compare_offers, load, lock::Lock,
+};
 use tollgate_ledger::{ApprovalFilter, LedgerReader};
 use tollgate_server::upstream::Servers;
 use tollgate_trace::export;
 
 use crate::{
+    commands::tools,
     component::compiler,
     context::Context,
     error::{Failure, shown},
@@ -126,6 +129,7 @@ async fn loading(config: &Config) -> Vec<Finding> {
         Ok(snapshot) => {
             findings.push(warnings(&snapshot.ruleset));
             findings.push(labels(&snapshot.ruleset));
+            findings.extend(unusable(&snapshot.executors));
             findings.extend(answers(&snapshot.ruleset).await);
         }
     }
@@ -200,6 +204,21 @@ fn warnings(ruleset: &Ruleset) -> Finding {
             "tollgate policy check",
         ),
     }
+}
+
+/// What agents cannot have, although components and servers declare it.
+fn unusable(executors: &Executors) -> Vec<Finding> {
+    let unusable: Vec<_> = executors.unusable_tools().collect();
+    let more = unusable.len().saturating_sub(MOST_NAMES);
+    let shown = unusable.iter().take(MOST_NAMES).map(|tool| {
+        let words = tools::remark(tool);
+        Finding::look("unusable", words, "tollgate tools list")
+    });
+    let rest = (more > 0).then(|| {
+        let words = format!("{} more", count(more as u64, "tool"));
+        Finding::look("unusable", words, "tollgate tools list")
+    });
+    shown.chain(rest).collect()
 }
 
 fn labels(ruleset: &Ruleset) -> Finding {

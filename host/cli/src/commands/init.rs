@@ -25,8 +25,10 @@ const EXAMPLES: &str = "\
 Examples:
   $ tollgate init
   $ tollgate init my-gate
+  $ tollgate init my-gate --bare
 
 Writes tollgate.toml, policies/, and the source of a first tool in tools/hello. Overwrites nothing.
+With --bare there is no first tool: add one with `tollgate new`, `component add` or `wrap`.
 
 With --json: {dir, files, next}.";
 
@@ -37,6 +39,9 @@ pub(crate) struct Init {
     /// The directory; it is created if it does not exist.
     #[arg(default_value = ".")]
     dir: PathBuf,
+    /// Leave out the first tool.
+    #[arg(long)]
+    bare: bool,
 }
 
 /// The starter policies that a new gate gets.
@@ -128,10 +133,38 @@ const NEXT: [&str; 4] = [
     "tollgate runs show",
 ];
 
+/// The next commands without a first tool.
+const NEXT_BARE: [&str; 3] = [
+    "tollgate new NAME --lang rust|js|python",
+    "tollgate component add FILE",
+    "tollgate policy check",
+];
+/// The lines of the configuration between which the first tool stands.
+const FIRST_TOOL: [&str; 2] = [
+    "# A component is a WebAssembly file",
+    "# Hosts to which components may send",
+];
+/// The lines of the first policies between which its permit stands.
+const FIRST_PERMIT: [&str; 2] = ["@id(\"assistant-greets\")", "// A person who tries a tool"];
+
+/// `text` without what stands before the second line and from the first on.
+fn without(text: &str, [from, to]: [&str; 2]) -> String {
+    match (text.find(from), text.find(to)) {
+        (Some(begin), Some(end)) if begin < end => {
+            format!(
+                "{}{}",
+                text.get(..begin).unwrap_or_default(),
+                text.get(end..).unwrap_or_default()
+            )
+        }
+        _ => text.to_owned(),
+    }
+}
+
 /// Run `tollgate init`.
 pub(crate) fn run(args: &Init, cx: &Context<'_>) -> Result<Exit, Failure> {
     let login = identity::login(identity::own_uid())?;
-    let mut files = files(&args.dir, &login)?;
+    let mut files = files(&args.dir, &login, args.bare)?;
     // A repository may have this file already.
     if args.dir.join(IGNORE).exists() {
         files.retain(|(path, _)| path != Path::new(IGNORE));
@@ -146,7 +179,11 @@ pub(crate) fn run(args: &Init, cx: &Context<'_>) -> Result<Exit, Failure> {
         ))
         .help("name another directory: tollgate init DIR"));
     }
-    fs::create_dir_all(args.dir.join("notes"))
+    let folder = match args.bare {
+        true => args.dir.clone(),
+        false => args.dir.join("notes"),
+    };
+    fs::create_dir_all(folder)
         .map_err(|e| Failure::plain(format!("{}: it cannot be made: {e}", args.dir.display())))?;
     for (path, text) in &files {
         write(&args.dir.join(path), text)?;
@@ -157,16 +194,22 @@ pub(crate) fn run(args: &Init, cx: &Context<'_>) -> Result<Exit, Failure> {
         .iter()
         .map(|(path, _)| path.display().to_string())
         .collect();
-    let value = serde_json::json!({ "dir": args.dir, "files": names, "next": NEXT });
-    cx.out.show(&value, || render(&args.dir, names.len()))?;
+    let next: &[&str] = if args.bare { &NEXT_BARE } else { &NEXT };
+    let value = serde_json::json!({ "dir": args.dir, "files": names, "next": next });
+    cx.out
+        .show(&value, || render(&args.dir, names.len(), args.bare, next))?;
     Ok(Exit::Ok)
 }
 
 type File = (PathBuf, Cow<'static, str>);
 
-fn files(dir: &Path, login: &str) -> Result<Vec<File>, Failure> {
+fn files(dir: &Path, login: &str, bare: bool) -> Result<Vec<File>, Failure> {
     let user = identity::user_name(login);
-    let config = CONFIG
+    let template = |text: &'static str, tool: [&str; 2]| match bare {
+        true => Cow::Owned(without(text, tool)),
+        false => Cow::Borrowed(text),
+    };
+    let config = template(CONFIG, FIRST_TOOL)
         .replace("{gate}", &gate_name(dir))
         .replace("{user}", &user)
         .replace("{user_plain}", user.trim_matches('"'))
@@ -180,14 +223,16 @@ fn files(dir: &Path, login: &str) -> Result<Vec<File>, Failure> {
     let mut files: Vec<File> = vec![
         (FILE_NAME.into(), config.into()),
         (IGNORE.into(), ".tollgate/\nnotes/\n".into()),
-        ("policies/first.cedar".into(), FIRST.into()),
+        ("policies/first.cedar".into(), template(FIRST, FIRST_PERMIT)),
     ];
     files.extend(
         POLICIES
             .iter()
             .map(|(name, text)| (Path::new("policies").join(name), (*text).into())),
     );
-    files.extend(tool_sources("hello").map_err(|e| Failure::plain(e.to_string()))?);
+    if !bare {
+        files.extend(tool_sources("hello").map_err(|e| Failure::plain(e.to_string()))?);
+    }
     Ok(files)
 }
 
@@ -232,13 +277,13 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
     file.write_all(text.as_bytes()).map_err(failed)
 }
 
-fn render(dir: &Path, files: usize) -> String {
+fn render(dir: &Path, files: usize, bare: bool, next: &[&str]) -> String {
     let mut text = format!(
         "{} {files} files in {}\n",
         paint("✓", Tone::Good),
         dir.display()
     );
-    for (name, what) in [
+    let parts = [
         (
             "tollgate.toml",
             "the gate: components, tools, agents, users",
@@ -246,7 +291,8 @@ fn render(dir: &Path, files: usize) -> String {
         ("policies/", "who may do what; begin with first.cedar"),
         ("tools/hello/", "a first tool, in Rust"),
         ("notes/", "the directory that the tool is granted"),
-    ] {
+    ];
+    for (name, what) in parts.into_iter().take(if bare { 2 } else { 4 }) {
         text.push_str(&format!(
             "  {}{}\n",
             paint(&format!("{name:<16}"), Tone::Strong),
@@ -260,7 +306,7 @@ fn render(dir: &Path, files: usize) -> String {
             paint(&format!("cd {}", dir.display()), Tone::Name)
         ));
     }
-    for step in NEXT {
+    for step in next {
         text.push_str(&format!("  {}\n", paint(step, Tone::Name)));
     }
     text

@@ -6,6 +6,7 @@ pub(crate) mod call;
 pub(crate) mod completions;
 pub(crate) mod component;
 pub(crate) mod decisions;
+pub(crate) mod dev;
 pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod halt;

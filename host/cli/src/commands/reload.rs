@@ -23,7 +23,7 @@ pub(crate) struct Reload {}
 
 /// The part of the reply that is shown.
 #[derive(Deserialize)]
-struct BundleReply {
+pub(super) struct BundleReply {
     bundle: String,
 }
 

@@ -7,7 +7,7 @@ use tollgate::{
     load,
     tool::Tool,
 };
-use tollgate_policy::policy;
+use tollgate_model::text::nearest_tool;
 
 use crate::{
     component::compiler,
@@ -65,9 +65,9 @@ pub(crate) async fn run(command: Tools, cx: &Context<'_>) -> Result<Exit, Failur
                 cx.out.remark(
                     "no tools: add a table [components.NAME] or [upstream.NAME] to tollgate.toml",
                 );
-                return Ok(Exit::Ok);
+            } else {
+                cx.out.show(&tools, || tool::list(&tools))?;
             }
-            cx.out.show(&tools, || tool::list(&tools))?;
             for unusable in executors.unusable_tools() {
                 cx.out.remark(&remark(&unusable));
             }
@@ -84,19 +84,20 @@ pub(crate) async fn run(command: Tools, cx: &Context<'_>) -> Result<Exit, Failur
 }
 
 /// A line for people about what cannot be a tool.
-fn remark(tool: &UnusableTool) -> String {
+pub(super) fn remark(tool: &UnusableTool) -> String {
     let (source, reason) = (&tool.source, line(&tool.reason, 400));
+    let what = tool.kind.description();
     match &tool.name {
-        None => format!("component `{source}`: no tool of its function {reason}"),
+        None => format!("{what} `{source}`: {reason}"),
         Some(name) => {
             let name = line(name, 128);
-            format!("upstream server `{source}`: its tool {name} cannot be used: {reason}")
+            format!("{what} `{source}`: its tool {name} cannot be used: {reason}")
         }
     }
 }
 
 fn unknown(ruleset: &Ruleset, name: &str) -> Failure {
-    let near = policy::nearest(name, ruleset.callables().map(|tool| tool.name.as_str()));
+    let near = nearest_tool(name, ruleset.callables().map(|tool| tool.name.as_str()));
     Failure::new(
         Exit::Invalid,
         format!("there is no tool `{}`", tollgate::text::printable(name, 80)),

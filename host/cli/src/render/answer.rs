@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use tollgate::tool::{Content, ResourceBody};
-use tollgate_model::canonical;
+use tollgate_model::tool::repeats;
 
 use crate::{
     reply::{CallOutcome, CallReply},
@@ -59,19 +59,17 @@ pub(crate) fn summary(reply: &CallReply) -> String {
 
 /// The result as printable text.
 pub(crate) fn result(content: &[Content]) -> String {
-    let texts: Vec<Value> = content
-        .iter()
-        .filter_map(|part| match part {
-            Content::Text { text } => canonical::parse(text).ok(),
-            _ => None,
-        })
-        .collect();
+    let is_said = |value: &Value| {
+        content
+            .iter()
+            .any(|part| matches!(part, Content::Text { text } if repeats(text, value)))
+    };
     let mut all = String::new();
     for part in content {
         let piece = match part {
             Content::Text { text } => tollgate::text::printable(text, MAX_RESULT),
             // Tools repeat structured data as text, for models that only read text.
-            Content::Structured(value) if texts.contains(value) => continue,
+            Content::Structured(value) if is_said(value) => continue,
             Content::Structured(value) => {
                 let pretty = serde_json::to_string_pretty(value).unwrap_or_default();
                 tollgate::text::printable(&pretty, MAX_RESULT)

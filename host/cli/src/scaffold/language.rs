@@ -72,14 +72,27 @@ impl Language {
     }
 }
 
+/// The head of the template, which says what the example does.
+const HEAD: &str = "A first tool: it";
+
+/// A file of the template with the tool's own name.
+pub(super) fn headed(text: &str, name: &str) -> String {
+    text.replacen(
+        HEAD,
+        &format!("The tool {name}, begun from an example: it"),
+        1,
+    )
+}
+
 /// A manifest with the tool's own name.
 fn named(text: &str, name: &str) -> String {
-    text.replace(
-        &format!("\"name\": \"{TEMPLATE}\""),
-        &format!("\"name\": \"{name}\""),
-    )
-    .replace(
-        &format!("name = \"{TEMPLATE}\""),
-        &format!("name = \"{name}\""),
-    )
+    headed(text, name)
+        .replace(
+            &format!("\"name\": \"{TEMPLATE}\""),
+            &format!("\"name\": \"{name}\""),
+        )
+        .replace(
+            &format!("name = \"{TEMPLATE}\""),
+            &format!("name = \"{name}\""),
+        )
 }

@@ -51,7 +51,7 @@ pub(crate) fn tool_sources(name: &str) -> Result<Vec<Source>, InvalidName> {
         at("clippy.toml", embedded::CLIPPY),
         at(".gitignore", "target/\n*.wasm\n"),
         at(&format!("{name}/Cargo.toml"), manifest(name)),
-        at(&format!("{name}/src/lib.rs"), embedded::TOOL),
+        at(&format!("{name}/src/lib.rs"), own(embedded::TOOL, name)),
     ];
     sources.extend(
         embedded::SDK
@@ -107,8 +107,16 @@ fn workspace(name: &str) -> String {
     text
 }
 
+/// A text of the template for a tool with this name.
+fn own(text: &'static str, name: &str) -> Cow<'static, str> {
+    match name {
+        TEMPLATE => text.into(),
+        _ => language::headed(text, name).into(),
+    }
+}
+
 fn manifest(name: &str) -> String {
-    embedded::MANIFEST.replacen(
+    own(embedded::MANIFEST, name).replacen(
         &format!("name = \"{TEMPLATE}\""),
         &format!("name = \"{name}\""),
         1,

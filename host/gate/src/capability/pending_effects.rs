@@ -29,6 +29,8 @@ pub(super) struct PendingEffects {
     pub(super) effects: u64,
     /// Lines of the component's log that were recorded.
     pub(super) log_lines: u32,
+    /// Their bytes.
+    pub(super) log_bytes: usize,
     /// Nested calls.
     pub(super) calls: u32,
     /// Questions of the call's server.

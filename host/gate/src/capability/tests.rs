@@ -6,8 +6,9 @@ use rusqlite::ffi;
 use tempfile::TempDir;
 use tollgate_model::{
     decision::Outcome,
-    record::{Event, HaltScope, RunOutcome},
+    record::{Event, HaltScope, RunOutcome, Status},
     request::Action,
+    tool::Execution,
 };
 
 use tollgate_sandbox::{
@@ -343,4 +344,27 @@ async fn nothing_is_committed_after_the_call_has_drained() {
     let late = call.authorize_effect(file(Action::WriteFile, "late")).await;
     assert!(matches!(late, Err(Refusal::Halted { .. })), "{late:?}");
     assert_eq!(world.gate.ledger().size(), before);
+}
+
+#[tokio::test]
+async fn a_full_log_says_so_and_still_says_why_the_call_was_stopped() {
+    let world = world().await;
+    let call = world.call().await;
+    for _ in 0..50 {
+        call.record_log("info", &"x".repeat(4_000));
+    }
+    let cause = "wasm trap: call stack exhausted".to_owned();
+    call.record_stop(&Execution::ended(Status::Trap, 0, Some(cause)));
+    let records = call.finish().records.into_iter();
+    let logs: Vec<_> = records
+        .filter_map(|record| match record.event {
+            Event::ComponentLog(log) => Some((log.level, log.message)),
+            _ => None,
+        })
+        .collect();
+    // Sixteen of them have 64 KiB.
+    assert_eq!(logs.len(), 18);
+    assert!(logs[16].1.starts_with("[more lines are left out"));
+    let stop = "The tool crashed. wasm trap: call stack exhausted";
+    assert_eq!(logs[17], ("error".to_owned(), stop.to_owned()));
 }

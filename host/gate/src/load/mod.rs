@@ -1,7 +1,8 @@
 //! From a configuration to a snapshot: components compiled, tools named and typed, policies validated.
 //!
 //! Every problem of what the operator writes is an error with its position, and nothing of that loads partially. A tool
-//! of an upstream server that cannot be used is left out, with the reason.
+//! of a component or an upstream server that cannot be used is left out, with the reason, and so is a component whose
+//! file is not there.
 
 mod accept;
 mod bundle;
@@ -40,11 +41,11 @@ use crate::{
     config::Config,
     egress::Network,
     enforce::Ruleset,
-    executors::{Executors, Snapshot},
+    executors::{Executors, Snapshot, UnusableTool},
     lock::Lock,
     sandbox::{Compiler, Sandbox, SandboxOptions},
     secrets::Vault,
-    tool::{Tool, Tools},
+    tool::{SourceKind, Tool, Tools},
     upstream::{Connector, NoUpstreams},
 };
 
@@ -117,7 +118,7 @@ pub async fn bundle_with_lock(
 ) -> Result<Bundle, LoadError> {
     let sandbox = sandbox(config, compiler)?;
     let loaded = sources(&sandbox, &NoUpstreams, config, lock).await?;
-    bundle(config, &loaded.tools, &loaded.others)
+    bundle(config, &loaded.described, &loaded.others)
 }
 
 /// Everything that a configuration describes.
@@ -141,16 +142,18 @@ pub(crate) async fn with_policies(
     let Sources {
         executors,
         tools,
+        described,
+        missing,
         others,
         secrets,
     } = sources(sandbox, connector, &config, lock).await?;
-    let mut bundle = bundle(&config, &tools, &others)?;
+    let mut bundle = bundle(&config, &described, &others)?;
     if let Some(policies) = policies {
         bundle.policies = policies;
         bundle.policies.extend(config.budgets.policies());
     }
     let (bytes, _) = bundle.seal()?;
-    let pdp = Pdp::load(&bundle)?;
+    let pdp = Pdp::load(&bundle).map_err(|error| missing.unwrap_or(error.into()))?;
     let capture = Capture::new(&config.capture, &config.gate.tenant, &secrets)?;
     Ok(Snapshot {
         ruleset: Arc::new(Ruleset {
@@ -171,6 +174,10 @@ pub(crate) async fn with_policies(
 struct Sources {
     executors: Executors,
     tools: Tools,
+    /// What policies may name: the tools, and those of components that are not there.
+    described: Tools,
+    /// A component that is not there and whose tools are not known: policies that name them do not load for that.
+    missing: Option<LoadError>,
     /// Prompts and resources.
     others: Tools,
     secrets: Arc<Vault>,
@@ -192,13 +199,23 @@ async fn sources(
     let upstreams = upstreams(config, lock, connector, &secrets, &network)?;
     let (mut offered, mut others) = (Vec::new(), Tools::new());
     let mut components = BTreeMap::new();
+    let mut left_out = LeftOut::default();
     for (name, settings) in &config.components {
         let loaded = component::component(sandbox, config, lock, &network, name, settings);
-        let (component, tools) = loaded.await?;
-        components.insert(name.clone(), Arc::new(component));
-        offered.extend(tools);
+        match loaded.await {
+            Ok((component, tools)) => {
+                components.insert(name.clone(), Arc::new(component));
+                offered.extend(tools.usable);
+                left_out.extend_with(name, &settings.rename, tools.left_out);
+            }
+            // What is not there cannot be called, and the others can.
+            Err(error @ LoadError::Missing { .. }) => {
+                let known = component::known_tools(sandbox, config, lock, name, settings);
+                left_out.without(config, name, known, error);
+            }
+            Err(error) => return Err(error),
+        }
     }
-    let mut left_out = BTreeSet::new();
     let mut reached = BTreeMap::new();
     for (name, upstream) in upstreams {
         let Some(settings) = config.upstreams.get(&name) else {
@@ -211,22 +228,95 @@ async fn sources(
         let tools = upstream::tools(config, lock, &upstream, settings, &taken)?;
         offered.extend(tools.usable);
         others.extend(upstream::others(config, &upstream, settings)?);
-        left_out.extend(tools.names);
+        left_out.names.extend(tools.names);
         reached.insert(name, Arc::new(upstream.without(tools.left_out)));
     }
     for (name, settings) in &config.external {
         offered.extend(external::tools(config, name, settings)?);
     }
+    let tools = by_name(config, offered, &others, &left_out.names)?;
+    let known = { left_out.known.into_iter() }.map(|tool| (tool.name.clone(), Arc::new(tool)));
+    let described = known.chain(tools.clone()).collect();
     Ok(Sources {
         executors: Executors {
             components,
             upstreams: reached,
             network,
+            unusable: left_out.tools,
         },
-        tools: by_name(config, offered, &others, &left_out)?,
+        tools,
+        described,
+        missing: left_out.missing,
         others,
         secrets,
     })
+}
+
+/// What components and servers have and cannot be a tool.
+#[derive(Default)]
+struct LeftOut {
+    /// What agents would call it.
+    names: BTreeSet<String>,
+    /// Of components.
+    tools: Vec<UnusableTool>,
+    /// The tools of components that are not there, from when they were: policies may speak of them.
+    known: Vec<Tool>,
+    /// A component that is not there, and never was.
+    missing: Option<LoadError>,
+}
+
+impl LeftOut {
+    fn extend_with(
+        &mut self,
+        component: &str,
+        rename: &BTreeMap<String, String>,
+        tools: BTreeMap<String, String>,
+    ) {
+        for (own_name, reason) in tools {
+            let reason = without_source(component, &reason);
+            self.names
+                .insert(component::agents_name(component, rename, &own_name));
+            self.tools.push(UnusableTool {
+                kind: SourceKind::Component,
+                source: component.into(),
+                name: Some(own_name),
+                reason,
+            });
+        }
+    }
+
+    /// A component that is not there: what is configured for its tools counts for nothing.
+    fn without(
+        &mut self,
+        config: &Config,
+        component: &str,
+        known: Option<Vec<Tool>>,
+        error: LoadError,
+    ) {
+        let prefix = format!("{component}__");
+        let settings = config.components.get(component);
+        let renamed = settings.into_iter().flat_map(|c| c.rename.values());
+        let configured = config.tools.keys();
+        self.names.extend(renamed.cloned());
+        self.names
+            .extend(configured.filter(|tool| tool.starts_with(&prefix)).cloned());
+        self.tools.push(UnusableTool {
+            kind: SourceKind::Component,
+            source: component.into(),
+            name: None,
+            reason: without_source(component, &error.to_string()),
+        });
+        match known {
+            Some(tools) => self.known.extend(tools),
+            None => self.missing = self.missing.take().or(Some(error)),
+        }
+    }
+}
+
+/// The reason without the component's name, which is said next to it.
+fn without_source(component: &str, reason: &str) -> String {
+    let source = format!("component `{component}`: ");
+    reason.strip_prefix(&source).unwrap_or(reason).to_owned()
 }
 
 /// Tools by the name that agents see, without duplicates. What is configured is among them or among `others`; what is

@@ -275,16 +275,33 @@ fn check_schema(
     schema: &Value,
     numbers: &BTreeMap<String, NumberMapping>,
 ) -> Result<(), LoadError> {
-    let bad_schema = |problem: String| LoadError::ToolSchema {
-        what: source.kind.description(),
-        component: source.name.clone(),
-        tool: own_name.into(),
-        problem,
-    };
-    ToolInput::from_json_schema(name, schema, numbers)
-        .map_err(|e| bad_schema(format!("cannot be used: {e}")))?;
-    if canonical::to_canonical(schema).is_err() {
-        return Err(bad_schema("has no canonical form".into()));
+    schema_problem(name, schema, numbers).map_or(Ok(()), |problem| {
+        Err(LoadError::ToolSchema {
+            what: source.kind.description(),
+            component: source.name.clone(),
+            tool: own_name.into(),
+            problem,
+        })
+    })
+}
+
+fn schema_problem(
+    name: &str,
+    schema: &Value,
+    numbers: &BTreeMap<String, NumberMapping>,
+) -> Option<String> {
+    if let Err(error) = ToolInput::from_json_schema(name, schema, numbers) {
+        return Some(format!("cannot be used: {error}"));
     }
-    Ok(())
+    let is_canonical = canonical::to_canonical(schema).is_ok();
+    (!is_canonical).then(|| "has no canonical form".into())
+}
+
+/// Why agents could not have a tool with this name and schema of its arguments.
+pub(super) fn tool_problem(name: &str, schema: &Value) -> Option<String> {
+    if let Some(problem) = name_problem(name) {
+        return Some(format!("its name {problem}"));
+    }
+    let problem = schema_problem(name, &mend(schema), &BTreeMap::new())?;
+    Some(format!("its input schema {problem}"))
 }

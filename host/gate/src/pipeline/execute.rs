@@ -8,7 +8,7 @@ use super::Pipeline;
 use crate::{
     capability::{CallParams, Capabilities},
     enforce::{CallContext, Permitted, ToolCall},
-    tool::{Content, Execution, FailureKind, SourceKind, Tool, ToolFailure},
+    tool::{Content, Execution, FailureKind, SchemaCheck, SourceKind, ToolFailure},
 };
 
 /// Keys of `_meta` with the caller's trace context only.
@@ -38,7 +38,9 @@ impl Pipeline {
             SourceKind::Component => match executors.components.get(name) {
                 Some(component) => {
                     let permit = permitted.for_component(component);
-                    self.sandbox.run(permit, heard, &limits, halted).await
+                    let execution = self.sandbox.run(permit, heard, &limits, halted).await;
+                    effects.record_stop(&execution);
+                    execution
                 }
                 None => Execution::not_executed(),
             },
@@ -60,14 +62,14 @@ impl Pipeline {
         };
         params.consume(&execution);
         effects.drain().await;
-        check_output(&tool, execution).await
+        check_output(tool.output_check.as_ref(), execution).await
     }
 }
 
 /// A result that violates the tool's own output schema is a failure of the tool: clients that check it
 /// would fail on it.
-async fn check_output(tool: &Tool, execution: Execution) -> Execution {
-    let Some(check) = &tool.output_check else {
+async fn check_output(check: Option<&SchemaCheck>, execution: Execution) -> Execution {
+    let Some(check) = check else {
         return execution;
     };
     let structured = execution
@@ -97,3 +99,6 @@ async fn check_output(tool: &Tool, execution: Execution) -> Execution {
         ..execution
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,9 +9,10 @@ use tollgate_model::{
     decision::{Basis, Redaction},
     record::{CallInvalid, Event},
     redaction::redact,
+    text::nearest_tool,
     uri::CanonicalUri,
 };
-use tollgate_policy::{policy, tool_input::ToolInput};
+use tollgate_policy::tool_input::ToolInput;
 
 use super::Pipeline;
 use crate::{
@@ -179,7 +180,7 @@ fn find_tool(ruleset: &Ruleset, request: &CallRequest) -> Result<Arc<Tool>, Inva
     let names = ruleset.callables().map(|tool| tool.name.as_str());
     let refusal = Refusal::UnknownTool {
         tool: printable(&request.tool, 80),
-        nearest: policy::nearest(&request.tool, names).map(str::to_owned),
+        nearest: nearest_tool(&request.tool, names).map(str::to_owned),
     };
     Err(InvalidCall::new("unknown_tool", refusal))
 }

@@ -36,6 +36,17 @@ pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
         .map(|(_, c)| c)
 }
 
+/// The tool most like `name`: by its whole name, or else by what follows the name of its source, as `greet` in
+/// `hello__greet`.
+pub fn nearest_tool<'a>(name: &str, tools: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let tools: Vec<&str> = tools.collect();
+    let own = |tool: &'a str| tool.split_once("__").map(|(_, own)| own);
+    let called = |near: &str| tools.iter().copied().find(|tool| own(tool) == Some(near));
+    nearest(name, tools.iter().copied())
+        .or_else(|| called(name))
+        .or_else(|| called(nearest(name, tools.iter().filter_map(|tool| own(tool)))?))
+}
+
 /// Text in which `%` and two hexadecimal digits stand for a byte (RFC 3986, section 2.1). `None` for an escape that
 /// is not one, or bytes that are not UTF-8.
 #[must_use]

@@ -47,3 +47,13 @@ fn every_character_that_hides_is_escaped() {
     let written = "Größe, Привет, 漢字 한글, हिन्दी, العربية, 🙂 ≠ €";
     assert_eq!(printable(written, usize::MAX), written);
 }
+
+#[test]
+fn a_tool_is_found_by_its_own_name() {
+    let tools = ["hello__greet", "payments__refund", "hello__part"];
+    let near = |name: &str| nearest_tool(name, tools.into_iter());
+    assert_eq!(near("hello_greet"), Some("hello__greet"));
+    assert_eq!(near("greet"), Some("hello__greet"));
+    assert_eq!(near("refnud"), Some("payments__refund"));
+    assert_eq!(near("delete"), None);
+}

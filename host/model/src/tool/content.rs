@@ -3,6 +3,8 @@
 //! All of it is untrusted. Text is cut between characters; other content (pictures, resources, structured
 //! data) is dropped as a whole.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -11,6 +13,10 @@ use crate::canonical;
 
 /// The most parts of one result; further ones are dropped.
 const MAX_PARTS: usize = 1_000;
+/// The most parts with structured data, and texts, that are compared with each other.
+const MAX_PAIRS: usize = 4;
+/// The most bytes of each of them.
+const MAX_COMPARED: usize = 4 << 20;
 /// The most bytes of a media type.
 const MAX_MEDIA_TYPE: usize = 255;
 /// The most bytes of a resource's URI.
@@ -161,15 +167,22 @@ impl BoundedContent {
         max: u64,
         check: impl Fn(RawContent) -> Result<Content, String>,
     ) -> Self {
-        let size = parts
-            .iter()
-            .map(|part| part.size() as u64)
-            .fold(0, u64::saturating_add);
         let mut room = usize::try_from(max).unwrap_or(usize::MAX);
+        let repeated = repetitions(&parts);
+        let saved = |n: usize| repeated.get(&n).map_or(0, |(_, bytes)| *bytes);
+        let size = { parts.iter().enumerate() }
+            .map(|(n, part)| part.size().saturating_sub(saved(n)) as u64)
+            .fold(0, u64::saturating_add);
         let mut cut = parts.len() > MAX_PARTS;
         let mut content = Vec::new();
-        for part in parts.into_iter().take(MAX_PARTS) {
-            let needed = part.size();
+        let mut whole = BTreeSet::new();
+        for (n, part) in parts.into_iter().enumerate().take(MAX_PARTS) {
+            // A repetition of what is not there is no repetition.
+            let saved = match repeated.get(&n) {
+                Some((first, bytes)) if whole.contains(first) => *bytes,
+                _ => 0,
+            };
+            let needed = part.size().saturating_sub(saved);
             let part = match part {
                 RawContent::Text(mut text) if needed > room => {
                     cut = true;
@@ -180,7 +193,10 @@ impl BoundedContent {
                     cut = true;
                     continue;
                 }
-                part => part,
+                part => {
+                    whole.insert(n);
+                    part
+                }
             };
             room = room.saturating_sub(needed);
             match check(part) {
@@ -213,6 +229,53 @@ impl BoundedContent {
             size,
         }
     }
+}
+
+/// Parts that say again what an earlier one says: for the position of each, that of the earlier one, and the bytes that
+/// both need only once. Each part is compared with one other.
+fn repetitions(parts: &[RawContent]) -> BTreeMap<usize, (usize, usize)> {
+    let fits = |part: &RawContent| part.size() <= MAX_COMPARED;
+    let mut found = BTreeMap::new();
+    let mut texts: Vec<(usize, &String)> = { parts.iter().enumerate().take(MAX_PARTS) }
+        .filter_map(|(n, part)| match part {
+            RawContent::Text(text) if fits(part) => Some((n, text)),
+            _ => None,
+        })
+        .collect();
+    let structured =
+        { parts.iter().enumerate().take(MAX_PARTS) }.filter_map(|(n, part)| match part {
+            RawContent::Structured(json) if fits(part) => Some((n, json)),
+            _ => None,
+        });
+    for (n, json) in structured.take(MAX_PAIRS) {
+        let Ok(value) = canonical::parse_with_any_number(json) else {
+            continue;
+        };
+        let pair = texts
+            .iter()
+            .take(MAX_PAIRS)
+            .position(|(_, text)| *text == json || repeats(text, &value));
+        if let Some(place) = pair {
+            let (text, words) = texts.remove(place);
+            found.insert(n.max(text), (n.min(text), words.len().min(json.len())));
+        }
+    }
+    found
+}
+
+/// Whether `text` says what structured data says: its JSON, or its only member `result`, as tools that return one value
+/// write it.
+#[must_use]
+pub fn repeats(text: &str, value: &Value) -> bool {
+    let only = match value {
+        Value::Object(members) if members.len() == 1 => members.get("result"),
+        _ => None,
+    };
+    if only.and_then(Value::as_str) == Some(text) {
+        return true;
+    }
+    canonical::parse_with_any_number(text)
+        .is_ok_and(|said| said == *value || only.is_some_and(|only| said == *only))
 }
 
 impl From<Content> for RawContent {

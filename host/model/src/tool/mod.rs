@@ -8,7 +8,7 @@ mod execution;
 mod failure;
 mod limits;
 
-pub use content::{BoundedContent, Content, EmbeddedResource, RawContent, ResourceBody};
+pub use content::{BoundedContent, Content, EmbeddedResource, RawContent, ResourceBody, repeats};
 pub use definition::{Annotations, MAX_TOOL_NAME, SchemaTexts, ToolDefinition};
 pub use execution::{Execution, end_message};
 pub use failure::{FailureKind, ToolFailure};

@@ -13,6 +13,10 @@ use super::{
 };
 use crate::policy::nearest;
 
+/// What is said of a value that no alternative accepts, where the schema says nothing more of it.
+pub(super) const NO_ALTERNATIVE: &str = "it has to match one of the alternatives of the schema, without members that \
+                                         the alternative does not declare";
+
 /// Reports each member that policies would not see.
 pub(super) fn unknown_members(
     record: &Record,
@@ -60,10 +64,7 @@ fn in_value(ty: &InputType, value: &Value, pointer: &str, problems: &mut Vec<Arg
             }
         }
         (InputType::Union(choices), value) if accepted(choices, value).is_empty() => {
-            problems.push(ArgumentProblem::new(
-                pointer,
-                "it has to match one of the alternatives of the schema, without members that the alternative does not declare",
-            ));
+            problems.push(ArgumentProblem::new(pointer, NO_ALTERNATIVE));
         }
         _ => {}
     }

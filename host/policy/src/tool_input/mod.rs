@@ -10,6 +10,7 @@
 //! enumerations are entity types, unions are records of `typeChoiceN`. Values that cannot be typed (maps,
 //! recursion) are passed as canonical JSON text.
 
+mod alternatives;
 mod budget;
 mod cedar_type;
 mod closed_world;
@@ -128,6 +129,12 @@ impl ToolInput {
         let mut problems = self
             .validator
             .problems(&filled, MAX_PROBLEMS, unknown.is_empty());
+        unknown.retain(|about| {
+            let said = problems
+                .iter()
+                .any(|p| p.pointer.starts_with(&about.pointer));
+            about.problem != closed_world::NO_ALTERNATIVE || !said
+        });
         problems.append(&mut unknown);
         problems.truncate(MAX_PROBLEMS);
         match problems.is_empty() {

@@ -3,12 +3,14 @@
 use std::{fmt, sync::Arc};
 
 use jsonschema::{
-    PatternOptions, Registry, Resource, ValidationOptions, Validator, error::ValidationErrorKind,
+    PatternOptions, Registry, Resource, ValidationError, ValidationOptions, Validator,
+    error::ValidationErrorKind,
 };
 use serde_json::{Map, Value, json};
 
 use super::{
     ArgumentProblem, InputError,
+    alternatives::Alternatives,
     reference::{SCHEMA_MAPS, SCHEMAS},
 };
 
@@ -18,6 +20,8 @@ const BACKTRACK_LIMIT: usize = 100_000;
 const PATTERN_SIZE: usize = 1 << 20;
 /// The most variants of an enumeration that a message names.
 const MAX_VARIANTS: usize = 40;
+/// The deepest union within unions of which a message speaks.
+const MAX_UNIONS: usize = 3;
 /// The URI of the document, for compiling alternatives within it.
 const DOCUMENT: &str = "urn:tollgate:input";
 
@@ -69,19 +73,28 @@ impl SchemaValidator {
             matches!(kind, ValidationErrorKind::AdditionalProperties { .. })
         };
         let errors = self.validator.iter_errors(arguments);
-        let errors = errors
-            .filter(|error| with_unknown || !is_unknown(error.kind()))
-            .take(limit);
         errors
-            .map(|error| {
-                let problem = match error.kind() {
-                    ValidationErrorKind::Enum { options } => one_of(options),
-                    _ => None,
-                };
-                let problem = problem.unwrap_or_else(|| error.masked().to_string());
-                ArgumentProblem::new(&error.instance_path().to_string(), problem)
-            })
+            .filter(|error| with_unknown || !is_unknown(error.kind()))
+            .take(limit)
+            .flat_map(|error| self.said(&error, MAX_UNIONS))
+            .take(limit)
+            .map(|(pointer, problem)| ArgumentProblem::new(&pointer, problem))
             .collect()
+    }
+
+    /// What an error says, and where. Of a union it says what its alternatives do, unless `unions` are within each other.
+    fn said(&self, error: &ValidationError<'_>, unions: usize) -> Vec<(String, String)> {
+        let within = Alternatives::of(error, &self.schema).filter(|_| unions > 0);
+        let within = within.and_then(|union| union.problems(|error| self.said(error, unions - 1)));
+        if let Some(within) = within.filter(|within| !within.is_empty()) {
+            return within;
+        }
+        let problem = match error.kind() {
+            ValidationErrorKind::Enum { options } => one_of(options),
+            _ => None,
+        };
+        let problem = problem.unwrap_or_else(|| error.masked().to_string());
+        vec![(error.instance_path().to_string(), problem)]
     }
 
     /// A compiler for schemas within this one.

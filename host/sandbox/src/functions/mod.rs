@@ -81,7 +81,8 @@ impl Functions {
         let mut by_name: BTreeMap<String, Function> = BTreeMap::new();
         let mut tools = Vec::new();
         let mut left_out = Vec::new();
-        for found in functions(component) {
+        let exported = functions(component).into_iter();
+        for found in exported.filter(|found| !found.is_initializer()) {
             let source = found.source();
             let function = match found.function() {
                 Ok(function) => function,
@@ -211,6 +212,11 @@ impl FunctionExport {
             Some(interface) => format!("{interface}#{}", self.name),
             None => self.name.clone(),
         }
+    }
+
+    /// What componentize-py exports to start its interpreter when the component is built.
+    fn is_initializer(&self) -> bool {
+        self.interface.as_deref() == Some("exports") && self.name == "init"
     }
 
     fn function(&self) -> Result<Function, &'static str> {

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use tollgate_model::tool::{FailureKind, Limits, Size};
 
 use crate::{
-    Sandbox, SandboxError, SandboxOptions,
+    Sandbox, SandboxError, SandboxOptions, ToolList,
     test_support::{built, calling, guest, load, sandbox},
     wasm_sections,
 };
@@ -16,7 +16,10 @@ fn refused(text: &str) -> String {
         .load("test", &wat::parse_str(text).unwrap(), Size::Standard)
         .unwrap_err();
     assert!(
-        matches!(error, SandboxError::WrongWorld { .. }),
+        matches!(
+            error,
+            SandboxError::WrongWorld { .. } | SandboxError::ForeignImports { .. }
+        ),
         "{error:?}"
     );
     error.to_string()
@@ -93,6 +96,19 @@ fn a_component_of_another_world_is_refused_by_name() {
         message.contains("and 12 more") && message.len() < 2_000,
         "{message}"
     );
+}
+
+#[test]
+fn imports_are_looked_at_before_anything_is_compiled() {
+    let text = r#"(component (import "acme:host/tools" (instance)) (core module (func nop)))"#;
+    let whole = wat::parse_str(text).unwrap();
+    // Cut short, it cannot be compiled.
+    let begin = whole.len() - 1;
+    let error = sandbox().load("test", &whole[..begin], Size::Standard);
+    let foreign = SandboxError::ForeignImports {
+        imports: vec!["acme:host/tools".into()],
+    };
+    assert_eq!(error.unwrap_err(), foreign);
 }
 
 #[test]
@@ -186,7 +202,10 @@ fn a_start_function_is_seen_wherever_it_is() {
 async fn a_component_without_tools_lists_none() {
     assert_eq!(
         sandbox().list_tools(&load(&calling("unreachable"))).await,
-        Ok(Vec::new())
+        Ok(ToolList {
+            tools: Vec::new(),
+            left_out: Vec::new()
+        })
     );
 }
 
@@ -239,17 +258,22 @@ async fn what_a_component_says_about_a_tool_is_checked() {
     };
     let tools = list("read", (1024, 4), r#"{"type":"object"}"#)
         .await
-        .unwrap();
+        .unwrap()
+        .tools;
     assert_eq!(
         (tools[0].name.as_str(), tools[0].description.as_str()),
         ("read", "read")
     );
     assert!(tools[0].annotations.read_only && !tools[0].annotations.destructive);
 
-    let problem = async |name: &str, description, schema: &str| {
-        let refused = list(name, description, schema).await;
-        refused.unwrap_err().to_string()
-    };
+    let problem =
+        async |name: &str, description, schema: &str| match list(name, description, schema).await {
+            Ok(listed) => {
+                assert!(listed.tools.is_empty(), "{listed:?}");
+                listed.left_out[0].1.clone()
+            }
+            Err(error) => error.to_string(),
+        };
     let object = r#"{"type":"object"}"#;
     let deep = format!("{}1", r#"{"a":"#.repeat(65));
     for (name, description, schema, expected) in [
@@ -316,7 +340,7 @@ async fn the_built_adapters_load_list_and_answer() {
     for name in ["files", "tickets", "payments", "web"] {
         let Some(component) = built(name) else { return };
         assert!(component.instantiation_is_pure(), "{name}");
-        let tools = sandbox().list_tools(&component).await.unwrap();
+        let tools = sandbox().list_tools(&component).await.unwrap().tools;
         assert!(
             !tools.is_empty() && tools.iter().all(|t| !t.description.is_empty()),
             "{name}"

@@ -37,3 +37,11 @@ fn a_malformed_line_is_named() {
         assert_eq!(failure.exit, Exit::Invalid);
     }
 }
+
+#[test]
+fn a_policy_that_counts_is_found_in_its_file() {
+    let text = "@id(\"loops\")\nforbid (principal, action, resource)\nwhen { context.run.repeats >= 3 };\n\
+                @id(\"other\")\nforbid (principal, action, resource);";
+    assert!(counts_run(text, "loops"));
+    assert!(!counts_run(text, "other") && !counts_run(text, "loop"));
+}

@@ -6,17 +6,22 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
+use super::register;
 use crate::{
     component::{BuildOutput, build},
+    context::Context,
+    error::Failure,
     progress::Progress,
+    style::{Tone, paint},
 };
 
 const EXAMPLES: &str = "\
 Examples:
   $ tollgate component build tools/hello
+  $ tollgate component build tools/hello --accept
   $ tollgate component build . --out adapter.wasm
 
-With --json: {name, path, bytes, sha256, unchanged, elapsed_ms}.";
+With --json: {name, path, bytes, sha256, unchanged, elapsed_ms}, and with --accept: accepted, the component's name.";
 
 /// The arguments of `tollgate component build`.
 #[derive(Debug, Args)]
@@ -28,20 +33,29 @@ pub(crate) struct Build {
     /// The file to write; default: `DIR/<name>.wasm`.
     #[arg(long, short, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Accept the new file, as `component accept` does, for the component that has it in tollgate.toml.
+    #[arg(long)]
+    accept: bool,
 }
 
 /// Run `tollgate component build`.
-pub(super) fn run(args: &Build, json: bool) -> anyhow::Result<()> {
-    let built = build(&args.dir, args.out.as_deref(), Progress::on_stderr())?;
+pub(super) fn run(args: &Build, cx: &Context<'_>) -> Result<(), Failure> {
+    let built = build(&args.dir, args.out.as_deref(), Progress::on_stderr())
+        .map_err(anyhow::Error::from)?;
     anstream::stderr().write_all(built.warnings.as_bytes())?;
-    report(&built, json)
+    let accepted = match args.accept {
+        true => Some(register::accept_file(&built.path, &cx.config()?, cx)?),
+        false => None,
+    };
+    report(&built, accepted.as_deref(), cx.out.is_json())?;
+    Ok(())
 }
 
-fn report(built: &BuildOutput, as_json: bool) -> anyhow::Result<()> {
+fn report(built: &BuildOutput, accepted: Option<&str>, as_json: bool) -> anyhow::Result<()> {
     let mut stdout = anstream::stdout();
     let path = built.path.display();
     if as_json {
-        let report = json!({
+        let mut report = json!({
             "name": built.name,
             "path": path.to_string(),
             "bytes": built.bytes,
@@ -49,20 +63,31 @@ fn report(built: &BuildOutput, as_json: bool) -> anyhow::Result<()> {
             "unchanged": built.unchanged,
             "elapsed_ms": u64::try_from(built.elapsed.as_millis()).unwrap_or(u64::MAX),
         });
+        if let (Some(members), Some(name)) = (report.as_object_mut(), accepted) {
+            members.insert("accepted".into(), name.into());
+        }
         writeln!(stdout, "{report}")?;
     } else {
-        let verb = if built.unchanged {
-            "unchanged"
-        } else {
-            "built"
-        };
-        writeln!(
-            stdout,
-            "{verb} {path} ({} KiB, sha256 {}, {:.1} s)",
-            built.bytes.div_ceil(1024),
-            built.sha256.get(..12).unwrap_or(&built.sha256),
-            built.elapsed.as_secs_f64(),
-        )?;
+        writeln!(stdout, "{}", summary(built))?;
+        if let Some(name) = accepted {
+            writeln!(stdout, "{} accepted {name}", paint("✓", Tone::Good))?;
+        }
     }
     Ok(())
+}
+
+/// One line about what was built.
+pub(crate) fn summary(built: &BuildOutput) -> String {
+    let verb = if built.unchanged {
+        "unchanged"
+    } else {
+        "built"
+    };
+    format!(
+        "{verb} {} ({} KiB, sha256 {}, {:.1} s)",
+        built.path.display(),
+        built.bytes.div_ceil(1024),
+        built.sha256.get(..12).unwrap_or(&built.sha256),
+        built.elapsed.as_secs_f64(),
+    )
 }

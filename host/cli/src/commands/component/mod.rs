@@ -1,6 +1,6 @@
 //! `tollgate component`: build, register and accept components.
 
-mod build;
+pub(crate) mod build;
 pub(crate) mod register;
 
 use std::path::PathBuf;
@@ -137,7 +137,7 @@ struct ComponentView {
 /// Run `tollgate component`.
 pub(crate) async fn run(command: Component, cx: &Context<'_>) -> Result<Exit, Failure> {
     match command {
-        Component::Build(args) => build::run(&args, cx.out.is_json())?,
+        Component::Build(args) => build::run(&args, cx)?,
         Component::Add { file, name, size } => {
             return register::add(&file, name.as_deref(), size, cx);
         }

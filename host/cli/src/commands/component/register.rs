@@ -9,7 +9,12 @@ use std::{
 
 use serde::Serialize;
 use tollgate::{
-    config::Config, load, lock::Lock, sandbox::Inspection, text::printable, tool::Size,
+    config::Config,
+    load,
+    lock::Lock,
+    sandbox::Inspection,
+    text::printable,
+    tool::{Annotations, Size},
 };
 use tollgate_model::canonical::Sha256Digest;
 use tollgate_policy::policy;
@@ -114,9 +119,38 @@ pub(super) fn compile(
             bytes,
             digest,
         };
-        file.inspect(name, config, cx)?;
+        let inspection = file.inspect(name, config, cx)?;
+        check_tools(name, &inspection, cx)?;
     }
     Ok(())
+}
+
+/// Accepts a component's file, for the component that has it in the configuration. Returns its name.
+pub(crate) fn accept_file(
+    path: &Path,
+    config: &Config,
+    cx: &Context<'_>,
+) -> Result<String, Failure> {
+    let same = |other: &Path| match (fs::canonicalize(path), fs::canonicalize(other)) {
+        (Ok(path), Ok(other)) => path == other,
+        _ => false,
+    };
+    let mut components = config.components.iter();
+    let Some((name, _)) = components.find(|(_, component)| same(&component.path)) else {
+        return Err(Failure::plain(format!(
+            "{} was built, and no component in {} has this file",
+            path.display(),
+            config.file.display()
+        ))
+        .help(format!(
+            "tollgate component add {}{}",
+            path.display(),
+            "  # with --size large for JavaScript and Python"
+        )));
+    };
+    compile(config, Some(name), cx)?;
+    load::accept(config, Some(name))?;
+    Ok(name.clone())
 }
 
 /// `tollgate component inspect`: of a configured component, or a file.
@@ -175,6 +209,7 @@ pub(super) fn add(
     }
     let file = File::read(path.to_owned(), size)?;
     let inspection = file.inspect(&name, &config, cx)?;
+    check_tools(&name, &inspection, cx)?;
     let text = source(&config)?;
     let added = added(&text, &name, &relative(&config, path), size, &inspection)?;
     let config = replace(&config, &added)?;
@@ -338,7 +373,7 @@ fn without_proposals(text: &str, name: &str) -> String {
 }
 
 /// Replaces the configuration by `text`, if that is a valid one.
-fn replace(config: &Config, text: &str) -> Result<Config, Failure> {
+pub(crate) fn replace(config: &Config, text: &str) -> Result<Config, Failure> {
     let next = Config::parse(&config.file, text)?;
     files::replace(&config.file, text.as_bytes()).map_err(|e| {
         Failure::plain(format!(
@@ -378,27 +413,58 @@ fn render(view: &View<'_>) -> String {
                 (tool.annotations.idempotent, "idempotent"),
                 (tool.annotations.open_world, "open-world"),
             ];
-            let hints: Vec<&str> = hints
-                .iter()
-                .filter(|(is, _)| *is)
+            let hints: Vec<&str> = { hints.iter().filter(|(is, _)| *is) }
                 .map(|(_, w)| *w)
                 .collect();
+            let hints = match is_unsaid(tool.annotations) {
+                true => "does not say".to_owned(),
+                false => hints.join(", "),
+            };
             let first = tool.description.lines().next().unwrap_or_default();
             [
                 Cell::new(tool.name.clone(), Tone::Name),
-                Cell::new(hints.join(", "), Tone::Weak),
+                Cell::new(hints, Tone::Weak),
                 printable(first, 60).into(),
             ]
         })
         .collect();
     text.push_str(&table(["TOOL", "ITS AUTHOR SAYS", "DESCRIPTION"], &rows));
     for why in &inspection.left_out {
-        text.push_str(&format!(
-            "no tool of its function {}\n",
-            printable(why, 300)
-        ));
+        text.push_str(&format!("not a tool: {}\n", printable(why, 400)));
     }
     text
+}
+
+/// Whether these are what MCP takes for granted where an author says nothing.
+fn is_unsaid(annotations: Annotations) -> bool {
+    annotations
+        == Annotations {
+            read_only: false,
+            destructive: true,
+            idempotent: false,
+            open_world: true,
+        }
+}
+
+/// Tells of what agents will not have of a component.
+///
+/// # Errors
+/// They would have nothing.
+fn check_tools(name: &str, inspection: &Inspection, cx: &Context<'_>) -> Result<(), Failure> {
+    let why = |left_out: &String| printable(left_out, 400);
+    if inspection.tools.is_empty() {
+        let reasons: Vec<String> = inspection.left_out.iter().map(why).collect();
+        return Err(Failure::plain(format!(
+            "agents could use no tool of the component `{name}`: {}",
+            reasons.join("; ")
+        ))
+        .help("correct what it declares, and build it again"));
+    }
+    for left_out in &inspection.left_out {
+        let words = format!("agents cannot use {} of `{name}`", why(left_out));
+        cx.out.remark(&paint(&words, Tone::Wait));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

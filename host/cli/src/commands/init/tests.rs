@@ -10,7 +10,7 @@ fn any_directory_and_login_make_a_valid_configuration() {
         ("/", "o'brien \"x\""),
         ("/ü", "1000"),
     ] {
-        let files = files(Path::new(dir), login).unwrap();
+        let files = files(Path::new(dir), login, false).unwrap();
         assert!(
             files
                 .iter()
@@ -53,7 +53,7 @@ fn the_policies_load_with_the_tool() {
         policy::PolicyFile,
     };
 
-    let files = files(Path::new("."), "ada").unwrap();
+    let files = files(Path::new("."), "ada", false).unwrap();
     let config = Config::parse(Path::new("/x/tollgate.toml"), &files[0].1).unwrap();
     let mut entities = config.entities();
     entities.push(Entity::new(Uid::new(Kind::Component, "hello"), []));
@@ -82,4 +82,21 @@ fn the_policies_load_with_the_tool() {
         .collect();
     let pdp = Pdp::load(&Bundle::new(entities, policies, tools)).unwrap();
     assert_eq!(pdp.warnings(), []);
+}
+
+#[test]
+fn a_bare_gate_speaks_of_no_tool() {
+    let files = files(Path::new("."), "ada", true).unwrap();
+    let config = Config::parse(Path::new("/x/tollgate.toml"), &files[0].1).unwrap();
+    assert!(config.components.is_empty() && config.tools.is_empty());
+    assert!(config.agents.contains_key("assistant"));
+    assert!(files.iter().all(|(path, _)| !path.starts_with("tools")));
+    let text = |name: &str| {
+        let (_, text) = files.iter().find(|(path, _)| path.ends_with(name)).unwrap();
+        text.clone()
+    };
+    for name in ["tollgate.toml", "first.cedar"] {
+        assert!(!text(name).contains("hello"), "{}", text(name));
+    }
+    assert!(text("first.cedar").contains("operators-call-tools"));
 }

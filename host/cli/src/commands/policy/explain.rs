@@ -273,8 +273,13 @@ fn render(request: &Request, explanation: &Explanation, width: usize) -> String 
     for policy in applied.into_iter().chain(rest) {
         text.push_str(&traced(policy, width));
     }
+    let permits = |policy: &PolicyTrace| {
+        policy.permits && policy.mode == Mode::Enforce && matches!(policy.verdict, Verdict::Applies)
+    };
     if explanation.policies.is_empty() {
         text.push_str("  no policy is about this action\n");
+    } else if !explanation.policies.iter().any(permits) {
+        text.push_str("  no policy permits it, so no approval would help\n");
     }
     if explanation.changes.is_empty() {
         text.push_str("\nNo other value of one fact or two would turn it.\n");

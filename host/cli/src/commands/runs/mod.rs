@@ -55,6 +55,11 @@ pub(crate) enum Runs {
     Cancel(end::Cancel),
 }
 
+/// Shows the tree of a run, with the log lines of its components.
+pub(super) async fn show_run(run: Option<String>, cx: &Context<'_>) -> Result<Exit, Failure> {
+    show::run(&show::Show::whole(run), cx).await
+}
+
 /// Run `tollgate runs`.
 pub(crate) async fn run(command: Runs, cx: &Context<'_>) -> Result<Exit, Failure> {
     match command {

@@ -105,6 +105,18 @@ fn together(
     runs
 }
 
+impl Show {
+    /// The tree of a run, with the log lines of its components.
+    pub(super) fn whole(run: Option<String>) -> Self {
+        Self {
+            run,
+            full: true,
+            spans: false,
+            case: false,
+        }
+    }
+}
+
 /// Run `tollgate runs show`.
 pub(super) async fn run(args: &Show, cx: &Context<'_>) -> Result<Exit, Failure> {
     let config = &cx.config_despite_errors()?;

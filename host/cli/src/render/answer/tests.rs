@@ -19,5 +19,12 @@ fn results_are_printable_and_said_once() {
         result(&content),
         "{\"a\": 1}\n\\u{1b}[31mred\n[image image/png, 2.0 KiB]\n"
     );
+    let one_value = [
+        Content::Text {
+            text: "hello".into(),
+        },
+        Content::Structured(serde_json::json!({ "result": "hello" })),
+    ];
+    assert_eq!(result(&one_value), "hello\n");
     assert_eq!(preview(&content, 12), "{\"a\": 1} …");
 }

@@ -176,10 +176,7 @@ impl<'a> Drawing<'a> {
         }
         for log in self.trace.logs(span.id) {
             if self.full || matches!(log.level.as_str(), "warn" | "error") {
-                row.note(
-                    format!("log {}: {}", line(&log.level, 8), line(&log.message, 400)),
-                    Tone::Weak,
-                );
+                note_log(&mut row, &log.level, &log.message, self.full);
             }
         }
         row
@@ -255,6 +252,37 @@ impl<'a> Drawing<'a> {
 }
 
 /// The user who answered, with the roles at that time.
+/// The most lines of one log message that are shown; the second value is for `--full`.
+const MAX_LOG_LINES: [usize; 2] = [3, 40];
+
+/// A message of a component, with its own lines.
+fn note_log(row: &mut Row, level: &str, message: &str, full: bool) {
+    let [few, many] = MAX_LOG_LINES;
+    let most = if full { many } else { few };
+    let lines: Vec<&str> = message.lines().filter(|l| !l.trim().is_empty()).collect();
+    let shown = match lines.as_slice() {
+        [] => &[""][..],
+        lines => lines.get(..most).unwrap_or(lines),
+    };
+    for (n, text) in shown.iter().enumerate() {
+        let text = line(text.trim_end(), 400);
+        let text = match n {
+            0 => format!("log {}: {text}", line(level, 8)),
+            _ => format!("  {text}"),
+        };
+        row.note(text, Tone::Weak);
+    }
+    let more = lines.len().saturating_sub(shown.len());
+    if more > 0 {
+        let rest = if full { "" } else { ": --full" };
+        row.note(format!("  … {} more{rest}", count_lines(more)), Tone::Weak);
+    }
+}
+
+fn count_lines(lines: usize) -> String {
+    count(lines as u64, "line")
+}
+
 fn answered_by(answer: &ApprovalAnswered) -> String {
     let roles: Vec<&str> = answer.roles.iter().map(String::as_str).collect();
     let roles = match roles.as_slice() {

@@ -110,3 +110,34 @@ fn there_is_an_end_to_parts_and_words() {
     assert!(failure.cut && failure.size == 4);
     assert_eq!(failure.content.unwrap_err().message, "ü");
 }
+
+#[test]
+fn what_is_said_twice_counts_once() {
+    let json = r#"{"rows":["aaaaaaaa","bbbbbbbb"]}"#;
+    let text = |text: &str| RawContent::Text(text.into());
+    let data = |json: &str| RawContent::Structured(json.into());
+    let pretty = "{ \"rows\": [\"aaaaaaaa\", \"bbbbbbbb\"] }";
+    for parts in [
+        vec![text(json), data(json)],
+        vec![data(json), text(json)],
+        vec![text(pretty), data(json)],
+        vec![
+            text("aaaaaaaaaaaaaaaaaa"),
+            data(r#"{"result":"aaaaaaaaaaaaaaaaaa"}"#),
+        ],
+    ] {
+        let most = parts.iter().map(RawContent::size).max().unwrap() as u64;
+        let bounded = BoundedContent::of_parts(parts.clone(), most);
+        assert!(!bounded.cut, "{parts:?}");
+        assert_eq!((bounded.size, bounded.content.unwrap().len()), (most, 2));
+        let bounded = BoundedContent::of_parts(parts, most - 1);
+        assert!(bounded.cut && bounded.size == most);
+    }
+    // Each says it of one other.
+    let parts = vec![data(json), text(json), text(json)];
+    let bounded = BoundedContent::of_parts(parts, json.len() as u64);
+    assert!(bounded.cut && bounded.size == 2 * json.len() as u64);
+    // Other words do not repeat it.
+    let bounded = BoundedContent::of_parts(vec![text("two rows"), data(json)], 39);
+    assert!(bounded.cut && bounded.size == 40);
+}

@@ -199,3 +199,66 @@ fn entity_escapes_stay_data() {
     assert!(seen.starts_with("{v: \"{"), "{seen}");
     assert_eq!(attribute(&input, "v")["type"], json!("String"));
 }
+
+#[test]
+fn a_value_of_a_union_is_told_what_its_own_alternative_says() {
+    let case = |tag: &str, value: Value| {
+        json!({
+            "type": "object",
+            "properties": { "tag": { "type": "string", "const": tag }, "value": value },
+            "required": ["tag", "value"],
+            "additionalProperties": false,
+        })
+    };
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "shape": { "oneOf": [
+                case("circle", json!({ "type": "number" })),
+                { "$ref": "#/$defs/square" },
+            ] },
+            "note": { "anyOf": [{ "type": "string", "maxLength": 3 }, { "type": "null" }] },
+            "id": { "anyOf": [{ "type": "integer" }, { "type": "string" }] },
+        },
+        "$defs": { "square": case("square", json!({ "type": "array", "maxItems": 2 })) },
+    });
+    let input = input(schema);
+    let tags = r#"one of "circle", "square""#;
+    for (arguments, expected) in [
+        (
+            json!({ "shape": { "tag": "round", "value": 1 } }),
+            format!("`/shape/tag`: it has to be {tags}"),
+        ),
+        (
+            json!({ "shape": { "value": 1 } }),
+            format!("`/shape`: it needs `tag`, {tags}"),
+        ),
+        (
+            json!({ "shape": 1 }),
+            format!("`/shape`: it has to be an object whose `tag` is {tags}"),
+        ),
+        (
+            json!({ "shape": { "tag": "circle", "value": "x" } }),
+            "`/shape/value`: value is not of type \"number\"".into(),
+        ),
+        (
+            json!({ "note": "long" }),
+            "`/note`: value is longer than 3 characters".into(),
+        ),
+        (
+            json!({ "id": true }),
+            "`/id`: it has to have one of the types integer, string".into(),
+        ),
+    ] {
+        let said = problems(&input, arguments.clone());
+        assert_eq!(said[0], expected, "{arguments}");
+        assert!(!said[0].contains("round"));
+    }
+    assert_eq!(
+        problems(
+            &input,
+            json!({ "shape": { "tag": "square", "value": [1] }, "note": null })
+        ),
+        Vec::<String>::new()
+    );
+}

@@ -50,7 +50,7 @@ const CALCULATOR: &str = r#"
 #[tokio::test]
 async fn every_exported_function_is_a_tool() {
     let component = load(&calculator(CALCULATOR)).unwrap();
-    let tools = sandbox().list_tools(&component).await.unwrap();
+    let tools = sandbox().list_tools(&component).await.unwrap().tools;
     let names: Vec<&str> = tools.iter().map(|tool| tool.name.as_str()).collect();
     assert_eq!(names, ["ops_add", "ops_divide", "nothing", "bomb"]);
     assert_eq!(tools[2].output_schema, None);
@@ -130,6 +130,18 @@ fn what_needs_a_resource_is_left_out_and_said() {
     assert_eq!(component.left_out().len(), 1, "the others are tools");
 }
 
+#[tokio::test]
+async fn what_starts_an_interpreter_is_no_tool() {
+    let world = r#"
+      (instance $start (export "init" (func $nothing)))
+      (export "exports" (instance $start))
+      (export "init" (func $nothing))"#;
+    let component = load(&calculator(world)).unwrap();
+    let tools = sandbox().list_tools(&component).await.unwrap().tools;
+    let names: Vec<&str> = tools.iter().map(|tool| tool.name.as_str()).collect();
+    assert_eq!(names, ["init"], "another function may have this name");
+}
+
 #[test]
 fn documentation_becomes_the_description() {
     let section = |json: &str| {
@@ -148,7 +160,10 @@ fn documentation_becomes_the_description() {
     let described = |bytes: &[u8]| {
         let component = load(bytes).unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let tools = runtime.block_on(sandbox().list_tools(&component)).unwrap();
+        let tools = runtime
+            .block_on(sandbox().list_tools(&component))
+            .unwrap()
+            .tools;
         tools
             .into_iter()
             .map(|tool| tool.description)

@@ -312,7 +312,10 @@ fn a_value_comes_back_through_a_component() {
         .run(&with_values(), |(shape, value)| {
             let (whole, bytes) = echo(&shape);
             let component = load(&bytes).unwrap();
-            let tools = runtime.block_on(sandbox().list_tools(&component)).unwrap();
+            let tools = runtime
+                .block_on(sandbox().list_tools(&component))
+                .unwrap()
+                .tools;
             let expected = schema::object(&[("x".into(), whole)], Direction::In);
             prop_assert_eq!(&tools[0].input_schema, &expected);
             let x = json!([value, vec![7; 17]]);

@@ -15,6 +15,7 @@ fn inspection() -> Inspection {
                 destructive: true,
                 ..Annotations::default()
             },
+            input_schema: serde_json::json!({ "type": "object" }),
         }],
     }
 }
