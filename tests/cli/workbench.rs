@@ -310,6 +310,7 @@ fn cases_with_wrong_facts_fail_and_say_which() {
 #[test]
 fn check_finds_names_that_only_the_configuration_has() {
     let world = World::new();
+    may_activate(&world);
     world.configure(
         "[tools.files__read]",
         "[capture.tools.files__raed]\narguments.\"/path\" = \"keep\"\n\
@@ -342,10 +343,11 @@ fn another_folder_is_checked_and_what_fmt_would_change_is_shown() {
     world.write("next/typo.cedar", TYPO);
     world.run(&check).exits(1).says(&["next/typo.cedar:2:30"]);
     let before = fs::read_to_string(world.path("policies/story.cedar")).unwrap();
-    world
-        .run(&["policy", "fmt", "--diff"])
-        .exits(1)
-        .says(&["--- policies/story.cedar", "+ when", "is not formatted"]);
+    world.run(&["policy", "fmt", "--diff"]).exits(1).says(&[
+        "--- policies/story.cedar",
+        "+permit (",
+        "is not formatted",
+    ]);
     let after = fs::read_to_string(world.path("policies/story.cedar")).unwrap();
     assert_eq!(before, after, "nothing is written");
 }
@@ -358,21 +360,43 @@ fn a_decision_becomes_a_case_and_expressions_are_evaluated_for_it() {
     let id = list[0]["id"].as_str().unwrap().to_owned();
     let eval = |expression: &str| world.run(&["policy", "eval", expression, &id]);
     eval("context.input.amount > 5000").exits(0).says(&["true"]);
-    eval("context.input.amount +").exits(1).says(&["not an expression"]);
+    eval("context.input.amount +")
+        .exits(1)
+        .says(&["not an expression"]);
     eval("context.input.nothing").exits(1);
-    eval(&format!("{}true{}", "(".repeat(90_000), ")".repeat(90_000))).exits(1);
+    eval(&format!("{}true{}", "(".repeat(9_000), ")".repeat(9_000)))
+        .exits(1)
+        .says(&["brackets"]);
     let hypothetical = [
-        "policy", "eval", "[context.method, resource]", "--principal", "Component::files", "--action",
-        "http_request", "--resource", "Host::example.com", "--fact", "tool=files__read", "--fact", "method=PUT",
+        "policy",
+        "eval",
+        "[context.method, resource]",
+        "--principal",
+        "Component::files",
+        "--action",
+        "http_request",
+        "--resource",
+        "Host::example.com",
+        "--fact",
+        "tool=files__read",
+        "--fact",
+        "method=PUT",
     ];
-    world.run(&hypothetical).exits(0).says(&["PUT", "example.com"]);
+    world
+        .run(&hypothetical)
+        .exits(0)
+        .says(&["PUT", "example.com"]);
     let missing = &hypothetical[..9];
     world.run(missing).exits(6).says(&["--fact tool=VALUE"]);
 
     let new_case = ["policy", "new-case", &id, "--to", "policies/tests/new.toml"];
-    world.run(&[&new_case[..], &["--name", "made"]].concat()).exits(1);
+    world
+        .run(&[&new_case[..], &["--name", "made"]].concat())
+        .exits(1);
     fs::create_dir(world.path("policies/tests")).unwrap();
-    world.run(&[&new_case[..], &["--name", "made"]].concat()).exits(0);
+    world
+        .run(&[&new_case[..], &["--name", "made"]].concat())
+        .exits(0);
     world.run(&new_case).exits(0);
     world
         .run(&["policy", "test", "--all"])

@@ -10,7 +10,9 @@ impl NamePattern {
     /// # Errors
     /// Why it is not one.
     pub fn new(pattern: &str) -> Result<Self, String> {
-        let built = regex::RegexBuilder::new(pattern).size_limit(1 << 20).build();
+        let built = regex::RegexBuilder::new(pattern)
+            .size_limit(1 << 20)
+            .build();
         built.map(Self).map_err(|e| e.to_string())
     }
 
@@ -20,4 +22,3 @@ impl NamePattern {
         self.0.is_match(name)
     }
 }
-

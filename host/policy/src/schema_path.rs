@@ -40,12 +40,19 @@ fn follow(root: &Value, schema: &Value, segments: &[String], depth: usize) -> Op
     }
     let next = |schema: &Value, segments: &[String]| follow(root, schema, segments, depth + 1);
     if let Some(reference) = object.get("$ref").and_then(Value::as_str) {
-        let target = reference.strip_prefix('#').and_then(|at| root.pointer(at))?;
+        let target = reference
+            .strip_prefix('#')
+            .and_then(|at| root.pointer(at))?;
         return next(target, segments);
     }
     let mut first = None;
     for choice in ["anyOf", "oneOf", "allOf"] {
-        for schema in object.get(choice).and_then(Value::as_array).into_iter().flatten() {
+        for schema in object
+            .get(choice)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             first = Some(next(schema, segments)?);
         }
     }
@@ -61,7 +68,10 @@ fn follow(root: &Value, schema: &Value, segments: &[String], depth: usize) -> Op
     }
     let properties = object.get("properties").and_then(Value::as_object);
     let others = object.get("additionalProperties");
-    let names: Vec<String> = properties.into_iter().flat_map(|p| p.keys().cloned()).collect();
+    let names: Vec<String> = properties
+        .into_iter()
+        .flat_map(|p| p.keys().cloned())
+        .collect();
     let here = DeadEnd {
         segment: segment.clone(),
         names,

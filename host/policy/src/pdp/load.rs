@@ -89,9 +89,8 @@ impl Pdp {
         let entities =
             cedar_policy::Entities::from_entities(cedar.ok_or_else(nameless)?, Some(&schema))
                 .map_err(|e| LoadError::Entities(e.to_string()))?;
-        let read = |files: &[PolicyFile]| {
-            policy::load(files, &schema, &known, &bundle.checked.configured)
-        };
+        let read =
+            |files: &[PolicyFile]| policy::load(files, &schema, &known, &bundle.checked.configured);
         let LoadedPolicies { policies, warnings } =
             read(&bundle.policies).map_err(LoadError::Policies)?;
         let candidate = match &bundle.candidate {

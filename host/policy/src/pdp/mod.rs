@@ -211,7 +211,10 @@ impl Pdp {
     /// Labels that policies name.
     #[must_use]
     pub fn named_labels(&self) -> BTreeSet<String> {
-        let literals = self.policies.values().flat_map(|policy| policy.cedar.entity_literals());
+        let literals = self
+            .policies
+            .values()
+            .flat_map(|policy| policy.cedar.entity_literals());
         let named = literals.filter_map(|literal| crate::cedar_uid::from_cedar(&literal));
         named
             .filter(|uid| uid.kind == tollgate_model::entity::Kind::Label)

@@ -123,7 +123,10 @@ impl<'a> KnownNames<'a> {
                 (Some(near), _) => format!("there is no grant `{grant}`; did you mean `{near}`?"),
                 (None, true) => format!("`{component}` has no grants in tollgate.toml"),
                 (None, false) => {
-                    format!("there is no grant `{grant}`; there are {}", names.join(", "))
+                    format!(
+                        "there is no grant `{grant}`; there are {}",
+                        names.join(", ")
+                    )
                 }
             });
         }
@@ -158,7 +161,8 @@ impl<'a> KnownNames<'a> {
                 self.component_fault(component).or_else(|| {
                     let entries = &self.configured.config_entries;
                     let near = nearest(id, entries.iter().map(String::as_str))?;
-                    (near != id && !entries.contains(id)).then(|| format!("did you mean \"{near}\"?"))
+                    (near != id && !entries.contains(id))
+                        .then(|| format!("did you mean \"{near}\"?"))
                 })
             }
             _ => Some("configuration entries are \"<component>/<key>\"".into()),
@@ -312,7 +316,9 @@ fn comparisons(part: &Expr) -> Vec<(&str, Compared)> {
                 PatternElem::Wildcard => None,
             });
             let compared = Compared::Pattern(begin.collect());
-            context_attribute(expr).map(|name| vec![(name, compared)]).unwrap_or_default()
+            context_attribute(expr)
+                .map(|name| vec![(name, compared)])
+                .unwrap_or_default()
         }
         _ => Vec::new(),
     }
@@ -348,9 +354,14 @@ pub(crate) fn value_fault(attribute: &str, text: &str) -> Option<String> {
                 _ => None,
             }
         }
-        "scheme" => (!matches!(text, "http" | "https")).then(|| "it is \"http\" or \"https\"".into()),
+        "scheme" => {
+            (!matches!(text, "http" | "https")).then(|| "it is \"http\" or \"https\"".into())
+        }
         "path" => (!text.starts_with('/')).then(|| {
-            format!("paths begin with a slash: write \"/{}\"", text.trim_start_matches("./"))
+            format!(
+                "paths begin with a slash: write \"/{}\"",
+                text.trim_start_matches("./")
+            )
         }),
         "host" => match text {
             "" => None,

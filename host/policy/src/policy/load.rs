@@ -130,11 +130,17 @@ fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> 
 }
 
 /// Does the work on a stack that is large enough for everything that `depth_limit` accepts.
-pub(crate) fn on_large_stack<R: Send>(work: impl FnOnce() -> Result<R, String> + Send) -> Result<R, String> {
+pub(crate) fn on_large_stack<R: Send>(
+    work: impl FnOnce() -> Result<R, String> + Send,
+) -> Result<R, String> {
     thread::scope(|scope| {
         let builder = thread::Builder::new().stack_size(STACK);
-        let thread = builder.spawn_scoped(scope, work).map_err(|e| e.to_string())?;
-        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        let thread = builder
+            .spawn_scoped(scope, work)
+            .map_err(|e| e.to_string())?;
+        thread
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 
@@ -261,12 +267,15 @@ impl<'a> Check<'a> {
         let result = Validator::new(self.schema.clone()).validate(&set, ValidationMode::Strict);
         for error in result.validation_errors() {
             let policy = by_id.get(AsRef::<str>::as_ref(error.policy_id())).copied();
-            self.faulty.extend(policy.map(|p| p.determining.policy.id.as_str()));
+            self.faulty
+                .extend(policy.map(|p| p.determining.policy.id.as_str()));
             self.report(policy, error, Level::Error, "policy::invalid");
         }
         self.merge_partly();
         for warning in result.validation_warnings() {
-            let policy = by_id.get(AsRef::<str>::as_ref(warning.policy_id())).copied();
+            let policy = by_id
+                .get(AsRef::<str>::as_ref(warning.policy_id()))
+                .copied();
             match policy {
                 Some(policy) if is_impossible(warning) => self.report_impossible(policy, warning),
                 _ => self.report(policy, warning, Level::Warning, "policy::suspicious"),
@@ -277,7 +286,9 @@ impl<'a> Check<'a> {
     /// Keeps one diagnostic for each attribute that only some actions have, and none for those on the way to it.
     fn merge_partly(&mut self) {
         let covers = |longer: &str, path: &str| {
-            longer.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'))
+            longer
+                .strip_prefix(path)
+                .is_some_and(|rest| rest.starts_with('.'))
         };
         let begin = |at: usize| (self.said.get(at).map(|d| d.offset), at);
         let mut of_policies: BTreeMap<&str, Vec<(usize, &str)>> = BTreeMap::new();
@@ -294,7 +305,8 @@ impl<'a> Check<'a> {
             dropped.extend(repeated.map(|(at, _)| *at));
         }
         let mut at = 0..;
-        self.said.retain(|_| !at.next().is_some_and(|at| dropped.contains(&at)));
+        self.said
+            .retain(|_| !at.next().is_some_and(|at| dropped.contains(&at)));
         self.partly.clear();
     }
 

@@ -83,12 +83,17 @@ fn missing_attribute(scope: &PolicyScope<'_>, message: &str, rest: &str) -> Opti
 /// The `has` that tells the actions with the attribute at `path` from the others.
 fn guard(scope: &PolicyScope<'_>, path: &[&str]) -> String {
     let is_partly = |length: &usize| {
-        let (_, without) = path.get(..*length).map(|p| scope.with_attribute(p)).unwrap_or_default();
+        let (_, without) = path
+            .get(..*length)
+            .map(|p| scope.with_attribute(p))
+            .unwrap_or_default();
         !without.is_empty()
     };
     let first = (1..=path.len()).find(is_partly).unwrap_or(path.len());
     let (above, below) = path.split_at(first.saturating_sub(1));
-    let base: Vec<&str> = std::iter::once("context").chain(above.iter().copied()).collect();
+    let base: Vec<&str> = std::iter::once("context")
+        .chain(above.iter().copied())
+        .collect();
     format!("{} has {}", base.join("."), below.join("."))
 }
 
@@ -113,7 +118,8 @@ fn incompatible(scope: &PolicyScope<'_>, types: &str, text: &str) -> Option<Stri
         return None;
     };
     let (a, b) = if *a == "String" { (b, a) } else { (a, b) };
-    let is_entity = |name: &str| name.contains("::") && !name.starts_with("__cedar") && !name.contains('<');
+    let is_entity =
+        |name: &str| name.contains("::") && !name.starts_with("__cedar") && !name.contains('<');
     match (*a, *b) {
         (entity, "String") if is_entity(entity) => Some(entity_for(scope, entity, text)),
         ("Long", "String") => number(text),
@@ -122,9 +128,15 @@ fn incompatible(scope: &PolicyScope<'_>, types: &str, text: &str) -> Option<Stri
         ("datetime", "String") => Some("write it as in datetime(\"2026-01-31T12:00:00Z\")".into()),
         ("ipaddr", "String") => Some("write it as in ip(\"192.0.2.1\")".into()),
         (set, element) | (element, set)
-            if set.strip_prefix("Set<").and_then(|set| set.strip_suffix('>')) == Some(element) =>
+            if set
+                .strip_prefix("Set<")
+                .and_then(|set| set.strip_suffix('>'))
+                == Some(element) =>
         {
-            Some("a set is asked with `.contains(x)`, `.containsAny([…])` or `.containsAll([…])`".into())
+            Some(
+                "a set is asked with `.contains(x)`, `.containsAny([…])` or `.containsAll([…])`"
+                    .into(),
+            )
         }
         (one, other) if is_entity(one) && is_entity(other) => Some(format!(
             "these are entities of different types, so they are never equal: write both as {one}::\"…\" or as \
@@ -171,7 +183,9 @@ fn entity_for(scope: &PolicyScope<'_>, entity: &str, text: &str) -> String {
         return format!("a value of an enumeration is an entity: {entity}::\"{literal}\"");
     }
     match nearest(literal, choices.iter().copied()) {
-        Some(near) => format!("a value of an enumeration is an entity: did you mean {entity}::\"{near}\"?"),
+        Some(near) => {
+            format!("a value of an enumeration is an entity: did you mean {entity}::\"{near}\"?")
+        }
         None => format!(
             "a value of an enumeration is an entity, such as {entity}::\"{}\"; there are {}",
             choices.first().copied().unwrap_or_default(),

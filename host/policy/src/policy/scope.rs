@@ -164,7 +164,9 @@ impl<'a> PolicyScope<'a> {
     fn misfit_of(&self, part: Part, constraint: &Constraint) -> Option<Misfit> {
         use EntityReference::EUID;
         match constraint {
-            Constraint::Eq(EUID(uid)) => self.misfit_with(part, uid.entity_type(), Some(uid), false),
+            Constraint::Eq(EUID(uid)) => {
+                self.misfit_with(part, uid.entity_type(), Some(uid), false)
+            }
             Constraint::In(EUID(uid)) => self.misfit_with(part, uid.entity_type(), Some(uid), true),
             Constraint::Is(ty) | Constraint::IsIn(ty, _) => self.misfit_with(part, ty, None, false),
             _ => None,
@@ -232,7 +234,11 @@ impl<'a> PolicyScope<'a> {
         let help = match (part, kind.as_str()) {
             _ if contained => format!("write `{word} in {written}`"),
             (Part::Principal, "Agent" | "Role" | "User" | "Tenant") if kinds == "Component" => {
-                let who = if kind == "User" { "on_behalf_of" } else { "agent" };
+                let who = if kind == "User" {
+                    "on_behalf_of"
+                } else {
+                    "agent"
+                };
                 let how = match (uid, kind.as_str()) {
                     (None, _) => "is",
                     (_, "Agent" | "User") => "==",
@@ -243,7 +249,10 @@ impl<'a> PolicyScope<'a> {
                      for the user, as in `when {{ context.{who} {how} {written} }}`"
                 )
             }
-            _ => format!("the {word} of {about} is of type {kinds}: write {NAMESPACE}::{}::\"…\"", names.join(" or ")),
+            _ => format!(
+                "the {word} of {about} is of type {kinds}: write {NAMESPACE}::{}::\"…\"",
+                names.join(" or ")
+            ),
         };
         Some(Misfit {
             loc: uid.and_then(|uid| uid.loc().cloned()),

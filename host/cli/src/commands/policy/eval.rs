@@ -39,7 +39,9 @@ pub(super) async fn run(args: &Eval, cx: &Context<'_>) -> Result<Exit, Failure> 
     let (pdp, request, facts) = explain::subject(&args.of, cx).await?;
     match pdp.evaluate(&request, &facts, &args.expression) {
         Ok(value) => {
-            cx.out.show(&json!({ "value": value }), || format!("{}\n", line(&value, 100_000)))?;
+            cx.out.show(&json!({ "value": value }), || {
+                format!("{}\n", line(&value, 100_000))
+            })?;
             Ok(Exit::Ok)
         }
         Err(error) => {

@@ -194,8 +194,10 @@ async fn hypothetical(args: &Explain, config: &Config) -> Result<(Pdp, Request, 
     let mut case = case;
     for fact in &args.facts {
         let Some((name, value)) = fact.split_once('=') else {
-            return Err(Failure::usage(format!("`{}` is not a fact", line(fact, 80)))
-                .help("write it as in --fact method=POST"));
+            return Err(
+                Failure::usage(format!("`{}` is not a fact", line(fact, 80)))
+                    .help("write it as in --fact method=POST"),
+            );
         };
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
         if let Some(members) = case.as_object_mut() {
@@ -231,18 +233,18 @@ async fn hypothetical(args: &Explain, config: &Config) -> Result<(Pdp, Request, 
         environment: Some(config.gate.environment.clone()),
         ..case
     };
-    let (_, request, facts) = case
-        .decide(&pdp, &defaults)
-        .map_err(|problem| {
-            let missing = problem.strip_prefix("the case does not say `");
-            let missing = missing.and_then(|rest| rest.strip_suffix('`')).map(str::to_owned);
-            let failure = Failure::new(Exit::Invalid, problem);
-            match missing {
-                Some(name) if name == "resource" => failure.help("say it with --resource ENTITY"),
-                Some(name) => failure.help(format!("say it with --fact {name}=VALUE")),
-                None => failure,
-            }
-        })?;
+    let (_, request, facts) = case.decide(&pdp, &defaults).map_err(|problem| {
+        let missing = problem.strip_prefix("the case does not say `");
+        let missing = missing
+            .and_then(|rest| rest.strip_suffix('`'))
+            .map(str::to_owned);
+        let failure = Failure::new(Exit::Invalid, problem);
+        match missing {
+            Some(name) if name == "resource" => failure.help("say it with --resource ENTITY"),
+            Some(name) => failure.help(format!("say it with --fact {name}=VALUE")),
+            None => failure,
+        }
+    })?;
     Ok((pdp, request, facts))
 }
 

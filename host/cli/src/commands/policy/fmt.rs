@@ -94,8 +94,9 @@ pub(super) fn run(args: &Fmt, cx: &Context<'_>) -> Result<Exit, Failure> {
             }
         }
     }
-    cx.out
-        .show(&formatted, || render(&formatted, failed, args.check || args.diff))?;
+    cx.out.show(&formatted, || {
+        render(&formatted, failed, args.check || args.diff)
+    })?;
     let unformatted = (args.check || args.diff) && !formatted.changed.is_empty();
     Ok(if failed > 0 || unformatted {
         Exit::Failure

@@ -40,7 +40,8 @@ pub(super) fn report<'a>(
         let mut case = TestCase::new(result.name, status);
         case.set_classname(file.as_str());
         case.extra.insert("file".into(), file.as_str().into());
-        case.extra.insert("line".into(), result.line.to_string().into());
+        case.extra
+            .insert("line".into(), result.line.to_string().into());
         let suite = suites
             .entry(file)
             .or_insert_with_key(|file| TestSuite::new(file.as_str()));

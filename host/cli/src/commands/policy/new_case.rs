@@ -47,21 +47,41 @@ struct Cases<'a> {
 
 /// Run `tollgate policy new-case`.
 pub(super) async fn run(args: &NewCase, cx: &Context<'_>) -> Result<Exit, Failure> {
-    if let Some(file) = args.to.as_ref().filter(|file| file.extension().is_none_or(|e| e != "toml")) {
-        return Err(Failure::usage(format!("{} is not a .toml file", shown(file))));
+    if let Some(file) = args
+        .to
+        .as_ref()
+        .filter(|file| file.extension().is_none_or(|e| e != "toml"))
+    {
+        return Err(Failure::usage(format!(
+            "{} is not a .toml file",
+            shown(file)
+        )));
     }
     let config = cx.config()?;
     let (pdp, request, facts) = explain::recorded(args.decision, true, &config, cx).await?;
     let record = cx.reader(&config)?.record(args.decision.0)?;
     let Some(Event::Decision(decided)) = record.map(|record| record.event) else {
-        return Err(Failure::plain(format!("there is no decision `{}`", args.decision)));
+        return Err(Failure::plain(format!(
+            "there is no decision `{}`",
+            args.decision
+        )));
     };
-    let default = || format!("{}: {} {}", args.decision, decided.action.id(), decided.outcome);
+    let default = || {
+        format!(
+            "{}: {} {}",
+            args.decision,
+            decided.action.id(),
+            decided.outcome
+        )
+    };
     let name = args.name.clone().unwrap_or_else(default);
     let case = Case::of(name, &request, &facts, &decided)
         .map_err(|e| Failure::plain(format!("the case cannot be written: {e}")))?;
     for wrong in case.play(&pdp, &Defaults::default()).wrong {
-        cx.out.remark(&format!("the present policies answer otherwise: {}", line(&wrong, 300)));
+        cx.out.remark(&format!(
+            "the present policies answer otherwise: {}",
+            line(&wrong, 300)
+        ));
     }
     let text = toml::to_string(&Cases { case: [&case] }).map_err(|e| {
         Failure::plain(format!("the case cannot be written as TOML: {e}"))
@@ -73,8 +93,11 @@ pub(super) async fn run(args: &NewCase, cx: &Context<'_>) -> Result<Exit, Failur
             let failed = |e| Failure::plain(format!("{}: it cannot be written: {e}", shown(file)));
             let opened = OpenOptions::new().append(true).create(true).open(file);
             let mut opened = opened.map_err(failed)?;
-            opened.write_all(format!("\n{text}").as_bytes()).map_err(failed)?;
-            cx.out.show(&case, || format!("added to {}\n", shown(file)))?;
+            opened
+                .write_all(format!("\n{text}").as_bytes())
+                .map_err(failed)?;
+            cx.out
+                .show(&case, || format!("added to {}\n", shown(file)))?;
         }
     }
     Ok(Exit::Ok)

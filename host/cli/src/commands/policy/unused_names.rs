@@ -33,7 +33,9 @@ struct ConfigText<'a> {
 impl ConfigText<'_> {
     /// A warning at the first place of one of these texts.
     fn warning(&self, needles: &[String], code: &str, message: String, help: String) -> Place {
-        let at = needles.iter().find_map(|needle| self.text.find(needle.as_str()));
+        let at = needles
+            .iter()
+            .find_map(|needle| self.text.find(needle.as_str()));
         let before = at.and_then(|at| self.text.get(..at)).unwrap_or_default();
         let line = before.rsplit('\n').next().unwrap_or_default();
         Place {
@@ -97,13 +99,21 @@ fn capture(config: &Config, bundle: &Bundle, file: &ConfigText<'_>) -> Vec<Place
                 None => "see the names with `tollgate tools list`".into(),
             };
             let message = format!("there is no tool `{name}`: nothing of it is captured");
-            let needles = [format!("capture.tools.{name}"), format!("tools.{name}"), name.clone()];
+            let needles = [
+                format!("capture.tools.{name}"),
+                format!("tools.{name}"),
+                name.clone(),
+            ];
             found.push(file.warning(&needles, "config::unknown-tool", message, help));
             continue;
         };
         let output = bundle.checked.output_schemas.get(name);
         let parts = [
-            ("arguments", tool.arguments.pointers(), Some(&types.input_schema)),
+            (
+                "arguments",
+                tool.arguments.pointers(),
+                Some(&types.input_schema),
+            ),
             ("result", tool.result.pointers(), output),
         ];
         for (part, pointers, schema) in parts {

@@ -12,7 +12,12 @@ fn folder() -> tempfile::TempDir {
 
 fn problem(dir: &Path) -> String {
     let error = policy_files(dir).unwrap_err();
-    format!("{}: {} ({})", error.file.display(), error.message, error.help)
+    format!(
+        "{}: {} ({})",
+        error.file.display(),
+        error.message,
+        error.help
+    )
 }
 
 #[test]
@@ -21,7 +26,11 @@ fn a_byte_order_mark_and_other_line_endings_are_no_part_of_policies() {
     let marked = format!("\u{feff}{}\r\n", POLICY.replace(' ', "\r\n"));
     fs::write(dir.path().join("b.cedar"), marked).unwrap();
     let files = policy_files(dir.path()).unwrap();
-    assert!(files[1].text.starts_with("@id(\"p\")\r\n"), "{:?}", files[1]);
+    assert!(
+        files[1].text.starts_with("@id(\"p\")\r\n"),
+        "{:?}",
+        files[1]
+    );
 }
 
 #[test]
@@ -60,7 +69,14 @@ fn too_many_files_are_refused_before_they_are_read() {
 #[test]
 fn names_that_resemble_those_of_policies_are_found() {
     let dir = folder();
-    for name in ["b.ceder", "c.CEDAR", "d.cedar.txt", "e.md", "f.cedar.bak", "g.cedarschema"] {
+    for name in [
+        "b.ceder",
+        "c.CEDAR",
+        "d.cedar.txt",
+        "e.md",
+        "f.cedar.bak",
+        "g.cedarschema",
+    ] {
         fs::write(dir.path().join(name), POLICY).unwrap();
     }
     let found = misnamed_policy_files(dir.path());

@@ -151,9 +151,13 @@ impl Pdp {
         }
         let prepared = self.prepared(request, facts).map_err(|e| e.to_string())?;
         let evaluate = || {
-            let expr = expression.parse::<Expr>().map_err(|errors| format!("it is not an expression: {errors}"))?;
+            let expr = expression
+                .parse::<Expr>()
+                .map_err(|errors| format!("it is not an expression: {errors}"))?;
             let value = prepared.evaluator().interpret(&expr, &SlotEnv::new());
-            value.map(|value| value.to_string()).map_err(|e| e.to_string())
+            value
+                .map(|value| value.to_string())
+                .map_err(|e| e.to_string())
         };
         crate::policy::on_large_stack(evaluate)
     }

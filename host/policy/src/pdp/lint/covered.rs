@@ -234,7 +234,8 @@ impl RequestSpace<'_> {
     pub(super) fn covered(&self, coverage: &Coverage, position: Position) -> Option<Position> {
         let policy = of(self.pdp, position)?;
         let candidates = coverage.candidates(self.pdp, position).into_iter();
-        let mut others = candidates.filter_map(|position| Some((position, of(self.pdp, position)?)));
+        let mut others =
+            candidates.filter_map(|position| Some((position, of(self.pdp, position)?)));
         let (found, other) = others.find(|(_, other)| {
             other.mode == policy.mode
                 && (other.effect == policy.effect || other.effect == Effect::Forbid)
@@ -251,32 +252,40 @@ impl RequestSpace<'_> {
 
     /// A diagnostic for each policy that covers others: about it, if it covers many or everything, else about those.
     pub(super) fn coverings(&self, covered: &[(Position, Position)]) -> Vec<Diagnostic> {
-        let mut by_wide: BTreeMap<(Position, bool), Vec<&LoadedPolicy>> = BTreeMap::new();
-        for (narrow, wide) in covered {
-            let (Some(narrow), Some(other)) = (of(self.pdp, *narrow), of(self.pdp, *wide)) else {
+        type Victims<'p> = Vec<(Position, &'p LoadedPolicy)>;
+        let mut by_wide: BTreeMap<(Position, bool), Victims<'_>> = BTreeMap::new();
+        for (position, wide) in covered {
+            let (Some(narrow), Some(other)) = (of(self.pdp, *position), of(self.pdp, *wide)) else {
                 continue;
             };
             let is_alike = narrow.effect == other.effect;
-            by_wide.entry((*wide, is_alike)).or_default().push(narrow);
+            let victims = by_wide.entry((*wide, is_alike)).or_default();
+            victims.push((*position, narrow));
         }
         let mut diagnostics = Vec::new();
-        for ((wide, is_alike), victims) in by_wide {
-            let Some(wide) = of(self.pdp, wide) else {
+        for ((position, is_alike), victims) in by_wide {
+            let Some(wide) = of(self.pdp, position) else {
                 continue;
             };
-            let (alike, victims): (Vec<&LoadedPolicy>, Vec<&LoadedPolicy>) = victims
+            let (alike, victims): (Victims<'_>, Victims<'_>) = victims
                 .into_iter()
-                .partition(|policy| is_unrestricted(policy) && is_alike);
-            diagnostics.extend(alike.into_iter().map(|policy| victim(policy, wide)));
+                .partition(|(_, policy)| is_unrestricted(policy) && is_alike);
+            let about = |(position, policy)| (position, victim(policy, wide));
+            diagnostics.extend(alike.into_iter().map(about));
             let is_culprit = is_unrestricted(wide) && !victims.is_empty();
             if is_culprit || victims.len() >= MANY_VICTIMS {
-                diagnostics.push(culprit(wide, &victims, is_alike));
+                let victims: Vec<&LoadedPolicy> = victims.into_iter().map(|(_, p)| p).collect();
+                diagnostics.push((position, culprit(wide, &victims, is_alike)));
             } else {
-                let about = victims.into_iter().map(|policy| victim(policy, wide));
-                diagnostics.extend(about);
+                diagnostics.extend(victims.into_iter().map(about));
             }
         }
+        // In the order of the policies.
+        diagnostics.sort_by_key(|(position, _)| *position);
         diagnostics
+            .into_iter()
+            .map(|(_, diagnostic)| diagnostic)
+            .collect()
     }
 
     /// Whether `wide` applies wherever `narrow` does.
@@ -360,3 +369,6 @@ fn conjuncts(expr: &Expr) -> Vec<&Expr> {
         _ => vec![expr],
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -103,7 +103,11 @@ impl Pdp {
                 Satisfiability::Unsatisfiable if is_reported(&reported, policy) => {}
                 Satisfiability::Unsatisfiable => diagnostics.push(space.dead(policy)),
             }
-            checked(usize::try_from(position).unwrap_or(usize::MAX).saturating_add(1));
+            checked(
+                usize::try_from(position)
+                    .unwrap_or(usize::MAX)
+                    .saturating_add(1),
+            );
         }
         diagnostics.extend(space.coverings(&covered));
         let is_incomplete = coverage.is_incomplete() || space.tried.get() > MAX_REQUESTS_OF_ALL;
@@ -129,7 +133,9 @@ impl Pdp {
                 of_file.push(warning.offset);
             }
         }
-        reported.values_mut().for_each(|offsets| offsets.sort_unstable());
+        reported
+            .values_mut()
+            .for_each(|offsets| offsets.sort_unstable());
         reported
     }
 }
@@ -237,7 +243,8 @@ impl<'a> RequestSpace<'a> {
             let Some(types) = self.pdp.schema.as_ref().get_action_id(action) else {
                 continue;
             };
-            let (resources, principals) = (cedar.resource_constraint(), cedar.principal_constraint());
+            let (resources, principals) =
+                (cedar.resource_constraint(), cedar.principal_constraint());
             for resource in types
                 .applies_to_resources()
                 .flat_map(|ty| self.possible(resources.as_inner(), ty))
@@ -277,7 +284,9 @@ impl<'a> RequestSpace<'a> {
     /// Entities of a type that a scope may contain: an entity that it names, or else all.
     fn possible<'s>(&'s self, constraint: &'s Constraint, ty: &EntityType) -> &'s [EntityUID] {
         let named = match constraint {
-            Constraint::Eq(EntityReference::EUID(uid)) if uid.entity_type() == ty => Some(uid.as_ref()),
+            Constraint::Eq(EntityReference::EUID(uid)) if uid.entity_type() == ty => {
+                Some(uid.as_ref())
+            }
             _ => None,
         };
         let known = named.filter(|uid| matches!(self.entities.entity(uid), Dereference::Data(_)));

@@ -29,7 +29,10 @@ impl RequestSpace<'_> {
         if names == [Action::ReturnResult.id()] {
             return self.useless_in_results(policy);
         }
-        let inputs: Vec<_> = names.iter().filter_map(|name| self.pdp.tool(name)).collect();
+        let inputs: Vec<_> = names
+            .iter()
+            .filter_map(|name| self.pdp.tool(name))
+            .collect();
         if inputs.is_empty() {
             return Vec::new();
         }

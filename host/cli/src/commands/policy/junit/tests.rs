@@ -16,7 +16,9 @@ fn nothing_in_a_name_leaves_its_xml() {
         "{xml}"
     );
     assert!(
-        xml.contains("a&amp;b.json") && xml.contains("line=\"7\"") && xml.contains("failures=\"1\""),
+        xml.contains("a&amp;b.json")
+            && xml.contains("line=\"7\"")
+            && xml.contains("failures=\"1\""),
         "{xml}"
     );
 }
