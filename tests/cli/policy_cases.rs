@@ -140,3 +140,12 @@ fn a_decision_becomes_a_case_and_expressions_are_evaluated_for_it() {
     let printed = world.run(&["policy", "new-case", &id]).exits(0);
     assert!(printed.out.contains("[[case]]"), "{printed:?}");
 }
+
+/// Arguments are for those who may see payloads.
+#[test]
+fn explaining_takes_the_right_to_see_arguments() {
+    let world = busy();
+    let list = world.json_lines(&["decisions", "list", "--outcome", "escalate"]);
+    let id = list[0]["id"].as_str().unwrap();
+    world.run(&["policy", "explain", id]).exits(3);
+}

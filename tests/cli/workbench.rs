@@ -347,15 +347,6 @@ fn decisions_are_explained() {
         .says(&["did you mean `files__read`?"]);
 }
 
-/// Arguments are for those who may see payloads.
-#[test]
-fn explaining_takes_the_right_to_see_arguments() {
-    let world = busy();
-    let list = world.json_lines(&["decisions", "list", "--outcome", "escalate"]);
-    let id = list[0]["id"].as_str().unwrap();
-    world.run(&["policy", "explain", id]).exits(3);
-}
-
 #[test]
 fn recorded_requests_are_decided_again() {
     let world = busy();

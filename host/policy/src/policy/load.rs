@@ -25,9 +25,6 @@ use super::{
 };
 use tollgate_model::entity::Uid;
 
-/// A thread's stack: everything that `depth_limit` accepts is parsed and typed within it.
-const STACK: usize = 64 << 20;
-
 /// Load policies against a schema. `known` says whether an entity that a policy names exists, `configured` what else
 /// the names in ids may be.
 ///
@@ -110,7 +107,7 @@ fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> 
             .chunks(size)
             .map(|items| {
                 let work = &work;
-                let builder = thread::Builder::new().stack_size(STACK);
+                let builder = thread::Builder::new().stack_size(depth_limit::STACK);
                 (items, builder.spawn_scoped(scope, move || work(items)))
             })
             .collect();
@@ -126,21 +123,6 @@ fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> 
             }
         }
         done
-    })
-}
-
-/// Does the work on a stack that is large enough for everything that `depth_limit` accepts.
-pub(crate) fn on_large_stack<R: Send>(
-    work: impl FnOnce() -> Result<R, String> + Send,
-) -> Result<R, String> {
-    thread::scope(|scope| {
-        let builder = thread::Builder::new().stack_size(STACK);
-        let thread = builder
-            .spawn_scoped(scope, work)
-            .map_err(|e| e.to_string())?;
-        thread
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 

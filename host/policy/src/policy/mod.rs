@@ -21,10 +21,10 @@ use cedar_policy_core::ast;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub(crate) use depth_limit::on_large_stack;
 pub use entity_ids::ConfiguredNames;
 pub(crate) use entity_ids::{KnownNames, value_fault};
 pub use load::load;
-pub(crate) use load::on_large_stack;
 pub use tollgate_model::text::nearest;
 
 use approval_analysis::ApprovalUse;

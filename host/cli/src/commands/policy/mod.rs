@@ -1,5 +1,6 @@
 //! `tollgate policy`: check, test, explain, replay and promote policies.
 
+mod case_lines;
 mod check;
 mod coverage;
 mod eval;

@@ -22,7 +22,7 @@ use tollgate_policy::{
     pdp::{self, Pdp},
 };
 
-use super::junit;
+use super::{case_lines, junit};
 use crate::{
     component::compiler,
     context::Context,
@@ -315,27 +315,8 @@ fn read(path: &Path) -> Result<Vec<(usize, Case)>, Failure> {
         parsed(path)?
     };
     let text = fs::read_to_string(path).unwrap_or_default();
-    let lines = case_lines(&text, &cases);
+    let lines = case_lines::of(&text, &cases);
     Ok(lines.into_iter().zip(cases).collect())
-}
-
-/// The line of each case: that of its `[[case]]`, or else that with its name.
-fn case_lines(text: &str, cases: &[Case]) -> Vec<usize> {
-    let is_heading = |line: &str| line.trim_start().starts_with("[[case]]");
-    let numbered = || (1..).zip(text.lines());
-    let headings: Vec<usize> = numbered()
-        .filter(|(_, line)| is_heading(line))
-        .map(|(number, _)| number)
-        .collect();
-    if headings.len() == cases.len() {
-        return headings;
-    }
-    let of_name = |case: &Case| {
-        let name = serde_json::to_string(&case.name).unwrap_or_default();
-        let found = numbered().find(|(_, line)| line.contains(&name));
-        found.map_or(1, |(number, _)| number)
-    };
-    cases.iter().map(of_name).collect()
 }
 
 /// The setting of the cases, or the errors of the policies.

@@ -166,7 +166,7 @@ fn culprit(wide: &LoadedPolicy, victims: &[&LoadedPolicy], is_alike: bool) -> Di
     };
     let all = match is_unrestricted(wide) {
         true => "every request",
-        false => "whatever they are about",
+        false => "what they are about",
     };
     let named = victims.iter().take(MAX_NAMES);
     let named: Vec<String> = named

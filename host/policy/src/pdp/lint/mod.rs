@@ -80,7 +80,7 @@ impl Pdp {
         self.lint_with(&|_| {})
     }
 
-    /// Like [`Pdp::lint`]; `checked` is told how many policies are done, after each.
+    /// Like [`Pdp::lint`]; `checked` is called with the number of policies that are done, after each.
     #[must_use]
     pub fn lint_with(&self, checked: &dyn Fn(usize)) -> Vec<Diagnostic> {
         let Some(space) = RequestSpace::new(self) else {
