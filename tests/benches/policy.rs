@@ -46,6 +46,8 @@ fn main() {
     line("policy.flat", most.ours, "us", Some(ten.ours));
     line("policy.decide.p50", ten.ours, "us", None);
     load_many();
+    check(20_000);
+    check(100_000);
     replay();
 }
 
@@ -221,6 +223,30 @@ fn load_many() {
         None,
     );
     assert_eq!(pdp.policies().len(), 100_000);
+}
+
+/// `count` forbids of one action with different conditions, loaded and searched for policies that make no difference.
+fn check(count: usize) {
+    let forbid = |n: usize| {
+        format!(
+            "@id(\"p{n}\")\n@owner(\"bench\")\n@reason(\"Policy {n}.\")\nforbid (principal, action == \
+             Tollgate::Action::\"{}\", resource)\nwhen {{ context.run.calls > 3 && context.input.amount == {n} }};\n",
+            tool(0)
+        )
+    };
+    let files = (0..count).step_by(1000).map(|first| PolicyFile {
+        name: format!("{first}.cedar"),
+        text: (first..first + 1000).map(forbid).collect(),
+    });
+    let bundle = Bundle {
+        policies: files.collect(),
+        ..bundle(10)
+    };
+    let begun = Instant::now();
+    let found = Pdp::load(&bundle).unwrap().lint();
+    let name = format!("policy.check.{count}");
+    line(&name, begun.elapsed().as_secs_f64(), "s", None);
+    assert!(found.is_empty(), "{:?}", found.first());
 }
 
 const CONFIG: &str = r#"

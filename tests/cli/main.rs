@@ -19,6 +19,7 @@ mod help;
 #[cfg(test)]
 mod owner;
 #[cfg(test)]
+mod policy_cases;
 mod programs;
 #[cfg(test)]
 mod provenance;

@@ -8,12 +8,12 @@ use tollgate_testkit::{
     repository,
 };
 
-const TYPO: &str = r#"@id("typo") @owner("tests") @reason("no")
+pub(super) const TYPO: &str = r#"@id("typo") @owner("tests") @reason("no")
 forbid (principal, action == Tollgate::Action::"files__raed", resource);
 "#;
 
 /// A gate in which calls were decided: allowed, denied, escalated.
-fn busy() -> World {
+pub(super) fn busy() -> World {
     let world = World::new();
     world.run(READ).exits(0);
     world.run(DELETE).exits(3);
@@ -22,7 +22,7 @@ fn busy() -> World {
 }
 
 /// A copy of the policies in `dir`, with `from` replaced by `to`.
-fn candidate(world: &World, dir: &str, from: &str, to: &str) {
+pub(super) fn candidate(world: &World, dir: &str, from: &str, to: &str) {
     fs::create_dir_all(world.path(dir)).unwrap();
     for entry in fs::read_dir(world.path("policies")).unwrap() {
         let path = entry.unwrap().path();
@@ -34,7 +34,7 @@ fn candidate(world: &World, dir: &str, from: &str, to: &str) {
     }
 }
 
-fn may_activate(world: &World) {
+pub(super) fn may_activate(world: &World) {
     let (from, to) = (r#"["operator"]"#, r#"["operator", "security"]"#);
     world.configure(&format!("roles = {from}"), &format!("roles = {to}"));
 }
@@ -231,7 +231,11 @@ fn cases_are_played() {
     world
         .run(&test)
         .exits(0)
-        .says(&["2 cases, 0 failed", "all-call"]);
+        .says(&["2 cases, 0 failed", "(--coverage lists them)"]);
+    world
+        .run(&["policy", "test", "--coverage"])
+        .exits(0)
+        .says(&["POLICY", "all-call"]);
     world
         .run(&["policy", "test", "--deny-untested"])
         .exits(1)
@@ -244,6 +248,7 @@ fn cases_are_played() {
         .run(&["policy", "test", "--junit", "report.xml"])
         .exits(1)
         .says(&[
+            "policies/tests/wrong.json:1",
             "deleting <is> fine",
             "expected allow, got deny",
             "did you mean `files__read`?",
@@ -340,15 +345,6 @@ fn decisions_are_explained() {
         ])
         .exits(6)
         .says(&["did you mean `files__read`?"]);
-}
-
-/// Arguments are for those who may see payloads.
-#[test]
-fn explaining_takes_the_right_to_see_arguments() {
-    let world = busy();
-    let list = world.json_lines(&["decisions", "list", "--outcome", "escalate"]);
-    let id = list[0]["id"].as_str().unwrap();
-    world.run(&["policy", "explain", id]).exits(3);
 }
 
 #[test]

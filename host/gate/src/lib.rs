@@ -72,6 +72,7 @@ pub mod identity;
 pub mod ids;
 pub mod load;
 pub mod lock;
+pub mod name_pattern;
 mod pipeline;
 pub mod replay;
 pub mod secrets;

@@ -8,4 +8,5 @@ mod cedar_value;
 pub mod pdp;
 pub mod policy;
 pub mod schema;
+pub mod schema_path;
 pub mod tool_input;

@@ -60,6 +60,27 @@ impl Fields {
         true
     }
 
+    /// The pointers for which a treatment is set.
+    #[must_use]
+    pub fn pointers(&self) -> Vec<String> {
+        let mut pointers = Vec::new();
+        self.add_pointers("", &mut pointers);
+        pointers
+    }
+
+    fn add_pointers(&self, at: &str, pointers: &mut Vec<String>) {
+        if self.here.is_some() {
+            pointers.push(at.to_owned());
+        }
+        for (name, fields) in &self.below {
+            let name = name.replace('~', "~0").replace('/', "~1");
+            fields.add_pointers(&format!("{at}/{name}"), pointers);
+        }
+        if let Some(any) = &self.any {
+            any.add_pointers(&format!("{at}/*"), pointers);
+        }
+    }
+
     /// Whether no treatment is set.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -50,7 +50,7 @@ pub use hook::HookConfig;
 pub use identity::{
     ApprovalConfig, Claims, JwksSource, OauthConfig, RateConfig, SecondGroup, TlsConfig,
 };
-pub use policy_files::{policy_file, policy_files, policy_paths};
+pub use policy_files::{misnamed_policy_files, policy_file, policy_files, policy_paths};
 pub use provenance::{RequestChannel, ToolProvenanceConfig};
 pub use serve::ServeConfig;
 pub use trace::TraceConfig;
@@ -418,6 +418,13 @@ impl Config {
     /// Every label that can occur.
     #[must_use]
     pub fn labels(&self) -> BTreeSet<String> {
+        let built_in = BUILT_IN_LABELS.iter().map(|label| (*label).to_owned());
+        self.label_uses().into_iter().chain(built_in).collect()
+    }
+
+    /// The label of each place that names one.
+    #[must_use]
+    pub fn label_uses(&self) -> Vec<String> {
         let grants = self
             .components
             .values()
@@ -432,7 +439,6 @@ impl Config {
             .tools
             .values()
             .flat_map(|t| t.labels.iter().chain(&t.taints).flatten());
-        let built_in = BUILT_IN_LABELS.iter().map(|l| (*l).to_owned());
         let network = self.network.labels().chain(
             self.secrets
                 .values()
@@ -453,7 +459,6 @@ impl Config {
             .chain(external)
             .chain(network)
             .cloned()
-            .chain(built_in)
             .collect()
     }
 

@@ -1,12 +1,12 @@
 //! The bundle: everything that decisions depend on, as data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use tollgate_model::entity::{Entity, Kind, Uid};
 use tollgate_policy::{
-    pdp::{Bundle, ToolTypes},
-    policy::PolicyFile,
+    pdp::{Bundle, CheckedNames, ToolTypes},
+    policy::{ConfiguredNames, PolicyFile},
 };
 
 use super::{LoadError, facts};
@@ -62,6 +62,7 @@ pub(super) fn bundle(config: &Config, tools: &Tools, others: &Tools) -> Result<B
         files
     };
     Ok(Bundle {
+        checked: checked(config, tools),
         candidate: config.candidate_files()?.map(with_budgets),
         facts: history::shapes(&config.facts),
         prompts: prompts.collect(),
@@ -71,4 +72,25 @@ pub(super) fn bundle(config: &Config, tools: &Tools, others: &Tools) -> Result<B
             types.collect(),
         )
     })
+}
+
+/// By what policies are checked, and not decided.
+fn checked(config: &Config, tools: &Tools) -> CheckedNames {
+    let (mut grants, mut config_entries) = (BTreeSet::new(), BTreeSet::new());
+    for (name, component) in &config.components {
+        let within = |key: &String| format!("{name}/{key}");
+        grants.extend(component.grants.keys().map(within));
+        config_entries.extend(component.config.keys().map(within));
+    }
+    let schemas = tools.values().filter_map(|tool| {
+        let schema = tool.output_schema.clone()?;
+        Some((tool.name.clone(), schema))
+    });
+    CheckedNames {
+        configured: ConfiguredNames {
+            grants,
+            config_entries,
+        },
+        output_schemas: schemas.collect(),
+    }
 }

@@ -36,6 +36,9 @@ impl Case {
     /// # Errors
     /// The case lacks a member, or has a wrong one.
     pub fn build(&self, pdp: &Pdp, defaults: &Defaults) -> Result<(Request, Facts), String> {
+        if let Some(fault) = self.fault(pdp) {
+            return Err(fault);
+        }
         let action = self.requested_action();
         let described = CaseRequest {
             case: self,

@@ -4,6 +4,7 @@
 //! or of a [`World`], which is a file next to the cases. No component runs and nothing is recorded.
 
 mod build;
+mod faults;
 mod from_record;
 mod play;
 mod world;

@@ -11,7 +11,11 @@ use tollgate_model::{
 };
 
 use super::LoadError;
-use crate::{policy::PolicyFile, schema, tool_input::NumberMapping};
+use crate::{
+    policy::{ConfiguredNames, PolicyFile},
+    schema,
+    tool_input::NumberMapping,
+};
 
 /// Everything that a decision depends on, apart from the request and its facts. Every decision names its
 /// digest, and it is stored, so that a decision can be replayed.
@@ -22,6 +26,9 @@ pub struct Bundle {
     pub candidate: Option<Vec<PolicyFile>>,
     /// Cedar's version, such as `4.14.0`.
     pub cedar: String,
+    /// By what else policies are checked. No decision depends on it, so it is neither recorded nor part of the digest.
+    #[serde(skip)]
+    pub checked: CheckedNames,
     /// Entities of the configuration, with their parents.
     pub entities: Vec<Entity>,
     /// History facts, by name.
@@ -36,6 +43,15 @@ pub struct Bundle {
     pub schema: String,
     /// Loaded tools, by the name that agents see.
     pub tools: BTreeMap<String, ToolTypes>,
+}
+
+/// What of the configuration and of tools only the checks of policies read.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CheckedNames {
+    /// Grants and configuration entries.
+    pub configured: ConfiguredNames,
+    /// Output schemas, by the name of their tool.
+    pub output_schemas: BTreeMap<String, Value>,
 }
 
 /// The types of the arguments of a tool or a prompt.
@@ -58,6 +74,7 @@ impl Bundle {
     ) -> Self {
         Self {
             candidate: None,
+            checked: CheckedNames::default(),
             cedar: cedar_policy::get_sdk_version().to_string(),
             entities,
             facts: BTreeMap::new(),

@@ -12,7 +12,7 @@ use tollgate_model::entity::{Entity, Uid};
 use super::{Bundle, FixedNames, IndexedPolicies, LoadError, Pdp, ToolTypes, history::FactReads};
 use crate::{
     cedar_uid, cedar_value,
-    policy::{self, LoadedPolicies},
+    policy::{self, LoadedPolicies, PolicyFile},
     schema::{self, LoadedTypes},
     tool_input::ToolInput,
 };
@@ -89,12 +89,14 @@ impl Pdp {
         let entities =
             cedar_policy::Entities::from_entities(cedar.ok_or_else(nameless)?, Some(&schema))
                 .map_err(|e| LoadError::Entities(e.to_string()))?;
+        let read =
+            |files: &[PolicyFile]| policy::load(files, &schema, &known, &bundle.checked.configured);
         let LoadedPolicies { policies, warnings } =
-            policy::load(&bundle.policies, &schema, &known).map_err(LoadError::Policies)?;
+            read(&bundle.policies).map_err(LoadError::Policies)?;
         let candidate = match &bundle.candidate {
             None => None,
             Some(files) => {
-                let loaded = policy::load(files, &schema, &known).map_err(LoadError::Candidate)?;
+                let loaded = read(files).map_err(LoadError::Candidate)?;
                 Some(IndexedPolicies::new(&loaded.policies))
             }
         };
@@ -124,6 +126,7 @@ impl Pdp {
             tools,
             entities,
             known: known.ok_or_else(nameless)?,
+            checked: bundle.checked.clone(),
         })
     }
 }

@@ -36,12 +36,12 @@ use tollgate_model::{
     request::{Action, Facts, Request},
 };
 
-pub use bundle::{Bundle, ToolTypes};
+pub use bundle::{Bundle, CheckedNames, ToolTypes};
 pub use error::LoadError;
 pub use explain::{Explanation, FailedPart, ObservedValue, PolicyTrace, Verdict};
 
 use crate::{
-    policy::{Diagnostic, LoadedPolicy, Mode},
+    policy::{Diagnostic, KnownNames, LoadedPolicy, Mode},
     tool_input::ToolInput,
 };
 use evaluate::PolicyEvaluation;
@@ -68,6 +68,7 @@ pub struct Pdp {
     entities: Entities,
     /// Entities of the configuration, in the engine's form.
     known: HashMap<Uid, Arc<EntityUID>>,
+    checked: CheckedNames,
 }
 
 /// Names that differ between versions of the fixed schema.
@@ -205,6 +206,25 @@ impl Pdp {
     #[must_use]
     pub fn knows(&self, uid: &Uid) -> bool {
         self.known.contains_key(uid)
+    }
+
+    /// Labels that policies name.
+    #[must_use]
+    pub fn named_labels(&self) -> BTreeSet<String> {
+        let literals = self
+            .policies
+            .values()
+            .flat_map(|policy| policy.cedar.entity_literals());
+        let named = literals.filter_map(|literal| crate::cedar_uid::from_cedar(&literal));
+        named
+            .filter(|uid| uid.kind == tollgate_model::entity::Kind::Label)
+            .map(|uid| uid.id)
+            .collect()
+    }
+
+    /// What to write instead, if no request can name this entity.
+    pub(crate) fn entity_fault(&self, uid: &Uid) -> Option<String> {
+        KnownNames::new(self.known.keys(), &self.checked.configured).fault(uid)
     }
 
     /// The tools that are typed, by name.

@@ -86,5 +86,23 @@ fn is_word(bytes: &[u8], at: usize, length: usize) -> bool {
     !before.is_some_and(part) && !bytes.get(at + length).is_some_and(part)
 }
 
+/// A thread's stack: everything that this module accepts is parsed and typed within it.
+pub(super) const STACK: usize = 64 << 20;
+
+/// Does the work on a stack that is large enough for everything that this module accepts.
+pub(crate) fn on_large_stack<R: Send>(
+    work: impl FnOnce() -> Result<R, String> + Send,
+) -> Result<R, String> {
+    std::thread::scope(|scope| {
+        let builder = std::thread::Builder::new().stack_size(STACK);
+        let thread = builder
+            .spawn_scoped(scope, work)
+            .map_err(|e| e.to_string())?;
+        thread
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
 #[cfg(test)]
 mod tests;

@@ -3,8 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cedar_policy_core::ast::{BinaryOp, Expr, ExprKind, Literal, Var};
-use tollgate_model::entity::{Kind, Uid};
+use cedar_policy_core::{
+    ast::{ActionConstraint, BinaryOp, Expr, ExprKind, Literal, PatternElem, Policy, Var},
+    parser::Loc,
+};
+use tollgate_model::{
+    entity::{Kind, Uid},
+    request::Action,
+};
 
 use super::nearest;
 
@@ -30,18 +36,40 @@ const METHODS: &[&str] = &[
     "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT",
 ];
 
-/// Entities of the configuration, by kind.
-pub(super) struct KnownNames<'a> {
+/// The ways of an answer.
+const CHANNELS: &[&str] = &["cli", "rest", "slack", "link"];
+
+/// How a person answers a server.
+const MODES: &[&str] = &["form", "url"];
+
+/// Names of the configuration that are not entities.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConfiguredNames {
+    /// Grants of components, as `<component>/<grant>`.
+    pub grants: BTreeSet<String>,
+    /// Configuration entries of components, as `<component>/<key>`.
+    pub config_entries: BTreeSet<String>,
+}
+
+/// Names of the configuration, by kind.
+pub(crate) struct KnownNames<'a> {
     by_kind: BTreeMap<Kind, BTreeSet<&'a str>>,
+    configured: &'a ConfiguredNames,
 }
 
 impl<'a> KnownNames<'a> {
-    pub(super) fn new(known: &'a BTreeSet<Uid>) -> Self {
+    pub(crate) fn new(
+        known: impl IntoIterator<Item = &'a Uid>,
+        configured: &'a ConfiguredNames,
+    ) -> Self {
         let mut by_kind: BTreeMap<Kind, BTreeSet<&str>> = BTreeMap::new();
         for uid in known {
             by_kind.entry(uid.kind).or_default().insert(&uid.id);
         }
-        Self { by_kind }
+        Self {
+            by_kind,
+            configured,
+        }
     }
 
     fn of(&self, kind: Kind) -> impl Iterator<Item = &'a str> + '_ {
@@ -53,7 +81,7 @@ impl<'a> KnownNames<'a> {
     }
 
     /// What to write instead, if no request can name this entity; absent if one can.
-    pub(super) fn fault(&self, uid: &Uid) -> Option<String> {
+    pub(crate) fn fault(&self, uid: &Uid) -> Option<String> {
         match uid.kind {
             kind if NAMED.contains(&kind) => {
                 (!self.has(kind, &uid.id)).then(|| match nearest(&uid.id, self.of(kind)) {
@@ -87,11 +115,19 @@ impl<'a> KnownNames<'a> {
         if let Some(help) = self.component_fault(component) {
             return Some(help);
         }
-        let grant = format!("{grant}:/");
-        if self.of(Kind::Directory).next().is_some() && !self.has(Kind::Directory, &grant) {
-            return Some(match nearest(&grant, self.of(Kind::Directory)) {
-                Some(near) => format!("there is no grant `{grant}`; did you mean `{near}`?"),
-                None => format!("there is no grant `{grant}` in tollgate.toml"),
+        let grants = || self.configured.grants.iter().map(String::as_str);
+        if grants().next().is_some() && !self.configured.grants.contains(grant) {
+            let own = grants().filter(|name| name.split('/').next() == Some(component));
+            let names: Vec<&str> = own.collect();
+            return Some(match (nearest(grant, grants()), names.is_empty()) {
+                (Some(near), _) => format!("there is no grant `{grant}`; did you mean `{near}`?"),
+                (None, true) => format!("`{component}` has no grants in tollgate.toml"),
+                (None, false) => {
+                    format!(
+                        "there is no grant `{grant}`; there are {}",
+                        names.join(", ")
+                    )
+                }
             });
         }
         let segments = || path.split('/');
@@ -121,7 +157,14 @@ impl<'a> KnownNames<'a> {
 
     fn config_fault(&self, id: &str) -> Option<String> {
         match id.split_once('/') {
-            Some((component, key)) if is_config_key(key) => self.component_fault(component),
+            Some((component, key)) if is_config_key(key) => {
+                self.component_fault(component).or_else(|| {
+                    let entries = &self.configured.config_entries;
+                    let near = nearest(id, entries.iter().map(String::as_str))?;
+                    (near != id && !entries.contains(id))
+                        .then(|| format!("did you mean \"{near}\"?"))
+                })
+            }
             _ => Some("configuration entries are \"<component>/<key>\"".into()),
         }
     }
@@ -198,58 +241,174 @@ fn domain_fault(id: &str) -> Option<String> {
     }
 }
 
-/// Texts that a condition compares with the method or the scheme of a request but that never occur there:
-/// the attribute, the text, and what to write instead.
-pub(super) fn odd_literals(condition: &Expr) -> Vec<(&'static str, String, &'static str)> {
+/// A value with which a condition compares an attribute of the context, and which it never has.
+pub(super) struct OddValue {
+    pub(super) loc: Option<Loc>,
+    pub(super) attribute: String,
+    pub(super) value: String,
+    pub(super) help: String,
+}
+
+/// Values with which a policy compares an attribute that never has them.
+pub(super) fn odd_values(policy: &Policy, condition: &Expr) -> Vec<OddValue> {
+    let of_resources = may_read_resources(policy);
     let mut found = Vec::new();
     for part in condition.subexpressions() {
-        let ExprKind::BinaryApp {
-            op: BinaryOp::Eq,
-            arg1,
-            arg2,
-        } = part.expr_kind()
-        else {
-            continue;
-        };
-        for (fact, literal) in [(arg1, arg2), (arg2, arg1)] {
-            let (Some(attribute), Some(text)) = (context_attribute(fact), text(literal)) else {
+        for (attribute, value) in comparisons(part) {
+            // The scheme of a resource of a server may be any.
+            if attribute == "scheme" && of_resources {
                 continue;
-            };
-            match attribute {
-                "method"
-                    if METHODS.contains(&text.to_uppercase().as_str())
-                        && text != text.to_uppercase() =>
-                {
-                    found.push((
-                        "method",
-                        text,
-                        "methods are written in upper case, such as \"GET\"",
-                    ));
-                }
-                "scheme" if !matches!(text.as_str(), "http" | "https") => {
-                    found.push(("scheme", text, "it is \"http\" or \"https\""));
-                }
-                _ => {}
             }
+            let (fault, value) = match value {
+                Compared::Text(text) => (value_fault(attribute, &text), text),
+                Compared::Number(n) => (number_fault(attribute, n), n.to_string()),
+                Compared::Pattern(begin) => (pattern_fault(attribute, &begin), begin),
+            };
+            found.extend(fault.map(|help| OddValue {
+                loc: part.source_loc().cloned(),
+                attribute: attribute.to_owned(),
+                value,
+                help,
+            }));
         }
     }
     found
 }
 
-fn context_attribute(expr: &Expr) -> Option<&str> {
-    match expr.expr_kind() {
-        ExprKind::GetAttr { expr, attr }
-            if matches!(expr.expr_kind(), ExprKind::Var(Var::Context)) =>
-        {
-            Some(attr.as_str())
+/// With what an attribute is compared.
+enum Compared {
+    Text(String),
+    Number(i64),
+    /// What a pattern begins with, up to its first `*`.
+    Pattern(String),
+}
+
+/// Attributes of the context that an expression compares with a literal.
+fn comparisons(part: &Expr) -> Vec<(&str, Compared)> {
+    let literal = |expr: &Expr| match expr.expr_kind() {
+        ExprKind::Lit(Literal::String(text)) => Some(Compared::Text(text.to_string())),
+        ExprKind::Lit(Literal::Long(n)) => Some(Compared::Number(*n)),
+        _ => None,
+    };
+    match part.expr_kind() {
+        ExprKind::BinaryApp {
+            op: BinaryOp::Eq,
+            arg1,
+            arg2,
+        } => [(arg1, arg2), (arg2, arg1)]
+            .into_iter()
+            .filter_map(|(fact, value)| Some((context_attribute(fact)?, literal(value)?)))
+            .collect(),
+        ExprKind::BinaryApp {
+            op: BinaryOp::Contains,
+            arg1,
+            arg2,
+        } => match (arg1.expr_kind(), context_attribute(arg2)) {
+            (ExprKind::Set(items), Some(attribute)) => {
+                let items = items.iter().filter_map(literal);
+                items.map(|value| (attribute, value)).collect()
+            }
+            _ => Vec::new(),
+        },
+        ExprKind::Like { expr, pattern } => {
+            let begin = pattern.iter().map_while(|elem| match elem {
+                PatternElem::Char(c) => Some(*c),
+                PatternElem::Wildcard => None,
+            });
+            let compared = Compared::Pattern(begin.collect());
+            context_attribute(expr)
+                .map(|name| vec![(name, compared)])
+                .unwrap_or_default()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Whether the policy may be about resources of upstream servers.
+fn may_read_resources(policy: &Policy) -> bool {
+    let about = |id: &str| id == "call" || id == Action::ReadResource.id();
+    match policy.action_constraint() {
+        ActionConstraint::Any => true,
+        ActionConstraint::Eq(uid) => about(uid.eid().as_ref()),
+        ActionConstraint::In(uids) => uids.iter().any(|uid| about(uid.eid().as_ref())),
+    }
+}
+
+/// What to write instead, if this attribute of the context never has this value.
+pub(crate) fn value_fault(attribute: &str, text: &str) -> Option<String> {
+    let one_of = |choices: &[&str]| {
+        (!choices.contains(&text)).then(|| match nearest(text, choices.iter().copied()) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("it is one of {}", choices.join(", ")),
+        })
+    };
+    match attribute {
+        "method" => {
+            let upper = text.to_ascii_uppercase();
+            let near = nearest(&upper, METHODS.iter().copied());
+            match near.filter(|near| *near != text) {
+                Some(near) if near == upper => Some(format!(
+                    "methods are written in upper case, such as \"GET\": write \"{near}\""
+                )),
+                Some(near) if !METHODS.contains(&text) => Some(format!("did you mean \"{near}\"?")),
+                _ => None,
+            }
+        }
+        "scheme" => {
+            (!matches!(text, "http" | "https")).then(|| "it is \"http\" or \"https\"".into())
+        }
+        "path" => (!text.starts_with('/')).then(|| {
+            format!(
+                "paths begin with a slash: write \"/{}\"",
+                text.trim_start_matches("./")
+            )
+        }),
+        "host" => match text {
+            "" => None,
+            text => host_fault(text, "hosts"),
+        },
+        "channel" => one_of(CHANNELS),
+        "mode" => one_of(MODES),
+        _ => None,
+    }
+}
+
+/// What to write instead, if no value of this attribute begins so.
+fn pattern_fault(attribute: &str, begin: &str) -> Option<String> {
+    match attribute {
+        "path" if !begin.is_empty() && !begin.starts_with('/') => {
+            Some(format!("paths begin with a slash: write \"/{begin}…\""))
+        }
+        "method" if begin.chars().any(|c| c.is_ascii_lowercase()) => {
+            Some("methods are written in upper case".into())
+        }
+        "host" | "scheme" if begin.chars().any(char::is_uppercase) => {
+            Some(format!("{attribute}s are written in lower case"))
         }
         _ => None,
     }
 }
 
-fn text(expr: &Expr) -> Option<String> {
+fn number_fault(attribute: &str, n: i64) -> Option<String> {
+    let (range, what) = match attribute {
+        "port" => (1..=65_535, "ports are 1 to 65535"),
+        "weekday" => (1..=7, "weekdays are 1 (Monday) to 7 (Sunday)"),
+        "minute" => (0..=1_439, "it is the minute of the day: 0 to 1439"),
+        _ => return None,
+    };
+    (!range.contains(&n)).then(|| what.into())
+}
+
+/// The name of an attribute of the context itself, or of its local time.
+fn context_attribute(expr: &Expr) -> Option<&str> {
+    let ExprKind::GetAttr { expr, attr } = expr.expr_kind() else {
+        return None;
+    };
     match expr.expr_kind() {
-        ExprKind::Lit(Literal::String(text)) => Some(text.to_string()),
+        ExprKind::Var(Var::Context) => Some(attr.as_str()),
+        ExprKind::GetAttr { expr, attr: above } if above == "local" => {
+            matches!(expr.expr_kind(), ExprKind::Var(Var::Context)).then_some(attr.as_str())
+        }
         _ => None,
     }
 }

@@ -8,23 +8,25 @@ use std::{
     thread,
 };
 
-use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use cedar_policy::{
+    Policy, PolicyId, PolicySet, Schema, ValidationMode, ValidationWarning, Validator,
+};
 use cedar_policy_core::ast;
 
 use super::{
     Diagnostic, Level, LoadedPolicies, LoadedPolicy, PolicyFile,
     annotations::Reader,
     depth_limit,
-    entity_ids::{self, KnownNames},
+    entity_ids::{self, ConfiguredNames, KnownNames},
     location::{Location, Source},
     nearest,
+    remedy::remedy,
+    scope::PolicyScope,
 };
 use tollgate_model::entity::Uid;
 
-/// A thread's stack: everything that `depth_limit` accepts is parsed and typed within it.
-const STACK: usize = 64 << 20;
-
-/// Load policies against a schema. `known` says whether an entity that a policy names exists.
+/// Load policies against a schema. `known` says whether an entity that a policy names exists, `configured` what else
+/// the names in ids may be.
 ///
 /// # Errors
 /// Every diagnostic, errors first, if any of them is an error.
@@ -32,6 +34,7 @@ pub fn load(
     files: &[PolicyFile],
     schema: &Schema,
     known: &BTreeSet<Uid>,
+    configured: &ConfiguredNames,
 ) -> Result<LoadedPolicies, Vec<Diagnostic>> {
     let sources: Vec<Source<'_>> = files.iter().map(Source::new).collect();
     let mut diagnostics = Vec::new();
@@ -61,11 +64,14 @@ pub fn load(
         let mut check = Check {
             sources: &by_name,
             schema,
-            known,
+            names: KnownNames::new(known, configured),
+            faulty: BTreeSet::new(),
+            partly: Vec::new(),
             said: Vec::new(),
         };
-        check.validate(chunk);
         check.unknown_entities(chunk);
+        check.unknown_attributes(chunk);
+        check.validate(chunk);
         check.said
     });
     diagnostics.extend(checked.into_iter().flatten());
@@ -101,7 +107,7 @@ fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> 
             .chunks(size)
             .map(|items| {
                 let work = &work;
-                let builder = thread::Builder::new().stack_size(STACK);
+                let builder = thread::Builder::new().stack_size(depth_limit::STACK);
                 (items, builder.spawn_scoped(scope, move || work(items)))
             })
             .collect();
@@ -217,12 +223,16 @@ fn confusable(policies: &BTreeMap<String, Arc<LoadedPolicy>>) -> Vec<Diagnostic>
 struct Check<'a> {
     sources: &'a HashMap<&'a str, &'a Source<'a>>,
     schema: &'a Schema,
-    known: &'a BTreeSet<Uid>,
+    names: KnownNames<'a>,
+    /// Ids of policies that have a warning or an error by itself.
+    faulty: BTreeSet<&'a str>,
+    /// Diagnostics about attributes that only some actions have: their positions, policies and paths.
+    partly: Vec<(usize, &'a str, String)>,
     said: Vec<Diagnostic>,
 }
 
-impl Check<'_> {
-    fn validate(&mut self, policies: &[&Arc<LoadedPolicy>]) {
+impl<'a> Check<'a> {
+    fn validate(&mut self, policies: &[&'a Arc<LoadedPolicy>]) {
         let mut set = PolicySet::new();
         let mut by_id: HashMap<&str, &LoadedPolicy> = HashMap::new();
         for policy in policies {
@@ -238,23 +248,99 @@ impl Check<'_> {
         }
         let result = Validator::new(self.schema.clone()).validate(&set, ValidationMode::Strict);
         for error in result.validation_errors() {
-            let policy = by_id.get(AsRef::<str>::as_ref(error.policy_id()));
-            self.report(policy.copied(), error, Level::Error, "policy::invalid");
+            let policy = by_id.get(AsRef::<str>::as_ref(error.policy_id())).copied();
+            self.faulty
+                .extend(policy.map(|p| p.determining.policy.id.as_str()));
+            self.report(policy, error, Level::Error, "policy::invalid");
         }
+        self.merge_partly();
         for warning in result.validation_warnings() {
-            let policy = by_id.get(AsRef::<str>::as_ref(warning.policy_id()));
-            self.report(
-                policy.copied(),
-                warning,
-                Level::Warning,
-                "policy::suspicious",
-            );
+            let policy = by_id
+                .get(AsRef::<str>::as_ref(warning.policy_id()))
+                .copied();
+            match policy {
+                Some(policy) if is_impossible(warning) => self.report_impossible(policy, warning),
+                _ => self.report(policy, warning, Level::Warning, "policy::suspicious"),
+            }
+        }
+    }
+
+    /// Keeps one diagnostic for each attribute that only some actions have, and none for those on the way to it.
+    fn merge_partly(&mut self) {
+        let covers = |longer: &str, path: &str| {
+            longer
+                .strip_prefix(path)
+                .is_some_and(|rest| rest.starts_with('.'))
+        };
+        let begin = |at: usize| (self.said.get(at).map(|d| d.offset), at);
+        let mut of_policies: BTreeMap<&str, Vec<(usize, &str)>> = BTreeMap::new();
+        for (at, id, path) in &self.partly {
+            of_policies.entry(id).or_default().push((*at, path));
+        }
+        let mut dropped = BTreeSet::new();
+        for all in of_policies.values() {
+            let repeated = all.iter().filter(|(at, path)| {
+                all.iter().any(|(other, longer)| {
+                    covers(longer, path) || longer == path && begin(*other) < begin(*at)
+                })
+            });
+            dropped.extend(repeated.map(|(at, _)| *at));
+        }
+        let mut at = 0..;
+        self.said
+            .retain(|_| !at.next().is_some_and(|at| dropped.contains(&at)));
+        self.partly.clear();
+    }
+
+    /// Reports, once, a policy that no request can satisfy, unless it is already known why.
+    fn report_impossible(&mut self, policy: &'a LoadedPolicy, warning: &ValidationWarning) {
+        if !self.faulty.insert(&policy.determining.policy.id) {
+            return;
+        }
+        let Some(source) = self.sources.get(policy.file.as_str()) else {
+            return;
+        };
+        let scope = PolicyScope::new(self.schema.as_ref(), policy.cedar.as_ref());
+        let Some(misfit) = scope.misfit() else {
+            return self.report(Some(policy), warning, Level::Warning, "policy::suspicious");
+        };
+        let place = match &misfit.loc {
+            Some(loc) => source.at(Some(loc)),
+            None => source.place(policy.offset, policy.length),
+        };
+        let id = &policy.determining.policy.id;
+        let message = format!("policy `{id}` can never apply: {}", misfit.message);
+        self.said
+            .push(place.warning("policy::suspicious", message, &misfit.help));
+    }
+
+    /// A `has` that asks for an attribute which does not exist is always false.
+    fn unknown_attributes(&mut self, policies: &[&'a Arc<LoadedPolicy>]) {
+        for policy in policies {
+            let Some(source) = self.sources.get(policy.file.as_str()) else {
+                continue;
+            };
+            let scope = PolicyScope::new(self.schema.as_ref(), policy.cedar.as_ref());
+            let id = &policy.determining.policy.id;
+            for unknown in scope.unknown_attributes(&policy.condition) {
+                // What resembles nothing may be meant for future tools.
+                let Some(near) = unknown.near else { continue };
+                let message = format!(
+                    "policy `{id}` asks whether `{}` has `{}`, which nothing that it is about has",
+                    unknown.of, unknown.name
+                );
+                let place = source.at(unknown.loc.as_ref());
+                let help = format!("did you mean `{near}`?");
+                let code = "policy::unknown-attribute";
+                self.said.push(place.warning(code, message, &help));
+                self.faulty.insert(id);
+            }
         }
     }
 
     fn report(
         &mut self,
-        policy: Option<&LoadedPolicy>,
+        policy: Option<&'a LoadedPolicy>,
         error: &dyn miette::Diagnostic,
         level: Level,
         code: &'static str,
@@ -270,19 +356,32 @@ impl Check<'_> {
             None => text,
         };
         let message = short(error.to_string());
-        let help = suggestion(&message, self.schema)
-            .unwrap_or_else(|| error.help().map(|h| short(h.to_string())));
         let place = match error.labels().and_then(|mut l| l.next()) {
             Some(label) => source.place(label.offset(), label.len().max(1)),
             None => source.place(policy.offset, policy.length),
+        };
+        let marked = place.offset..place.offset + place.length;
+        let marked = source.file.text.get(marked).unwrap_or_default();
+        let scope = || PolicyScope::new(self.schema.as_ref(), policy.cedar.as_ref());
+        let (message, help) = match (
+            suggestion(&message, self.schema),
+            (level == Level::Error).then(|| remedy(&scope(), &message, marked)),
+        ) {
+            (Some(help), _) => (message, help),
+            (None, Some(Some(remedy))) => {
+                let id = policy.determining.policy.id.as_str();
+                let path = remedy.partly.map(|path| (self.said.len(), id, path));
+                self.partly.extend(path);
+                (remedy.message, Some(remedy.help))
+            }
+            (None, _) => (message, error.help().map(|h| short(h.to_string()))),
         };
         self.said.push(place.diagnostic(level, code, message, help));
     }
 
     /// A literal that names nothing can never match, such as a misspelt role or a directory without its
     /// grant.
-    fn unknown_entities(&mut self, policies: &[&Arc<LoadedPolicy>]) {
-        let names = KnownNames::new(self.known);
+    fn unknown_entities(&mut self, policies: &[&'a Arc<LoadedPolicy>]) {
         for policy in policies {
             let Some(source) = self.sources.get(policy.file.as_str()) else {
                 continue;
@@ -291,7 +390,7 @@ impl Check<'_> {
                 let Some(uid) = crate::cedar_uid::from_cedar(&literal) else {
                     continue;
                 };
-                let Some(help) = names.fault(&uid) else {
+                let Some(help) = self.names.fault(&uid) else {
                     continue;
                 };
                 let id = &policy.determining.policy.id;
@@ -301,18 +400,32 @@ impl Check<'_> {
                 let place = literal_place(source, policy, &uid);
                 self.said
                     .push(place.warning("policy::unknown-entity", message, &help));
+                self.faulty.insert(id);
             }
-            for (attribute, text, help) in entity_ids::odd_literals(&policy.condition) {
-                let id = &policy.determining.policy.id;
+            let id = &policy.determining.policy.id;
+            for odd in entity_ids::odd_values(policy.cedar.as_ref(), &policy.condition) {
                 let message = format!(
-                    "policy `{id}` compares context.{attribute} with \"{text}\", which it never is"
+                    "policy `{id}` compares context.{} with \"{}\", which it never is",
+                    odd.attribute, odd.value
                 );
-                let place = source.place(policy.offset, policy.length);
+                let place = match &odd.loc {
+                    Some(loc) => source.at(Some(loc)),
+                    None => source.place(policy.offset, policy.length),
+                };
                 self.said
-                    .push(place.warning("policy::unknown-value", message, help));
+                    .push(place.warning("policy::unknown-value", message, &odd.help));
+                self.faulty.insert(id);
             }
         }
     }
+}
+
+/// Whether it says that no request can satisfy the policy.
+fn is_impossible(warning: &ValidationWarning) -> bool {
+    matches!(
+        warning,
+        ValidationWarning::ImpossiblePolicy(_) | ValidationWarning::InvalidActionApplication(_)
+    )
 }
 
 /// Where a policy writes an entity; the whole policy if that is not found.

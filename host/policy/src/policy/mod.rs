@@ -8,6 +8,8 @@ mod depth_limit;
 mod entity_ids;
 mod load;
 mod location;
+mod remedy;
+mod scope;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,6 +21,9 @@ use cedar_policy_core::ast;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub(crate) use depth_limit::on_large_stack;
+pub use entity_ids::ConfiguredNames;
+pub(crate) use entity_ids::{KnownNames, value_fault};
 pub use load::load;
 pub use tollgate_model::text::nearest;
 

@@ -1,8 +1,14 @@
 //! `tollgate policy check`.
 
+use std::path::{Path, PathBuf};
+
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use tollgate::{config::Config, gate::lock_with_offers, load};
+use tollgate::{
+    config::{Config, misnamed_policy_files, policy_files},
+    gate::lock_with_offers,
+    load,
+};
 use tollgate_model::canonical::Sha256Digest;
 use tollgate_policy::{
     pdp::{self, Bundle, Pdp},
@@ -11,7 +17,7 @@ use tollgate_policy::{
 use tollgate_server::upstream::Servers;
 
 use crate::{
-    commands::policy::{sarif, schema},
+    commands::policy::{sarif, schema, unused_names},
     component::compiler,
     context::Context,
     error::{Failure, Place, places},
@@ -24,12 +30,15 @@ use crate::{
 pub(super) const HELP: &str = "\
 Examples:
   $ tollgate policy check
+  $ tollgate policy check policies-next
   $ tollgate policy check --deny-warnings --json
   $ tollgate policy check --format sarif > policies.sarif
 
-A set with an error does not load. Warnings do not prevent that: unknown names, policies that can never
-apply, and policies that another one covers completely. Notes list policies that do not apply to anything
-yet. The command also writes the schema for editors, .tollgate/tollgate.cedarschema.
+A set with an error does not load. Warnings do not prevent that: unknown names, values that a request never
+has, policies that can never apply, and policies that another one covers completely; files such as
+`refunds.ceder`, which are not loaded; labels, tools and fields in tollgate.toml that resemble others and that
+nothing else names. Notes list policies that do not apply to anything yet. DIR is checked in place of the
+policies of tollgate.toml. The command also writes the schema for editors, .tollgate/tollgate.cedarschema.
 
 Tools of an upstream server that was never accepted are those that it offers now.
 
@@ -41,6 +50,8 @@ error, note, code, message, help}]}.";
 /// How strict to be.
 #[derive(Debug, Args)]
 pub(crate) struct Check {
+    /// A folder with other policies, such as a candidate.
+    dir: Option<PathBuf>,
     /// Fail on warnings as well.
     #[arg(long)]
     deny_warnings: bool,
@@ -85,9 +96,19 @@ pub(super) async fn run(args: &Check, cx: &Context<'_>) -> Result<Exit, Failure>
         .progress()
         .map(|progress| progress.step("checking policies"));
     let (lock, offered) = lock_with_offers(&config, Servers::new().as_ref()).await?;
-    let bundle = load::bundle_with_lock(&config, Some(compiler()), &lock).await?;
+    let mut bundle = load::bundle_with_lock(&config, Some(compiler()), &lock).await?;
     schema::keep_for_editors(&config, &bundle, cx)?;
-    let checked = checked(&config, &bundle, args.deny_warnings);
+    if let Some(dir) = &args.dir {
+        bundle.policies = policy_files(dir)?;
+        bundle.policies.extend(config.budgets.policies());
+        bundle.candidate = None;
+    }
+    let told = |done, all| {
+        if let Some(step) = &step {
+            step.detail(&format!("{done} of {all} policies"));
+        }
+    };
+    let checked = checked(args, &config, &bundle, &told);
     drop(step);
     let checked = checked?;
     for name in offered {
@@ -104,15 +125,31 @@ pub(super) async fn run(args: &Check, cx: &Context<'_>) -> Result<Exit, Failure>
     Ok(if checked.ok { Exit::Ok } else { Exit::Failure })
 }
 
-fn checked(config: &Config, bundle: &Bundle, deny_warnings: bool) -> Result<CheckReport, Failure> {
+/// After so many policies the progress is shown anew.
+const SHOWN_EVERY: usize = 500;
+
+/// Checks a bundle. `told` gets the number of policies that are checked, and of all.
+fn checked(
+    args: &Check,
+    config: &Config,
+    bundle: &Bundle,
+    told: &dyn Fn(usize, usize),
+) -> Result<CheckReport, Failure> {
+    let dir = args.dir.as_deref().unwrap_or(&config.policies);
     match Pdp::load(bundle) {
         Ok(pdp) => {
-            let mut found = pdp.warnings().to_vec();
-            found.extend(pdp.lint());
-            let diagnostics = places(&config.policies, &found);
             let policies = pdp.policies();
+            let mut found = pdp.warnings().to_vec();
+            found.extend(pdp.lint_with(&|done| {
+                if done % SHOWN_EVERY == 0 {
+                    told(done, policies.len());
+                }
+            }));
+            let mut diagnostics = places(dir, &found);
+            diagnostics.extend(misnamed(dir));
+            diagnostics.extend(unused_names::warnings(config, bundle, &pdp));
             Ok(CheckReport {
-                ok: diagnostics.iter().all(|d| d.note) || !deny_warnings,
+                ok: diagnostics.iter().all(|d| d.note) || !args.deny_warnings,
                 bundle: Some(pdp.digest()),
                 policies: policies.len(),
                 shadow: policies.values().filter(|p| p.mode == Mode::Shadow).count(),
@@ -126,7 +163,7 @@ fn checked(config: &Config, bundle: &Bundle, deny_warnings: bool) -> Result<Chec
             policies: 0,
             shadow: 0,
             tools: bundle.tools.len(),
-            diagnostics: places(&config.policies, &found),
+            diagnostics: places(dir, &found),
         }),
         Err(pdp::LoadError::Candidate(found)) => {
             let dir = config.candidate.as_deref().unwrap_or(&config.policies);
@@ -143,13 +180,29 @@ fn checked(config: &Config, bundle: &Bundle, deny_warnings: bool) -> Result<Chec
     }
 }
 
+/// Files that are not loaded although they seem to be meant as policies.
+fn misnamed(dir: &Path) -> Vec<Place> {
+    let place = |file: PathBuf| Place {
+        file: file.display().to_string(),
+        line: 1,
+        column: 1,
+        length: 1,
+        error: false,
+        note: false,
+        code: "policy::not-loaded".into(),
+        message: "this file is not loaded: its name does not end in `.cedar`".into(),
+        help: Some("rename it, or move it out of the policies".into()),
+    };
+    misnamed_policy_files(dir).into_iter().map(place).collect()
+}
+
 fn render(checked: &CheckReport) -> String {
     let (notes, weighty): (Vec<Place>, Vec<Place>) =
         checked.diagnostics.iter().cloned().partition(|d| d.note);
     let mut text = diagnostics::render(&weighty);
     for note in &notes {
         let word = paint("note:", Tone::Name);
-        let file = crate::error::shown(std::path::Path::new(&note.file));
+        let file = crate::error::shown(Path::new(&note.file));
         text.push_str(&format!("{word} {} ({file}:{})\n", note.message, note.line));
     }
     if !notes.is_empty() {

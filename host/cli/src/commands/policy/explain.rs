@@ -37,11 +37,13 @@ Examples:
   $ tollgate policy explain dec-37
   $ tollgate policy explain --principal Agent::support --action payments__refund --args '{\"amount\":6000}'
   $ tollgate policy explain --principal User::ada --action notes__write --run '{\"labels\":[\"private\"]}'
+  $ tollgate policy explain --principal Component::web --action http_request --resource Host::example.com \\
+      --fact tool=web__fetch --fact method=POST
 
 A recorded decision is explained with the policies that made it, or with the present ones (--now). The
 explanation shows arguments, so it needs the permission `view_payload` and is recorded. A hypothetical
-call is decided by the present policies; nothing runs and nothing is recorded. --case takes the members
-of a case of `tollgate policy test`, as JSON.
+call is decided by the present policies; nothing runs and nothing is recorded. --fact sets a member of a case
+of `tollgate policy test`, such as tool, method or on_behalf_of. --case takes all of them, as JSON.
 
 With --json: {answer, policies [{id, file, line, permits, mode, determined, verdict, ..}],
 changes [[FACT]], provenance {known, asked, values {POINTER: {origin, role, sources}}, ..}}.";
@@ -70,6 +72,9 @@ pub(crate) struct Explain {
     /// The resource, unless it is the called tool.
     #[arg(long, value_name = "ENTITY", requires = "action")]
     resource: Option<String>,
+    /// Another member of the case; a value that is not JSON is a text.
+    #[arg(long = "fact", value_name = "NAME=VALUE")]
+    facts: Vec<String>,
     /// A whole case as JSON, or its file (@FILE).
     #[arg(long, value_name = "JSON", conflicts_with = "action")]
     case: Option<String>,
@@ -86,11 +91,7 @@ struct ExplanationView {
 
 /// Run `tollgate policy explain`.
 pub(super) async fn run(args: &Explain, cx: &Context<'_>) -> Result<Exit, Failure> {
-    let config = cx.config()?;
-    let (pdp, request, facts) = match args.decision {
-        Some(decision) => recorded(decision, args.now, &config, cx).await?,
-        None => hypothetical(args, &config).await?,
-    };
+    let (pdp, request, facts) = subject(args, cx).await?;
     let explanation = pdp.explain(&request, &facts);
     let explained = ExplanationView {
         answer: Answer::of(&explanation.decision),
@@ -109,7 +110,23 @@ pub(super) async fn run(args: &Explain, cx: &Context<'_>) -> Result<Exit, Failur
     Ok(Exit::Ok)
 }
 
-async fn recorded(
+/// The request that the options name, with the policies that decide it.
+pub(super) async fn subject(
+    args: &Explain,
+    cx: &Context<'_>,
+) -> Result<(Pdp, Request, Facts), Failure> {
+    let config = cx.config()?;
+    match args.decision {
+        Some(_) if !args.facts.is_empty() => Err(Failure::usage(
+            "--fact is for a hypothetical request: a decision has its own facts",
+        )),
+        Some(decision) => recorded(decision, args.now, &config, cx).await,
+        None => hypothetical(args, &config).await,
+    }
+}
+
+/// A recorded decision with the policies that made it or, `now`, with the present ones.
+pub(super) async fn recorded(
     id: DecisionId,
     now: bool,
     config: &Config,
@@ -175,6 +192,18 @@ async fn hypothetical(args: &Explain, config: &Config) -> Result<(Pdp, Request, 
         }),
     };
     let mut case = case;
+    for fact in &args.facts {
+        let Some((name, value)) = fact.split_once('=') else {
+            return Err(
+                Failure::usage(format!("`{}` is not a fact", line(fact, 80)))
+                    .help("write it as in --fact method=POST"),
+            );
+        };
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+        if let Some(members) = case.as_object_mut() {
+            members.insert(name.to_owned(), value);
+        }
+    }
     if let Some(members) = case.as_object_mut() {
         // The expected answer is not used here.
         members
@@ -204,9 +233,18 @@ async fn hypothetical(args: &Explain, config: &Config) -> Result<(Pdp, Request, 
         environment: Some(config.gate.environment.clone()),
         ..case
     };
-    let (_, request, facts) = case
-        .decide(&pdp, &defaults)
-        .map_err(|problem| Failure::new(Exit::Invalid, problem))?;
+    let (_, request, facts) = case.decide(&pdp, &defaults).map_err(|problem| {
+        let missing = problem.strip_prefix("the case does not say `");
+        let missing = missing
+            .and_then(|rest| rest.strip_suffix('`'))
+            .map(str::to_owned);
+        let failure = Failure::new(Exit::Invalid, problem);
+        match missing {
+            Some(name) if name == "resource" => failure.help("say it with --resource ENTITY"),
+            Some(name) => failure.help(format!("say it with --fact {name}=VALUE")),
+            None => failure,
+        }
+    })?;
     Ok((pdp, request, facts))
 }
 

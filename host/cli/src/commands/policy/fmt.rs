@@ -19,10 +19,11 @@ pub(super) const HELP: &str = "\
 Examples:
   $ tollgate policy fmt
   $ tollgate policy fmt --check policies/refunds.cedar
+  $ tollgate policy fmt --diff
 
 Formats every file of the configured directory, or the named files. Comments and meaning do not change. A
 file that does not parse is not changed. With --check nothing is written, and the exit code is 1 if a file
-is not formatted.
+is not formatted; --diff also shows what would change.
 
 With --json: {files, changed [FILE]}.";
 
@@ -32,6 +33,9 @@ pub(crate) struct Fmt {
     /// Only list the files that are not formatted.
     #[arg(long)]
     check: bool,
+    /// Show what would change, and write nothing.
+    #[arg(long)]
+    diff: bool,
     /// Files or directories; otherwise the configured directory.
     files: Vec<PathBuf>,
 }
@@ -68,7 +72,14 @@ pub(super) fn run(args: &Fmt, cx: &Context<'_>) -> Result<Exit, Failure> {
         match pretty(&text) {
             Ok(pretty) if pretty == text => {}
             Ok(pretty) => {
-                if !args.check {
+                if args.diff && !cx.out.is_json() {
+                    let name = shown(&path);
+                    let diff = similar::TextDiff::from_lines(&text, &pretty);
+                    let mut diff = diff.unified_diff();
+                    let diff = diff.header(&name, &name).to_string();
+                    cx.out.text(&diff)?;
+                }
+                if !args.check && !args.diff {
                     files::replace(&path, pretty.as_bytes()).map_err(|e| {
                         Failure::plain(format!("{}: it cannot be written: {e}", path.display()))
                     })?;
@@ -83,9 +94,10 @@ pub(super) fn run(args: &Fmt, cx: &Context<'_>) -> Result<Exit, Failure> {
             }
         }
     }
-    cx.out
-        .show(&formatted, || render(&formatted, failed, args.check))?;
-    let unformatted = args.check && !formatted.changed.is_empty();
+    cx.out.show(&formatted, || {
+        render(&formatted, failed, args.check || args.diff)
+    })?;
+    let unformatted = (args.check || args.diff) && !formatted.changed.is_empty();
     Ok(if failed > 0 || unformatted {
         Exit::Failure
     } else {

@@ -10,6 +10,8 @@ use crate::error::Failure;
 pub(super) struct CaseResult<'a> {
     /// Its file.
     pub(super) file: &'a Path,
+    /// Its line, from 1.
+    pub(super) line: usize,
     /// Its name.
     pub(super) name: &'a str,
     /// Differences from the expected answer; empty if it passed.
@@ -37,6 +39,9 @@ pub(super) fn report<'a>(
         };
         let mut case = TestCase::new(result.name, status);
         case.set_classname(file.as_str());
+        case.extra.insert("file".into(), file.as_str().into());
+        case.extra
+            .insert("line".into(), result.line.to_string().into());
         let suite = suites
             .entry(file)
             .or_insert_with_key(|file| TestSuite::new(file.as_str()));

@@ -1,16 +1,20 @@
 //! `tollgate policy`: check, test, explain, replay and promote policies.
 
+mod case_lines;
 mod check;
 mod coverage;
+mod eval;
 mod explain;
 mod fmt;
 mod junit;
+mod new_case;
 mod promote;
 mod replay;
 mod sarif;
 mod schema;
 mod suggest;
 mod test;
+mod unused_names;
 
 use clap::Subcommand;
 
@@ -36,6 +40,12 @@ pub(crate) enum Policy {
     /// Explain a decision, and what would have changed it.
     #[command(after_help = explain::HELP)]
     Explain(explain::Explain),
+    /// Print the value of a Cedar expression for one request.
+    #[command(after_help = eval::HELP)]
+    Eval(eval::Eval),
+    /// Write a test case from a recorded decision.
+    #[command(after_help = new_case::HELP)]
+    NewCase(new_case::NewCase),
     /// Decide recorded requests again with other policies.
     #[command(after_help = replay::HELP)]
     Replay(replay::Replay),
@@ -56,6 +66,8 @@ pub(crate) async fn run(command: Policy, cx: &Context<'_>) -> Result<Exit, Failu
         Policy::Suggest(args) => suggest::run(&args, cx).await,
         Policy::Test(args) => test::run(&args, cx).await,
         Policy::Explain(args) => explain::run(&args, cx).await,
+        Policy::Eval(args) => eval::run(&args, cx).await,
+        Policy::NewCase(args) => new_case::run(&args, cx).await,
         Policy::Replay(args) => replay::run(args, cx),
         Policy::Coverage(args) => coverage::run(&args, cx).await,
         Policy::Promote(args) => promote::run(&args, cx).await,

@@ -15,13 +15,14 @@ use serde::{Deserialize, Serialize};
 use tollgate::{
     config::{Config, policy_files},
     load::{self, LoadError},
+    name_pattern::NamePattern,
 };
 use tollgate_policy::{
     case::{Case, CaseResult, Defaults, World},
     pdp::{self, Pdp},
 };
 
-use super::junit;
+use super::{case_lines, junit};
 use crate::{
     component::compiler,
     context::Context,
@@ -39,6 +40,7 @@ pub(super) const HELP: &str = "\
 Examples:
   $ tollgate policy test
   $ tollgate policy test policies/tests/refunds.toml --all
+  $ tollgate policy test --run 'refund|payout'
   $ tollgate policy test --junit report.xml --deny-untested
 
 Cases are in *.toml ([[case]]) and *.json (a list) files; by default in the folder tests/ next to the
@@ -57,9 +59,11 @@ policies:
 Principals and tools are those of a world.toml or world.json in the folder of the cases, else those of
 tollgate.toml.
 
+A name, an id, a method or a path that no request can have fails its case, unless the case expects an error.
+
 The exit code is 1 if a case fails; with --deny-untested also if a policy determines no case.
 
-With --json: {ok, cases [{file, name, answer, wrong}], policies [{id, file, determined,
+With --json: {ok, cases [{file, line, name, answer, wrong}], policies [{id, file, determined,
 applied}]}.";
 
 /// File events within this time belong to one change.
@@ -80,6 +84,12 @@ pub(crate) struct Test {
     /// Also show cases that pass.
     #[arg(long)]
     all: bool,
+    /// Only play cases whose name matches.
+    #[arg(long, value_name = "REGEX", conflicts_with = "deny_untested")]
+    run: Option<String>,
+    /// Also show the cases of each policy.
+    #[arg(long)]
+    coverage: bool,
     /// Fail if a policy determines no case.
     #[arg(long)]
     deny_untested: bool,
@@ -110,6 +120,8 @@ struct Report {
 #[derive(Serialize)]
 struct CaseReport {
     file: PathBuf,
+    /// From 1.
+    line: usize,
     #[serde(flatten)]
     played: CaseResult,
 }
@@ -189,6 +201,8 @@ async fn once(args: &Test, cx: &Context<'_>) -> Result<Exit, Failure> {
     let began = Instant::now();
     let config = cx.config();
     let files = files(args, config.as_ref().ok())?;
+    let pattern = args.run.as_deref().map(NamePattern::new).transpose();
+    let pattern = pattern.map_err(|e| Failure::usage(format!("--run: {e}")))?;
     let step = cx
         .out
         .progress()
@@ -208,11 +222,18 @@ async fn once(args: &Test, cx: &Context<'_>) -> Result<Exit, Failure> {
     };
     let mut cases = Vec::new();
     for file in &files {
-        for case in read(file)? {
+        for (line, case) in read(file)? {
+            if pattern.as_ref().is_some_and(|p| !p.matches(&case.name)) {
+                continue;
+            }
             let played = case.play(&setting.pdp, &setting.defaults);
             let file = file.clone();
-            cases.push(CaseReport { file, played });
+            cases.push(CaseReport { file, line, played });
         }
+    }
+    if let (true, Some(pattern)) = (cases.is_empty(), &args.run) {
+        let none = format!("no case has a name that matches `{}`", line(pattern, 80));
+        return Err(Failure::plain(none).help("see the names with `tollgate policy test --all`"));
     }
     let policies = coverage(&setting.pdp, &cases);
     let untested = policies.iter().any(|p| p.determined == 0);
@@ -224,6 +245,7 @@ async fn once(args: &Test, cx: &Context<'_>) -> Result<Exit, Failure> {
     if let Some(path) = &args.junit {
         let results = report.cases.iter().map(|case| junit::CaseResult {
             file: &case.file,
+            line: case.line,
             name: &case.played.name,
             wrong: &case.played.wrong,
         });
@@ -232,7 +254,7 @@ async fn once(args: &Test, cx: &Context<'_>) -> Result<Exit, Failure> {
             Failure::plain(format!("{}: it cannot be written: {e}", path.display()))
         })?;
     }
-    cx.out.show(&report, || render(&report, args.all))?;
+    cx.out.show(&report, || render(&report, args))?;
     Ok(if report.ok { Exit::Ok } else { Exit::Failure })
 }
 
@@ -285,12 +307,16 @@ fn parsed<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Failure> {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<Case>, Failure> {
-    if path.extension().is_some_and(|e| e == "toml") {
-        Ok(parsed::<Cases>(path)?.case)
+/// The cases of a file, each with its line.
+fn read(path: &Path) -> Result<Vec<(usize, Case)>, Failure> {
+    let cases = if path.extension().is_some_and(|e| e == "toml") {
+        parsed::<Cases>(path)?.case
     } else {
-        parsed(path)
-    }
+        parsed(path)?
+    };
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let lines = case_lines::of(&text, &cases);
+    Ok(lines.into_iter().zip(cases).collect())
 }
 
 /// The setting of the cases, or the errors of the policies.
@@ -375,37 +401,72 @@ fn coverage(pdp: &Pdp, cases: &[CaseReport]) -> Vec<Coverage> {
     policies.collect()
 }
 
-fn render(report: &Report, all: bool) -> String {
+fn render(report: &Report, args: &Test) -> String {
+    let is_wrong = |case: &&CaseReport| !case.played.wrong.is_empty();
     let mut text = String::new();
-    for case in &report.cases {
-        let played = &case.played;
-        let failed = !played.wrong.is_empty();
-        if !failed && !all {
-            continue;
-        }
-        let symbol = match failed {
-            true => paint("✗", Tone::Bad),
-            false => paint("✓", Tone::Good),
-        };
-        let file = paint(&shown(&case.file), Tone::Weak);
-        let by = played.answer.by.join(", ");
-        let answer = paint(
-            &format!("{} {}", played.answer.outcome, line(&by, 200)),
-            Tone::Weak,
-        );
-        text.push_str(&format!(
-            "{symbol} {}  {answer}  {file}\n",
-            line(&played.name, 200)
-        ));
-        for wrong in &played.wrong {
-            text.push_str(&format!("    {}\n", line(wrong, 500)));
+    for case in report.cases.iter().filter(is_wrong) {
+        text.push_str(&result_lines(case));
+    }
+    let failed = report.cases.iter().filter(is_wrong).count();
+    if args.all {
+        for case in report.cases.iter().filter(|case| !is_wrong(case)) {
+            text.push_str(&result_lines(case));
         }
     }
     if !text.is_empty() {
         text.push('\n');
     }
-    let rows: Vec<[Cell; 4]> = report
-        .policies
+    if args.coverage || args.deny_untested {
+        text.push_str(&coverage_table(&report.policies));
+        text.push('\n');
+    }
+    let untested = report.policies.iter().filter(|p| p.determined == 0).count();
+    let symbol = if report.ok {
+        paint("✓", Tone::Good)
+    } else {
+        paint("✗", Tone::Bad)
+    };
+    let policies = match (&args.run, untested) {
+        (Some(_), _) => String::new(),
+        (None, 0) => "; every policy determines one".to_owned(),
+        (None, n) => format!(
+            "; {n} of {} policies determine none{}",
+            report.policies.len(),
+            match args.coverage || args.deny_untested {
+                true => "",
+                false => " (--coverage lists them)",
+            }
+        ),
+    };
+    text.push_str(&format!(
+        "{symbol} {}, {failed} failed{policies}\n",
+        count(report.cases.len() as u64, "case"),
+    ));
+    text
+}
+
+/// A case with its answer, its place, and what is wrong.
+fn result_lines(case: &CaseReport) -> String {
+    let played = &case.played;
+    let symbol = match played.wrong.is_empty() {
+        false => paint("✗", Tone::Bad),
+        true => paint("✓", Tone::Good),
+    };
+    let place = paint(&format!("{}:{}", shown(&case.file), case.line), Tone::Weak);
+    let by = played.answer.by.join(", ");
+    let answer = paint(
+        &format!("{} {}", played.answer.outcome, line(&by, 200)),
+        Tone::Weak,
+    );
+    let mut text = format!("{symbol} {}  {answer}  {place}\n", line(&played.name, 200));
+    for wrong in &played.wrong {
+        text.push_str(&format!("    {}\n", line(wrong, 500)));
+    }
+    text
+}
+
+fn coverage_table(policies: &[Coverage]) -> String {
+    let rows: Vec<[Cell; 4]> = policies
         .iter()
         .map(|policy| {
             let state = match (policy.determined, policy.applied) {
@@ -421,25 +482,5 @@ fn render(report: &Report, all: bool) -> String {
             ]
         })
         .collect();
-    text.push_str(&table(["POLICY", "DETERMINED", "APPLIED", "FILE"], &rows));
-    let failed = report
-        .cases
-        .iter()
-        .filter(|c| !c.played.wrong.is_empty())
-        .count();
-    let untested = report.policies.iter().filter(|p| p.determined == 0).count();
-    let symbol = if report.ok {
-        paint("✓", Tone::Good)
-    } else {
-        paint("✗", Tone::Bad)
-    };
-    let policies = match untested {
-        0 => "every policy determines one".to_owned(),
-        n => format!("{n} of {} policies determine none", report.policies.len()),
-    };
-    text.push_str(&format!(
-        "\n{symbol} {}, {failed} failed; {policies}\n",
-        count(report.cases.len() as u64, "case"),
-    ));
-    text
+    table(["POLICY", "DETERMINED", "APPLIED", "FILE"], &rows)
 }

@@ -198,6 +198,10 @@ impl<'a> Drawing<'a> {
             None => {}
         }
         if let Some(outcome) = outcome {
+            if outcome.redacted > 0 {
+                let removed = format!("{} removed", count(outcome.redacted, "value"));
+                row.detail(removed, Tone::Weak);
+            }
             row.detail(size(outcome.size), Tone::Weak);
             let labels: Vec<String> = outcome
                 .labels

@@ -135,6 +135,33 @@ impl Pdp {
             .collect()
     }
 
+    /// The value of a Cedar expression for a request, as Cedar writes it. Call it only for someone who may see the
+    /// arguments.
+    ///
+    /// # Errors
+    /// The expression does not parse or cannot be evaluated, or there is no such request.
+    pub fn evaluate(
+        &self,
+        request: &Request,
+        facts: &Facts,
+        expression: &str,
+    ) -> Result<String, String> {
+        if let Some(problem) = crate::policy::too_deep(expression) {
+            return Err(problem);
+        }
+        let prepared = self.prepared(request, facts).map_err(|e| e.to_string())?;
+        let evaluate = || {
+            let expr = expression
+                .parse::<Expr>()
+                .map_err(|errors| format!("it is not an expression: {errors}"))?;
+            let value = prepared.evaluator().interpret(&expr, &SlotEnv::new());
+            value
+                .map(|value| value.to_string())
+                .map_err(|e| e.to_string())
+        };
+        crate::policy::on_large_stack(evaluate)
+    }
+
     /// Decides, and explains the decision. The explanation shows values: call it only for someone who may
     /// see the arguments.
     #[must_use]

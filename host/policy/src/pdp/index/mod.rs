@@ -126,11 +126,52 @@ impl Index {
         resource: &EntityUID,
         entities: &Entities,
     ) -> Vec<Position> {
-        let principals = self.keys(principal, entities);
-        let resources = self.keys(resource, entities);
+        self.found(
+            &self.keys(action, entities),
+            &self.keys(principal, entities),
+            &self.keys(resource, entities),
+        )
+    }
+
+    /// Positions of the policies whose scope may contain that of `policy`, in ascending order.
+    pub(super) fn wider(&self, policy: &Policy, entities: &Entities) -> Vec<Position> {
+        let actions = match policy.action_constraint() {
+            ActionConstraint::Eq(action) => self.keys(action, entities),
+            // What contains all of them contains the first.
+            ActionConstraint::In(actions) => match actions.first() {
+                Some(first) => self.keys(first, entities),
+                None => vec![Key::Any],
+            },
+            ActionConstraint::Any => vec![Key::Any],
+        };
+        let part = |constraint| self.wider_keys(constraint, entities);
+        self.found(
+            &actions,
+            &part(policy.principal_constraint().as_inner()),
+            &part(policy.resource_constraint().as_inner()),
+        )
+    }
+
+    fn wider_keys(&self, narrow: &Constraint, entities: &Entities) -> Vec<Key> {
+        let of_type = |ty: &EntityType| self.types.get(ty).copied().map(Key::Type);
+        match narrow {
+            Constraint::Is(ty) => [Key::Any].into_iter().chain(of_type(ty)).collect(),
+            Constraint::Eq(EntityReference::EUID(uid))
+            | Constraint::In(EntityReference::EUID(uid)) => self.keys(uid, entities),
+            Constraint::IsIn(ty, EntityReference::EUID(uid)) => {
+                let mut keys = self.keys(uid, entities);
+                keys.extend(of_type(ty));
+                keys
+            }
+            _ => vec![Key::Any],
+        }
+    }
+
+    /// What is indexed under one of these keys of each kind, in ascending order.
+    fn found(&self, actions: &[Key], principals: &[Key], resources: &[Key]) -> Vec<Position> {
         let mut found = Vec::new();
-        for action in self.keys(action, entities) {
-            let Some(by_principal) = self.by_action.get(&action) else {
+        for action in actions {
+            let Some(by_principal) = self.by_action.get(action) else {
                 continue;
             };
             for by_resource in principals.iter().filter_map(|key| by_principal.get(key)) {

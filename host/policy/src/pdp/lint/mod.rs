@@ -13,6 +13,7 @@ mod redaction;
 mod unknown_fact;
 
 use std::{
+    cell::Cell,
     collections::{BTreeMap, HashSet},
     sync::Arc,
 };
@@ -32,12 +33,15 @@ use tollgate_model::entity::{Kind, Uid};
 use super::Pdp;
 use crate::{
     cedar_uid, cedar_value,
-    policy::{Diagnostic, LoadedPolicy},
+    policy::{Diagnostic, Level, LoadedPolicy},
 };
 use covered::Coverage;
 
 /// Requests that are tried for one policy. If there are more, it is assumed to apply.
 const MAX_REQUESTS: usize = 20_000;
+
+/// Requests that are tried for all policies together.
+const MAX_REQUESTS_OF_ALL: u64 = 5_000_000;
 
 /// Kinds of entities that come with a request, not from the configuration.
 const REQUEST_KINDS: &[Kind] = &[
@@ -51,7 +55,6 @@ const REQUEST_KINDS: &[Kind] = &[
 ];
 
 /// A request with an unknown context.
-#[derive(Clone)]
 struct Scope {
     principal: EntityUID,
     action: EntityUID,
@@ -66,51 +69,99 @@ struct RequestSpace<'a> {
     /// The same with every tool and secret in every label.
     labelled: Entities,
     by_type: BTreeMap<EntityType, Vec<EntityUID>>,
+    /// Requests that were tried.
+    tried: Cell<u64>,
 }
 
 impl Pdp {
     /// Policies that make no difference, or do not hold where a fact is unknown or in a new run.
     #[must_use]
     pub fn lint(&self) -> Vec<Diagnostic> {
+        self.lint_with(&|_| {})
+    }
+
+    /// Like [`Pdp::lint`]; `checked` is called with the number of policies that are done, after each.
+    #[must_use]
+    pub fn lint_with(&self, checked: &dyn Fn(usize)) -> Vec<Diagnostic> {
         let Some(space) = RequestSpace::new(self) else {
             return Vec::new();
         };
         let coverage = Coverage::new(self);
         let mut diagnostics = self.unknown_facts();
         diagnostics.extend(self.forgotten_in_new_runs());
-        for policy in &self.set.ordered {
+        let reported = self.reported();
+        let mut covered = Vec::new();
+        for (position, policy) in (0..).zip(&self.set.ordered) {
             diagnostics.extend(space.useless_pointers(policy));
             match space.satisfiability(policy, &space.entities) {
-                Satisfiability::Satisfiable(scope) => {
-                    diagnostics.extend(space.covered(&coverage, policy, &scope))
+                Satisfiability::Satisfiable => {
+                    let by = space.covered(&coverage, position);
+                    covered.extend(by.map(|by| (position, by)));
                 }
                 Satisfiability::Unknown => {}
                 // Loading has already reported the unknown name.
-                Satisfiability::Unsatisfiable if self.is_reported(policy) => {}
+                Satisfiability::Unsatisfiable if is_reported(&reported, policy) => {}
                 Satisfiability::Unsatisfiable => diagnostics.push(space.dead(policy)),
             }
+            checked(
+                usize::try_from(position)
+                    .unwrap_or(usize::MAX)
+                    .saturating_add(1),
+            );
+        }
+        diagnostics.extend(space.coverings(&covered));
+        let is_incomplete = coverage.is_incomplete() || space.tried.get() > MAX_REQUESTS_OF_ALL;
+        if let (true, Some(first)) = (is_incomplete, self.set.ordered.first()) {
+            diagnostics.push(first.diagnostic(
+                Level::Note,
+                "policy::not-compared",
+                "there are too many policies alike to compare each with all others: some that make no difference or never \
+                 apply may not be reported"
+                    .into(),
+                "nothing to do; check parts of the set by themselves with `tollgate policy check DIR`",
+            ));
         }
         diagnostics
     }
 
-    /// Whether loading already found why nothing can satisfy the policy.
-    fn is_reported(&self, policy: &LoadedPolicy) -> bool {
-        let within = policy.offset..policy.offset + policy.length;
-        self.warnings.iter().any(|warning| {
-            warning.file == policy.file
-                && within.contains(&warning.offset)
-                && matches!(
-                    warning.code,
-                    "policy::unknown-entity" | "policy::suspicious"
-                )
-        })
+    /// Where loading already found why nothing can satisfy a policy: offsets by file, ascending.
+    fn reported(&self) -> BTreeMap<&str, Vec<usize>> {
+        let mut reported: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for warning in &self.warnings {
+            if REPORTS.contains(&warning.code) {
+                let of_file = reported.entry(&warning.file).or_default();
+                of_file.push(warning.offset);
+            }
+        }
+        reported
+            .values_mut()
+            .for_each(|offsets| offsets.sort_unstable());
+        reported
     }
+}
+
+/// Diagnostics of loading that say why a policy can never apply.
+const REPORTS: &[&str] = &[
+    "policy::unknown-entity",
+    "policy::unknown-value",
+    "policy::unknown-attribute",
+    "policy::suspicious",
+];
+
+fn is_reported(reported: &BTreeMap<&str, Vec<usize>>, policy: &LoadedPolicy) -> bool {
+    let Some(offsets) = reported.get(policy.file.as_str()) else {
+        return false;
+    };
+    let first = offsets.partition_point(|offset| *offset < policy.offset);
+    offsets
+        .get(first)
+        .is_some_and(|offset| *offset < policy.offset + policy.length)
 }
 
 /// What is known about one policy.
 enum Satisfiability {
-    /// This request may satisfy it.
-    Satisfiable(Box<Scope>),
+    /// A request may satisfy it.
+    Satisfiable,
     /// No request can.
     Unsatisfiable,
     /// There were too many requests to try.
@@ -176,6 +227,7 @@ impl<'a> RequestSpace<'a> {
             entities,
             labelled,
             by_type,
+            tried: Cell::new(0),
         })
     }
 
@@ -191,10 +243,11 @@ impl<'a> RequestSpace<'a> {
             let Some(types) = self.pdp.schema.as_ref().get_action_id(action) else {
                 continue;
             };
+            let (resources, principals) =
+                (cedar.resource_constraint(), cedar.principal_constraint());
             for resource in types
                 .applies_to_resources()
-                .filter_map(|ty| self.by_type.get(ty))
-                .flatten()
+                .flat_map(|ty| self.possible(resources.as_inner(), ty))
             {
                 // The resource of a call is the tool that its action is named for.
                 let other = self.pdp.tools.contains_key(action.eid().as_ref() as &str)
@@ -204,14 +257,14 @@ impl<'a> RequestSpace<'a> {
                 }
                 for principal in types
                     .applies_to_principals()
-                    .filter_map(|ty| self.by_type.get(ty))
-                    .flatten()
+                    .flat_map(|ty| self.possible(principals.as_inner(), ty))
                 {
                     if !scope(cedar.principal_constraint().as_inner(), principal) {
                         continue;
                     }
                     tried += 1;
-                    if tried > MAX_REQUESTS {
+                    self.tried.set(self.tried.get().saturating_add(1));
+                    if tried > MAX_REQUESTS || self.tried.get() > MAX_REQUESTS_OF_ALL {
                         return Satisfiability::Unknown;
                     }
                     let scope = Scope {
@@ -220,12 +273,27 @@ impl<'a> RequestSpace<'a> {
                         resource: resource.clone(),
                     };
                     if may_satisfy(policy, &scope, entities) {
-                        return Satisfiability::Satisfiable(Box::new(scope));
+                        return Satisfiability::Satisfiable;
                     }
                 }
             }
         }
         Satisfiability::Unsatisfiable
+    }
+
+    /// Entities of a type that a scope may contain: an entity that it names, or else all.
+    fn possible<'s>(&'s self, constraint: &'s Constraint, ty: &EntityType) -> &'s [EntityUID] {
+        let named = match constraint {
+            Constraint::Eq(EntityReference::EUID(uid)) if uid.entity_type() == ty => {
+                Some(uid.as_ref())
+            }
+            _ => None,
+        };
+        let known = named.filter(|uid| matches!(self.entities.entity(uid), Dereference::Data(_)));
+        match known {
+            Some(uid) => std::slice::from_ref(uid),
+            None => self.by_type.get(ty).map(Vec::as_slice).unwrap_or_default(),
+        }
     }
 
     fn is_of(&self, constraint: &ast::ActionConstraint, action: &EntityUID) -> bool {

@@ -215,7 +215,7 @@ fn the_printed_schema_is_the_schema() {
         text: format!("{TRIFECTA}{PERMIT}"),
     }];
     let known = entities().into_iter().map(|e| e.uid).collect();
-    policy::load(&files, &read, &known).unwrap();
+    policy::load(&files, &read, &known, &Default::default()).unwrap();
     let actions = |schema: &Schema| -> BTreeSet<String> {
         schema.actions().map(ToString::to_string).collect()
     };

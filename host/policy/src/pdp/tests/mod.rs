@@ -7,6 +7,7 @@ mod features;
 mod generators;
 mod history;
 mod load;
+mod mistakes;
 mod properties;
 mod redact;
 mod request_errors;

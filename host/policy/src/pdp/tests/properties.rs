@@ -28,7 +28,13 @@ fn accepted(candidates: Vec<String>) -> Vec<String> {
             name: "p.cedar".into(),
             text,
         }];
-        load_policies(&files, &base.schema, &base.known.keys().cloned().collect()).is_ok()
+        load_policies(
+            &files,
+            &base.schema,
+            &base.known.keys().cloned().collect(),
+            &Default::default(),
+        )
+        .is_ok()
     };
     candidates.into_iter().filter(loads).collect()
 }

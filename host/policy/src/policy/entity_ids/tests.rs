@@ -4,15 +4,22 @@ fn names() -> BTreeSet<Uid> {
     BTreeSet::from([
         Uid::new(Kind::Component, "customers"),
         Uid::new(Kind::Component, "tickets"),
-        Uid::new(Kind::Directory, "customers/crm:/"),
         Uid::new(Kind::Label, "private"),
     ])
+}
+
+fn configured() -> ConfiguredNames {
+    ConfiguredNames {
+        grants: BTreeSet::from(["customers/crm".into()]),
+        config_entries: BTreeSet::from(["tickets/region".into()]),
+    }
 }
 
 #[test]
 fn ids_that_a_request_can_have_are_left_alone() {
     let known = names();
-    let names = KnownNames::new(&known);
+    let configured = configured();
+    let names = KnownNames::new(&known, &configured);
     for (kind, id) in [
         (Kind::Directory, "customers/crm:/"),
         (Kind::Directory, "customers/crm:/vip"),
@@ -35,18 +42,21 @@ fn ids_that_a_request_can_have_are_left_alone() {
 #[test]
 fn ids_that_no_request_can_have_are_found() {
     let known = names();
-    let names = KnownNames::new(&known);
+    let configured = configured();
+    let names = KnownNames::new(&known, &configured);
     for (kind, id, help) in [
         (Kind::Directory, "customers/crm:/vip/", "without a slash"),
         (Kind::Directory, "crm:/vip", "<component>"),
         (Kind::Directory, "customers/crm/vip", "<component>"),
         (Kind::Directory, "/vip", "<component>"),
         (Kind::Directory, "customer/crm:/vip", "`customers`"),
-        (Kind::Directory, "customers/crmm:/vip", "`customers/crm:/`"),
+        (Kind::Directory, "customers/crmm:/vip", "`customers/crm`"),
         (Kind::File, "customers/crm:vip/a.json", "<component>"),
         (Kind::File, "customers/crm:/../a.json", "<component>"),
         (Kind::State, "tickets/adaptor:", "adapter"),
         (Kind::State, "ticket/adapter:", "`tickets`"),
+        (Kind::Directory, "tickets/data:/", "no grants"),
+        (Kind::ConfigEntry, "tickets/regoin", "\"tickets/region\""),
         (Kind::ConfigEntry, "region", "<component>"),
         (Kind::ConfigEntry, "tickets/region/eu", "<key>"),
         (Kind::ConfigEntry, "ticket/region", "`tickets`"),

@@ -5,6 +5,7 @@ fn nothing_in_a_name_leaves_its_xml() {
     let wrong = ["x < y".to_owned()];
     let result = CaseResult {
         file: Path::new("a&b.json"),
+        line: 7,
         name: "a\"<b>&\u{1b}",
         wrong: &wrong,
     };
@@ -15,7 +16,9 @@ fn nothing_in_a_name_leaves_its_xml() {
         "{xml}"
     );
     assert!(
-        xml.contains("a&amp;b.json") && xml.contains("failures=\"1\""),
+        xml.contains("a&amp;b.json")
+            && xml.contains("line=\"7\"")
+            && xml.contains("failures=\"1\""),
         "{xml}"
     );
 }
