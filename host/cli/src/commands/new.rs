@@ -31,7 +31,7 @@ With --json: {dir, files, next, config}.";
 pub(crate) struct New {
     /// The tool's name: a-z, 0-9 and `-`.
     name: String,
-    /// The language: rust, js or python.
+    /// The language: rust, js, ts or python.
     #[arg(
         long,
         value_enum,
