@@ -20,6 +20,8 @@ pub(super) const MANIFEST: &str = "package.json";
 const REMEDY: &str = "install Node.js 20 or newer with npm (https://nodejs.org; on Debian and Ubuntu: apt-get install nodejs npm)";
 /// Features of the engine that need imports which a tool does not have.
 const DISABLED: [&str; 5] = ["stdio", "random", "clocks", "http", "fetch-event"];
+/// Where the output of the programs begins to speak of themselves.
+const OWN: [&str; 2] = ["node:", "Additionally, some promises were rejected"];
 /// The entry: the SDK gets the gate's interfaces, the tools register themselves, the SDK offers them.
 const ENTRY: &str = "import { offer } from './sdk/component.js';\nimport './tool.js';\nexport const tools = offer();\n";
 /// The file with the tools, if they are in TypeScript.
@@ -106,7 +108,9 @@ fn bundle(project: &Project<'_>, bin: &Path) -> Result<PathBuf, BuildError> {
         "--preserve-symlinks",
     ]);
     esbuild.arg(format!("--outfile={}", bundle.display()));
-    project.run("bundling", esbuild)?;
+    project
+        .run("bundling", esbuild)
+        .map_err(without_own_trace)?;
     let map = bundle.with_extension("mjs.map");
     let read = |path| fs::read_to_string(path).map_err(|error| files::error("read", path, error));
     let code = read(&bundle)? + &source_map(&read(&map)?);
@@ -122,7 +126,7 @@ fn source_map(map: &str) -> String {
     format!("\n{MAP} = {kept};\n")
 }
 
-/// The author's errors without the trace of componentize-js itself.
+/// The author's errors without the traces of esbuild and componentize-js themselves.
 fn without_own_trace(error: BuildError) -> BuildError {
     let BuildError::Step { dir, what, output } = error else {
         return error;
@@ -132,7 +136,7 @@ fn without_own_trace(error: BuildError) -> BuildError {
         .map_or(output.as_str(), |(_, said)| said)
         .lines()
         .filter(|line| !line.starts_with("    at ") && !line.starts_with("Node.js v"))
-        .take_while(|line| !line.starts_with("Additionally, some promises were rejected"))
+        .take_while(|line| !OWN.iter().any(|own| line.starts_with(own)))
         .collect();
     BuildError::Step {
         dir,
