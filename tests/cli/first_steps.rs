@@ -162,7 +162,9 @@ fn a_tool_begun_in_javascript_is_built_accepted_and_called() {
 
 /// The same tool in TypeScript, with the toolchain that is installed already.
 fn typescript(world: &World) {
-    world.run(&["new", "typed", "--lang", "typescript"]).exits(0);
+    world
+        .run(&["new", "typed", "--lang", "typescript"])
+        .exits(0);
     let from = world.path("tools/other/node_modules");
     fs::rename(from, world.path("tools/typed/node_modules")).unwrap();
     for script in ["check", "test"] {

@@ -75,7 +75,7 @@ fn logged(gate: &Gate, answer: &Answer) -> Vec<String> {
     let lines = records(gate, answer.run.unwrap())
         .into_iter()
         .filter_map(|record| match record.event {
-            Event::ComponentLog(log) => Some(log.message),
+            Event::ComponentLog(log) if log.level != "progress" => Some(log.message),
             _ => None,
         });
     lines.collect()

@@ -34,7 +34,8 @@ function ofKeywords(schema, at, root) {
   }
   if (required !== undefined) {
     if (!Array.isArray(required)) return wrong('required', 'it should list names; or mark a field `optional: true`');
-    const missing = required.find((name) => !(name in (schema.properties ?? {})));
+    const isClosed = schema.additionalProperties === false && isObject(schema.properties);
+    const missing = isClosed ? required.find((name) => !Object.hasOwn(schema.properties, name)) : undefined;
     if (missing !== undefined) return wrong('required', `there is no property ${shown(missing)}`);
   }
   if (pattern !== undefined && !isPattern(pattern)) return wrong('pattern', `${shown(pattern)} is no regular expression`);
@@ -81,15 +82,20 @@ function ofDefault(schema, at, root) {
   return found && { at: step(at, 'default'), text: `it does not match its own schema: ${found.text}` };
 }
 
-function isPattern(pattern) {
-  if (typeof pattern !== 'string') return false;
+const isPattern = (pattern) => typeof pattern === 'string' && expression(pattern) !== undefined;
+
+/** A pattern as a regular expression; undefined if it is none, true if this engine cannot tell. */
+function expression(pattern) {
   // The engine of components has no tables for these; the gate has.
   if (/\\p\{/i.test(pattern)) return true;
-  try {
-    return Boolean(new RegExp(pattern, 'u'));
-  } catch {
-    return false;
+  for (const flags of ['u', '']) {
+    try {
+      return new RegExp(pattern, flags);
+    } catch {
+      // It may be one without the flag.
+    }
   }
+  return undefined;
 }
 
 function lookup(ref, root) {
@@ -135,7 +141,15 @@ function isOf(type, value) {
   }
 }
 
-const same = (a, b) => a === b || (typeof a === 'object' && JSON.stringify(a) === JSON.stringify(b));
+function same(a, b) {
+  if (a === b || typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b;
+  const names = Object.keys(a);
+  return (
+    Array.isArray(a) === Array.isArray(b) &&
+    names.length === Object.keys(b).length &&
+    names.every((name) => Object.hasOwn(b, name) && same(a[name], b[name]))
+  );
+}
 
 function beyond(schema, value) {
   if (typeof value === 'number') {
@@ -151,9 +165,9 @@ function beyond(schema, value) {
     if (length < schema[`min${suffix}`]) return `should have at least ${schema[`min${suffix}`]} ${unit}`;
     if (length > schema[`max${suffix}`]) return `should have at most ${schema[`max${suffix}`]} ${unit}`;
   }
-  const { pattern } = schema;
-  if (typeof value === 'string' && pattern !== undefined && !/\\p\{/i.test(pattern) && !new RegExp(pattern, 'u').test(value)) {
-    return `should match ${pattern}`;
+  if (typeof value === 'string' && schema.pattern !== undefined) {
+    const found = expression(schema.pattern);
+    if (found instanceof RegExp && !found.test(value)) return `should match ${schema.pattern}`;
   }
   return undefined;
 }

@@ -11,7 +11,7 @@ export class Content {
 }
 
 /** Plain text for the model. */
-export const text = (words) => new Content('text', String(words));
+export const text = (words) => new Content('text', String(words).toWellFormed());
 
 /** A picture: its media type, such as `image/png`, and the file's bytes. */
 export const image = (mediaType, data) => new Content('image', { mediaType, data });
@@ -73,7 +73,7 @@ function compound(value, at, above) {
 export function parts(result) {
   if (result === undefined) throw new ResultError('`run` returned undefined; return a text, a value, or null for nothing');
   if (result === null) return [];
-  if (typeof result === 'string') return [text(result.toWellFormed())];
+  if (typeof result === 'string') return [text(result)];
   if (result instanceof Content) return [result];
   if (Array.isArray(result) && result.length > 0 && result.every((part) => part instanceof Content)) return result;
   const json = JSON.stringify(plain(result));

@@ -3,7 +3,7 @@
 
 import { host } from './host.js';
 
-export const log = (message, level = 'info') => host('log').log(level, String(message));
+export const log = (message, level = 'info') => host('log').log(level, String(message).toWellFormed());
 
 export const debug = (message) => log(message, 'debug');
 export const info = (message) => log(message, 'info');

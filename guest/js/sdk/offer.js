@@ -6,7 +6,7 @@ import { find, invoke, tools } from './registry.js';
 import { running, shown } from './runtime.js';
 
 /** Rounds of pending work after which a promise that nothing settles is given up. */
-const MAX_ROUNDS = 1_000_000;
+const MAX_ROUNDS = 500_000;
 const DEFECT =
   'The tool has a defect and could not finish: an error in its code was not handled. What it did before stays done. ' +
   "The operator finds the error in this run's trace.";
@@ -43,7 +43,7 @@ function explained(error) {
 
 /** What is thrown to the host. Only an error that was meant for the agent reaches it. */
 function refusal(name, error) {
-  if (error instanceof TollgateError) return { tag: error.tag, val: error.message };
+  if (error instanceof TollgateError) return { tag: error.tag, val: error.message.toWellFormed() };
   log(`the tool \`${name}\` ${explained(error)}`, 'error');
   return { tag: 'failed', val: DEFECT };
 }

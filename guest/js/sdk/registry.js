@@ -24,14 +24,15 @@ const fits = ({ outputSchema }, content) => {
 
 /** Runs a tool. Gives the result and its content, or a promise of both where `run` is asynchronous. */
 export function invoke(tool, args) {
-  const wrong = fault(tool.inputSchema, args);
-  if (wrong) throw new InvalidArguments(`${wrong.at || 'the arguments'}: ${wrong.text}`);
   const outcome = (result) => ({ result, content: fits(tool, parts(result)) });
   const result = tool.run(complete(tool.inputSchema, args));
   return typeof result?.then === 'function' ? result.then(outcome) : outcome(result);
 }
 
+// The gate has checked the arguments of a call already; those of a test are checked here.
 function tried(tool, args) {
+  const wrong = fault(tool.inputSchema, args);
+  if (wrong) throw new InvalidArguments(`${wrong.at || 'the arguments'}: ${wrong.text}`);
   const outcome = invoke(tool, args);
   return typeof outcome.then === 'function' ? outcome.then(({ result }) => result) : outcome.result;
 }

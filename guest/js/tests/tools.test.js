@@ -35,7 +35,7 @@ test('a declaration is checked when it is made, and the tool and the field are n
     [{ ...whole, input: { a: { $ref: '#/$defs/none' } } }, /`input.a.\$ref`/],
     [{ ...whole, output: { a: { anyOf: [] } } }, /`output.a.anyOf`/],
     [{ ...whole, output: { type: 'string' } }, /`output`: a whole schema/],
-    [{ ...whole, input: { type: 'object', properties: {}, required: ['b'] } }, /`input.required`: there is no property "b"/],
+    [{ ...whole, input: { type: 'object', properties: {}, required: ['b'], additionalProperties: false } }, /`input.required`: there is no property "b"/],
   ]) {
     assert.throws(() => tool(definition), says);
   }
@@ -54,9 +54,13 @@ test('arguments are checked, and defaults are filled in', () => {
       unit: optional(choice(['c', 'f'])),
       deep: object({ on: boolean({ default: true }) }, { default: {} }),
       more: optional(map(nullable(integer()))),
+      place: optional({ enum: [{ x: 1, y: 2 }] }),
+      // Not a regular expression with the flag `u`.
+      code: optional(string({ pattern: '^[\\w-.]+[a-z]$' })),
     },
     run: (args) => args,
   });
+  assert.ok(seen({ name: 'ab', place: { y: 2, x: 1 }, code: 'a.b' }));
   assert.deepEqual(seen({ name: 'ab' }), { name: 'ab', times: 3, deep: {} });
   assert.deepEqual(seen({ name: 'ab', deep: {} }).deep, { on: true });
   assert.deepEqual(find('seen').inputSchema.required, ['name']);
@@ -67,6 +71,8 @@ test('arguments are checked, and defaults are filled in', () => {
     [{ name: 'ab', times: 1.5 }, /\/times: should be an integer/],
     [{ name: 'ab', unit: 'k' }, /\/unit: should be one of "c", "f"/],
     [{ name: 'ab', more: { x: 'y' } }, /\/more\/x/],
+    [{ name: 'ab', place: { y: 2, x: 2 } }, /\/place: should be one of/],
+    [{ name: 'ab', code: 'A' }, /\/code: should match/],
     [{ name: 'ab', nam: 1 }, /there is no `nam`/],
   ]) {
     assert.throws(() => seen(args), (error) => error instanceof InvalidArguments && says.test(error.message), String(says));
@@ -119,13 +125,12 @@ test('a result is what `output` declares', async () => {
 });
 
 test('a trace names the lines of the sources', () => {
-  // Line 2 of the bundle begins at line 5 of tool.ts, and line 3 is of the SDK.
-  globalThis[Symbol.for('tollgate.sources')] = { sources: ['../tool.ts', '../sdk/log.js'], mappings: ';AAIA,IACE;ACLF' };
+  globalThis[Symbol.for('tollgate.sources')] = { sources: ['../tool.ts', '../sdk/log.js'], lines: [[0, 0], [0, 5], [1, 0]] };
   const error = new RangeError('odd', { cause: new TypeError('under it') });
-  error.stack = 'inner@a/bundle.mjs:2:9\n@a/bundle.mjs:2:1\nsdk@a/bundle.mjs:3:1\nexport@/x/initializer.js:1:1\n';
+  error.stack = 'inner@a/bundle.mjs:2:9\n@a/bundle.mjs:1:1\nsdk@a/bundle.mjs:3:1\nexport@/x/initializer.js:1:1\n';
   error.cause.stack = '';
   assert.equal(
     stack(error),
-    'RangeError: odd\n  at inner (tool.ts:6:3)\n  at top level (tool.ts:5:1)\ncaused by TypeError: under it',
+    'RangeError: odd\n  at inner (tool.ts:6)\n  at top level (tool.ts:1)\ncaused by TypeError: under it',
   );
 });

@@ -16,6 +16,8 @@ use crate::{
     progress::Progress,
 };
 
+mod source_map;
+
 pub(super) const MANIFEST: &str = "package.json";
 const REMEDY: &str = "install Node.js 20 or newer with npm (https://nodejs.org; on Debian and Ubuntu: apt-get install nodejs npm)";
 /// Features of the engine that need imports which a tool does not have.
@@ -118,11 +120,14 @@ fn bundle(project: &Project<'_>, bin: &Path) -> Result<PathBuf, BuildError> {
     Ok(bundle)
 }
 
-/// A line of code that keeps what the SDK needs of a source map.
+/// A line of code that keeps what the SDK needs of a source map: the sources, and for each line of the bundle the
+/// source and the line where it begins. Decoding the map itself would cost a failing call seconds.
 fn source_map(map: &str) -> String {
     let map: Value = serde_json::from_str(map).unwrap_or_default();
-    let of = |key: &str| map.get(key).cloned().unwrap_or_default();
-    let kept = json!({ "sources": of("sources"), "mappings": of("mappings") });
+    let sources = map.get("sources").cloned().unwrap_or_default();
+    let mappings = map.get("mappings").and_then(Value::as_str);
+    let lines = mappings.map(source_map::lines).unwrap_or_default();
+    let kept = json!({ "sources": sources, "lines": lines });
     format!("\n{MAP} = {kept};\n")
 }
 

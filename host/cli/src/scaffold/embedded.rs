@@ -80,7 +80,10 @@ pub(super) const SDK: [(&str, &str); 44] = [
 
 /// A first tool in JavaScript, by path in its folder.
 pub(super) const JS_TOOL: [(&str, &str); 5] = [
-    ("package-lock.json", file!("guest/js/template/package-lock.json")),
+    (
+        "package-lock.json",
+        file!("guest/js/template/package-lock.json"),
+    ),
     ("package.json", file!("guest/js/template/package.json")),
     ("tool.js", file!("guest/js/template/tool.js")),
     ("tool.test.js", file!("guest/js/template/tool.test.js")),
@@ -88,7 +91,10 @@ pub(super) const JS_TOOL: [(&str, &str); 5] = [
 ];
 /// The same in TypeScript.
 pub(super) const TS_TOOL: [(&str, &str); 5] = [
-    ("package-lock.json", file!("guest/js/template-ts/package-lock.json")),
+    (
+        "package-lock.json",
+        file!("guest/js/template-ts/package-lock.json"),
+    ),
     ("package.json", file!("guest/js/template-ts/package.json")),
     ("tool.test.ts", file!("guest/js/template-ts/tool.test.ts")),
     ("tool.ts", file!("guest/js/template-ts/tool.ts")),
