@@ -147,7 +147,7 @@ fn a_tool_begun_in_javascript_is_built_accepted_and_called() {
         (
             "string({ minLength: 1,",
             "({ type: 'strng',",
-            "the tool `greet`, `input.name.type`: \"strng\" is no type",
+            "the tool `greet`, `input.name.type`: \"strng\" is not a type",
         ),
         ("'greeted'", "'greet'", "two tools are called `greet`"),
     ] {

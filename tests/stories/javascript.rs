@@ -39,7 +39,7 @@ fn world(api: &str) -> World {
     let table = format!(
         "size = \"large\"\nsecrets = [\"tracker\"]\ngrants.desk = {{ path = \"desk\", mode = \"rw\" }}\n\
          [components.typescript.config]\napi = \"{api}\"\nregion = \"eu\"\nlimit = 5\n\
-         [hosts.\"issues.test\"]\nlabels = []\ntaints = []\nallow_private = true\n\
+         [hosts.\"issues.test\"]\nlabels = [\"private\"]\ntaints = []\nallow_private = true\n\
          [secrets.tracker]\nfile = \"key\"\n{}",
         labelled(&TOOLS)
     );

@@ -27,7 +27,7 @@ function ofKeywords(schema, at, root) {
   const wrong = (keyword, text) => ({ at: step(at, keyword), text });
   const { type, required, pattern } = schema;
   for (const name of type === undefined ? [] : [type].flat()) {
-    if (!TYPES.includes(name)) return wrong('type', `${shown(name)} is no type; there are ${TYPES.join(', ')}`);
+    if (!TYPES.includes(name)) return wrong('type', `${shown(name)} is not a type; there are ${TYPES.join(', ')}`);
   }
   if (schema.enum !== undefined && !(Array.isArray(schema.enum) && schema.enum.length)) {
     return wrong('enum', 'it should list the values');
@@ -38,11 +38,11 @@ function ofKeywords(schema, at, root) {
     const missing = isClosed ? required.find((name) => !Object.hasOwn(schema.properties, name)) : undefined;
     if (missing !== undefined) return wrong('required', `there is no property ${shown(missing)}`);
   }
-  if (pattern !== undefined && !isPattern(pattern)) return wrong('pattern', `${shown(pattern)} is no regular expression`);
+  if (pattern !== undefined && !isPattern(pattern)) return wrong('pattern', `${shown(pattern)} is not a regular expression`);
   const count = COUNTS.find((key) => schema[key] !== undefined && !(Number.isInteger(schema[key]) && schema[key] >= 0));
-  if (count) return wrong(count, `${shown(schema[count])} is no count`);
+  if (count) return wrong(count, `${shown(schema[count])} is not a count`);
   const number = NUMBERS.find((key) => schema[key] !== undefined && !Number.isFinite(schema[key]));
-  if (number) return wrong(number, `${shown(schema[number])} is no number`);
+  if (number) return wrong(number, `${shown(schema[number])} is not a number`);
   if (schema.$ref !== undefined && lookup(schema.$ref, root) === undefined) {
     return wrong('$ref', `${shown(schema.$ref)} is not in this schema`);
   }

@@ -36,12 +36,12 @@ export function plain(value, at = '', above = []) {
   if (value instanceof Date) value = value.toJSON();
   switch (typeof value) {
     case 'string':
-      // Half a surrogate pair is no Unicode text.
+      // Half a surrogate pair is not text in Unicode.
       return value.toWellFormed();
     case 'boolean':
       return value;
     case 'number':
-      if (!Number.isFinite(value)) throw refusal(at, `${value} is no number of JSON`);
+      if (!Number.isFinite(value)) throw refusal(at, `${value} is not a number of JSON`);
       return value;
     case 'bigint':
       if (Number.isSafeInteger(Number(value))) return Number(value);
@@ -58,7 +58,7 @@ function compound(value, at, above) {
   if (typeof value.then === 'function') throw refusal(at, 'it is a promise; an `await` is missing');
   if (typeof value.toJSON === 'function') return plain(value.toJSON(), at, above);
   if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
-    throw refusal(at, 'it is bytes; return them as `image(…)` or `resource(…)`, or as a text');
+    throw refusal(at, 'they are bytes; return them as `image(…)` or `resource(…)`, or as a text');
   }
   if (value instanceof Map || value instanceof Set || value instanceof Error) {
     throw refusal(at, `it is of the type ${value.constructor.name}, which JSON would show as {}`);

@@ -21,7 +21,7 @@ function listTools() {
   }));
 }
 
-/** Waits for a promise. A tool has nothing to wait for but its own code, so one that stays open stays so for ever. */
+/** Waits for a promise. A tool has nothing to wait for but its own code, so one that stays open never ends. */
 async function settled(promise) {
   let isOpen = true;
   const close = () => {

@@ -26,7 +26,7 @@ export class Denied extends Failed {
   readonly reason: string;
   /** The decision in the ledger. */
   readonly decision?: string;
-  /** The approval that was requested. The call then ends as pending, whatever the tool returns. */
+  /** The approval that was requested. The call then ends as pending, with any result of the tool. */
   readonly approval?: string;
 }
 

@@ -119,7 +119,7 @@ const ends: Record<string, () => any> = {
   never: () => new Promise(() => {}),
   wait: () => new Promise((resolve) => setTimeout(resolve, 1000)),
   floating: () => {
-    Promise.reject(new Error('nobody waits for this'));
+    Promise.reject(new Error('no one waits for this'));
     return { n: 1 };
   },
   recursion: () => {

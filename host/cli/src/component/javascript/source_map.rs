@@ -1,7 +1,7 @@
 //! The mappings of a source map (ECMA-426), as far as lines go. Pure.
 
 /// For each line of the generated text, the number of its source and the line in it, both from 0. A line without a
-/// mapping has those of the line before; text that is no mapping ends the list.
+/// mapping has those of the line before; text that is not a mapping ends the list.
 pub(super) fn lines(mappings: &str) -> Vec<(i64, i64)> {
     let (mut source, mut row) = (0, 0);
     let mut first = (0, 0);

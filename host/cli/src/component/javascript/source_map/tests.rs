@@ -8,7 +8,7 @@ fn each_line_has_its_source_and_its_line() {
 }
 
 #[test]
-fn text_that_is_no_mapping_ends_the_list() {
+fn other_text_ends_the_list() {
     assert_eq!(lines("AACA;A!;AACA"), [(0, 1)]);
     assert_eq!(lines("gggggggggggggggggggggA"), []);
     assert_eq!(lines(""), [(0, 0)]);
