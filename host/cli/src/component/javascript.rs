@@ -1,6 +1,8 @@
 //! Tools in JavaScript and TypeScript: bundled by esbuild, then made a component with an engine by componentize-js.
 //! Both come from npm, as pinned by the project's lock file, and so does the compiler that checks types.
 
+mod source_map;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -15,8 +17,6 @@ use crate::{
     },
     progress::Progress,
 };
-
-mod source_map;
 
 pub(super) const MANIFEST: &str = "package.json";
 const REMEDY: &str = "install Node.js 20 or newer with npm (https://nodejs.org; on Debian and Ubuntu: apt-get install nodejs npm)";
