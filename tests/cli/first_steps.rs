@@ -130,7 +130,7 @@ fn without_a_gate_the_way_to_one_is_shown() {
 }
 
 /// Begin a tool in another language, and take it from there to a call. `own` runs the tool's own tests.
-fn another_language(lang: &str, own: &[&str]) {
+fn another_language(lang: &str, own: &[&str]) -> World {
     let world = World::empty();
     world.run(&["init"]).exits(0);
     // The first tool is not built here.
@@ -170,11 +170,58 @@ fn another_language(lang: &str, own: &[&str]) {
         .run(&["tools", "show", "other__greet"])
         .exits(0)
         .says(&["large", "256.0 MiB", "Greets a person."]);
+    world
 }
 
 #[test]
 fn a_tool_begun_in_javascript_is_built_accepted_and_called() {
-    another_language("js", &["node", "--test"]);
+    let world = another_language("js", &["node", "--test"]);
+    let tool = fs::read_to_string(world.path("tools/other/tool.js")).unwrap();
+    for (from, to, says) in [
+        (
+            "  description: 'Greets a person.',",
+            "",
+            "the tool `greet`, `description`: it is missing",
+        ),
+        (
+            "string({ minLength: 1,",
+            "({ type: 'strng',",
+            "the tool `greet`, `input.name.type`: \"strng\" is not a type",
+        ),
+        ("'greeted'", "'greet'", "two tools are called `greet`"),
+    ] {
+        assert!(tool.contains(from));
+        world.write("tools/other/tool.js", tool.replacen(from, to, 1));
+        let refused = world.run(&["component", "build", "tools/other"]).exits(1);
+        let refused = refused.says(&[says]);
+        assert!(!refused.err.contains("componentize.js:"), "{refused:?}");
+    }
+    typescript(&world);
+}
+
+/// The same tool in TypeScript, with the toolchain that is installed already.
+fn typescript(world: &World) {
+    world
+        .run(&["new", "typed", "--lang", "typescript"])
+        .exits(0);
+    let from = world.path("tools/other/node_modules");
+    fs::rename(from, world.path("tools/typed/node_modules")).unwrap();
+    for script in ["check", "test"] {
+        let mut npm = world.command("npm");
+        npm.args(["run", script])
+            .current_dir(world.path("tools/typed"));
+        RunningCommand::of(&mut npm, format!("npm run {script}"))
+            .end()
+            .exits(0);
+    }
+    let tool = fs::read_to_string(world.path("tools/typed/tool.ts")).unwrap();
+    let wrong = tool.replace("const person =", "const person: number =");
+    assert_ne!(wrong, tool);
+    world.write("tools/typed/tool.ts", wrong);
+    world
+        .run(&["component", "build", "tools/typed"])
+        .exits(1)
+        .says(&["checking types failed", "tool.ts(", "not assignable"]);
 }
 
 #[test]

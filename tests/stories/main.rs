@@ -21,6 +21,8 @@ mod decisions;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod javascript;
+#[cfg(test)]
 mod languages;
 #[cfg(test)]
 mod loading;

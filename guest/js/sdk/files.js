@@ -1,38 +1,71 @@
 // Files in the directories that the operator granted, by the grant's name and a path below it.
 
-import * as host from 'tollgate:adapter/files@0.1.0';
-import { Denied, Failed } from './tollgate.js';
+import { Failed, failure } from './errors.js';
+import { ask, bytes, decode, host } from './host.js';
 
-function asked(operation, grant, path, ...more) {
+const WORDS = {
+  'no-such-grant': () => {
+    const names = grants().map((name) => `\`${name}\``);
+    const there = names.length ? `there are ${names.join(' ')}` : 'the operator granted this tool no directory';
+    return `no such grant; ${there}`;
+  },
+  'read-only': 'it was granted for reading only',
+  'invalid-path': (how) => `not a valid path: ${how}`,
+  'not-found': 'nothing is there',
+  exists: 'something is there already',
+  'wrong-kind': 'it is not a file where one is needed, or not a directory',
+  'not-empty': 'the directory is not empty',
+  'too-large': 'the file is, or would become, larger than the host allows',
+};
+
+const on = (operation, grant, path, ...more) =>
+  ask('files', operation, [grant, path, ...more], (thrown) =>
+    failure(thrown, `cannot ${operation} \`${path}\` in \`${grant}\``, WORDS),
+  );
+
+const entry = ({ name, kind, size }) => ({ name, kind, size: Number(size) });
+
+export const grants = () => host('files').grants().map(({ name }) => name);
+
+export const mode = (grant) => host('files').grants().find(({ name }) => name === grant)?.mode;
+
+export const read = (grant, path) => on('read', grant, path);
+
+export function readText(grant, path) {
+  const text = decode(read(grant, path));
+  if (text === undefined) {
+    throw new Failed(`cannot read \`${path}\` in \`${grant}\`: it is not text in UTF-8`, { code: 'malformed' });
+  }
+  return text;
+}
+
+export function readJson(grant, path) {
   try {
-    return host[operation](grant, path, ...more);
+    return JSON.parse(readText(grant, path));
   } catch (error) {
-    const { tag, val } = error.payload ?? error;
-    if (tag === 'denied') throw new Denied(`${val.reason} (decision ${val.decision})`);
-    if (tag === undefined) throw error;
-    throw new Failed(`${path} in ${grant}: ${val ?? tag}`);
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new Failed(`cannot read \`${path}\` in \`${grant}\`: it is not JSON`, { code: 'malformed', cause: error });
   }
 }
 
-const bytes = (data) => (typeof data === 'string' ? new TextEncoder().encode(data) : data);
+export const list = (grant, path = '') => on('list', grant, path).map(entry);
 
-/** The names of what was granted. */
-export const grants = () => host.grants().map(({ name }) => name);
+export const stat = (grant, path) => entry(on('stat', grant, path));
 
-/** The whole content of a file, as bytes. */
-export const read = (grant, path) => asked('read', grant, path);
+export function exists(grant, path) {
+  try {
+    stat(grant, path);
+    return true;
+  } catch (error) {
+    if (error.code === 'not-found') return false;
+    throw error;
+  }
+}
 
-/** The whole content of a file in UTF-8. */
-export const readText = (grant, path) => new TextDecoder().decode(read(grant, path));
+export const write = (grant, path, data) => on('write', grant, path, bytes(data));
 
-/** What is in a directory: each entry with `name`, `kind` and `size`. */
-export const list = (grant, path = '') => asked('list', grant, path);
+export const create = (grant, path, data) => on('create', grant, path, bytes(data));
 
-/** Replace a file's content, or create it. */
-export const write = (grant, path, data) => asked('write', grant, path, bytes(data));
+export const append = (grant, path, data) => on('append', grant, path, bytes(data));
 
-/** Add to the end of a file, or create it. */
-export const append = (grant, path, data) => asked('append', grant, path, bytes(data));
-
-/** Remove a file or an empty directory. */
-export const remove = (grant, path) => asked('delete', grant, path);
+export const remove = (grant, path) => on('delete', grant, path);

@@ -1,6 +1,11 @@
-// Messages for the operator. They never reach the agent.
+// Messages for the operator. They become events of the run and never reach the agent. In a component, `console`
+// writes here as well.
 
-import * as host from 'tollgate:adapter/log@0.1.0';
+import { host } from './host.js';
 
-/** Log one message; the level is debug, info, warn or error. */
-export const log = (message, level = 'info') => host.log(level, message);
+export const log = (message, level = 'info') => host('log').log(level, String(message).toWellFormed());
+
+export const debug = (message) => log(message, 'debug');
+export const info = (message) => log(message, 'info');
+export const warn = (message) => log(message, 'warn');
+export const error = (message) => log(message, 'error');

@@ -37,7 +37,7 @@ const GRANT: &str = "path = \"notes\"";
 pub(crate) struct New {
     /// The tool's name: a-z, 0-9 and `-`.
     name: String,
-    /// The language: rust, js or python.
+    /// The language: rust, js, ts or python.
     #[arg(
         long,
         value_enum,

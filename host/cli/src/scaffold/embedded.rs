@@ -79,21 +79,69 @@ pub(super) const SDK: [(&str, &str); 44] = [
 ];
 
 /// A first tool in JavaScript, by path in its folder.
-pub(super) const JS_TOOL: [(&str, &str); 4] = [
-    ("package.json", file!("guest/js/template/package.json")),
+pub(super) const JS_TOOL: [(&str, &str); 5] = [
     (
         "package-lock.json",
         file!("guest/js/template/package-lock.json"),
     ),
+    ("package.json", file!("guest/js/template/package.json")),
     ("tool.js", file!("guest/js/template/tool.js")),
     ("tool.test.js", file!("guest/js/template/tool.test.js")),
+    ("tsconfig.json", file!("guest/js/template/tsconfig.json")),
+];
+/// The same in TypeScript.
+pub(super) const TS_TOOL: [(&str, &str); 5] = [
+    (
+        "package-lock.json",
+        file!("guest/js/template-ts/package-lock.json"),
+    ),
+    ("package.json", file!("guest/js/template-ts/package.json")),
+    ("tool.test.ts", file!("guest/js/template-ts/tool.test.ts")),
+    ("tool.ts", file!("guest/js/template-ts/tool.ts")),
+    ("tsconfig.json", file!("guest/js/template-ts/tsconfig.json")),
 ];
 /// Its SDK, by path in its folder, without the WIT.
-pub(super) const JS_SDK: [(&str, &str); 4] = [
+pub(super) const JS_SDK: [(&str, &str); 40] = [
+    ("calls.d.ts", file!("guest/js/sdk/calls.d.ts")),
+    ("calls.js", file!("guest/js/sdk/calls.js")),
+    ("check.js", file!("guest/js/sdk/check.js")),
+    ("clock.d.ts", file!("guest/js/sdk/clock.d.ts")),
+    ("clock.js", file!("guest/js/sdk/clock.js")),
+    ("component.js", file!("guest/js/sdk/component.js")),
+    ("config.d.ts", file!("guest/js/sdk/config.d.ts")),
     ("config.js", file!("guest/js/sdk/config.js")),
+    ("content.js", file!("guest/js/sdk/content.js")),
+    ("declaration.js", file!("guest/js/sdk/declaration.js")),
+    ("errors.js", file!("guest/js/sdk/errors.js")),
+    ("files.d.ts", file!("guest/js/sdk/files.d.ts")),
     ("files.js", file!("guest/js/sdk/files.js")),
+    ("host.js", file!("guest/js/sdk/host.js")),
+    ("http.d.ts", file!("guest/js/sdk/http.d.ts")),
+    ("http.js", file!("guest/js/sdk/http.js")),
+    ("log.d.ts", file!("guest/js/sdk/log.d.ts")),
     ("log.js", file!("guest/js/sdk/log.js")),
+    ("offer.js", file!("guest/js/sdk/offer.js")),
+    ("progress.d.ts", file!("guest/js/sdk/progress.d.ts")),
+    ("progress.js", file!("guest/js/sdk/progress.js")),
+    ("random.d.ts", file!("guest/js/sdk/random.d.ts")),
+    ("random.js", file!("guest/js/sdk/random.js")),
+    ("record.js", file!("guest/js/sdk/record.js")),
+    ("registry.js", file!("guest/js/sdk/registry.js")),
+    ("runtime.js", file!("guest/js/sdk/runtime.js")),
+    ("schema.d.ts", file!("guest/js/sdk/schema.d.ts")),
+    ("schema.js", file!("guest/js/sdk/schema.js")),
+    ("secrets.d.ts", file!("guest/js/sdk/secrets.d.ts")),
+    ("secrets.js", file!("guest/js/sdk/secrets.js")),
+    ("state.d.ts", file!("guest/js/sdk/state.d.ts")),
+    ("state.js", file!("guest/js/sdk/state.js")),
+    ("testing.d.ts", file!("guest/js/sdk/testing.d.ts")),
+    ("testing.js", file!("guest/js/sdk/testing.js")),
+    ("testing/files.js", file!("guest/js/sdk/testing/files.js")),
+    ("testing/values.js", file!("guest/js/sdk/testing/values.js")),
+    ("testing/web.js", file!("guest/js/sdk/testing/web.js")),
+    ("tollgate.d.ts", file!("guest/js/sdk/tollgate.d.ts")),
     ("tollgate.js", file!("guest/js/sdk/tollgate.js")),
+    ("trace.js", file!("guest/js/sdk/trace.js")),
 ];
 
 /// A first tool in Python, by path in its folder.

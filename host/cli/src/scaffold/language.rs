@@ -16,7 +16,11 @@ pub(crate) enum Language {
     #[default]
     Rust,
     /// JavaScript.
+    #[value(alias = "javascript")]
     Js,
+    /// TypeScript.
+    #[value(alias = "typescript")]
+    Ts,
     /// Python.
     Python,
 }
@@ -27,6 +31,7 @@ impl Language {
         let (ignored, template, sdk): (_, Files, Files) = match self {
             Self::Rust => return tool_sources(name),
             Self::Js => ("node_modules/\n", &embedded::JS_TOOL, &embedded::JS_SDK),
+            Self::Ts => ("node_modules/\n", &embedded::TS_TOOL, &embedded::JS_SDK),
             Self::Python => (
                 ".venv/\n__pycache__/\n",
                 &embedded::PYTHON_TOOL,
@@ -55,7 +60,10 @@ impl Language {
                 "grants.notes = { path = \"notes\", mode = \"rw\" }\n",
                 &["greet", "greeted"],
             ),
-            Self::Js => ("size = \"large\"\n", &["greet"]),
+            Self::Js | Self::Ts => (
+                "size = \"large\"\nconfig.greeting = \"Hello\"\n",
+                &["greet", "greeted"],
+            ),
             Self::Python => (
                 "size = \"large\"\ngrants.notes = { path = \"notes\" }\n",
                 &["greet", "words"],

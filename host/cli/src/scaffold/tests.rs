@@ -32,13 +32,14 @@ fn walk(dir: &Path, below: &str, found: &mut BTreeSet<String>) {
 #[test]
 fn every_file_of_the_other_sdks_is_embedded() {
     let guest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest");
-    for (lang, folder, made) in [
-        (Language::Js, "js", "node_modules"),
-        (Language::Python, "python", "__pycache__"),
+    for (lang, folder, template, made) in [
+        (Language::Js, "js", "template", "node_modules"),
+        (Language::Ts, "js", "template-ts", "node_modules"),
+        (Language::Python, "python", "template", "__pycache__"),
     ] {
         let mut found = BTreeSet::new();
         walk(&guest.join(folder).join("sdk"), "sdk/", &mut found);
-        walk(&guest.join(folder).join("template"), "", &mut found);
+        walk(&guest.join(folder).join(template), "", &mut found);
         found.retain(|path| !path.contains(made));
         found.insert(".gitignore".into());
         let written: BTreeSet<String> = lang
