@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 use tollgate::{
-    enforce::{Answer, ApprovalError, ApprovalResponse, ApprovalResult, CallRequest, Vote},
+    config::RequestChannel,
+    enforce::{
+        Answer, ApprovalError, ApprovalResponse, ApprovalResult, CallOptions, CallRequest, UserRequest, Vote,
+    },
     gate::Gate,
 };
 use tollgate_model::{
@@ -210,6 +213,40 @@ async fn an_edit_that_policy_or_the_schema_refuses_answers_nothing() {
     assert_eq!(state(&gate, id), ApprovalState::Pending);
     assert_eq!(pending(&call(&gate, "r", TOOL, REFUND).await), id);
     assert_eq!(world.refunds(), 0);
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approver_vouches_for_no_value() {
+    let world = World::new(
+        r#"@id("made-up") @owner("finance") @reason("An order that no one named needs security.")
+           forbid (principal, action == Tollgate::Action::"payments__refund", resource)
+           when { context.sinks.contains(Tollgate::Origin::"model") }
+           unless { context.approval.roles.contains(Tollgate::Role::"security") };"#,
+    );
+    world.configure(
+        "operator = \"alice\"\nroles = [\"clerk\"]\n[agents.other]",
+        "operator = \"alice\"\nroles = [\"clerk\"]\nrequest_from = [\"rest\"]\n[agents.other]",
+    );
+    let gate = world.open().await;
+    let request = UserRequest {
+        channel: RequestChannel::Rest,
+        text: "Refund order A-1, or A-2 if that is the broken one".into(),
+    };
+    gate.tell_request(&agent("support"), &named("r"), CallOptions::default(), request)
+        .await
+        .unwrap();
+    let id = pending(&call(&gate, "r", TOOL, &refund(6000)).await);
+    let of = |order: &str| {
+        json!({ "order": order, "amount": 5500, "currency": "EUR", "reason": "broken" }).to_string()
+    };
+    let refused = edit(&gate, "frank", id, &of("B-9")).await.unwrap_err();
+    assert!(refused.to_string().contains("security"), "{refused}");
+    assert_eq!(state(&gate, id), ApprovalState::Pending);
+    // What the user named needs no more than was asked for.
+    edit(&gate, "frank", id, &of("A-2")).await.unwrap();
+    assert!(is_released(&call(&gate, "r", TOOL, &refund(6000)).await));
+    assert_eq!(booked(&world)[0]["order"], "A-2");
     gate.close().await;
 }
 

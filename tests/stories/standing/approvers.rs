@@ -84,6 +84,34 @@ async fn a_call_that_its_approver_makes_in_the_agents_name_is_asked_about() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_approved_for_an_agent_is_not_for_a_person_who_speaks_for_it() {
+    let world = world("");
+    let gate = world.open().await;
+    granted(&gate, &in_any_run(9)).await;
+    let by_alice = Caller::Spoken {
+        agent: "support".into(),
+        by: "alice".into(),
+        channel: "cli".into(),
+    };
+    let request = || tollgate::enforce::CallRequest {
+        tool: TOOL.into(),
+        arguments: refund(6000),
+    };
+    let waits = gate.call(&by_alice, &named("s"), request()).await;
+    let id = asked(&world, &waits, 1);
+    // Approved for calls that alice makes, it is for these.
+    let answered = answer(&gate, "dana", id, &in_any_run(9)).await.unwrap();
+    assert!(answered.standing.is_some());
+    assert!(is_released(&gate.call(&by_alice, &named("s"), request()).await));
+    let like = tollgate::enforce::CallRequest {
+        tool: TOOL.into(),
+        arguments: refund(6100),
+    };
+    assert!(is_released(&gate.call(&by_alice, &named("t"), like).await));
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_configuration_or_a_permit_there_are_none_and_nothing_is_answered() {
     let no_limits = World::new("");
     let gate = no_limits.open().await;
