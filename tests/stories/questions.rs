@@ -231,7 +231,7 @@ async fn an_approver_vouches_for_no_value() {
     let gate = world.open().await;
     let request = UserRequest {
         channel: RequestChannel::Rest,
-        text: "Refund order A-1, or A-2 if that is the broken one".into(),
+        text: "Refund order A-1, please".into(),
     };
     gate.tell_request(&agent("support"), &named("r"), CallOptions::default(), request)
         .await
@@ -244,9 +244,11 @@ async fn an_approver_vouches_for_no_value() {
     assert!(refused.to_string().contains("security"), "{refused}");
     assert_eq!(state(&gate, id), ApprovalState::Pending);
     // What the user named needs no more than was asked for.
-    edit(&gate, "frank", id, &of("A-2")).await.unwrap();
-    assert!(is_released(&call(&gate, "r", TOOL, &refund(6000)).await));
-    assert_eq!(booked(&world)[0]["order"], "A-2");
+    let edited = edit(&gate, "frank", id, &of("A-1")).await.unwrap();
+    assert_eq!(edited.state, ApprovalState::Approved);
+    let answer = call(&gate, "r", TOOL, &refund(6000)).await;
+    assert!(is_released(&answer), "{answer:?}");
+    assert_eq!(booked(&world)[0]["amount"], 5500);
     gate.close().await;
 }
 

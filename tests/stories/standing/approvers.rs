@@ -84,30 +84,27 @@ async fn a_call_that_its_approver_makes_in_the_agents_name_is_asked_about() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_approved_for_an_agent_is_not_for_a_person_who_speaks_for_it() {
+async fn what_was_approved_for_one_who_makes_the_calls_is_not_for_another() {
     let world = world("");
     let gate = world.open().await;
+    // Alice makes these calls in the agent's name.
     granted(&gate, &in_any_run(9)).await;
-    let by_alice = Caller::Spoken {
-        agent: "support".into(),
-        by: "alice".into(),
-        channel: "cli".into(),
+    let itself = Caller::Agent {
+        name: "support".into(),
+        on_behalf_of: None,
     };
-    let request = || tollgate::enforce::CallRequest {
+    let request = |amount| tollgate::enforce::CallRequest {
         tool: TOOL.into(),
-        arguments: refund(6000),
+        arguments: refund(amount),
     };
-    let waits = gate.call(&by_alice, &named("s"), request()).await;
+    let waits = gate.call(&itself, &named("s"), request(6000)).await;
     let id = asked(&world, &waits, 1);
-    // Approved for calls that alice makes, it is for these.
     let answered = answer(&gate, "dana", id, &in_any_run(9)).await.unwrap();
     assert!(answered.standing.is_some());
-    assert!(is_released(&gate.call(&by_alice, &named("s"), request()).await));
-    let like = tollgate::enforce::CallRequest {
-        tool: TOOL.into(),
-        arguments: refund(6100),
-    };
-    assert!(is_released(&gate.call(&by_alice, &named("t"), like).await));
+    for amount in [6000, 6100] {
+        let answer = gate.call(&itself, &named("s"), request(amount)).await;
+        assert!(is_released(&answer), "{answer:?}");
+    }
     gate.close().await;
 }
 
