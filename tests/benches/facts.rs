@@ -235,7 +235,6 @@ fn call(index: &ReadIndex, ledger: Option<&Ledger>) -> f64 {
     let call = CallArguments {
         arguments: &arguments,
         asked_by: &asked_by,
-        edited: &Default::default(),
         roles: &roles,
         run: RUN,
     };

@@ -161,3 +161,25 @@ fn an_approver_edits_a_call_and_answers_a_question_of_two() {
         .says(&["dana changed /amount before approving it", "5500"]);
     assert_eq!(world.refunds(), 3);
 }
+
+#[test]
+fn nothing_is_approved_unseen() {
+    let world = world();
+    let forbid = r#"@id("at-the-command-line") @owner("tests") @reason("People answer at the command line.")
+        forbid (principal, action == Tollgate::Action::"approve", resource)
+        unless { context.channel == "cli" };"#;
+    std::fs::write(world.path("policies/channel.cedar"), forbid).unwrap();
+    world.run(REFUND).exits(4);
+    let id = world.pending();
+    let approve = |more: &[&str]| {
+        world.run(&[&["approvals", "approve", &id][..], more, &AS_DANA].concat())
+    };
+    approve(&[])
+        .exits(2)
+        .says(&["\"amount\":6000", "no terminal to ask on"]);
+    approve(&["--question", "--yes"])
+        .exits(2)
+        .says(&["needs the --digest"]);
+    assert_eq!(world.pending(), id);
+    approve(&["--yes"]).exits(0);
+}

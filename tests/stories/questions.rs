@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 use tollgate::{
-    enforce::{Answer, ApprovalError, ApprovalResponse, ApprovalResult, CallRequest, Vote},
+    config::RequestChannel,
+    enforce::{
+        Answer, ApprovalError, ApprovalResponse, ApprovalResult, CallOptions, CallRequest, UserRequest, Vote,
+    },
     gate::Gate,
 };
 use tollgate_model::{
@@ -210,6 +213,42 @@ async fn an_edit_that_policy_or_the_schema_refuses_answers_nothing() {
     assert_eq!(state(&gate, id), ApprovalState::Pending);
     assert_eq!(pending(&call(&gate, "r", TOOL, REFUND).await), id);
     assert_eq!(world.refunds(), 0);
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approver_vouches_for_no_value() {
+    let world = World::new(
+        r#"@id("made-up") @owner("finance") @reason("An order that no one named needs security.")
+           forbid (principal, action == Tollgate::Action::"payments__refund", resource)
+           when { context.sinks.contains(Tollgate::Origin::"model") }
+           unless { context.approval.roles.contains(Tollgate::Role::"security") };"#,
+    );
+    world.configure(
+        "operator = \"alice\"\nroles = [\"clerk\"]\n[agents.other]",
+        "operator = \"alice\"\nroles = [\"clerk\"]\nrequest_from = [\"rest\"]\n[agents.other]",
+    );
+    let gate = world.open().await;
+    let request = UserRequest {
+        channel: RequestChannel::Rest,
+        text: "Refund order A-1, please".into(),
+    };
+    gate.tell_request(&agent("support"), &named("r"), CallOptions::default(), request)
+        .await
+        .unwrap();
+    let id = pending(&call(&gate, "r", TOOL, &refund(6000)).await);
+    let of = |order: &str| {
+        json!({ "order": order, "amount": 5500, "currency": "EUR", "reason": "broken" }).to_string()
+    };
+    let refused = edit(&gate, "frank", id, &of("B-9")).await.unwrap_err();
+    assert!(refused.to_string().contains("security"), "{refused}");
+    assert_eq!(state(&gate, id), ApprovalState::Pending);
+    // What the user named needs no more than was asked for.
+    let edited = edit(&gate, "frank", id, &of("A-1")).await.unwrap();
+    assert_eq!(edited.state, ApprovalState::Approved);
+    let answer = call(&gate, "r", TOOL, &refund(6000)).await;
+    assert!(is_released(&answer), "{answer:?}");
+    assert_eq!(booked(&world)[0]["amount"], 5500);
     gate.close().await;
 }
 

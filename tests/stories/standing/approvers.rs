@@ -84,6 +84,31 @@ async fn a_call_that_its_approver_makes_in_the_agents_name_is_asked_about() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_approved_for_one_who_makes_the_calls_is_not_for_another() {
+    let world = world("");
+    let gate = world.open().await;
+    // Alice makes these calls in the agent's name.
+    granted(&gate, &in_any_run(9)).await;
+    let itself = Caller::Agent {
+        name: "support".into(),
+        on_behalf_of: None,
+    };
+    let request = |amount| tollgate::enforce::CallRequest {
+        tool: TOOL.into(),
+        arguments: refund(amount),
+    };
+    let waits = gate.call(&itself, &named("s"), request(6000)).await;
+    let id = asked(&world, &waits, 1);
+    let answered = answer(&gate, "dana", id, &in_any_run(9)).await.unwrap();
+    assert!(answered.standing.is_some());
+    for amount in [6000, 6100] {
+        let answer = gate.call(&itself, &named("s"), request(amount)).await;
+        assert!(is_released(&answer), "{answer:?}");
+    }
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_configuration_or_a_permit_there_are_none_and_nothing_is_answered() {
     let no_limits = World::new("");
     let gate = no_limits.open().await;

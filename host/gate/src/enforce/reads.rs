@@ -305,17 +305,11 @@ impl ReadIndexes {
 
     /// Where the values of a call come from.
     pub(crate) fn provenance(&self, cx: &CallContext, call: &ToolCall) -> ProvenanceFacts {
-        let edited = cx.edit.as_ref().map(|edit| &edit.pointers);
-        self.provenance_in(cx.run, call, edited.unwrap_or(&BTreeSet::new()))
+        self.provenance_in(cx.run, call)
     }
 
-    /// The same for a call in `run`, of which an approver set the values at these pointers.
-    pub(crate) fn provenance_in(
-        &self,
-        run: RunId,
-        call: &ToolCall,
-        edited: &BTreeSet<String>,
-    ) -> ProvenanceFacts {
+    /// The same for a call in `run`.
+    pub(crate) fn provenance_in(&self, run: RunId, call: &ToolCall) -> ProvenanceFacts {
         let Some(index) = self.index(run) else {
             return ProvenanceFacts::default();
         };
@@ -323,7 +317,6 @@ impl ReadIndexes {
         let arguments = CallArguments {
             arguments: call.arguments(),
             asked_by: &tool.provenance.asked_by,
-            edited,
             roles: &tool.provenance.roles,
             run,
         };

@@ -87,8 +87,6 @@ pub struct CallArguments<'a> {
     pub arguments: &'a Value,
     /// The words that ask for the tool.
     pub asked_by: &'a [String],
-    /// Pointers of values that an approver set: they are the operator's.
-    pub edited: &'a BTreeSet<String>,
     /// The roles of its arguments.
     pub roles: &'a ArgumentRoles,
     /// The run.
@@ -104,7 +102,6 @@ impl CallArguments<'_> {
             index,
             run: self.run,
             roles: self.roles,
-            edited: self.edited,
             path: Vec::new(),
             count: 0,
             bytes: 0,
@@ -124,7 +121,6 @@ impl CallArguments<'_> {
 
 struct Survey<'a> {
     index: &'a ReadIndex,
-    edited: &'a BTreeSet<String>,
     run: RunId,
     roles: &'a ArgumentRoles,
     path: Vec<String>,
@@ -165,15 +161,6 @@ impl Survey<'_> {
         }
     }
 
-    /// Whether an approver set the value here, or one above it.
-    fn is_edited(&self) -> bool {
-        if self.edited.is_empty() {
-            return false;
-        }
-        let paths = (1..=self.path.len()).filter_map(|depth| self.path.get(..depth));
-        paths.map(pointer).any(|above| self.edited.contains(&above))
-    }
-
     /// The name of a member. It is a value itself if it looks like one, or if the tool has no such member and the
     /// argument has a role: in a map, and in any object where the member says nothing but that the name is there.
     fn name(&mut self, name: &str, member: &Value) {
@@ -210,18 +197,13 @@ impl Survey<'_> {
         self.count += 1;
         self.bytes = self.bytes.saturating_add(value.text.len());
         let role = self.roles.of(&self.path);
-        let is_edited = self.is_edited();
         if self.count > MAX_VALUES || self.bytes > MAX_BYTES {
             return self.give_up(role);
         }
-        if role.is_none() && !is_edited {
+        if role.is_none() {
             self.links(value.text);
         }
-        let found = match is_edited {
-            true => Some((Origin::Operator, Vec::new())),
-            false => self.origin(value, role),
-        };
-        let Some((origin, mut sources)) = found else {
+        let Some((origin, mut sources)) = self.origin(value, role) else {
             return;
         };
         if role.is_some() {

@@ -252,7 +252,6 @@ fn facts(
     CallArguments {
         arguments,
         asked_by: &asked_by,
-        edited: &Default::default(),
         roles: &roles,
         run: RUN,
     }

@@ -29,6 +29,9 @@ pub struct StandingGranted {
     pub expires: Timestamp,
     /// Its id.
     pub id: StandingId,
+    /// The makers of the token by which the calls are made; calls by a token of others are not covered.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub makers: BTreeSet<String>,
     /// How many calls it may allow.
     pub max_uses: u64,
     /// The approver's note.
@@ -46,6 +49,9 @@ pub struct StandingGranted {
     pub roles: BTreeSet<String>,
     /// The calls in which it counts.
     pub scope: StandingScope,
+    /// Who makes the calls in the agent's name; absent if the agent itself does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speaker: Option<Uid>,
     /// Users other than the approver who made the token of the answer.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub token_makers: BTreeSet<String>,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
-use crate::{canonical::to_canonical, text::printable};
+use crate::{canonical::to_canonical, provenance::Role, text::printable};
 
 /// What one argument must be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,6 +64,16 @@ impl ScalarKind {
 }
 
 impl Constraint {
+    /// Whether it is narrow enough for an argument with this role; `None` for an argument without one.
+    #[must_use]
+    pub fn suits(&self, role: Option<Role>) -> bool {
+        match self {
+            Self::Equal(_) | Self::OneOf(_) => true,
+            Self::Prefix(_) => matches!(role, None | Some(Role::Path | Role::Url)),
+            Self::Range { .. } | Self::Any(_) => role.is_none(),
+        }
+    }
+
     /// Whether a value meets it.
     #[must_use]
     pub fn admits(&self, value: &Value) -> bool {
@@ -95,11 +105,14 @@ pub(super) fn is_at_most(a: &Number, b: &Number) -> bool {
     }
 }
 
-/// Sequences that a reader of a path or a URL may take for a separator or a dot.
-const ENCODED: [&str; 3] = ["%2e", "%2f", "%5c"];
+/// Sequences that a reader of a path or a URL may take for a separator, a dot, or, decoded twice, for these.
+const ENCODED: [&str; 5] = ["%2e", "%2f", "%5c", "%3b", "%25"];
 
-/// Whether `text` begins with `prefix` and stays below it: no part of it is `.` or `..`, nothing in it is a
-/// backslash, an encoded separator, or a character that is not shown.
+/// Where a segment of a path ends. Servers cut what follows `;` off a segment; a URL's path ends at `?` or `#`.
+const SEGMENT_ENDS: [char; 4] = ['/', '?', '#', ';'];
+
+/// Whether `text` begins with `prefix` and stays below it: no segment of it is `.` or `..`, nothing in it is a
+/// backslash, an encoded separator, or a character that is not shown, and below a folder it is one path.
 pub(super) fn continues(prefix: &str, text: &str) -> bool {
     let Some(rest) = text.strip_prefix(prefix) else {
         return false;
@@ -115,7 +128,16 @@ pub(super) fn continues(prefix: &str, text: &str) -> bool {
         + &folded;
     !rest.contains('\\')
         && !ENCODED.iter().any(|encoded| seam.contains(encoded))
-        && !text.split('/').any(|part| matches!(part, "." | ".."))
+        && !text.split(SEGMENT_ENDS).any(|part| matches!(part, "." | ".."))
+        && (!prefix.contains('/') || is_one_path(prefix, rest))
         && !text.contains(char::is_control)
         && printable(text, usize::MAX) == text
+}
+
+/// Whether what follows a folder continues one path or URL: it is not a list, a pattern of paths, or two of them.
+fn is_one_path(folder: &str, rest: &str) -> bool {
+    let is_pattern = |c: char| c == '?' && !folder.contains("://");
+    let second = |c: char| c.is_whitespace() || c == ':';
+    let is_second = rest.split_once(second).is_some_and(|(_, second)| second.contains('/'));
+    !rest.contains([',', ';', '|', '*', '[', '{', '`', '$']) && !rest.contains(is_pattern) && !is_second
 }

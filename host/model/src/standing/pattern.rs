@@ -75,6 +75,24 @@ impl ArgumentPattern {
         })
     }
 
+    /// Whether each constraint is narrow enough for the role that its argument has by now.
+    #[must_use]
+    pub fn suits(&self, roles: &ArgumentRoles) -> bool {
+        self.suits_below(roles, &mut Vec::new())
+    }
+
+    fn suits_below(&self, roles: &ArgumentRoles, path: &mut Vec<String>) -> bool {
+        self.members.iter().all(|(name, member)| {
+            path.push(name.clone());
+            let suits = match member {
+                MemberPattern::Value(constraint) => constraint.suits(roles.of(path)),
+                MemberPattern::Object(object) => object.suits_below(roles, path),
+            };
+            path.pop();
+            suits
+        })
+    }
+
     /// Its constraints, by the JSON pointer of the argument.
     #[must_use]
     pub fn constraints(&self) -> BTreeMap<String, &Constraint> {

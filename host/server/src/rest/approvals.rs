@@ -115,7 +115,10 @@ pub(super) async fn show(
     who.admit()?;
     let gate = &rest.gate;
     let mut view = match who.authenticated.user() {
-        Some(user) => ApprovalView::from(gate.approval(&user, parse(&id)?).await?),
+        Some(user) => {
+            let shown = gate.approval_by(&user, parse(&id)?, who.channel());
+            ApprovalView::from(shown.await?)
+        }
         None => ApprovalView::from(found(gate, &who, &id)?),
     };
     reply::explain(gate, &mut view.policies);

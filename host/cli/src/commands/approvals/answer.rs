@@ -128,15 +128,21 @@ pub(super) async fn answer(answer: Answer, vote: &Vote, cx: &Context<'_>) -> Res
         question,
         yes,
     } = answer;
+    let is_approval = matches!(vote, Vote::Approve(..));
+    if question && yes && digest.is_none() && is_approval {
+        return Err(Failure::usage("--question with --yes needs the --digest of the question that you were shown")
+            .help(format!("see it with `tollgate approvals show {id}`")));
+    }
     let mut client = cx.client(cx.config_despite_errors()?)?;
+    let mut is_unseen = false;
     let seen = match digest {
         Some(digest) => digest,
         None => {
             let request = ApiRequest::get(format!("/v1/approvals/{id}"));
             let view: ApprovalView = client.execute(request).await.map_err(plainly)?;
             // A user who may not answer is not asked: the gate refuses with the reason.
-            let may_answer = !yes && view.arguments.is_some();
-            let prompt = vote.prompt(question).filter(|_| may_answer);
+            is_unseen = is_approval && !yes && view.arguments.is_none();
+            let prompt = vote.prompt(question).filter(|_| !yes && !is_unseen);
             if prompt.is_some() && !cx.out.is_json() {
                 cx.out.text(&approval::whole(&view, cx.out.width()))?;
             }
@@ -148,12 +154,15 @@ pub(super) async fn answer(answer: Answer, vote: &Vote, cx: &Context<'_>) -> Res
                 return Ok(Exit::Failure);
             }
             match view.question_digest.filter(|_| question) {
+                Some(_) if is_unseen => String::new(),
                 Some(digest) => digest,
                 None if question => {
                     client.close().await;
                     return Err(Failure::usage("no other call waits for the same reason")
                         .help("answer this one without --question"));
                 }
+                // Approves no call.
+                None if is_unseen => String::new(),
                 None => view.digest,
             }
         }
@@ -174,7 +183,13 @@ pub(super) async fn answer(answer: Answer, vote: &Vote, cx: &Context<'_>) -> Res
     let request = ApiRequest::post(format!("/v1/approvals/{id}/{vote}"), body);
     let answered = client.execute(request).await;
     client.close().await;
-    let answered: AnswerOutcome = answered.map_err(plainly)?;
+    let answered: AnswerOutcome = answered.map_err(|failure| match is_unseen {
+        true if failure.exit != Exit::Denied => {
+            Failure::usage("the arguments are not shown to you here, so they are not approved")
+                .help("add --yes, or --digest with the digest of what you were shown elsewhere")
+        }
+        _ => plainly(failure),
+    })?;
     cx.out.show(&answered, || render(&answered))?;
     Ok(Exit::Ok)
 }

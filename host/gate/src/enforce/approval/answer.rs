@@ -61,7 +61,6 @@ impl Pep {
                 return Err(ApprovalError::Question(id));
             }
             last_state = row.state;
-            require_shown(&row, by.response.seen)?;
             let results = self.answer_once(by, &[row], None).await?;
             if let Some(result) = results.and_then(|results| results.into_iter().next()) {
                 return Ok(result);
@@ -154,9 +153,12 @@ impl Pep {
         if let Some(denied) = self.decide_answer(by, row, &subject, batch)? {
             return Ok(denied);
         }
+        if question.is_none() {
+            require_shown(row, by.response.seen)?;
+        }
         let edit = by.edited.map(|call| self.draft_edit(by, row, call, now));
         let edit = edit.transpose()?;
-        let standing = match self.draft_standing(by, row, batch)? {
+        let standing = match self.draft_standing(by, row, now, batch)? {
             Ok(standing) => standing,
             Err(denied) => return Ok(denied),
         };
@@ -237,13 +239,14 @@ impl Pep {
         &self,
         by: Responder<'_>,
         row: &ApprovalRow,
+        now: Timestamp,
         batch: &mut Batch,
     ) -> Result<Result<Option<StandingDraft>, AnswerDraft>, ApprovalError> {
         let response = by.response;
         let Some(request) = response.standing.filter(|_| response.vote == Vote::Approve) else {
             return Ok(Ok(None));
         };
-        let draft = self.standing_draft(by, row, request)?;
+        let draft = self.standing_draft(by, row, request, now)?;
         let (record, payload) =
             self.standing_record(by.ruleset, draft.judged(), row.run, draft.id())?;
         let decided_at = batch.records.len();

@@ -78,7 +78,8 @@ impl Pep {
         })
     }
 
-    /// Decides the call with its new arguments, with the facts of when it was asked about.
+    /// Decides the call with its new arguments, with the facts of when it was asked about. The values come from
+    /// where they would come from in a call of the agent's: an approver vouches for no value.
     fn check_edit(
         &self,
         by: Responder<'_>,
@@ -88,13 +89,10 @@ impl Pep {
         let Some((mut request, mut facts)) = self.asked_request(row)? else {
             return refused("the facts of the call are no longer kept");
         };
-        let original = canonical::parse(&self.sealed_arguments(row)?);
-        let original = original.map_err(|e| ApprovalError::Store(e.to_string()))?;
-        let edited = changes(&original, call.arguments());
         if let ActionContext::Call { input, .. } = &mut request.context {
             input.clone_from(call.arguments());
         }
-        facts.provenance = self.reads.provenance_in(row.run, call, &edited);
+        facts.provenance = self.reads.provenance_in(row.run, call);
         match by.ruleset.pdp.decide(&request, &facts) {
             Decision::Allow(_) => Ok(()),
             Decision::Escalate(_, needs) if needs.lifts.is_subset(&row.requirement.lifts) => Ok(()),

@@ -48,7 +48,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// A standing approval, whose calls are made by the agent itself.
+    /// A standing approval, by who makes its calls.
     pub(super) fn standing(row: &'a StandingRow, channel: &'a str) -> Self {
         let granted = &row.granted;
         Self {
@@ -57,8 +57,8 @@ impl<'a> Subject<'a> {
             side: AskingSide {
                 principal: &granted.principal,
                 on_behalf_of: &granted.on_behalf_of,
-                speaker: None,
-                makers: &NONE,
+                speaker: granted.speaker.as_ref(),
+                makers: &granted.makers,
             },
             roles: granted.requirement.roles(),
             escalated_to: &NONE,

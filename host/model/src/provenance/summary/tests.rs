@@ -38,7 +38,6 @@ fn facts(index: &ReadIndex, arguments: &serde_json::Value) -> ProvenanceFacts {
     let to = PointerPattern::parse("/to").unwrap();
     let roles = ArgumentRoles::new(vec![(to, Some(Role::Recipient))], Vec::new());
     let call = CallArguments {
-        edited: &Default::default(),
         arguments,
         asked_by: &["write".to_owned()],
         roles: &roles,

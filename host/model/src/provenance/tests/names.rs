@@ -13,7 +13,6 @@ fn pattern(text: &str) -> PointerPattern {
 
 fn sinks(index: &ReadIndex, roles: &ArgumentRoles, arguments: &Value) -> Vec<Origin> {
     let call = CallArguments {
-        edited: &Default::default(),
         arguments,
         asked_by: &[],
         roles,

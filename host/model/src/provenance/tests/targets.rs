@@ -131,7 +131,6 @@ fn of_schema(schema: &Value, arguments: &Value, acts: bool) -> ProvenanceFacts {
     CallArguments {
         arguments,
         asked_by: &[],
-        edited: &Default::default(),
         roles: &roles,
         run: RUN,
     }

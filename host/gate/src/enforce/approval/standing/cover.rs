@@ -101,7 +101,9 @@ impl Pep {
             let pattern = pattern
                 .ok()
                 .and_then(|plain| serde_json::from_slice::<ArgumentPattern>(&plain).ok());
-            if pattern.is_some_and(|pattern| pattern.admits(call.arguments())) {
+            let roles = &call.tool().provenance.roles;
+            let admits = |pattern: ArgumentPattern| pattern.suits(roles) && pattern.admits(call.arguments());
+            if pattern.is_some_and(admits) {
                 members.extend(self.member(cx, row, requirement));
             }
         }
@@ -175,9 +177,13 @@ impl Covers for StandingRow {
         now: Timestamp,
     ) -> bool {
         let granted = &self.granted;
+        let speaker = cx.speaker.as_ref().map(|speaker| &speaker.by);
         granted.expires > now
             && self.uses_left() > 0
             && granted.on_behalf_of == cx.on_behalf_of
+            // The approver was shown who makes such calls.
+            && granted.speaker.as_ref() == speaker
+            && granted.makers.is_superset(&cx.makers)
             && granted.component == call.tool().source.digest
             && granted.via == cx.via()
             && (granted.scope == StandingScope::Principal || self.run == cx.run)

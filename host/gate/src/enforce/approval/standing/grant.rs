@@ -7,6 +7,7 @@ use tollgate_model::{
     record::{Event, StandingGranted},
     request::Action,
     standing::ArgumentPattern,
+    time::Timestamp,
 };
 
 use super::{
@@ -46,12 +47,14 @@ fn refused<T>(problem: impl Into<String>) -> Result<T, ApprovalError> {
 }
 
 impl Pep {
-    /// A standing approval by a person who may approve the waiting call itself.
+    /// A standing approval by a person who may approve the waiting call itself. It counts from `since`, the time of
+    /// its record.
     pub(in super::super) fn standing_draft(
         &self,
         by: Responder<'_>,
         row: &ApprovalRow,
         request: &StandingRequest,
+        since: Timestamp,
     ) -> Result<StandingDraft, ApprovalError> {
         let Responder {
             ruleset,
@@ -85,8 +88,9 @@ impl Pep {
             by: user.clone(),
             channel: response.channel.into(),
             component: row.component,
-            expires: now.plus(terms.lifetime),
+            expires: since.plus(terms.lifetime),
             id,
+            makers: row.makers.clone(),
             max_uses: terms.uses,
             note: response.note.map(|note| printable(note, 1000)),
             on_behalf_of: row.on_behalf_of.clone(),
@@ -95,6 +99,7 @@ impl Pep {
             requirement: row.requirement.clone(),
             roles: roles.map(|user| user.roles.clone()).unwrap_or_default(),
             scope: terms.scope,
+            speaker: row.speaker.as_ref().map(|speaker| speaker.by.clone()),
             token_makers: response.token_makers.clone(),
             tool: row.tool.clone(),
             via: row.via.clone(),
