@@ -8,6 +8,7 @@ mod generators;
 mod history;
 mod load;
 mod properties;
+mod reach;
 mod redact;
 mod request_errors;
 
