@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use tollgate_policy::{pdp::Pdp, tool_input::ToolInput};
 
+use super::Reaches;
 use crate::{
     capture::Capture,
     config::Config,
@@ -29,6 +30,8 @@ pub struct Ruleset {
     pub secrets: Arc<Vault>,
     /// What is kept of payloads.
     pub capture: Arc<Capture>,
+    /// What principals could ever call.
+    pub(crate) reaches: Reaches,
 }
 
 impl Ruleset {

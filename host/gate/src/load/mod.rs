@@ -39,7 +39,7 @@ use crate::{
     capture::Capture,
     config::Config,
     egress::Network,
-    enforce::Ruleset,
+    enforce::{Reaches, Ruleset},
     executors::{Executors, Snapshot},
     lock::Lock,
     sandbox::{Compiler, Sandbox, SandboxOptions},
@@ -162,6 +162,7 @@ pub(crate) async fn with_policies(
             others,
             secrets,
             capture: Arc::new(capture),
+            reaches: Reaches::default(),
         }),
         executors: Arc::new(executors),
     })
