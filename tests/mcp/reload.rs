@@ -23,6 +23,11 @@ use tollgate_testkit::{
     world::{World, call, is_released},
 };
 
+async fn heard<T>(change: impl Future<Output = T>) -> T {
+    let heard = tokio::time::timeout(PATIENCE, change).await;
+    heard.expect("a notification comes")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reload_is_all_or_nothing_and_clients_hear_of_other_tools() {
     let world = world("0s", "0s");
@@ -67,15 +72,8 @@ async fn a_reload_is_all_or_nothing_and_clients_hear_of_other_tools() {
         let tools = session.service.list_all_tools().await.unwrap();
         tools.into_iter().map(|tool| tool.name.into()).collect()
     };
-    tokio::time::timeout(PATIENCE, session.changes.recv())
-        .await
-        .unwrap()
-        .unwrap();
-    tokio::time::timeout(PATIENCE, listening.next())
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
+    heard(session.changes.recv()).await.unwrap();
+    heard(listening.next()).await.unwrap().unwrap();
     assert!(!names(&session).await.contains(&"files__read".to_owned()));
 
     // Such a forbid leaves the list as it was before the tool was closed, and the next one changes nothing of it.
@@ -94,15 +92,8 @@ async fn a_reload_is_all_or_nothing_and_clients_hear_of_other_tools() {
         "no-reading"
     );
     assert!(names(&session).await.contains(&"files__read".to_owned()));
-    tokio::time::timeout(PATIENCE, session.changes.recv())
-        .await
-        .unwrap()
-        .unwrap();
-    tokio::time::timeout(PATIENCE, listening.next())
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
+    heard(session.changes.recv()).await.unwrap();
+    heard(listening.next()).await.unwrap().unwrap();
     assert!(
         session.changes.try_recv().is_err(),
         "the tools are the same"
@@ -115,15 +106,8 @@ async fn a_reload_is_all_or_nothing_and_clients_hear_of_other_tools() {
         "[components.files]\nrename.read = \"read_file_here\"\n",
     );
     reload(0);
-    tokio::time::timeout(PATIENCE, session.changes.recv())
-        .await
-        .unwrap()
-        .unwrap();
-    tokio::time::timeout(PATIENCE, listening.next())
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
+    heard(session.changes.recv()).await.unwrap();
+    heard(listening.next()).await.unwrap().unwrap();
     assert!(names(&session).await.contains(&"read_file_here".to_owned()));
     let decisions = world.run(&["decisions", "list"]).exits(0);
     assert!(

@@ -29,7 +29,7 @@ async fn agents_see_what_they_could_call_and_people_see_all() {
     get(&support, "/v1/tools?agent=other")
         .await
         .fails(403, "people_only");
-    get(&dana, "/v1/tools?agent=nobody")
+    get(&dana, "/v1/tools?agent=stranger")
         .await
         .fails(404, "not_found");
     get(&dana, "/v1/tools?agents=support")

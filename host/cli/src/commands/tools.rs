@@ -29,7 +29,7 @@ Examples:
 Tools of upstream servers are marked, because they run outside the sandbox.
 
 With --agent, what is listed to that agent: not what it could never call, because no policy would ever
-permit it, or one would always forbid it, whatever the arguments. What waits for an approval is listed.
+permit it, or one would always forbid it, with any arguments. What waits for an approval is listed.
 
 With --json: [{name, component, unsandboxed, own_name, digest, title, description, labels, taints,
 annotations, limits, input_schema, output_schema, policies}]; with --agent: {agent, tools: [..], left_out: [NAME]}.";

@@ -2,7 +2,7 @@
 //! known.
 //!
 //! Policies are evaluated as far as that goes; the rest may be true and may be false. This is sound: what is said
-//! to be out of reach is neither allowed nor does it wait for an approval, whatever the arguments and facts are.
+//! to be out of reach is neither allowed nor does it wait for an approval, with any arguments and facts.
 //! It is not complete: two conditions that contradict each other are not noticed.
 
 use std::{collections::BTreeMap, sync::Arc};

@@ -13,9 +13,9 @@ use super::{
 /// A client of a session.
 #[derive(Debug, Clone)]
 pub(super) struct Session {
-    pub(super) peer: Peer<RoleServer>,
+    peer: Peer<RoleServer>,
     /// Who it was at the beginning of the session.
-    pub(super) principal: Option<Uid>,
+    principal: Option<Uid>,
 }
 
 impl Session {
@@ -62,11 +62,11 @@ impl Server {
     }
 
     /// Has the client of a session hear of changes.
-    pub(super) fn keep_session(&self, session: Session) {
+    pub(super) fn keep_session(&self, peer: Peer<RoleServer>, principal: Option<Uid>) {
         self.sessions(|sessions| {
             // Those that have gone are forgotten when others come.
             sessions.retain(|known| !known.peer.is_transport_closed());
-            sessions.push(session);
+            sessions.push(Session { peer, principal });
         });
     }
 

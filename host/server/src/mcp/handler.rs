@@ -17,9 +17,7 @@ use rmcp::{
 use serde_json::{Value, json};
 use tollgate::{identity::Caller, load::RESUME_TOOL, text::printable};
 
-use super::{
-    Client, Context, answer, authenticated, changes::Session, instructions, is_legacy, raw,
-};
+use super::{Client, Context, answer, authenticated, instructions, is_legacy, raw};
 
 impl ServerHandler for Client {
     fn get_info(&self) -> ServerConfig {
@@ -124,10 +122,8 @@ impl ServerHandler for Client {
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
         let of_request = authenticated(&context.extensions).map(|known| &known.caller);
         let caller = of_request.or(self.caller.as_ref());
-        self.server.keep_session(Session {
-            principal: caller.map(Caller::principal),
-            peer: context.peer,
-        });
+        let principal = caller.map(Caller::principal);
+        self.server.keep_session(context.peer, principal);
     }
 
     fn accepted_subscription_filter(

@@ -89,7 +89,7 @@ pub(super) struct ToolQuery {
 /// List the tools, and after them prompts and resources of upstream servers.
 ///
 /// People see everything. Agents do not see what they could never call: what no policy would ever permit to them, or a
-/// policy would always forbid, whatever the arguments. A call that would wait for an approval is listed.
+/// policy would always forbid, with any arguments. A call that would wait for an approval is listed.
 #[utoipa::path(get, path = "/v1/tools", tag = "calls", params(ToolQuery), responses(
     (status = 200, description = "Everything that can be called", body = [ToolView], headers(
         ("Tollgate-Tools-Left-Out" = u64, description = "How many are not listed, because the agent could never call them"),
