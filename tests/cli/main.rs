@@ -30,6 +30,8 @@ mod standing;
 #[cfg(test)]
 mod stopping;
 #[cfg(test)]
+mod tools;
+#[cfg(test)]
 mod trusted;
 #[cfg(test)]
 mod upstream;

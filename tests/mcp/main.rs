@@ -11,4 +11,6 @@ mod features;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod reach;
+#[cfg(test)]
 mod reload;

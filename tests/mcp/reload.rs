@@ -23,6 +23,11 @@ use tollgate_testkit::{
     world::{World, call, is_released},
 };
 
+async fn heard<T>(change: impl Future<Output = T>) -> T {
+    let heard = tokio::time::timeout(PATIENCE, change).await;
+    heard.expect("a notification comes")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reload_is_all_or_nothing_and_clients_hear_of_other_tools() {
     let world = world("0s", "0s");
@@ -37,8 +42,12 @@ async fn a_reload_is_all_or_nothing_and_clients_hear_of_other_tools() {
         .tools_list_changed()
         .build();
     let mut listening = modern.service.listen(filter).await.unwrap();
-    let read = || session.call("files__read", json!({"path": "letter.txt"}));
-    is_ok(&read().await);
+    let read = async |session: &Client| {
+        session
+            .call("files__read", json!({"path": "letter.txt"}))
+            .await
+    };
+    is_ok(&read(&session).await);
 
     let as_dana = ["--as", "dana", "--token-file", "dana.token"];
     let reload = |exits| {
@@ -48,14 +57,43 @@ async fn a_reload_is_all_or_nothing_and_clients_hear_of_other_tools() {
     world.run(&["reload"]).exits(3).says(&["No policy permits"]);
     world.write("policies/more.cedar", "forbid (principal");
     reload(1);
-    is_ok(&read().await);
+    is_ok(&read(&session).await);
     world.write(
         "policies/more.cedar",
         "@id(\"no-reading\") @owner(\"tests\") @reason(\"Closed.\")\nforbid (principal, action == \
          Tollgate::Action::\"files__read\", resource);",
     );
     reload(0).says(&["in force"]);
-    assert_eq!(decision(&read().await)["policies"][0]["id"], "no-reading");
+    assert_eq!(
+        decision(&read(&session).await)["policies"][0]["id"],
+        "no-reading"
+    );
+    let names = async |session: &Client| -> Vec<String> {
+        let tools = session.service.list_all_tools().await.unwrap();
+        tools.into_iter().map(|tool| tool.name.into()).collect()
+    };
+    heard(session.changes.recv()).await.unwrap();
+    heard(listening.next()).await.unwrap().unwrap();
+    assert!(!names(&session).await.contains(&"files__read".to_owned()));
+
+    // Such a forbid leaves the list as it was before the tool was closed, and the next one changes nothing of it.
+    for path in ["diary.txt", "letter.txt"] {
+        world.write(
+            "policies/more.cedar",
+            format!(
+                "@id(\"no-reading\") @owner(\"tests\") @reason(\"Closed.\")\nforbid (principal, action == \
+                 Tollgate::Action::\"files__read\", resource) when {{ context.input.path == \"{path}\" }};"
+            ),
+        );
+        reload(0).says(&["in force"]);
+    }
+    assert_eq!(
+        decision(&read(&session).await)["policies"][0]["id"],
+        "no-reading"
+    );
+    assert!(names(&session).await.contains(&"files__read".to_owned()));
+    heard(session.changes.recv()).await.unwrap();
+    heard(listening.next()).await.unwrap().unwrap();
     assert!(
         session.changes.try_recv().is_err(),
         "the tools are the same"
@@ -68,17 +106,9 @@ async fn a_reload_is_all_or_nothing_and_clients_hear_of_other_tools() {
         "[components.files]\nrename.read = \"read_file_here\"\n",
     );
     reload(0);
-    tokio::time::timeout(PATIENCE, session.changes.recv())
-        .await
-        .unwrap()
-        .unwrap();
-    tokio::time::timeout(PATIENCE, listening.next())
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
-    let tools = session.service.list_all_tools().await.unwrap();
-    assert!(tools.iter().any(|tool| tool.name == "read_file_here"));
+    heard(session.changes.recv()).await.unwrap();
+    heard(listening.next()).await.unwrap().unwrap();
+    assert!(names(&session).await.contains(&"read_file_here".to_owned()));
     let decisions = world.run(&["decisions", "list"]).exits(0);
     assert!(
         decisions.out.contains("reload_refused"),

@@ -1,31 +1,41 @@
 //! `tollgate tools`: the loaded tools.
 
+use std::sync::Arc;
+
 use clap::Subcommand;
 use tollgate::{
-    enforce::Ruleset,
+    enforce::{Reach, Ruleset},
     executors::{Snapshot, UnusableTool},
     load,
     tool::Tool,
 };
-use tollgate_model::text::nearest_tool;
+use tollgate_model::{
+    entity::{Kind, Uid},
+    text::nearest_tool,
+};
+use tollgate_policy::policy;
 
 use crate::{
     component::compiler,
     context::Context,
     error::Failure,
     exit_code::Exit,
-    render::tool::{self, MentionView, ToolView},
+    render::tool::{self, AgentToolsView, MentionView, ToolView},
     style::line,
 };
 
 const LIST: &str = "\
-Example:
+Examples:
   $ tollgate tools list
+  $ tollgate tools list --agent support
 
 Tools of upstream servers are marked, because they run outside the sandbox.
 
+With --agent, what is listed to that agent: not what it could never call, because no policy would ever
+permit it, or one would always forbid it, with any arguments. What waits for an approval is listed.
+
 With --json: [{name, component, unsandboxed, own_name, digest, title, description, labels, taints,
-annotations, limits, input_schema, output_schema, policies}].";
+annotations, limits, input_schema, output_schema, policies}]; with --agent: {agent, tools: [..], left_out: [NAME]}.";
 const SHOW: &str = "\
 Example:
   $ tollgate tools show tickets__read
@@ -37,7 +47,11 @@ With --json: one object, with the members of `tools list`.";
 pub(crate) enum Tools {
     /// List the loaded tools.
     #[command(after_help = LIST)]
-    List,
+    List {
+        /// Only what is listed to this agent.
+        #[arg(long, value_name = "NAME")]
+        agent: Option<String>,
+    },
     /// Show one tool: its definition, its configuration, and the policies that name it.
     #[command(after_help = SHOW)]
     Show {
@@ -59,8 +73,20 @@ pub(crate) async fn run(command: Tools, cx: &Context<'_>) -> Result<Exit, Failur
         ToolView::new(tool, component.map(|c| &**c), mentions(&ruleset, tool))
     };
     match command {
-        Tools::List => {
-            let tools: Vec<ToolView> = ruleset.callables().map(|tool| view(tool)).collect();
+        Tools::List { agent } => {
+            let reach = agent
+                .as_deref()
+                .map(|agent| reach(&ruleset, agent))
+                .transpose()?;
+            let is_within = |tool: &&Arc<Tool>| {
+                let reach = reach.as_ref();
+                reach.is_none_or(|reach| reach.includes(&tool.name))
+            };
+            let (within, beyond): (Vec<_>, Vec<_>) = ruleset.callables().partition(is_within);
+            let tools: Vec<ToolView> = within.into_iter().map(|tool| view(tool)).collect();
+            if let Some(agent) = agent {
+                return list_of_agent(cx, &agent, tools, &beyond);
+            }
             if tools.is_empty() && !cx.out.is_json() {
                 cx.out.remark(
                     "no tools: add a table [components.NAME] or [upstream.NAME] to tollgate.toml",
@@ -79,6 +105,47 @@ pub(crate) async fn run(command: Tools, cx: &Context<'_>) -> Result<Exit, Failur
             let view = view(tool);
             cx.out.show(&view, || tool::whole(&view, cx.out.width()))?;
         }
+    }
+    Ok(Exit::Ok)
+}
+
+/// What an agent could ever call.
+fn reach(ruleset: &Ruleset, agent: &str) -> Result<Arc<Reach>, Failure> {
+    if !ruleset.config.agents.contains_key(agent) {
+        let agents = ruleset.config.agents.keys().map(String::as_str);
+        let near = policy::nearest(agent, agents);
+        let agent = tollgate::text::printable(agent, 80);
+        let failure = Failure::new(
+            Exit::Invalid,
+            format!("there is no agent `{agent}` in tollgate.toml"),
+        );
+        return Err(match near {
+            Some(near) => failure.help(format!("did you mean `{near}`?")),
+            None => failure,
+        });
+    }
+    Ok(ruleset.reach(&Uid::new(Kind::Agent, agent)))
+}
+
+/// Shows what is listed to an agent, and what is not.
+fn list_of_agent(
+    cx: &Context<'_>,
+    agent: &str,
+    tools: Vec<ToolView>,
+    beyond: &[&Arc<Tool>],
+) -> Result<Exit, Failure> {
+    let left_out: Vec<String> = beyond.iter().map(|tool| tool.name.clone()).collect();
+    let shown = AgentToolsView {
+        agent: agent.into(),
+        tools,
+        left_out,
+    };
+    cx.out.show(&shown, || tool::list(&shown.tools))?;
+    if !shown.left_out.is_empty() {
+        let (count, names) = (shown.left_out.len(), shown.left_out.join(", "));
+        cx.out.remark(&format!(
+            "{count} not listed to `{agent}`, because policies would never let it call them: {names}"
+        ));
     }
     Ok(Exit::Ok)
 }

@@ -47,6 +47,15 @@ pub(crate) struct ToolView {
     policies: Vec<MentionView>,
 }
 
+/// What is listed to an agent, as programs read it.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct AgentToolsView {
+    pub(crate) agent: String,
+    pub(crate) tools: Vec<ToolView>,
+    /// Names of what is not, because policies would never let it call that.
+    pub(crate) left_out: Vec<String>,
+}
+
 #[derive(Debug, Clone, Serialize)]
 struct LimitsView {
     time_micros: u64,

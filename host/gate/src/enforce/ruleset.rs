@@ -2,8 +2,13 @@
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
+use tollgate_model::{
+    entity::{Kind, Uid},
+    request::Action,
+};
 use tollgate_policy::{pdp::Pdp, tool_input::ToolInput};
 
+use super::{Reach, Reaches};
 use crate::{
     capture::Capture,
     config::Config,
@@ -29,6 +34,8 @@ pub struct Ruleset {
     pub secrets: Arc<Vault>,
     /// What is kept of payloads.
     pub capture: Arc<Capture>,
+    /// What principals could ever call.
+    pub(crate) reaches: Reaches,
 }
 
 impl Ruleset {
@@ -45,6 +52,41 @@ impl Ruleset {
             Feature::Prompt => self.pdp.prompt(&tool.prompt_name()),
             Feature::Resources => None,
         }
+    }
+
+    /// What `principal` could ever call, with any arguments and facts, and with any approval. Everything, if the
+    /// configuration does not have the principal.
+    #[must_use]
+    pub fn reach(&self, principal: &Uid) -> Arc<Reach> {
+        // Only configured principals are kept, so that there is an end of them.
+        if !self.pdp.knows(principal) {
+            return Arc::default();
+        }
+        self.reaches.of(principal, || {
+            let callables = self.callables();
+            let beyond = callables.filter(|tool| !self.may_call(principal, tool));
+            Reach {
+                beyond: beyond.map(|tool| tool.name.clone()).collect(),
+            }
+        })
+    }
+
+    fn may_call(&self, principal: &Uid, tool: &Tool) -> bool {
+        let (action, resource) = match tool.feature {
+            Feature::Tool => {
+                let resource = Uid::new(Kind::Tool, &tool.name);
+                (Action::Call(tool.name.clone()), resource)
+            }
+            Feature::Prompt => {
+                let resource = Uid::new(Kind::Prompt, tool.prompt_name());
+                (Action::GetPrompt, resource)
+            }
+            // They have labels and names of their own, and the list of them is the server's.
+            Feature::Resources => return true,
+        };
+        let environment = &self.config.gate.environment;
+        self.pdp
+            .may_allow(principal, &action, &resource, environment)
     }
 
     /// Everything that can be called: tools, then prompts and resources, each by name.

@@ -40,7 +40,7 @@ use crate::{
     capture::Capture,
     config::Config,
     egress::Network,
-    enforce::Ruleset,
+    enforce::{Reaches, Ruleset},
     executors::{Executors, Snapshot, UnusableTool},
     lock::Lock,
     sandbox::{Compiler, Sandbox, SandboxOptions},
@@ -165,6 +165,7 @@ pub(crate) async fn with_policies(
             others,
             secrets,
             capture: Arc::new(capture),
+            reaches: Reaches::default(),
         }),
         executors: Arc::new(executors),
     })

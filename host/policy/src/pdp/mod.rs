@@ -15,6 +15,7 @@ mod index;
 mod lint;
 mod load;
 mod provenance;
+mod reach;
 mod redaction;
 mod validate;
 

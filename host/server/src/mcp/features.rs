@@ -35,7 +35,7 @@ impl Client {
         }
     }
 
-    /// What is listed. Each list has one page.
+    /// What is listed to the caller. Each list has one page.
     pub(super) fn lists(
         &self,
         request: Option<PaginatedRequestParams>,
@@ -46,8 +46,8 @@ impl Client {
             let problem = "there is no such cursor: the list has one page";
             return Err(ErrorData::invalid_params(problem, None));
         }
-        self.caller(cx)?;
-        Ok(self.server.0.listing.lists(self.gate()))
+        let principal = self.caller(cx)?.principal();
+        Ok(self.server.0.listing.lists(self.gate(), Some(&principal)))
     }
 
     pub(super) async fn prompt(

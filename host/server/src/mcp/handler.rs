@@ -8,16 +8,16 @@ use rmcp::{
         CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams,
         CancelledNotificationParam, CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams,
         GetPromptResponse, GetTaskParams, GetTaskResult, Implementation, ListPromptsResult,
-        ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-        ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
-        ServerResult, SubscriptionFilter, Tool, UpdateTaskParams,
+        ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject,
+        PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
+        ServerCapabilities, ServerConfig, ServerResult, SubscriptionFilter, Tool, UpdateTaskParams,
     },
     service::{MaybeSendFuture, NotificationContext, SubscriptionContext, SubscriptionSendError},
 };
 use serde_json::{Value, json};
-use tollgate::{load::RESUME_TOOL, text::printable};
+use tollgate::{identity::Caller, load::RESUME_TOOL, text::printable};
 
-use super::{Client, Context, answer, instructions, is_legacy, raw};
+use super::{Client, Context, answer, authenticated, instructions, is_legacy, raw};
 
 impl ServerHandler for Client {
     fn get_info(&self) -> ServerConfig {
@@ -38,11 +38,15 @@ impl ServerHandler for Client {
         context: Context,
     ) -> impl Future<Output = Result<ListToolsResult, ErrorData>> + MaybeSendFuture + '_ {
         let lists = self.lists(request, &context);
-        std::future::ready(lists.map(|lists| ListToolsResult::with_all_items(lists.tools.to_vec())))
+        std::future::ready(lists.map(|lists| {
+            let mut listed = ListToolsResult::with_all_items(lists.tools.to_vec());
+            listed.meta = left_out("tools", lists.left_out.tools);
+            listed
+        }))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        let lists = self.server.0.listing.lists(self.gate());
+        let lists = self.server.0.listing.lists(self.gate(), None);
         lists.tools.iter().find(|tool| tool.name == name).cloned()
     }
 
@@ -52,7 +56,9 @@ impl ServerHandler for Client {
         context: Context,
     ) -> Result<ListPromptsResult, ErrorData> {
         let lists = self.lists(request, &context)?;
-        Ok(ListPromptsResult::with_all_items(lists.prompts.to_vec()))
+        let mut listed = ListPromptsResult::with_all_items(lists.prompts.to_vec());
+        listed.meta = left_out("prompts", lists.left_out.prompts);
+        Ok(listed)
     }
 
     async fn get_prompt(
@@ -114,11 +120,10 @@ impl ServerHandler for Client {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        self.server.sessions(|sessions| {
-            // Those that have gone are forgotten when others come.
-            sessions.retain(|peer| !peer.is_transport_closed());
-            sessions.push(context.peer);
-        });
+        let of_request = authenticated(&context.extensions).map(|known| &known.caller);
+        let caller = of_request.or(self.caller.as_ref());
+        let principal = caller.map(Caller::principal);
+        self.server.keep_session(context.peer, principal);
     }
 
     fn accepted_subscription_filter(
@@ -134,14 +139,19 @@ impl ServerHandler for Client {
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let mut reloads = self.gate().reloads();
-        let mut known = self.server.0.listing.lists(self.gate());
+        let caller = self.caller(context.request_context())?;
+        let lists = || {
+            let listing = &self.server.0.listing;
+            listing.lists(self.gate(), Some(&caller.principal()))
+        };
+        let mut known = lists();
         loop {
             tokio::select! {
                 () = context.cancelled() => return Ok(()),
                 () = self.server.0.leaving.cancelled() => return Ok(()),
                 changed = reloads.changed() => if changed.is_err() { return Ok(()) },
             }
-            let now = self.server.0.listing.lists(self.gate());
+            let now = lists();
             let changes = known.changes(&now);
             known = now;
             let (sink, mut is_open) = (context.sink(), true);
@@ -233,6 +243,13 @@ impl ServerHandler for Client {
         let message = format!("there is no method {method} here");
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, message, None))
     }
+}
+
+/// Says in a list how many of `kind` are not listed because the caller could never call them.
+fn left_out(kind: &str, count: usize) -> Option<MetaObject> {
+    let mut meta = MetaObject::new();
+    meta.insert(format!("dev.tollgate/{kind}-left-out"), count.into());
+    (count > 0).then_some(meta)
 }
 
 /// Whether a subscription continues after a notification, which its client may not have asked for.

@@ -1,16 +1,31 @@
-//! Tools, prompts and resources as MCP lists them: in one order, made once for each ruleset.
+//! Tools, prompts and resources as MCP lists them: in one order, made once for each ruleset and principal.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use rmcp::model::{Prompt, PromptArgument, Resource, ResourceTemplate, Tool, ToolAnnotations};
 use serde_json::Value;
-use tollgate::{enforce::Ruleset, gate::Gate, tool::SourceKind, upstream::LoadedUpstream};
+use tollgate::{
+    enforce::Ruleset, executors::Snapshot, gate::Gate, tool::SourceKind, upstream::LoadedUpstream,
+};
+use tollgate_model::{entity::Uid, request::prompt_call};
 
 use super::{handler::resume_tool, output};
 
 /// The lists of the latest ruleset.
 #[derive(Debug, Default)]
-pub(super) struct Listing(Mutex<Option<(Arc<Ruleset>, Lists)>>);
+pub(super) struct Listing(Mutex<Option<RulesetLists>>);
+
+/// The lists of one ruleset.
+#[derive(Debug)]
+struct RulesetLists {
+    ruleset: Arc<Ruleset>,
+    all: Lists,
+    /// Without what a principal could never call.
+    by_principal: HashMap<Uid, Lists>,
+}
 
 /// What the gate lists.
 #[derive(Debug, Clone)]
@@ -19,6 +34,14 @@ pub(super) struct Lists {
     pub(super) prompts: Arc<[Prompt]>,
     pub(super) resources: Arc<[Resource]>,
     pub(super) templates: Arc<[ResourceTemplate]>,
+    pub(super) left_out: LeftOut,
+}
+
+/// How much is not listed to a principal, because it could never call it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct LeftOut {
+    pub(super) tools: usize,
+    pub(super) prompts: usize,
 }
 
 /// Which lists differ.
@@ -30,6 +53,44 @@ pub(super) struct ListChanges {
 }
 
 impl Lists {
+    /// Everything.
+    pub(super) fn of(snapshot: &Snapshot) -> Self {
+        let upstreams = || snapshot.executors.upstreams.values();
+        Self {
+            tools: list(&snapshot.ruleset),
+            prompts: upstreams().flat_map(|upstream| prompts(upstream)).collect(),
+            resources: upstreams()
+                .flat_map(|upstream| resources(upstream))
+                .collect(),
+            templates: upstreams()
+                .flat_map(|upstream| templates(upstream))
+                .collect(),
+            left_out: LeftOut::default(),
+        }
+    }
+
+    /// Of everything, what the principal could ever call.
+    pub(super) fn within(&self, ruleset: &Ruleset, principal: Option<&Uid>) -> Self {
+        let Some(principal) = principal else {
+            return self.clone();
+        };
+        let reach = ruleset.reach(principal);
+        let tools = self.tools.iter().filter(|tool| reach.includes(&tool.name));
+        let tools: Arc<[Tool]> = tools.cloned().collect();
+        let is_within = |prompt: &&Prompt| reach.includes(&prompt_call(&prompt.name));
+        let prompts: Arc<[Prompt]> = self.prompts.iter().filter(is_within).cloned().collect();
+        Self {
+            left_out: LeftOut {
+                tools: self.tools.len() - tools.len(),
+                prompts: self.prompts.len() - prompts.len(),
+            },
+            tools,
+            prompts,
+            resources: Arc::clone(&self.resources),
+            templates: Arc::clone(&self.templates),
+        }
+    }
+
     /// Which lists differ from these `now`.
     pub(super) fn changes(&self, now: &Self) -> ListChanges {
         ListChanges {
@@ -41,26 +102,28 @@ impl Lists {
 }
 
 impl Listing {
-    /// The lists in force.
-    pub(super) fn lists(&self, gate: &Gate) -> Lists {
+    /// The lists in force for a principal; without one, everything.
+    pub(super) fn lists(&self, gate: &Gate, principal: Option<&Uid>) -> Lists {
         let snapshot = gate.snapshot();
-        let (ruleset, executors) = (Arc::clone(&snapshot.ruleset), &snapshot.executors);
-        let mut listed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*listed {
-            Some((of, lists)) if Arc::ptr_eq(of, &ruleset) => lists.clone(),
-            _ => {
-                let upstreams = || executors.upstreams.values();
-                let lists = Lists {
-                    tools: list(&ruleset),
-                    prompts: upstreams().flat_map(|upstream| prompts(upstream)).collect(),
-                    resources: upstreams()
-                        .flat_map(|upstream| resources(upstream))
-                        .collect(),
-                    templates: upstreams()
-                        .flat_map(|upstream| templates(upstream))
-                        .collect(),
-                };
-                *listed = Some((ruleset, lists.clone()));
+        let ruleset = &snapshot.ruleset;
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(&*held, Some(of) if Arc::ptr_eq(&of.ruleset, ruleset)) {
+            *held = None;
+        }
+        let of = held.get_or_insert_with(|| RulesetLists {
+            ruleset: Arc::clone(ruleset),
+            all: Lists::of(&snapshot),
+            by_principal: HashMap::new(),
+        });
+        // Only configured principals are kept, so that there is an end of them.
+        match principal.filter(|principal| ruleset.pdp.knows(principal)) {
+            None => of.all.clone(),
+            Some(principal) => {
+                if let Some(known) = of.by_principal.get(principal) {
+                    return known.clone();
+                }
+                let lists = of.all.within(ruleset, Some(principal));
+                of.by_principal.insert(principal.clone(), lists.clone());
                 lists
             }
         }

@@ -7,6 +7,7 @@
 mod admission;
 mod answer;
 mod cancel;
+mod changes;
 mod features;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
@@ -30,9 +31,10 @@ use std::{
 use rmcp::{
     ErrorData, RoleServer,
     model::{
-        CallToolRequestParams, CallToolResponse, CallToolResult, CreateTaskResult, ProtocolVersion,
+        CallToolRequestParams, CallToolResponse, CallToolResult, CreateTaskResult, Extensions,
+        ProtocolVersion,
     },
-    service::{Peer, RequestContext},
+    service::RequestContext,
 };
 use serde_json::Value;
 use tokio::sync::watch;
@@ -49,6 +51,7 @@ use tollgate_trace::store::{Store, StoreError, StoreOptions};
 
 use self::{
     cancel::Cancels,
+    changes::Session,
     held_call::{HeldCall, ReportedCall},
     listing::Listing,
     origin::Place,
@@ -77,8 +80,8 @@ struct Inner {
     gate: Gate,
     listing: Listing,
     tasks: Tasks,
-    /// Clients of sessions, who hear that the list of tools has changed.
-    sessions: Mutex<Vec<Peer<RoleServer>>>,
+    /// Clients of sessions, who hear of changed lists.
+    sessions: Mutex<Vec<Session>>,
     /// How often each principal asks.
     rate: Arc<Rate>,
     /// Intake of reports; made on first use.
@@ -216,39 +219,6 @@ impl Server {
     pub fn leaving(&self) -> &CancellationToken {
         &self.0.leaving
     }
-
-    async fn tell_of_changes(self) {
-        let mut reloads = self.0.gate.reloads();
-        let mut known = self.0.listing.lists(&self.0.gate);
-        loop {
-            tokio::select! {
-                () = self.0.leaving.cancelled() => return,
-                changed = reloads.changed() => if changed.is_err() { return },
-            }
-            let now = self.0.listing.lists(&self.0.gate);
-            let changes = known.changes(&now);
-            known = now;
-            for peer in self.sessions(|sessions| sessions.clone()) {
-                tokio::spawn(async move {
-                    // A client that has gone needs to hear nothing.
-                    if changes.tools {
-                        drop(peer.notify_tool_list_changed().await);
-                    }
-                    if changes.prompts {
-                        drop(peer.notify_prompt_list_changed().await);
-                    }
-                    if changes.resources {
-                        drop(peer.notify_resource_list_changed().await);
-                    }
-                });
-            }
-        }
-    }
-
-    fn sessions<T>(&self, f: impl FnOnce(&mut Vec<Peer<RoleServer>>) -> T) -> T {
-        let sessions = self.0.sessions.lock();
-        f(&mut sessions.unwrap_or_else(PoisonError::into_inner))
-    }
 }
 
 /// One client's way to the server.
@@ -264,9 +234,9 @@ pub struct Client {
 
 type Context = RequestContext<RoleServer>;
 
-/// The caller of a request that came over HTTP.
-fn authenticated(cx: &Context) -> Option<&AuthenticatedCaller> {
-    let parts = cx.extensions.get::<http::request::Parts>()?;
+/// The caller of a message that came over HTTP.
+fn authenticated(extensions: &Extensions) -> Option<&AuthenticatedCaller> {
+    let parts = extensions.get::<http::request::Parts>()?;
     parts.extensions.get()
 }
 
@@ -284,7 +254,7 @@ impl Client {
 
     /// Who makes a request.
     fn caller(&self, cx: &Context) -> Result<Caller, ErrorData> {
-        if let Some(authenticated) = authenticated(cx) {
+        if let Some(authenticated) = authenticated(&cx.extensions) {
             return Ok(authenticated.caller.clone());
         }
         if let Some(id) = self.token {
@@ -312,7 +282,7 @@ impl Client {
         let session = of_http.or_else(|| self.session.clone());
         let conversation = &ruleset.config.serve.conversation;
         let mut place = origin::place(&cx.meta, headers, session, conversation)?;
-        place.token = match authenticated(cx) {
+        place.token = match authenticated(&cx.extensions) {
             Some(authenticated) => authenticated.token,
             None => self.token,
         };

@@ -1,19 +1,33 @@
 //! Lists of tools: those that can be called, and those that cannot be used.
 
+#![expect(
+    unused_qualifications,
+    reason = "written by the macro that describes handlers"
+)]
+
 use std::collections::BTreeSet;
 
 use axum::{
     Json,
     extract::State,
+    response::{IntoResponse as _, Response},
     routing::{MethodRouter, get},
 };
-use serde::Serialize;
+use http::{HeaderName, StatusCode};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tollgate::executors::UnusableTool;
-use utoipa::ToSchema;
+use tollgate::{enforce::Ruleset, executors::UnusableTool, text::printable, tool::Tool};
+use tollgate_model::entity::{Kind, Uid};
+use utoipa::{IntoParams, ToSchema};
 
-use super::{Rest, body::Requester};
+use super::{
+    Rest,
+    body::{QueryParameters, Requester},
+};
 use crate::problem::Problem;
+
+/// How many are not listed, because the agent could never call them.
+const LEFT_OUT: HeaderName = HeaderName::from_static("tollgate-tools-left-out");
 
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     vec![
@@ -48,25 +62,78 @@ pub(super) struct ToolView {
     feature: &'static str,
 }
 
+impl From<&Tool> for ToolView {
+    fn from(tool: &Tool) -> Self {
+        Self {
+            name: tool.name.clone(),
+            title: tool.title.clone(),
+            description: tool.description.clone(),
+            input_schema: tool.input_schema.clone(),
+            output_schema: tool.output_schema.clone(),
+            annotations: tool.annotations,
+            labels: tool.labels.clone(),
+            execution: tool.source.kind.as_str(),
+            feature: tool.feature.as_str(),
+        }
+    }
+}
+
+/// Which tools are listed.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ToolQuery {
+    /// Those that are listed to this agent. For people; to agents, only their own tools are listed.
+    agent: Option<String>,
+}
+
 /// List the tools, and after them prompts and resources of upstream servers.
-#[utoipa::path(get, path = "/v1/tools", tag = "calls", responses(
-    (status = 200, description = "Everything that can be called", body = [ToolView]),
+///
+/// People see everything. Agents do not see what they could never call: what no policy would ever permit to them, or a
+/// policy would always forbid, with any arguments. A call that would wait for an approval is listed.
+#[utoipa::path(get, path = "/v1/tools", tag = "calls", params(ToolQuery), responses(
+    (status = 200, description = "Everything that can be called", body = [ToolView], headers(
+        ("Tollgate-Tools-Left-Out" = u64, description = "How many are not listed, because the agent could never call them"),
+    )),
     (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "Only people may ask for an agent's tools", body = Problem),
+    (status = 404, description = "There is no such agent", body = Problem),
 ))]
-pub(super) async fn tools(State(rest): State<Rest>, _: Requester) -> Json<Vec<ToolView>> {
+pub(super) async fn tools(
+    State(rest): State<Rest>,
+    requester: Requester,
+    QueryParameters(query): QueryParameters<ToolQuery>,
+) -> Result<Response, Problem> {
     let ruleset = rest.gate.ruleset();
-    let view = |tool: &std::sync::Arc<tollgate::tool::Tool>| ToolView {
-        name: tool.name.clone(),
-        title: tool.title.clone(),
-        description: tool.description.clone(),
-        input_schema: tool.input_schema.clone(),
-        output_schema: tool.output_schema.clone(),
-        annotations: tool.annotations,
-        labels: tool.labels.clone(),
-        execution: tool.source.kind.as_str(),
-        feature: tool.feature.as_str(),
+    let (tools, left_out) = match agent(&ruleset, &requester, query.agent)? {
+        None => (ruleset.callables().collect(), 0),
+        Some(agent) => {
+            let reach = ruleset.reach(&agent);
+            let all = ruleset.callables();
+            let (within, beyond): (Vec<_>, Vec<_>) =
+                all.partition(|tool| reach.includes(&tool.name));
+            (within, beyond.len())
+        }
     };
-    Json(ruleset.callables().map(view).collect())
+    let views: Vec<ToolView> = tools.into_iter().map(|tool| (&**tool).into()).collect();
+    Ok(([(LEFT_OUT, left_out.to_string())], Json(views)).into_response())
+}
+
+/// The agent whose tools are listed; `None` for people who list all.
+fn agent(
+    ruleset: &Ruleset,
+    requester: &Requester,
+    named: Option<String>,
+) -> Result<Option<Uid>, Problem> {
+    let Some(name) = named else {
+        let principal = requester.authenticated.caller.principal();
+        return Ok((principal.kind == Kind::Agent).then_some(principal));
+    };
+    requester.user()?;
+    if !ruleset.config.agents.contains_key(&name) {
+        let detail = format!("there is no agent `{}`", printable(&name, 80));
+        return Err(Problem::new(StatusCode::NOT_FOUND, "not_found", detail));
+    }
+    Ok(Some(Uid::new(Kind::Agent, name)))
 }
 
 /// What a component exports or an upstream server offers, and cannot be a tool.

@@ -9,6 +9,7 @@ mod history;
 mod load;
 mod mistakes;
 mod properties;
+mod reach;
 mod redact;
 mod request_errors;
 

@@ -19,9 +19,8 @@ use std::collections::HashSet;
 use super::{generators::*, *};
 use crate::{cedar_value, pdp::load::to_cedar, policy::load as load_policies, schema};
 
-/// The policies that the analysis of `context.approval` accepts.
-fn accepted(candidates: Vec<String>) -> Vec<String> {
-    let base = pdp("");
+/// The policies that load, by the schema of `base`: so those that the analysis of `context.approval` accepts.
+pub(super) fn accepted(base: &Pdp, candidates: Vec<String>) -> Vec<String> {
     let loads = |source: &String| {
         let text = policy("p", source);
         let files = [PolicyFile {
@@ -113,7 +112,7 @@ proptest! {
         candidates in prop::collection::vec(approval_policy(), 4..10),
         calls in 0..4_u64,
     ) {
-        let mut policies = accepted(candidates);
+        let mut policies = accepted(&pdp(""), candidates);
         policies.push("permit (principal, action == Tollgate::Action::\"read\", resource);".into());
         let pdp = pdp(&numbered(&policies));
         let facts = Facts { run: RunFacts { calls, ..RunFacts::default() }, ..facts() };
@@ -238,7 +237,7 @@ fn random_policies_reach_every_outcome() {
     }
     let strategy = prop::collection::vec(approval_policy(), 60);
     let candidates = strategy.new_tree(&mut runner).unwrap().current();
-    let accepted = accepted(candidates);
+    let accepted = accepted(&pdp(""), candidates);
     let reading = accepted.iter().filter(|p| p.contains("approval")).count();
     assert!(reading > 8 && reading < 50, "{reading} of 60");
 }
