@@ -11,6 +11,7 @@ mod error;
 mod external;
 mod facts;
 mod preset;
+mod preview;
 mod protected;
 mod tool;
 mod upstream;
@@ -152,6 +153,7 @@ pub(crate) async fn with_policies(
     let (bytes, _) = bundle.seal()?;
     let pdp = Pdp::load(&bundle)?;
     let capture = Capture::new(&config.capture, &config.gate.tenant, &secrets)?;
+    let previews = preview::previews(&config, &tools)?;
     Ok(Snapshot {
         ruleset: Arc::new(Ruleset {
             labels: config.labels(),
@@ -160,6 +162,7 @@ pub(crate) async fn with_policies(
             bundle: bytes,
             tools,
             others,
+            previews,
             secrets,
             capture: Arc::new(capture),
             reaches: Reaches::default(),
