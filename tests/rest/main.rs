@@ -23,6 +23,8 @@ mod listener;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod preview;
+#[cfg(test)]
 mod reach;
 #[cfg(test)]
 mod reported;

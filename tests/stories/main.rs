@@ -33,6 +33,8 @@ mod nested;
 #[cfg(test)]
 mod operating;
 #[cfg(test)]
+mod previews;
+#[cfg(test)]
 mod provenance;
 #[cfg(test)]
 mod questions;

@@ -37,6 +37,8 @@ pub enum Action {
     GetPrompt,
     /// Reading a resource of an upstream server.
     ReadResource,
+    /// A person has a tool run with its reads alone, before answering an approval of its call.
+    PreviewCall,
     /// Releasing a tool's content to the caller.
     ReturnResult,
     /// A component reads a file or its metadata.
@@ -98,6 +100,7 @@ impl Action {
     pub const FIXED: &[Self] = &[
         Self::GetPrompt,
         Self::ReadResource,
+        Self::PreviewCall,
         Self::ReturnResult,
         Self::ReadFile,
         Self::WriteFile,
@@ -136,10 +139,13 @@ impl Action {
         }
     }
 
-    /// Whether it is a call: of a tool, or of a prompt or a resource.
+    /// Whether it is a call: of a tool, also as a preview, or of a prompt or a resource.
     #[must_use]
     pub fn is_call(&self) -> bool {
-        matches!(self, Self::Call(_) | Self::GetPrompt | Self::ReadResource)
+        matches!(
+            self,
+            Self::Call(_) | Self::GetPrompt | Self::ReadResource | Self::PreviewCall
+        )
     }
 
     /// Whether it is an effect inside a call, which a component requests from its host or an upstream server from its
@@ -206,6 +212,13 @@ impl Action {
 #[must_use]
 pub fn prompt_call(prompt: &str) -> String {
     format!("prompt:{prompt}")
+}
+
+/// The name by which records name a preview of the tool `tool`, such as `preview:payments__refund`. No tool can have
+/// it.
+#[must_use]
+pub fn preview_call(tool: &str) -> String {
+    format!("preview:{tool}")
 }
 
 /// The name by which records and callers name a reading of a resource of `server`, such as `resource:notes`. No tool

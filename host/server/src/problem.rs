@@ -259,6 +259,11 @@ impl From<ApprovalError> for Problem {
                 "not_edited",
                 error.to_string(),
             ),
+            ApprovalError::NotPreviewed(_) => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "not_previewed",
+                error.to_string(),
+            ),
             ApprovalError::StandingOver { .. } => conflict("already_ended"),
             ApprovalError::Resolved { .. } => conflict("already_resolved"),
             ApprovalError::Twice { .. } => conflict("already_answered"),

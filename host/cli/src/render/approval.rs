@@ -8,7 +8,7 @@ use crate::{
         decision::values,
         table::{Cell, table},
     },
-    reply::{AnswerRow, ApprovalView, ElicitationReply, QuestionCallView},
+    reply::{AnswerRow, ApprovalView, ElicitationReply, PreviewReply, QuestionCallView},
     style::{Tone, line, paint, wrap},
     units::{duration, moment},
 };
@@ -158,6 +158,26 @@ pub(crate) fn whole(view: &ApprovalView, columns: usize) -> String {
     if let Some(digest) = &view.question_digest {
         let name = paint("digest of all", Tone::Weak);
         text.push_str(&format!("  {name} {digest}\n"));
+    }
+    text
+}
+
+/// What a preview has shown.
+pub(crate) fn previewed(preview: &PreviewReply) -> String {
+    let outcome = preview.outcome.as_str();
+    let tool = line(&preview.tool, 80);
+    let mut text = format!(
+        "\n  {}\n    {tool}  {outcome}{}\n",
+        paint("What a preview shows", Tone::Strong),
+        preview
+            .decision
+            .map(|decision| format!("  {decision}"))
+            .unwrap_or_default(),
+    );
+    let says = "the tool's own words; they prove nothing";
+    text.push_str(&format!("    {}\n", paint(says, Tone::Weak)));
+    for piece in preview.text.lines() {
+        text.push_str(&format!("    | {piece}\n"));
     }
     text
 }

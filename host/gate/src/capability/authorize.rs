@@ -287,6 +287,10 @@ impl Capabilities {
                 return Err(awaited.clone());
             }
         }
+        if act.changes_the_world() {
+            let request = act.request(&self.caller);
+            self.refuse_in_preview(&format!("{} {}", request.action.id(), act.target()))?;
+        }
         for condition in self.not_halted() {
             if let Condition::NotHalted(keys) = condition {
                 self.pep.ledger.ensure_not_halted(&keys)?;

@@ -19,8 +19,9 @@ use tollgate_model::tool::{Content, Execution, Limits};
 use tollgate_sandbox::port::{ConsumedBudget, NestedCallError, RemainingBudget};
 
 use super::{Capabilities, Listener, denial};
-use crate::enforce::{
-    Answer, CallContext, CallOptions, CallRequest, EnclosingCall, Refusal, Verdict,
+use crate::{
+    enforce::{Answer, CallContext, CallOptions, CallRequest, EnclosingCall, Refusal, Verdict},
+    text::printable,
 };
 
 /// The most nested calls of one call.
@@ -116,6 +117,8 @@ impl Capabilities {
         // The end of the enclosing call waits for this.
         let _in_flight = self.calling.lock().await;
         let refused = |refusal| NestedCallError::Denied(denial(refusal));
+        let what = format!("call {}", printable(tool, 80));
+        self.refuse_in_preview(&what).map_err(refused)?;
         let mut cx = self.cx.clone();
         let waits = {
             let mut so_far = self.pending();

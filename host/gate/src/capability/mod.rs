@@ -53,7 +53,7 @@ use self::{pending_effects::PendingEffects, secrets::CallSecrets};
 pub use crate::enforce::Listener;
 use crate::{
     enforce::{CallContext, Pep, Refusal},
-    tool::Tool,
+    tool::{Feature, Tool},
 };
 pub use tollgate_sandbox::capability::progress::ProgressReport;
 
@@ -193,9 +193,9 @@ fn denial(refusal: Refusal) -> Denial {
         )),
         Refusal::Halted { .. } => Denial::undecided("An operator has halted it."),
         Refusal::RunEnded => Denial::undecided("The run has ended."),
+        Refusal::Invalid { problem, .. } => Denial::undecided(problem),
         Refusal::TooManyPending { .. }
         | Refusal::UnknownTool { .. }
-        | Refusal::Invalid { .. }
         | Refusal::Unrecorded { .. } => {
             Denial::undecided("It could not be recorded, so it is not done.")
         }
@@ -213,7 +213,7 @@ impl Capabilities {
     ) -> Self {
         let caller = EffectCaller {
             component: tool.source.name.clone(),
-            tool: tool.name.clone(),
+            tool: tool.tool_name().to_owned(),
             agent: cx.agent.clone(),
             on_behalf_of: cx.on_behalf_of.clone(),
         };
@@ -248,8 +248,24 @@ impl Capabilities {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Refuses what a preview may not do, and notes it in the run.
+    fn refuse_in_preview(&self, what: &str) -> Result<(), Refusal> {
+        if self.tool.feature != Feature::Preview {
+            return Ok(());
+        }
+        self.record_log(
+            "info",
+            &format!("not done, because this is a preview: {what}"),
+        );
+        Err(Refusal::Invalid {
+            problem: format!("A preview only reads: {what} is not done."),
+            nearest: None,
+        })
+    }
+
     fn not_halted(&self) -> impl Iterator<Item = Condition> {
-        self.cx.not_halted(&self.tool.name, &self.tool.source.name)
+        self.cx
+            .not_halted(self.tool.tool_name(), &self.tool.source.name)
     }
 }
 

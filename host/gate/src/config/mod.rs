@@ -16,6 +16,7 @@ mod hook;
 mod identity;
 mod network;
 mod policy_files;
+mod preview;
 mod provenance;
 mod raw;
 mod salvage;
@@ -51,6 +52,7 @@ pub use identity::{
     ApprovalConfig, Claims, JwksSource, OauthConfig, RateConfig, SecondGroup, TlsConfig,
 };
 pub use policy_files::{misnamed_policy_files, policy_file, policy_files, policy_paths};
+pub use preview::PreviewConfig;
 pub use provenance::{RequestChannel, ToolProvenanceConfig};
 pub use serve::ServeConfig;
 pub use trace::TraceConfig;
@@ -231,6 +233,8 @@ pub struct ToolConfig {
     pub numbers: BTreeMap<String, NumberMapping>,
     /// Where its values come from and go.
     pub provenance: ToolProvenanceConfig,
+    /// What approvers may see before they answer.
+    pub preview: Option<PreviewConfig>,
     /// Its limits; absent: those of its component.
     pub(crate) limits: LimitOverrides,
 }

@@ -423,7 +423,24 @@ pub(super) struct Tool {
     pub(super) arguments: BTreeMap<String, String>,
     pub(super) results: BTreeMap<String, String>,
     pub(super) trust_schema: bool,
+    pub(super) preview: Option<Preview>,
     pub(super) limits: Limits,
+}
+
+/// `"dry-run"`, the name of a tool, or that with its arguments.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Preview {
+    Name(String),
+    Tool(PreviewTool),
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PreviewTool {
+    pub(super) tool: String,
+    /// Names of its arguments, with pointers into those of the call.
+    pub(super) arguments: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default, Clone, Deserialize)]

@@ -265,6 +265,10 @@ impl Validation<'_> {
             taints: names(tool.taints)?,
             numbers,
             provenance,
+            preview: tool
+                .preview
+                .map(|preview| self.preview(preview))
+                .transpose()?,
             // Its component determines the engine; a higher limit is capped when it runs.
             limits: self.limits(tool.limits, Size::Large)?,
         })

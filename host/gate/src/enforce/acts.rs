@@ -16,6 +16,7 @@ impl Act for ToolCall {
             action: match self.tool().feature {
                 Feature::Tool => Action::Call(self.tool().name.clone()),
                 Feature::Prompt => Action::GetPrompt,
+                Feature::Preview => Action::PreviewCall,
                 Feature::Resources => Action::ReadResource,
             },
             resource: self.entity().uid,
@@ -31,7 +32,7 @@ impl Act for ToolCall {
         match self.tool().feature {
             Feature::Resources => vec![self.entity()],
             // The configuration names them.
-            Feature::Tool | Feature::Prompt => Vec::new(),
+            Feature::Tool | Feature::Prompt | Feature::Preview => Vec::new(),
         }
     }
 }

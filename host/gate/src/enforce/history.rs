@@ -247,7 +247,7 @@ fn arguments<'a>(cx: &CallContext, call: &'a ToolCall) -> Cow<'a, Value> {
         Feature::Tool if tool.source.kind != SourceKind::Component => {
             cx.ruleset.pdp.tool(&tool.name)
         }
-        Feature::Tool | Feature::Prompt | Feature::Resources => None,
+        Feature::Tool | Feature::Prompt | Feature::Resources | Feature::Preview => None,
     };
     let Some(typed) = typed else {
         return Cow::Borrowed(call.arguments());

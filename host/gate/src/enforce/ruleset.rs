@@ -28,6 +28,8 @@ pub struct Ruleset {
     pub tools: Tools,
     /// Prompts and resources of upstream servers, by the name by which they are called.
     pub others: Tools,
+    /// Tools that can be run with their reads alone, by the name of that. They are listed to no one.
+    pub previews: Tools,
     /// Every label that can occur now.
     pub labels: BTreeSet<String>,
     /// The configured secrets.
@@ -39,16 +41,17 @@ pub struct Ruleset {
 }
 
 impl Ruleset {
-    /// What is called by this name: a tool, a prompt, or the resources of a server.
+    /// What is called by this name: a tool, a prompt, the resources of a server, or the preview of a tool.
     #[must_use]
     pub fn callable(&self, name: &str) -> Option<&Arc<Tool>> {
-        self.tools.get(name).or_else(|| self.others.get(name))
+        let listed = self.tools.get(name).or_else(|| self.others.get(name));
+        listed.or_else(|| self.previews.get(name))
     }
 
     /// The typed arguments of a tool or a prompt. A resource has only its URI.
     pub(crate) fn input_of(&self, tool: &Tool) -> Option<&ToolInput> {
         match tool.feature {
-            Feature::Tool => self.pdp.tool(&tool.name),
+            Feature::Tool | Feature::Preview => self.pdp.tool(tool.tool_name()),
             Feature::Prompt => self.pdp.prompt(&tool.prompt_name()),
             Feature::Resources => None,
         }
@@ -81,8 +84,9 @@ impl Ruleset {
                 let resource = Uid::new(Kind::Prompt, tool.prompt_name());
                 (Action::GetPrompt, resource)
             }
-            // They have labels and names of their own, and the list of them is the server's.
-            Feature::Resources => return true,
+            // Resources have labels and names of their own, and the list of them is the server's. Previews are not
+            // listed.
+            Feature::Resources | Feature::Preview => return true,
         };
         let environment = &self.config.gate.environment;
         self.pdp

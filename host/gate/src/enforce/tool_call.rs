@@ -74,7 +74,7 @@ impl ToolCall {
     pub fn uri(&self) -> Option<&str> {
         match self.tool.feature {
             Feature::Resources => self.arguments.get("uri").and_then(Value::as_str),
-            Feature::Tool | Feature::Prompt => None,
+            Feature::Tool | Feature::Prompt | Feature::Preview => None,
         }
     }
 

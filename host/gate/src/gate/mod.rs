@@ -11,6 +11,7 @@ mod call;
 mod error;
 mod external;
 mod operate;
+mod preview;
 mod promote;
 mod reload;
 mod resources;
@@ -43,6 +44,7 @@ pub use self::{
     error::{ConnectAccountError, OperateError},
     external::{AuthorizedCall, CallRef, ReportedOutcome},
     operate::HaltReport,
+    preview::PreviewView,
     promote::Promotion,
     retention::ApprovalTimeouts,
     reveal::TokenError,

@@ -227,6 +227,16 @@ pub enum LoadError {
         /// The line of its table.
         line: usize,
     },
+    /// What would show approvers what a call does is no preview.
+    #[error("{}: preview of [tools.{tool}]: {problem}", file.display())]
+    Preview {
+        /// The tool.
+        tool: String,
+        /// What is wrong.
+        problem: String,
+        /// The configuration.
+        file: PathBuf,
+    },
     /// A setting that only a restart changes.
     #[error("{what} in {} differs from the running gate's; restart it to change this", file.display())]
     Restart {

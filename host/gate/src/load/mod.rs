@@ -12,6 +12,7 @@ mod error;
 mod external;
 mod facts;
 mod preset;
+mod preview;
 mod protected;
 mod tool;
 mod upstream;
@@ -155,6 +156,7 @@ pub(crate) async fn with_policies(
     let (bytes, _) = bundle.seal()?;
     let pdp = Pdp::load(&bundle).map_err(|error| missing.unwrap_or(error.into()))?;
     let capture = Capture::new(&config.capture, &config.gate.tenant, &secrets)?;
+    let previews = preview::previews(&config, &tools)?;
     Ok(Snapshot {
         ruleset: Arc::new(Ruleset {
             labels: config.labels(),
@@ -163,6 +165,7 @@ pub(crate) async fn with_policies(
             bundle: bytes,
             tools,
             others,
+            previews,
             secrets,
             capture: Arc::new(capture),
             reaches: Reaches::default(),

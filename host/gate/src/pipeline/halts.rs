@@ -64,7 +64,7 @@ impl HaltRegistry {
         let call = HaltableCall {
             run: cx.run,
             principal: cx.principal.id.clone(),
-            tool: tool.name.clone(),
+            tool: tool.tool_name().to_owned(),
             component: tool.source.name.clone(),
             tenant: tenant.clone(),
             enclosing: cx.enclosing.iter().map(|call| call.call).collect(),
@@ -80,11 +80,13 @@ impl HaltRegistry {
             tool: Some(tool.into()),
         };
         let mut enclosing = cx.enclosing.iter();
-        if pep.ledger.is_halted(&keys(&tool.source.name, &tool.name))
+        if pep
+            .ledger
+            .is_halted(&keys(&tool.source.name, tool.tool_name()))
             || enclosing.any(|call| pep.ledger.is_halted(&keys(&call.component, &call.tool)))
             || !pep.ledger.is_open(cx.run).unwrap_or(false)
         {
-            self.halt(|call| call.run == cx.run && call.tool == tool.name);
+            self.halt(|call| call.run == cx.run && call.tool == tool.tool_name());
         }
         HaltRegistration {
             registry: self.clone(),

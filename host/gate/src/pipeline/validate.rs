@@ -227,7 +227,9 @@ fn typed_call(
 ) -> Result<ToolCall, InvalidCall> {
     let invalid = |reason: String| InvalidCall::because("invalid_arguments", reason);
     let arguments = match tool.feature {
-        Feature::Tool | Feature::Prompt => typed_arguments(ruleset.input_of(tool), arguments, tool),
+        Feature::Tool | Feature::Prompt | Feature::Preview => {
+            typed_arguments(ruleset.input_of(tool), arguments, tool)
+        }
         Feature::Resources => resource_arguments(ruleset, tool, arguments),
     }?;
     let bytes = canonical::to_canonical(&arguments)
@@ -328,7 +330,7 @@ fn check_nesting(cx: &CallContext, tool: &Tool) -> Result<(), InvalidCall> {
     let component = &tool.source.name;
     let circle = cx.enclosing.iter().any(|call| call.component == *component);
     let problem = if tool.feature != Feature::Tool && !cx.enclosing.is_empty() {
-        "components call tools, and neither prompts nor resources".into()
+        "components call tools, and neither prompts nor resources nor previews".into()
     } else if circle {
         format!(
             "the component `{component}` is already being called, and calls may not form a circle"

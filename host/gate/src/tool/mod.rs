@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 #[cfg(doc)]
-use tollgate_model::request::{prompt_call, resource_call};
+use tollgate_model::request::{preview_call, prompt_call, resource_call};
 use tollgate_model::{
     canonical::Sha256Digest,
     entity::{Entity, Kind, Uid},
@@ -23,6 +23,9 @@ pub use tollgate_model::tool::{
     ToolDefinition, ToolFailure,
 };
 
+/// What the name of a preview begins with; see [`preview_call`].
+const PREVIEW: &str = "preview:";
+
 /// What a provider has under one name, as MCP divides it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
@@ -33,10 +36,12 @@ pub enum Feature {
     Prompt,
     /// All resources of an upstream server: which one is an argument.
     Resources,
+    /// A tool of a component, run with its reads alone.
+    Preview,
 }
 
 impl Feature {
-    /// The name in JSON: `tool`, `prompt` or `resources`.
+    /// The name in JSON: `tool`, `prompt`, `resources` or `preview`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.into()
@@ -46,7 +51,7 @@ impl Feature {
 /// What can be called: a loaded tool, a prompt, or the resources of an upstream server.
 pub struct Tool {
     /// The name by which it is called: `<component>__<tool>`, or the configured new name; for a prompt
-    /// [`prompt_call`], for resources [`resource_call`].
+    /// [`prompt_call`], for resources [`resource_call`], for a preview [`preview_call`].
     pub name: String,
     /// The name that its component, upstream server or external executor uses.
     pub own_name: String,
@@ -115,7 +120,7 @@ impl Tool {
     #[must_use]
     pub fn entity(&self, arguments: &Value) -> Entity {
         let uid = match self.feature {
-            Feature::Tool => Uid::new(Kind::Tool, &self.name),
+            Feature::Tool | Feature::Preview => Uid::new(Kind::Tool, self.tool_name()),
             Feature::Prompt => Uid::new(Kind::Prompt, self.prompt_name()),
             Feature::Resources => {
                 let uri = arguments.get("uri").and_then(Value::as_str);
@@ -126,6 +131,15 @@ impl Tool {
         let labels = self.labels.iter().map(|label| Uid::new(Kind::Label, label));
         let component = Uid::new(Kind::Component, &self.source.name);
         Entity::new(uid, labels.chain([component]))
+    }
+
+    /// The name of a tool in policies. Of a preview, that of the tool that it is about.
+    #[must_use]
+    pub fn tool_name(&self) -> &str {
+        match self.feature {
+            Feature::Preview => self.name.strip_prefix(PREVIEW).unwrap_or(&self.name),
+            _ => &self.name,
+        }
     }
 
     /// The name of a prompt that agents see: `<server>__<prompt>`.

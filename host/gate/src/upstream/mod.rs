@@ -378,8 +378,8 @@ impl LoadedUpstream {
                 let (pinned, now) = (self.pinned.prompts.get(own_name), offer.prompt(own_name));
                 ("prompt", now.map(|now| now.as_ref().ok() == pinned))
             }
-            // What is read is decided by its URI.
-            Feature::Resources => return Ok(()),
+            // What is read is decided by its URI; previews are of components.
+            Feature::Resources | Feature::Preview => return Ok(()),
         };
         let what = match offered {
             Some(true) => return Ok(()),

@@ -106,13 +106,15 @@ pub struct DecisionRecord {
 }
 
 impl DecisionRecord {
-    /// The name of what is called: a tool's, [`request::prompt_call`]'s or [`request::resource_call`]'s. Absent if
+    /// The name of what is called: a tool's, [`request::prompt_call`]'s, [`request::preview_call`]'s or
+    /// [`request::resource_call`]'s. Absent if
     /// this decides about something else than a call.
     #[must_use]
     pub fn called(&self) -> Option<Cow<'_, str>> {
         match &self.action {
             Action::Call(tool) => Some(tool.into()),
             Action::GetPrompt => Some(request::prompt_call(&self.resource.id).into()),
+            Action::PreviewCall => Some(request::preview_call(&self.resource.id).into()),
             Action::ReadResource => {
                 let server = self.resource.id.split('/').next().unwrap_or_default();
                 Some(request::resource_call(server).into())

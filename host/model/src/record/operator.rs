@@ -95,6 +95,8 @@ pub enum AdminAction {
     AgentImpersonated,
     /// An approver was shown the arguments of a call.
     ApprovalArgumentsViewed,
+    /// A person asked for a preview of a call that waits.
+    ApprovalPreviewed,
     /// A decision outside any run was read.
     DecisionViewed,
     /// The sealed facts of a decision were read.

@@ -152,6 +152,7 @@ impl CaseRequest<'_> {
             Action::Call(name) => self.ask_to_call(name, pdp),
             Action::GetPrompt => self.ask_for_prompt(pdp),
             Action::ReadResource => self.ask_for_resource(pdp),
+            Action::PreviewCall => self.ask_for_preview(),
             Action::ReturnResult => self.ask_to_return(pdp),
             Action::HttpRequest => self.ask_for_http(),
             Action::UseSecret => self.ask_for_secret(),
@@ -205,6 +206,15 @@ impl CaseRequest<'_> {
         Ok(RequestParts {
             context: self.call(self.case.input.clone())?,
             resource,
+            entities: Vec::new(),
+        })
+    }
+
+    /// What it asks for is the preview of a tool: `resource = "Tool::NAME"`.
+    fn ask_for_preview(&self) -> Result<RequestParts, String> {
+        Ok(RequestParts {
+            context: self.call(self.case.input.clone())?,
+            resource: self.resource()?,
             entities: Vec::new(),
         })
     }

@@ -286,6 +286,8 @@ impl Pdp {
             Action::GetPrompt => {
                 context.insert("input", texts(input)?);
             }
+            // Its arguments have no type in common.
+            Action::PreviewCall => {}
             Action::ReadResource => {
                 let uri = input.get("uri").and_then(Json::as_str);
                 let (scheme, _) = uri.and_then(|uri| uri.split_once(':')).unzip();

@@ -5,6 +5,7 @@ mod approval;
 mod entry;
 mod login;
 mod operation;
+mod preview;
 mod standing;
 mod trace;
 
@@ -34,6 +35,7 @@ pub use operation::{
     BackupReply, DecisionArguments, DecisionFacts, EntityHash, ForgetReply, HaltReply,
     NewTokenReply, PromotionReply,
 };
+pub use preview::PreviewReply;
 pub use standing::{StandingApprovalView, StandingRevoked};
 pub use tollgate::{
     enforce::CallOutcome, enforce::PendingView, enforce::PolicyView, gate::FactsView,

@@ -28,13 +28,14 @@ use super::{
 };
 use crate::{
     problem::Problem,
-    reply::{self, AnswerOutcome, AnsweredCall, ApprovalView},
+    reply::{self, AnswerOutcome, AnsweredCall, ApprovalView, PreviewReply},
 };
 
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     vec![
         ("/v1/approvals", get(list)),
         ("/v1/approvals/{id}", get(show)),
+        ("/v1/approvals/{id}/preview", post(preview)),
         ("/v1/approvals/{id}/answer", post(answer_elicitation)),
         ("/v1/approvals/{id}/approve", post(approve)),
         ("/v1/approvals/{id}/reject", post(reject)),
@@ -123,6 +124,30 @@ pub(super) async fn show(
     };
     reply::explain(gate, &mut view.policies);
     Ok(Json(view))
+}
+
+/// Show what a waiting call would do, by the `preview` that the operator configured for its tool.
+///
+/// It is a call of the person, decided and recorded in a run of theirs: another tool, or the tool itself with its reads
+/// alone. The approval stays as it is.
+#[utoipa::path(post, path = "/v1/approvals/{id}/preview", tag = "approvals", params(("id" = String, Path)), responses(
+    (status = 200, description = "What it has shown; `outcome` says whether it was denied or failed", body = PreviewReply),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "The caller is not a person", body = Problem),
+    (status = 404, description = "None that the caller may know of", body = Problem),
+    (status = 409, description = "Resolved before", body = Problem),
+    (status = 422, description = "There is no preview of it, or not for this person", body = Problem),
+))]
+pub(super) async fn preview(
+    State(rest): State<Rest>,
+    who: Requester,
+    Path(id): Path<String>,
+) -> Result<Json<PreviewReply>, Problem> {
+    let user = who.user()?;
+    who.admit()?;
+    let token = who.authenticated.token;
+    let shown = rest.gate.preview(&user, parse(&id)?, token).await?;
+    Ok(Json(shown.into()))
 }
 
 fn unknown(id: &str) -> Problem {

@@ -41,7 +41,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     paths(
         calls::call, tools::tools, tools::unusable_tools,
         external::authorize, external::outcomes, hook_events::unknown_event, requests::request,
-        approvals::list, approvals::show, approvals::answer_elicitation, approvals::approve, approvals::reject,
+        approvals::list, approvals::show, approvals::preview, approvals::answer_elicitation, approvals::approve, approvals::reject,
         approval_links::list, approval_links::revoke,
         answers::interact, answers::page, answers::take,
         standing::list, standing::show, standing::revoke,

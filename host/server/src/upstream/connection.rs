@@ -379,7 +379,7 @@ fn request(
 ) -> ClientRequest {
     let Inputs { responses, state } = inputs;
     match feature {
-        Feature::Tool => {
+        Feature::Tool | Feature::Preview => {
             let mut params =
                 CallToolRequestParams::new(target.to_owned()).with_arguments(arguments.clone());
             (params.input_responses, params.request_state) = (responses, state);

@@ -71,7 +71,7 @@ fn answered(
         }
     }
     let content = match feature {
-        Feature::Tool => return tool_result(result, output, secrets),
+        Feature::Tool | Feature::Preview => return tool_result(result, output, secrets),
         Feature::Prompt => messages(&mut result, secrets),
         Feature::Resources => contents(result.get("contents"), secrets),
     };

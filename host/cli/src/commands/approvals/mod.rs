@@ -22,7 +22,7 @@ use crate::{
     error::Failure,
     exit_code::Exit,
     render::approval,
-    reply::{self, ApprovalView},
+    reply::{self, ApprovalView, PreviewReply},
     style::{Tone, paint},
 };
 
@@ -34,15 +34,20 @@ Examples:
 With --json: [{id, state, severity, tool, digest, principal, on_behalf_of, run, call, question, policies,
 needs, approvers, requested, expires, round, provenance}]. Times are microseconds since 1970.";
 const SHOW: &str = "\
-Example:
+Examples:
   $ tollgate approvals show apr-0a1b2c3d4e5f6071
+  $ tollgate approvals show apr-0a1b2c3d4e5f6071 --preview
 
 Calls of the run that wait for the same reason are one question, and are shown with it: answer them together with
 --question.
 
+With --preview, for tools that have a `preview` in tollgate.toml, it is tried what the call would do: a call of yours,
+in the run preview-apr-…, of a tool that only reads or of the tool itself without anything but its reads. Policy
+decides whether you may. The approval stays as it is.
+
 With --json: the members of `approvals list`, and `labels` and, for users who may answer, `arguments`
 (canonical and complete). If other calls wait for the same reason: `others`, [{id, tool, arguments, digest}], and
-`question_digest`.";
+`question_digest`. With --preview: {approval, preview: {id, digest, tool, outcome, decision, run, text}}.";
 
 /// What to do with approvals.
 #[derive(Debug, Subcommand)]
@@ -59,6 +64,9 @@ pub(crate) enum Approvals {
     Show {
         /// The approval, such as apr-0a1b2c3d4e5f6071.
         id: ApprovalId,
+        /// Also show what it would do.
+        #[arg(long)]
+        preview: bool,
     },
     /// Answer what an upstream server asks.
     #[command(after_help = INPUT)]
@@ -81,10 +89,14 @@ pub(crate) enum Approvals {
 pub(crate) async fn run(command: Approvals, cx: &Context<'_>) -> Result<Exit, Failure> {
     match command {
         Approvals::List { all } => list(all, cx),
-        Approvals::Show { id } => {
+        Approvals::Show { id, preview } => {
             let view = show(cx, id).await?;
-            cx.out
-                .show(&view, || approval::whole(&view, cx.out.width()))?;
+            match preview {
+                false => cx
+                    .out
+                    .show(&view, || approval::whole(&view, cx.out.width()))?,
+                true => show_with_preview(cx, &view).await?,
+            }
             if view.state == ApprovalState::Pending {
                 let verb = match view.elicitation {
                     Some(_) => "answer",
@@ -155,6 +167,26 @@ fn waiting(reader: &LedgerReader, filter: &ApprovalFilter) -> Result<Vec<Approva
 async fn show(cx: &Context<'_>, id: ApprovalId) -> Result<ApprovalView, Failure> {
     let request = ApiRequest::get(format!("/v1/approvals/{id}"));
     cx.execute_despite_errors(request).await.map_err(plainly)
+}
+
+/// Shows an approval, and what its call would do.
+async fn show_with_preview(cx: &Context<'_>, approval: &ApprovalView) -> Result<(), Failure> {
+    let path = format!("/v1/approvals/{}/preview", approval.id);
+    let request = ApiRequest::post(path, serde_json::Value::Null);
+    let preview: PreviewReply = cx.execute(request).await.map_err(plainly)?;
+    let both = PreviewedView { approval, preview };
+    cx.out.show(&both, || {
+        let approval = approval::whole(both.approval, cx.out.width());
+        format!("{approval}{}", approval::previewed(&both.preview))
+    })?;
+    Ok(())
+}
+
+/// An approval with its preview, as programs read it.
+#[derive(serde::Serialize)]
+struct PreviewedView<'a> {
+    approval: &'a ApprovalView,
+    preview: PreviewReply,
 }
 
 /// Removes the help text, because the message names the decision already.

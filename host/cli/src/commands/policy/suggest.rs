@@ -320,7 +320,7 @@ impl Permit {
             scope: scope(tool),
             input: match tool.feature {
                 Feature::Tool | Feature::Prompt => "context.input",
-                Feature::Resources => "context",
+                Feature::Resources | Feature::Preview => "context",
             },
             principal: principal.to_string(),
             tool: tool.name.clone(),
@@ -405,6 +405,12 @@ fn scope(tool: &Tool) -> String {
         Feature::Tool => {
             let action = quoted(&tool.name);
             format!("action == Tollgate::Action::{action},\n  resource")
+        }
+        Feature::Preview => {
+            let tool = quoted(tool.tool_name());
+            format!(
+                "action == Tollgate::Action::\"preview_call\",\n  resource == Tollgate::Tool::{tool}"
+            )
         }
         Feature::Prompt => {
             let prompt = quoted(&tool.prompt_name());

@@ -96,6 +96,9 @@ pub enum ApprovalError {
     /// The arguments cannot be changed like this. Nothing was answered.
     #[error("the arguments were not changed, and nothing was answered: {0}")]
     NotEdited(String),
+    /// It has no preview, or not for this person. The approval is as before.
+    #[error("there is no preview: {0}")]
+    NotPreviewed(String),
     /// There is no standing approval with this id.
     #[error(
         "there is no standing approval `{0}`; list them with `tollgate approvals standing list`"

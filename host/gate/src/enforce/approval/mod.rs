@@ -10,6 +10,7 @@ mod elicitation;
 mod error;
 mod link;
 mod pending_call;
+mod preview;
 mod question;
 mod responder;
 mod standing;

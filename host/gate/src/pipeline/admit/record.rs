@@ -387,7 +387,7 @@ impl Attempt<'_> {
 
     fn not_halted(&self) -> impl Iterator<Item = Condition> + '_ {
         let tool = self.call.tool();
-        self.cx.not_halted(&tool.name, &tool.source.name)
+        self.cx.not_halted(tool.tool_name(), &tool.source.name)
     }
 }
 
