@@ -32,6 +32,7 @@ mod structure;
 mod summary;
 mod table;
 mod texts;
+mod urging;
 mod words;
 
 #[cfg(test)]
