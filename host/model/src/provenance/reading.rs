@@ -8,8 +8,7 @@ use serde_json::{Map, Value};
 
 use self::paths::Paths;
 use super::{
-    FieldTrust, Place, ReadIndex, ResultSource, Trust,
-    form,
+    FieldTrust, Place, ReadIndex, ResultSource, Trust, form,
     key::{IndexKey, Kind},
     phrase::{self, CallValue, Phrase},
     spans::spans,
@@ -74,7 +73,7 @@ struct ResultReader<'a> {
     index: &'a mut ReadIndex,
     source: &'a ResultSource<'a>,
     trust: Cow<'a, FieldTrust>,
-    path: Paths<'a>,
+    paths: Paths<'a>,
     /// Places of this result, by pointer.
     known: BTreeMap<String, u32>,
     /// Bytes that may still be read.
@@ -88,7 +87,7 @@ impl<'a> ResultReader<'a> {
         Self {
             index,
             source,
-            path: Paths::new(&trust),
+            paths: Paths::new(&trust),
             trust,
             known: BTreeMap::new(),
             left: MAX_RESULT,
@@ -97,17 +96,17 @@ impl<'a> ResultReader<'a> {
 
     /// Reads a value. Whether strangers order an act in it.
     fn value(&mut self, value: &'a Value) -> bool {
-        if self.path.names().len() > MAX_DEPTH {
+        if self.paths.names().len() > MAX_DEPTH {
             return self.text(&value.to_string());
         }
         match value {
             Value::Object(members) => {
                 let mut orders = false;
                 for (name, member) in members {
-                    self.path.enter(name, &self.trust);
+                    self.paths.enter(name, &self.trust);
                     orders |= self.name(name);
                     orders |= self.value(member);
-                    self.path.leave();
+                    self.paths.leave();
                 }
                 if orders {
                     self.mark_near_orders(members);
@@ -116,11 +115,11 @@ impl<'a> ResultReader<'a> {
             }
             Value::Array(items) => {
                 let mut orders = false;
-                self.path.enter("*", &self.trust);
+                self.paths.enter("*", &self.trust);
                 for item in items {
                     orders |= self.value(item);
                 }
-                self.path.leave();
+                self.paths.leave();
                 orders
             }
             Value::String(text) => self.leaf(&CallValue::text(text)),
@@ -135,16 +134,16 @@ impl<'a> ResultReader<'a> {
     /// Notes the trusted values of an object in which strangers order an act: its own, and those of its lists.
     fn mark_near_orders(&mut self, members: &'a Map<String, Value>) {
         for (name, member) in members {
-            self.path.enter(name, &self.trust);
+            self.paths.enter(name, &self.trust);
             match member {
                 Value::Array(items) => {
-                    self.path.enter("*", &self.trust);
+                    self.paths.enter("*", &self.trust);
                     items.iter().for_each(|item| self.mark_leaf(item));
-                    self.path.leave();
+                    self.paths.leave();
                 }
                 member => self.mark_leaf(member),
             }
-            self.path.leave();
+            self.paths.leave();
         }
     }
 
@@ -155,7 +154,7 @@ impl<'a> ResultReader<'a> {
             Value::Bool(_) | Value::Null | Value::Array(_) | Value::Object(_) => return,
         };
         if text.len() > MAX_TRUSTED_TEXT
-            || self.path.trust(&self.trust).1 != Trust::Trusted
+            || self.paths.trust(&self.trust).1 != Trust::Trusted
             || self.index.near_orders.len() >= MAX_TRUSTED
             || words(&text).is_empty()
         {
@@ -174,20 +173,20 @@ impl<'a> ResultReader<'a> {
         if !self.has_room(text) {
             return true;
         }
-        let held = self.path.held().and_then(|path| path.name_orders);
+        let held = self.paths.path().and_then(|path| path.name_orders);
         if let Some(orders) = held.filter(|_| !self.is_full()) {
             return orders;
         }
-        let (trust, _) = self.path.trust(&self.trust);
+        let (trust, _) = self.paths.trust(&self.trust);
         let orders = self.read(&CallValue::text(text), trust);
-        if let Some(path) = self.path.held() {
+        if let Some(path) = self.paths.path() {
             path.name_orders = Some(orders);
         }
         orders
     }
 
     fn leaf(&mut self, value: &CallValue<'_>) -> bool {
-        let (_, trust) = self.path.trust(&self.trust);
+        let (_, trust) = self.paths.trust(&self.trust);
         !self.has_room(value.text) || self.read(value, trust)
     }
 
@@ -320,11 +319,11 @@ impl<'a> ResultReader<'a> {
 
     /// The number of the place that is being read.
     fn place(&mut self) -> u32 {
-        if let Some(place) = self.path.held().and_then(|path| path.place) {
+        if let Some(place) = self.paths.path().and_then(|path| path.place) {
             return place;
         }
         let place = self.place_of_pointer();
-        if let Some(path) = self.path.held() {
+        if let Some(path) = self.paths.path() {
             path.place = Some(place);
         }
         place
@@ -332,7 +331,7 @@ impl<'a> ResultReader<'a> {
 
     fn place_of_pointer(&mut self) -> u32 {
         let mut pointer = String::new();
-        for part in self.path.names() {
+        for part in self.paths.names() {
             if pointer.len() + part.len() > MAX_POINTER {
                 pointer.push_str("/…");
                 break;

@@ -40,7 +40,7 @@ impl<'v> Paths<'v> {
             names: Vec::new(),
             numbers: Vec::new(),
         };
-        let whole = paths.worked_out(trust);
+        let whole = paths.path_here(trust);
         paths.all.push(whole);
         paths.numbers.push(Some(0));
         paths
@@ -51,13 +51,13 @@ impl<'v> Paths<'v> {
     }
 
     /// The path that is being read, unless there are too many.
-    pub(super) fn held(&mut self) -> Option<&mut Path> {
+    pub(super) fn path(&mut self) -> Option<&mut Path> {
         let number = self.numbers.last().copied().flatten()?;
         self.all.get_mut(number)
     }
 
     /// What holds for the path that is being read.
-    fn worked_out(&self, trust: &FieldTrust) -> Path {
+    fn path_here(&self, trust: &FieldTrust) -> Path {
         Path {
             members: HashMap::new(),
             trust: trust.of(&self.names),
@@ -71,7 +71,7 @@ impl<'v> Paths<'v> {
     pub(super) fn enter(&mut self, name: &'v str, trust: &FieldTrust) {
         self.names.push(name);
         let next = self.all.len();
-        let Some(above) = self.held() else {
+        let Some(above) = self.path() else {
             return self.numbers.push(None);
         };
         if let Some(number) = above.members.get(name) {
@@ -82,7 +82,7 @@ impl<'v> Paths<'v> {
             return self.numbers.push(None);
         }
         above.members.insert(name.to_owned(), next);
-        let path = self.worked_out(trust);
+        let path = self.path_here(trust);
         self.all.push(path);
         self.numbers.push(Some(next));
     }
@@ -94,7 +94,7 @@ impl<'v> Paths<'v> {
 
     /// The trust in a name here, and in a text.
     pub(super) fn trust(&mut self, trust: &FieldTrust) -> (Trust, Trust) {
-        match self.held() {
+        match self.path() {
             Some(path) => (path.trust, path.text_trust),
             None => (trust.of(&self.names), trust.of_text(&self.names)),
         }

@@ -59,7 +59,7 @@ pub(super) struct Reader<'a> {
     /// Bytes of the text.
     size: usize,
     /// Digests in the index before.
-    held: usize,
+    before: usize,
 }
 
 /// What a byte of a text does.
@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
             chunk: 0,
             last: Sign::Space as u8,
             size: 0,
-            held: index.table.len(),
+            before: index.table.len(),
             key,
             source,
             index,
@@ -302,7 +302,7 @@ impl<'a> Reader<'a> {
     fn insert(&mut self, more: usize) {
         // As many of each byte as so far.
         let read = self.length().max(1);
-        let new = self.index.table.len() - self.held;
+        let new = self.index.table.len() - self.before;
         let left = self.size.saturating_sub(read);
         let more = more * (new.saturating_mul(left) / read);
         self.index.insert(self.batch.digests(), self.source, more);
