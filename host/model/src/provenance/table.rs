@@ -57,7 +57,9 @@ impl DigestTable {
     /// Inserts digests; the first source of each stays. `more` says how many may follow, about.
     pub(super) fn insert(&mut self, digests: &[u64], source: u32, more: usize) -> Insertion {
         if !self.has_room(digests.len()) && !self.grow(digests.len(), more) {
-            let each = digests.iter().map(|digest| self.insert_one(*digest, source));
+            let each = digests
+                .iter()
+                .map(|digest| self.insert_one(*digest, source));
             return each.fold(Insertion::Yes, Insertion::max);
         }
         let mask = self.slots.len().wrapping_sub(1);

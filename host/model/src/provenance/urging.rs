@@ -54,9 +54,7 @@ static WORDS: LazyLock<Vec<Meaning>> = LazyLock::new(|| {
         .flat_map(|(names, asking)| names.iter().chain(*asking));
     let verbs = acts.filter(|word| !word.contains(' ') && !NOUNS.contains(word));
     let verbs = verbs.map(|word| (Tail::whole(&folded(word)), true));
-    let leads = LEADS
-        .iter()
-        .map(|word| (Tail::whole(&folded(word)), false));
+    let leads = LEADS.iter().map(|word| (Tail::whole(&folded(word)), false));
     for (word, is_verb) in verbs.chain(leads) {
         let word = word.unwrap_or_default();
         let start = slot(word);

@@ -1,7 +1,7 @@
 //! Digests that wait to be inserted together.
 
 /// The most of them, a power of two.
-const MAX: usize = 128;
+const MAX: usize = 256;
 
 /// Digests that wait.
 #[derive(Debug, Clone)]

@@ -1,13 +1,11 @@
 //! Reading a text into the index.
 
-use std::sync::LazyLock;
-
 use super::{
     TextIndex,
     batch::Batch,
     rows::Rows,
-    runs::{GUARANTEED, RUN, Runs, STEP, VIEW},
-    tail::{MAX_TAIL, Tail},
+    runs::{GUARANTEED, RUN, Runs, STEP},
+    tail::{self, MAX_TAIL, Tail},
 };
 use crate::provenance::{
     key::{IndexKey, Kind},
@@ -19,16 +17,20 @@ use crate::provenance::{
 const MAX_ROWS: usize = 5;
 /// Folded bytes that are read at once.
 const BLOCK: usize = 512;
+/// Folded bytes that are winnowed between two looks at the room for digests.
+const STRETCH: usize = 8 * STEP;
 /// Folded bytes before them that are held.
 const BEFORE: usize = MAX_TAIL;
 
 /// Words after which the next one is a value, as they are folded.
-static NAMES: LazyLock<[u64; 6]> = LazyLock::new(|| {
-    ["id", "ids", "no", "nr", "num", "number"].map(|name| {
-        let tail = Tail::whole(name.as_bytes()).unwrap_or_default();
-        tail.last
-    })
-});
+const NAMES: [u64; 6] = [
+    tail::last(b"id"),
+    tail::last(b"ids"),
+    tail::last(b"no"),
+    tail::last(b"nr"),
+    tail::last(b"num"),
+    tail::last(b"number"),
+];
 /// The most bytes of one.
 const NAME: usize = 6;
 
@@ -280,18 +282,24 @@ impl<'a> Reader<'a> {
 
     /// Winnows the folded bytes, and makes room for others.
     fn winnow(&mut self) {
+        let end = match self.length() {
+            GUARANTEED.. => self.end,
+            _ => BEFORE,
+        };
         let mut at = BEFORE;
-        while at < self.end && self.length() >= GUARANTEED {
-            if !self.batch.has_room(STEP) {
+        while at < end {
+            if !self.batch.has_room(STRETCH) {
                 self.insert(1);
             }
-            let view = self.folded.get(at + 1 - RUN..).unwrap_or_default();
-            let Some(view) = view.first_chunk::<VIEW>() else {
-                break;
-            };
-            let count = (self.end - at).min(STEP);
-            self.runs.step(self.key, view, count, &mut self.batch);
-            at += STEP;
+            let next = (at + STRETCH).min(end);
+            while at < next {
+                let view = self.folded.get(at + 1 - RUN..);
+                if let Some(view) = view.and_then(<[u8]>::first_chunk) {
+                    let count = (end - at).min(STEP);
+                    self.runs.step(self.key, view, count, &mut self.batch);
+                }
+                at += STEP;
+            }
         }
         self.passed += self.end - BEFORE;
         self.folded.copy_within(self.end - BEFORE..self.end, 0);

@@ -38,6 +38,17 @@ const fn high(bytes: usize) -> u64 {
     }
 }
 
+/// The last eight bytes of a text that has no more.
+pub(super) const fn last(text: &[u8]) -> u64 {
+    let mut last = 0;
+    let mut rest = text;
+    while let Some((byte, more)) = rest.split_first() {
+        last = last >> 8 | (*byte as u64) << 56;
+        rest = more;
+    }
+    last
+}
+
 impl Tail {
     /// The last 16 bytes.
     pub(super) fn of(bytes: &[u8; MAX_TAIL]) -> Self {

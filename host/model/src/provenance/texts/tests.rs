@@ -148,16 +148,6 @@ proptest! {
         check(&text);
     }
 
-    /// Texts of more than one block, in every alignment.
-    #[test]
-    fn long_texts_have_the_same_digests(
-        before in "[a-z]{0,20}",
-        words in prop::collection::vec("[a-z0-9]{1,12}|é|ﬁ|/|,|a|send|\n", 300..700),
-        gap in prop::sample::select(vec![" ", "", "/", " é"]),
-    ) {
-        check(&format!("{before}{}", words.join(gap)));
-    }
-
     #[test]
     fn any_text_is_read_alike(text in any::<String>()) {
         check(&text);
@@ -174,6 +164,20 @@ proptest! {
         prop_assert!(index.find(&key(), &shared).is_some());
         let own = &text[at..at + length];
         prop_assert_eq!(index.find(&key(), own), Some(Containment::Whole(0)));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    /// Texts of more than one block, in every alignment.
+    #[test]
+    fn long_texts_have_the_same_digests(
+        before in "[a-z]{0,20}",
+        words in prop::collection::vec("[a-z0-9]{1,12}|é|ﬁ|/|,|a|send|\n", 300..700),
+        gap in prop::sample::select(vec![" ", "", "/", " é"]),
+    ) {
+        check(&format!("{before}{}", words.join(gap)));
     }
 }
 
