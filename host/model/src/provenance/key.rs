@@ -4,7 +4,7 @@ use std::hash::Hasher as _;
 
 use siphasher::sip::SipHasher13;
 
-use super::texts::Tail;
+use super::tail::Tail;
 
 /// The secret of an index. Without it, neither can the digests be guessed nor values be built to collide.
 #[derive(Clone)]

@@ -31,6 +31,7 @@ mod spans;
 mod structure;
 mod summary;
 mod table;
+mod tail;
 mod texts;
 mod urging;
 mod words;

@@ -10,7 +10,6 @@ mod batch;
 mod reader;
 mod rows;
 mod runs;
-mod tail;
 
 use self::{
     batch::Batch,
@@ -22,12 +21,10 @@ use super::{
     key::{IndexKey, Kind},
     skeleton::folded,
     table::{DigestTable, Insertion},
+    tail::Tail,
 };
 
-pub(super) use self::{
-    runs::GUARANTEED,
-    tail::{MAX_TAIL, Tail},
-};
+pub(super) use self::runs::GUARANTEED;
 
 /// The most slots: 16 MiB, for about three million bytes of text.
 const MAX_SLOTS: usize = 1 << 21;

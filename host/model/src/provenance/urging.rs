@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use super::{
     asked::ACTS,
     skeleton::{fold_ascii, fold_char, folded},
-    texts::{MAX_TAIL, Tail},
+    tail::{MAX_TAIL, Tail},
 };
 
 /// Words that ask for acts and that are seldom verbs.

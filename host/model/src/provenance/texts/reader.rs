@@ -5,11 +5,11 @@ use super::{
     batch::Batch,
     rows::Rows,
     runs::{GUARANTEED, RUN, Runs, STEP},
-    tail::{self, MAX_TAIL, Tail},
 };
 use crate::provenance::{
     key::{IndexKey, Kind},
     skeleton::{fold_char, of_ascii},
+    tail::{self, MAX_TAIL, Tail},
     urging::OrderReader,
 };
 

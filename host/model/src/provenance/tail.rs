@@ -1,14 +1,14 @@
 //! The last bytes of a folded text.
 
 /// The most bytes.
-pub(in super::super) const MAX_TAIL: usize = 16;
+pub(super) const MAX_TAIL: usize = 16;
 
 /// At most 16 bytes that end a folded text, as two numbers: the last eight bytes, and those before them. The last byte
 /// is the highest of its number, and what is not a part of it is 0, which no folded byte is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in super::super) struct Tail {
-    pub(in super::super) last: u64,
-    pub(in super::super) before: u64,
+pub(super) struct Tail {
+    pub(super) last: u64,
+    pub(super) before: u64,
 }
 
 /// What of a number stays of so many last bytes of a text, for its last eight and for those before.
@@ -60,7 +60,7 @@ impl Tail {
     }
 
     /// All of a text that is short.
-    pub(in super::super) fn whole(text: &[u8]) -> Option<Self> {
+    pub(super) fn whole(text: &[u8]) -> Option<Self> {
         let mut bytes = [0; MAX_TAIL];
         let start = MAX_TAIL.checked_sub(text.len())?;
         bytes.get_mut(start..)?.copy_from_slice(text);
