@@ -51,6 +51,11 @@ impl ArgumentIndex {
         }
     }
 
+    /// Whether no value repeats one of it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+
     /// Whether a value stands in the arguments, as a whole or by an address, a number or a path in it.
     pub(super) fn repeats(&self, key: &IndexKey, text: &str, words: &[Word]) -> bool {
         if self.texts.is_full() {
@@ -112,6 +117,11 @@ impl CallValues {
     #[must_use]
     pub fn is_strangers(&self) -> bool {
         self.is_strangers
+    }
+
+    /// Whether no value of its result repeats one of them.
+    pub(super) fn is_empty(&self) -> bool {
+        self.words.is_empty()
     }
 
     /// Whether a value of its result stands in its arguments.

@@ -1,11 +1,9 @@
 //! Whether the user's request asks for a tool.
 
-use std::{collections::HashSet, sync::OnceLock};
-
-use super::{IndexKey, phrase::Phrase, request::RequestIndex, skeleton::folded};
+use super::{IndexKey, phrase::Phrase, request::RequestIndex};
 
 /// Words for acts, with the words that ask for each of them.
-const ACTS: &[(&[&str], &[&str])] = &[
+pub(super) const ACTS: &[(&[&str], &[&str])] = &[
     (
         &[
             "delete", "remove", "erase", "drop", "destroy", "purge", "trash", "clear", "wipe",
@@ -132,32 +130,6 @@ const ACTS: &[(&[&str], &[&str])] = &[
     ),
 ];
 
-/// Words of the lists below that are seldom verbs.
-const NOUNS: [&str; 7] = ["new", "end", "clear", "order", "correct", "rent", "plan"];
-/// Words after which a verb is an order.
-const LEADS: [&str; 20] = [
-    "please",
-    "kindly",
-    "must",
-    "should",
-    "shall",
-    "to",
-    "and",
-    "then",
-    "now",
-    "also",
-    "always",
-    "first",
-    "next",
-    "just",
-    "immediately",
-    "not",
-    "you",
-    "can",
-    "will",
-    "or",
-];
-
 /// The words of a tool's or argument's name: `deleteFile` and `delete_file` have two.
 pub(super) fn name_words(name: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
@@ -248,76 +220,6 @@ fn forms(word: &str) -> Vec<String> {
     let irregular = irregular.into_iter().flat_map(|(_, forms)| forms.iter());
     forms.extend(irregular.map(|form| (*form).to_owned()));
     forms
-}
-
-/// The parts of a text that ask for an act, as a stranger would who wants it done: each sentence with a word for an
-/// act, together with its neighbours.
-pub(super) fn urging_parts(text: &str) -> Vec<&str> {
-    let mut sentences: Vec<(usize, usize, bool)> = Vec::new();
-    let mut begin = 0;
-    for end in sentence_ends(text) {
-        let sentence = text.get(begin..end).unwrap_or_default();
-        match sentences.last_mut() {
-            Some((_, last, _)) if sentence.trim().is_empty() => *last = end,
-            _ => sentences.push((begin, end, orders(sentence))),
-        }
-        begin = end;
-    }
-    let mut parts = Vec::new();
-    for (at, (begin, end, _)) in sentences
-        .iter()
-        .enumerate()
-        .filter(|(_, (_, _, orders))| *orders)
-    {
-        let before = at.checked_sub(1).and_then(|at| sentences.get(at));
-        let begin = before.map_or(*begin, |(begin, _, _)| *begin);
-        let end = sentences.get(at + 1).map_or(*end, |(_, end, _)| *end);
-        parts.extend(text.get(begin..end));
-    }
-    parts
-}
-
-/// Where the sentences and lines of a text end.
-fn sentence_ends(text: &str) -> impl Iterator<Item = usize> {
-    let mut characters = text.char_indices().peekable();
-    let inner = std::iter::from_fn(move || {
-        loop {
-            let (at, c) = characters.next()?;
-            let next = characters.peek().map(|(_, next)| *next);
-            let ends = c == '\n'
-                || (matches!(c, '.' | '!' | '?' | ';') && next.is_some_and(char::is_whitespace));
-            if ends {
-                return Some(at + c.len_utf8());
-            }
-        }
-    });
-    inner.chain([text.len()])
-}
-
-/// Whether a text orders an act: a verb for one begins a clause, or follows a word such as `please`.
-pub(super) fn orders(text: &str) -> bool {
-    static VERBS: OnceLock<HashSet<Vec<u8>>> = OnceLock::new();
-    let verbs = VERBS.get_or_init(|| {
-        let acts = ACTS
-            .iter()
-            .flat_map(|(names, asking)| names.iter().chain(*asking));
-        let words = acts.filter(|word| !word.contains(' ') && !NOUNS.contains(word));
-        words.map(|word| folded(word)).collect()
-    });
-    let leads: [Vec<u8>; LEADS.len()] = LEADS.map(folded);
-    let mut begins = true;
-    for chunk in text.split_inclusive(char::is_whitespace) {
-        let word = folded(chunk);
-        if !word.is_empty() {
-            if begins && verbs.contains(&word) {
-                return true;
-            }
-            begins = leads.contains(&word);
-        }
-        let bare = chunk.trim_end();
-        begins |= bare.ends_with(|c: char| !c.is_alphanumeric()) || chunk.ends_with('\n');
-    }
-    false
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use std::hash::Hasher as _;
 
 use siphasher::sip::SipHasher13;
 
+use super::tail::Tail;
+
 /// The secret of an index. Without it, neither can the digests be guessed nor values be built to collide.
 #[derive(Clone)]
 pub struct IndexKey {
@@ -57,23 +59,14 @@ impl IndexKey {
         (mixed ^ (mixed >> 29)).wrapping_mul(factor.rotate_left(32) | 1)
     }
 
-    /// The state of a digest that is built byte by byte.
-    pub(super) fn begin(&self, kind: Kind) -> u64 {
+    /// The digest of at most 16 folded bytes.
+    pub(super) fn short(&self, kind: Kind, bytes: Tail) -> u64 {
         let [offset, factor] = self.runs;
-        (offset ^ u64::from(kind as u8)).wrapping_mul(factor)
-    }
-
-    /// The state after one more byte.
-    pub(super) fn push(&self, state: u64, byte: u8) -> u64 {
-        let [_, factor] = self.runs;
-        (state ^ u64::from(byte))
-            .wrapping_mul(factor)
-            .rotate_left(23)
-    }
-
-    /// The digest of a state, spread over all bits.
-    pub(super) fn end(&self, state: u64) -> u64 {
-        self.run(state)
+        let before = bytes.before ^ factor ^ u64::from(kind as u8) << 32;
+        let product = u128::from(bytes.last ^ offset) * u128::from(before);
+        #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
+        let mixed = (product >> 64) as u64 ^ product as u64;
+        self.run(mixed)
     }
 }
 

@@ -31,7 +31,9 @@ mod spans;
 mod structure;
 mod summary;
 mod table;
+mod tail;
 mod texts;
+mod urging;
 mod words;
 
 #[cfg(test)]

@@ -1,18 +1,20 @@
 //! Reading a result into an index, field by field.
 
+mod paths;
+
 use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::{Map, Value};
 
+use self::paths::Paths;
 use super::{
-    FieldTrust, Place, ReadIndex, ResultSource, Trust,
-    asked::{orders, urging_parts},
-    form,
+    FieldTrust, Place, ReadIndex, ResultSource, Trust, form,
     key::{IndexKey, Kind},
     phrase::{self, CallValue, Phrase},
     spans::spans,
     structure::structured,
-    words::{TRAILING, words},
+    urging::{orders, urging_parts},
+    words::{TRAILING, has_words, words},
 };
 use crate::canonical::escape_segment;
 
@@ -42,11 +44,12 @@ const MAX_UNTRUSTED_FIELDS: usize = 64 * 1024;
 impl ReadIndex {
     /// Adds a text of a result: as fields if it is JSON, YAML or a table, else as one.
     pub fn read_text(&mut self, source: &ResultSource<'_>, text: &str) {
-        let mut reader = ResultReader::new(self, source);
         // The fields of a long text that are all untrusted tell nothing that the text does not.
-        let is_plain = text.len() > MAX_UNTRUSTED_FIELDS && reader.trust.is_untrusted();
-        match (!is_plain).then(|| structured(text)).flatten() {
-            Some(value) => reader.value(&value),
+        let is_plain = text.len() > MAX_UNTRUSTED_FIELDS && trust(source).is_untrusted();
+        let value = (!is_plain).then(|| structured(text)).flatten();
+        let mut reader = ResultReader::new(self, source);
+        match &value {
+            Some(value) => reader.value(value),
             None => reader.leaf(&CallValue::text(text)),
         };
     }
@@ -57,13 +60,20 @@ impl ReadIndex {
     }
 }
 
+/// The trust in the fields of a result. What a tool makes of a stranger's words is a stranger's, too.
+fn trust<'a>(source: &ResultSource<'a>) -> Cow<'a, FieldTrust> {
+    match source.is_tainted || source.values.is_strangers() {
+        true => Cow::Owned(source.trust.of_fields()),
+        false => Cow::Borrowed(source.trust),
+    }
+}
+
 /// Reads one result.
 struct ResultReader<'a> {
     index: &'a mut ReadIndex,
     source: &'a ResultSource<'a>,
     trust: Cow<'a, FieldTrust>,
-    /// The path to the value that is being read.
-    path: Vec<String>,
+    paths: Paths<'a>,
     /// Places of this result, by pointer.
     known: BTreeMap<String, u32>,
     /// Bytes that may still be read.
@@ -73,34 +83,30 @@ struct ResultReader<'a> {
 impl<'a> ResultReader<'a> {
     fn new(index: &'a mut ReadIndex, source: &'a ResultSource<'a>) -> Self {
         index.steps = index.steps.saturating_add(1);
-        // What a tool makes of a stranger's words is a stranger's, too.
-        let trust = match source.is_tainted || source.values.is_strangers() {
-            true => Cow::Owned(source.trust.of_fields()),
-            false => Cow::Borrowed(source.trust),
-        };
+        let trust = trust(source);
         Self {
             index,
             source,
+            paths: Paths::new(&trust),
             trust,
-            path: Vec::new(),
             known: BTreeMap::new(),
             left: MAX_RESULT,
         }
     }
 
     /// Reads a value. Whether strangers order an act in it.
-    fn value(&mut self, value: &Value) -> bool {
-        if self.path.len() > MAX_DEPTH {
+    fn value(&mut self, value: &'a Value) -> bool {
+        if self.paths.names().len() > MAX_DEPTH {
             return self.text(&value.to_string());
         }
         match value {
             Value::Object(members) => {
                 let mut orders = false;
                 for (name, member) in members {
-                    self.path.push(name.clone());
+                    self.paths.enter(name, &self.trust);
                     orders |= self.name(name);
                     orders |= self.value(member);
-                    self.path.pop();
+                    self.paths.leave();
                 }
                 if orders {
                     self.mark_near_orders(members);
@@ -109,11 +115,11 @@ impl<'a> ResultReader<'a> {
             }
             Value::Array(items) => {
                 let mut orders = false;
+                self.paths.enter("*", &self.trust);
                 for item in items {
-                    self.path.push("*".to_owned());
                     orders |= self.value(item);
-                    self.path.pop();
                 }
+                self.paths.leave();
                 orders
             }
             Value::String(text) => self.leaf(&CallValue::text(text)),
@@ -126,18 +132,18 @@ impl<'a> ResultReader<'a> {
     }
 
     /// Notes the trusted values of an object in which strangers order an act: its own, and those of its lists.
-    fn mark_near_orders(&mut self, members: &Map<String, Value>) {
+    fn mark_near_orders(&mut self, members: &'a Map<String, Value>) {
         for (name, member) in members {
-            self.path.push(name.clone());
+            self.paths.enter(name, &self.trust);
             match member {
                 Value::Array(items) => {
-                    self.path.push("*".to_owned());
+                    self.paths.enter("*", &self.trust);
                     items.iter().for_each(|item| self.mark_leaf(item));
-                    self.path.pop();
+                    self.paths.leave();
                 }
                 member => self.mark_leaf(member),
             }
-            self.path.pop();
+            self.paths.leave();
         }
     }
 
@@ -148,7 +154,7 @@ impl<'a> ResultReader<'a> {
             Value::Bool(_) | Value::Null | Value::Array(_) | Value::Object(_) => return,
         };
         if text.len() > MAX_TRUSTED_TEXT
-            || self.trust.of_text(&self.path) != Trust::Trusted
+            || self.paths.trust(&self.trust).1 != Trust::Trusted
             || self.index.near_orders.len() >= MAX_TRUSTED
             || words(&text).is_empty()
         {
@@ -162,25 +168,48 @@ impl<'a> ResultReader<'a> {
         self.index.near_orders.extend(digests);
     }
 
+    /// Reads the name of a member. Rows repeat their names: another reading of one changes nothing.
     fn name(&mut self, text: &str) -> bool {
-        self.read(&CallValue::text(text), self.trust.of(&self.path))
+        if !self.has_room(text) {
+            return true;
+        }
+        let held = self.paths.path().and_then(|path| path.name_orders);
+        if let Some(orders) = held.filter(|_| !self.is_full()) {
+            return orders;
+        }
+        let (trust, _) = self.paths.trust(&self.trust);
+        let orders = self.read(&CallValue::text(text), trust);
+        if let Some(path) = self.paths.path() {
+            path.name_orders = Some(orders);
+        }
+        orders
     }
 
     fn leaf(&mut self, value: &CallValue<'_>) -> bool {
-        self.read(value, self.trust.of_text(&self.path))
+        let (_, trust) = self.paths.trust(&self.trust);
+        !self.has_room(value.text) || self.read(value, trust)
+    }
+
+    /// Whether a text is among those that are read. If not, it may say anything.
+    fn has_room(&mut self, text: &str) -> bool {
+        let weight = if text.is_ascii() { 1 } else { FOLDED_WEIGHT };
+        let left = self.left.checked_sub(text.len().saturating_mul(weight));
+        if left.is_none() {
+            self.index.urging.mark_full();
+            self.index.texts.mark_full();
+        }
+        self.left = left.unwrap_or(0);
+        left.is_some()
+    }
+
+    /// Whether no text of strangers is taken any more.
+    fn is_full(&self) -> bool {
+        self.index.texts.is_full() && self.index.urging.is_full()
     }
 
     /// Reads a text. Whether strangers order an act in it.
     fn read(&mut self, value: &CallValue<'_>, trust: Trust) -> bool {
         let text = value.text;
-        let weight = if text.is_ascii() { 1 } else { FOLDED_WEIGHT };
-        let Some(left) = self.left.checked_sub(text.len().saturating_mul(weight)) else {
-            self.left = 0;
-            self.index.urging.mark_full();
-            self.index.texts.mark_full();
-            return true;
-        };
-        self.left = left;
         match trust {
             Trust::Trusted => {
                 self.trusted(value);
@@ -211,18 +240,21 @@ impl<'a> ResultReader<'a> {
     }
 
     fn text(&mut self, text: &str) -> bool {
-        if self.index.texts.is_full() && self.index.urging.is_full() {
+        if self.is_full() {
             return true;
         }
         let place = self.place();
         let ReadIndex {
             key, texts, urging, ..
         } = &mut *self.index;
-        texts.read(key, text, place);
-        for part in urging_parts(text) {
-            urging.read(key, part, place);
+        let found = texts.read(key, text, place);
+        let orders = found.unwrap_or_else(|| orders(text));
+        if orders {
+            for part in urging_parts(text) {
+                urging.read(key, part, place);
+            }
         }
-        orders(text)
+        orders
     }
 
     /// A trusted text: a value as a whole, and what stands in each of its lines, lists and assignments.
@@ -258,14 +290,10 @@ impl<'a> ResultReader<'a> {
         if self.index.may_repeat() {
             return Vec::new();
         }
-        let (text, words) = (value.text, words(value.text));
-        let key = &self.index.key;
-        if words.is_empty()
-            || self.source.values.repeats(key, text, &words)
-            || self.index.arguments.repeats(key, text, &words)
-        {
+        if self.repeats_or_is_blank(value.text) {
             return Vec::new();
         }
+        let key = &self.index.key;
         let mut digests = field_digests(key, value);
         let place = self.place();
         let trusted = &mut self.index.trusted;
@@ -278,10 +306,32 @@ impl<'a> ResultReader<'a> {
         digests
     }
 
+    /// Whether a text has no words, or a call passed it on.
+    fn repeats_or_is_blank(&self, text: &str) -> bool {
+        let (own, all) = (self.source.values, &self.index.arguments);
+        if own.is_empty() && all.is_empty() && has_words(text) {
+            return false;
+        }
+        let key = &self.index.key;
+        let words = words(text);
+        words.is_empty() || own.repeats(key, text, &words) || all.repeats(key, text, &words)
+    }
+
     /// The number of the place that is being read.
     fn place(&mut self) -> u32 {
+        if let Some(place) = self.paths.path().and_then(|path| path.place) {
+            return place;
+        }
+        let place = self.place_of_pointer();
+        if let Some(path) = self.paths.path() {
+            path.place = Some(place);
+        }
+        place
+    }
+
+    fn place_of_pointer(&mut self) -> u32 {
         let mut pointer = String::new();
-        for part in &self.path {
+        for part in self.paths.names() {
             if pointer.len() + part.len() > MAX_POINTER {
                 pointer.push_str("/…");
                 break;
@@ -326,13 +376,13 @@ fn field_digests(key: &IndexKey, value: &CallValue<'_>) -> Vec<u64> {
         }
     }
     // What ends a sentence is not a part of what it names.
-    let bare = value.text.trim_end().trim_end_matches(TRAILING);
-    let sentence = Phrase::new(bare);
-    if sentence.words().len() > 1
-        && sentence.words().len() == phrase.words().len()
-        && !bare.ends_with(['/', '\\'])
-    {
-        digests.push(sentence.digest(key));
+    let whole = value.text.trim_end();
+    let bare = whole.trim_end_matches(TRAILING);
+    if phrase.words().len() > 1 && bare.len() < whole.len() && !bare.ends_with(['/', '\\']) {
+        let sentence = Phrase::new(bare);
+        if sentence.words().len() == phrase.words().len() {
+            digests.push(sentence.digest(key));
+        }
     }
     if let Some(compact) = phrase.compact() {
         // The groups of digits of an account number are not values by themselves.

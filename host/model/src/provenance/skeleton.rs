@@ -12,16 +12,9 @@ const fn ascii() -> [u8; 128] {
     let mut table = [0; 128];
     let mut byte = 0_u8;
     while byte < 128 {
-        let folded = match byte {
-            b'0' => b'o',
-            b'1' => b'l',
-            b'2'..=b'9' | b'a'..=b'z' => byte,
-            b'A'..=b'Z' => byte + 32,
-            _ => 0,
-        };
         #[expect(clippy::indexing_slicing, reason = "checked at compile time")]
         {
-            table[byte as usize] = folded;
+            table[byte as usize] = of_ascii(byte);
         }
         byte += 1;
     }
@@ -29,6 +22,17 @@ const fn ascii() -> [u8; 128] {
 }
 
 /// The folded byte of a byte of ASCII; 0 if it disappears.
+pub(super) const fn of_ascii(byte: u8) -> u8 {
+    match byte {
+        b'0' => b'o',
+        b'1' => b'l',
+        b'2'..=b'9' | b'a'..=b'z' => byte,
+        b'A'..=b'Z' => byte + 32,
+        _ => 0,
+    }
+}
+
+/// The same, looked up.
 pub(super) fn fold_ascii(byte: u8) -> u8 {
     ASCII.get(usize::from(byte)).copied().unwrap_or(0)
 }

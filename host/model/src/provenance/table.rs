@@ -6,6 +6,10 @@
 
 /// The fewest slots.
 const MIN_SLOTS: usize = 64;
+/// How much it grows at most at once, if more digests are to come.
+const MAX_GROWTH: usize = 4;
+/// Digests whose slots are looked at together: the memory answers them at the same time.
+const GROUP: usize = 32;
 /// Bits of a slot that name the source.
 const SOURCE_BITS: u32 = 24;
 const SOURCE_MASK: u64 = (1 << SOURCE_BITS) - 1;
@@ -18,7 +22,7 @@ pub(super) struct DigestTable {
 }
 
 /// The outcome of an insertion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Insertion {
     /// It is in the table.
     Yes,
@@ -45,20 +49,57 @@ impl DigestTable {
         self.slots.capacity() * size_of::<u64>()
     }
 
-    /// Inserts a digest; the first source of it stays.
-    pub(super) fn insert(&mut self, digest: u64, source: u32) -> Insertion {
-        if (self.used + 1) * 5 > self.slots.len() * 4 && !self.grow() {
-            return match self.get(digest) {
-                Some(_) => Insertion::Yes,
-                None => Insertion::Full,
-            };
+    /// How many digests are in it.
+    pub(super) fn len(&self) -> usize {
+        self.used
+    }
+
+    /// Inserts digests; the first source of each stays. `more` says how many may follow, about.
+    pub(super) fn insert(&mut self, digests: &[u64], source: u32, more: usize) -> Insertion {
+        if !self.has_room(digests.len()) && !self.grow(digests.len(), more) {
+            let each = digests
+                .iter()
+                .map(|digest| self.insert_one(*digest, source));
+            return each.fold(Insertion::Yes, Insertion::max);
         }
-        let tag = digest >> SOURCE_BITS;
-        let slot = tag << SOURCE_BITS | (u64::from(source) + 1).min(SOURCE_MASK);
-        if place(&mut self.slots, tag, slot) {
-            self.used += 1;
+        let mask = self.slots.len().wrapping_sub(1);
+        for group in digests.chunks(GROUP) {
+            let mut new = [0; GROUP];
+            let mut count = 0;
+            for digest in group {
+                let tag = digest >> SOURCE_BITS;
+                let slot = self.slots.get(start(tag, mask)).copied().unwrap_or(0);
+                if let Some(place) = new.get_mut(count) {
+                    *place = tag;
+                }
+                count += usize::from(slot == 0 || slot >> SOURCE_BITS != tag);
+            }
+            for tag in new.iter().take(count) {
+                self.place(*tag, source);
+            }
         }
         Insertion::Yes
+    }
+
+    /// Inserts a digest into a table that may be as large as it gets.
+    fn insert_one(&mut self, digest: u64, source: u32) -> Insertion {
+        if self.has_room(1) || self.grow(1, 0) {
+            self.place(digest >> SOURCE_BITS, source);
+            return Insertion::Yes;
+        }
+        match self.get(digest) {
+            Some(_) => Insertion::Yes,
+            None => Insertion::Full,
+        }
+    }
+
+    fn place(&mut self, tag: u64, source: u32) {
+        let slot = tag << SOURCE_BITS | (u64::from(source) + 1).min(SOURCE_MASK);
+        self.used += usize::from(place(&mut self.slots, tag, slot));
+    }
+
+    fn has_room(&self, digests: usize) -> bool {
+        fits(self.used + digests, self.slots.len())
     }
 
     /// The first source of a digest.
@@ -78,10 +119,18 @@ impl DigestTable {
         }
     }
 
-    fn grow(&mut self) -> bool {
-        let slots = (self.slots.len() * 2).max(MIN_SLOTS);
+    /// Makes room for digests, and for some of those that may follow.
+    fn grow(&mut self, digests: usize, more: usize) -> bool {
+        let mut slots = self.slots.len().max(MIN_SLOTS / 2) * 2;
+        while !fits(self.used + digests, slots) {
+            slots *= 2;
+        }
         if slots > self.max_slots {
             return false;
+        }
+        let largest = (self.slots.len() * MAX_GROWTH).min(self.max_slots);
+        while slots < largest && !fits(self.used + digests + more, slots) {
+            slots *= 2;
         }
         let mut grown = vec![0; slots];
         for slot in self.slots.iter().filter(|slot| **slot != 0) {
@@ -90,6 +139,11 @@ impl DigestTable {
         self.slots = grown;
         true
     }
+}
+
+/// Whether so many digests leave a fifth of the slots empty.
+fn fits(digests: usize, slots: usize) -> bool {
+    digests * 5 <= slots * 4
 }
 
 fn start(tag: u64, mask: usize) -> usize {

@@ -35,6 +35,11 @@ pub(super) fn words(text: &str) -> Vec<Word> {
     out
 }
 
+/// Whether a text has a word for certain: a letter or a digit that is not the `s` of a possessive.
+pub(super) fn has_words(text: &str) -> bool {
+    text.chars().any(char::is_alphanumeric) && !text.contains(['\'', '’'])
+}
+
 /// The text in lower case. A character that only looks like a capital letter, such as the Kelvin sign, stays: its
 /// capital is another one.
 pub(super) fn lower(text: &str) -> String {

@@ -67,6 +67,22 @@ pub fn bounded_line(name: &str, value: f64, unit: &str, bound: f64) {
     );
 }
 
+/// Prints a measurement that is meant to reach `least`, as a JSON line. `floor` is the bare limit measured in the same
+/// run.
+pub fn least_line(name: &str, value: f64, unit: &str, least: f64, floor: f64) {
+    println!(
+        "{}",
+        json!({
+            "name": name,
+            "value": rounded(value),
+            "unit": unit,
+            "least": least,
+            "floor": rounded(floor),
+            "ratio": rounded(value / floor),
+        })
+    );
+}
+
 fn rounded(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }

@@ -83,3 +83,10 @@ fn a_chunk_of_separators_is_split_step_by_step() {
     assert_eq!(words(&"x=".repeat(60_000)).len(), 60_000);
     assert_eq!(texts("a:b,c"), ["a", "b", "c"]);
 }
+
+proptest::proptest! {
+    #[test]
+    fn a_text_that_has_words_for_certain_has_some(text in r#"[a-z0-9#'’"(\[.,;:= -]{0,12}|.{0,9}"#) {
+        proptest::prop_assert!(!has_words(&text) || !words(&text).is_empty());
+    }
+}
