@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    ArgumentRoles, Origin, ReadIndex, Role, Source,
+    ArgumentRoles, IndexKey, Origin, ReadIndex, Role, Source,
     asked::is_asked,
     links::{MAX_LINKS, links},
     parts::is_value,
@@ -25,8 +25,8 @@ const MAX_BYTES: usize = 1 << 20;
 /// The most levels of arguments.
 const MAX_DEPTH: usize = 64;
 
-/// Where the values of a call come from. The default knows nothing, which is what a call has whose run was
-/// not seen.
+/// Where the values of a call come from. The default is what records of before have; a call whose run is not held has
+/// [`CallArguments::unseen`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ProvenanceFacts {
@@ -35,6 +35,8 @@ pub struct ProvenanceFacts {
     /// Whether a text of strangers names the trusted value of an argument with a role, too, or may; or orders an
     /// act next to it, and the user's request does not ask for the tool.
     pub echoed: bool,
+    /// Whether the agent's host is to tell the user's request. Facts of before do not have it.
+    pub expected: bool,
     /// Whether strangers may have told the model something: it has read a text or a field of theirs, or the gate has
     /// not seen all that it read.
     pub exposed: bool,
@@ -119,6 +121,20 @@ impl CallArguments<'_> {
         };
         survey.value(self.arguments);
         survey.facts
+    }
+
+    /// The same for a run of which nothing is held: everything may be a stranger's, also a value that is not among
+    /// the arguments.
+    #[must_use]
+    pub fn unseen(&self) -> ProvenanceFacts {
+        // Nothing is looked up in it, so any key will do.
+        let mut nothing = ReadIndex::new(IndexKey::new([0; 32]));
+        nothing.lose();
+        let mut facts = self.provenance(&nothing);
+        facts.echoed = true;
+        facts.links.insert(Origin::Untrusted);
+        facts.sinks.insert(Origin::Untrusted);
+        facts
     }
 }
 

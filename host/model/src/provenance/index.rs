@@ -197,8 +197,16 @@ impl ReadIndex {
         values.iter().for_each(|value| self.read_operator(value));
     }
 
+    /// Loses what was read and passed on elsewhere, such as in the index of another scope: strangers may have written
+    /// it, it may name anything, and what is read from now on may repeat it, so that no one vouches for that.
+    pub fn lose(&mut self) {
+        self.mark_gap();
+        self.mark_unread();
+        self.arguments.fill();
+    }
+
     /// Says that something was read that the index has not seen: its runs are not known.
-    pub fn mark_gap(&mut self) {
+    fn mark_gap(&mut self) {
         self.has_gap = true;
     }
 
@@ -219,12 +227,11 @@ impl ReadIndex {
     /// arguments were not found again, what is read from now on may repeat them, and no one vouches for it.
     pub fn end_restoring(&mut self, found: RestoredParts) {
         self.is_restoring = false;
-        if !found.results || !found.arguments {
+        if !found.arguments {
+            self.lose();
+        } else if !found.results {
             self.mark_gap();
             self.mark_unread();
-        }
-        if !found.arguments {
-            self.arguments.fill();
         }
     }
 
