@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::OnceLock};
 
-use super::{IndexKey, phrase::Phrase, request::RequestIndex, skeleton::folded};
+use super::{IndexKey, phrase::Phrase, request::MessageIndex, skeleton::folded};
 
 /// Words for acts, with the words that ask for each of them.
 const ACTS: &[(&[&str], &[&str])] = &[
@@ -213,7 +213,7 @@ const IRREGULAR: [(&str, &[&str]); 9] = [
 ];
 
 /// Whether a request has one of these words or phrases, in any of their forms (`deleted`, `deletion`).
-pub(super) fn is_asked(key: &IndexKey, request: &RequestIndex, asked_by: &[String]) -> bool {
+pub(super) fn is_asked(key: &IndexKey, request: &MessageIndex, asked_by: &[String]) -> bool {
     asked_by.iter().any(|phrase| {
         let phrase = Phrase::new(phrase);
         match phrase.words() {

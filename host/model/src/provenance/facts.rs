@@ -11,6 +11,7 @@ use super::{
     links::{MAX_LINKS, links},
     parts::is_value,
     phrase::CallValue,
+    request::{MessageIndex, RequestIndex},
 };
 use crate::{canonical::escape_segment, ids::RunId};
 
@@ -111,8 +112,9 @@ impl CallArguments<'_> {
             count: 0,
             bytes: 0,
             given_up: BTreeSet::new(),
+            named: None,
+            is_near_orders: false,
             facts: ProvenanceFacts {
-                asked: request.is_some_and(|request| is_asked(&index.key, request, self.asked_by)),
                 exposed: index.is_exposed(),
                 known: index.is_complete(self.run),
                 request: request.is_some(),
@@ -120,6 +122,18 @@ impl CallArguments<'_> {
             },
         };
         survey.value(self.arguments);
+        let asks = |message: &MessageIndex| is_asked(&index.key, message, self.asked_by);
+        let messages = request.map_or(&[][..], RequestIndex::messages);
+        let asked = match &survey.named {
+            // A word of one message does not ask for what another one names.
+            Some(named) => {
+                let mut named = messages.iter().zip(named);
+                named.any(|(message, names)| *names && asks(message))
+            }
+            None => messages.last().is_some_and(asks),
+        };
+        survey.facts.asked = asked;
+        survey.facts.echoed |= !asked && survey.is_near_orders;
         survey.facts
     }
 
@@ -148,6 +162,11 @@ struct Survey<'a> {
     bytes: usize,
     /// Roles of values that are not looked up.
     given_up: BTreeSet<Role>,
+    /// Of each message of the run, whether it names all values of the user that have a role; absent without such a
+    /// value.
+    named: Option<Vec<bool>>,
+    /// Whether strangers order an act next to a trusted value that has a role.
+    is_near_orders: bool,
     facts: ProvenanceFacts,
 }
 
@@ -246,7 +265,15 @@ impl Survey<'_> {
             self.facts.sinks.insert(origin);
             if origin == Origin::Trusted {
                 self.facts.urged |= self.index.is_urged(value.text);
-                self.facts.echoed |= !self.facts.asked && self.index.is_ordered_near(value);
+                self.is_near_orders |= self.index.is_ordered_near(value);
+            }
+            if origin == Origin::User {
+                let value = with_role(value, role);
+                let names = self.index.messages_with(self.run, &value);
+                self.named = Some(match self.named.take() {
+                    Some(named) => named.iter().zip(names).map(|(a, b)| *a && b).collect(),
+                    None => names,
+                });
             }
         }
         sources.retain(|source| source.place.is_some() || source.origin < Origin::Model);
@@ -269,11 +296,7 @@ impl Survey<'_> {
         if value.text.len() > MAX_TEXT {
             return Some((Origin::Untrusted, Vec::new()));
         }
-        let value = &CallValue {
-            may_be_list: role != Some(Role::Command),
-            ..*value
-        };
-        if let Some(found) = self.index.find_value(self.run, value) {
+        if let Some(found) = self.index.find_value(self.run, &with_role(value, role)) {
             return Some((found.origin, found.sources));
         }
         // `/`, `*` and an empty path name something, too; no recipient is none.
@@ -298,6 +321,15 @@ impl Survey<'_> {
                 return;
             }
         }
+    }
+}
+
+/// A value as that of an argument with a role.
+fn with_role<'a>(value: &CallValue<'a>, role: Option<Role>) -> CallValue<'a> {
+    CallValue {
+        has_role: role.is_some(),
+        may_be_list: role != Some(Role::Command),
+        ..*value
     }
 }
 

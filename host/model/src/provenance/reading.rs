@@ -342,6 +342,7 @@ fn field_digests(key: &IndexKey, value: &CallValue<'_>) -> Vec<u64> {
         // The groups of digits of an account number are not values by themselves.
         digests.push(key.digest(Kind::Compact, [compact.as_str()]));
     } else if (2..=MAX_WORDS).contains(&phrase.words().len())
+        && !phrase.is_run_together()
         // What a path with spaces begins with is another one.
         && !value.text.contains(['/', '\\'])
     {

@@ -6,6 +6,7 @@ mod disguises;
 mod equality;
 mod forms;
 mod laundering;
+mod named;
 mod names;
 mod restoring;
 mod targets;
