@@ -13,7 +13,7 @@ use std::{
 };
 
 use tollgate_ledger::{Ledger, LedgerError, RunFilter};
-use tollgate_model::{entity::Uid, ids::RunId, time::Timestamp};
+use tollgate_model::{entity::Uid, ids::RunId, record::Event, time::Timestamp};
 
 use crate::config::AgentMemory;
 
@@ -38,6 +38,8 @@ pub(crate) struct LabelMemory(Mutex<State>);
 struct State {
     by_principal: HashMap<Uid, HashMap<RunId, HeldLabels>>,
     conversations: HashMap<RunId, String>,
+    /// The conversations in which runs began.
+    began: HashMap<RunId, Option<String>>,
 }
 
 /// The labels of one run.
@@ -80,6 +82,54 @@ impl LabelMemory {
         });
     }
 
+    /// Whether a run has been in another conversation, or remembers a run that does not share with it what it has read:
+    /// the conversation of one of the two is not known.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub(crate) fn has_strange<'a>(
+        &self,
+        ledger: &Ledger,
+        scope: &RunScope,
+        mut remembered: impl Iterator<Item = &'a RunId>,
+    ) -> Result<bool, LedgerError> {
+        let own = self.began(ledger, scope.run)?;
+        if scope.conversation.is_none() {
+            self.with(|state| state.began.insert(scope.run, None));
+            return Ok(own.is_some() || remembered.next().is_some());
+        }
+        if own != scope.conversation {
+            return Ok(true);
+        }
+        for run in remembered {
+            if self.began(ledger, *run)?.is_none() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The conversation in which a run began; `None` if it has had calls outside one.
+    fn began(&self, ledger: &Ledger, run: RunId) -> Result<Option<String>, LedgerError> {
+        if let Some(known) = self.with(|state| state.began.get(&run).cloned()) {
+            return Ok(known);
+        }
+        let reader = ledger.reader();
+        let row = reader.run(&run.to_string())?;
+        let began = reader.record(row.opened)?.map(|record| record.event);
+        let conversation = match began {
+            Some(Event::RunStarted(started)) => started.origin.conversation,
+            _ => None,
+        };
+        self.with(|state| {
+            if state.began.len() >= MAX_CONVERSATIONS {
+                state.began.clear();
+            }
+            state.began.insert(run, conversation.clone());
+        });
+        Ok(conversation)
+    }
+
     /// Labels that other runs in the scope of memory of `scope` held since `since`, by run.
     ///
     /// # Errors
@@ -103,6 +153,7 @@ impl LabelMemory {
             let State {
                 by_principal,
                 conversations,
+                began,
             } = state;
             let Some(runs) = by_principal.get_mut(&scope.principal) else {
                 return Ok(BTreeMap::new());
@@ -111,6 +162,7 @@ impl LabelMemory {
                 let stays = held.last >= since;
                 if !stays {
                     conversations.remove(run);
+                    began.remove(run);
                 }
                 stays
             });

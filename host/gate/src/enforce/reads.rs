@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::watch;
 use tollgate_model::{
-    entity::Uid,
+    entity::{Kind, Uid},
     ids::RunId,
     provenance::{CallArguments, CallValues, IndexKey, ProvenanceFacts, ReadIndex},
 };
@@ -258,8 +258,8 @@ impl ReadIndexes {
         drop(index.large.lock().await);
         let mut held = lock(&index);
         if has_left {
-            // What the run has read is in the other scope.
-            held.mark_gap();
+            // What the run has read and passed on is in the other scope.
+            held.lose();
         }
         if is_strangers(labels) {
             held.expose();
@@ -299,20 +299,31 @@ impl ReadIndexes {
             into.filter(|_| differ)
         });
         if let Some(index) = indexes {
-            lock(&index).mark_gap();
+            lock(&index).lose();
+        }
+    }
+
+    /// A run may know what runs of other scopes have read.
+    pub(super) fn lose(&self, run: RunId) {
+        if let Some(index) = self.index(run) {
+            lock(&index).lose();
         }
     }
 
     /// Where the values of a call come from.
     pub(crate) fn provenance(&self, cx: &CallContext, call: &ToolCall) -> ProvenanceFacts {
-        self.provenance_in(cx.run, call)
+        let agent = match cx.principal.kind {
+            Kind::Agent => cx.ruleset.config.agents.get(&cx.principal.id),
+            _ => None,
+        };
+        ProvenanceFacts {
+            expected: agent.is_some_and(|agent| !agent.request_from.is_empty()),
+            ..self.provenance_in(cx.run, call)
+        }
     }
 
     /// The same for a call in `run`.
     pub(crate) fn provenance_in(&self, run: RunId, call: &ToolCall) -> ProvenanceFacts {
-        let Some(index) = self.index(run) else {
-            return ProvenanceFacts::default();
-        };
         let tool = call.tool();
         let arguments = CallArguments {
             arguments: call.arguments(),
@@ -320,7 +331,10 @@ impl ReadIndexes {
             roles: &tool.provenance.roles,
             run,
         };
-        arguments.provenance(&lock(&index))
+        match self.index(run) {
+            Some(index) => arguments.provenance(&lock(&index)),
+            None => arguments.unseen(),
+        }
     }
 
     /// Says that a call starts: from now on, what repeats its arguments is at most as trusted as they are.
@@ -394,9 +408,7 @@ impl ReadIndexes {
             lost
         });
         if let Some(index) = lost {
-            let mut index = lock(&index);
-            index.mark_gap();
-            index.mark_unread();
+            lock(&index).lose();
         }
     }
 
@@ -408,7 +420,7 @@ impl ReadIndexes {
             own.map(|(_, entry)| Arc::clone(&entry.index)).collect()
         });
         for index in indexes {
-            lock(&index).mark_gap();
+            lock(&index).lose();
         }
     }
 }

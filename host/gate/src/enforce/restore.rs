@@ -95,6 +95,12 @@ impl Restoration {
         Ok(Some(runs))
     }
 
+    /// Whether a run is of another scope.
+    fn is_strange(&self, run: RunId) -> Result<bool, LedgerError> {
+        let row = self.pep.ledger.reader().run(&run.to_string())?;
+        Ok(self.scope_of(&row)? != ReadScope::of(self.memory, &self.run))
+    }
+
     fn scope_of(&self, row: &RunRow) -> Result<ReadScope, LedgerError> {
         let conversation = match self.memory {
             AgentMemory::Conversation => {
@@ -207,6 +213,10 @@ impl RestoredContent<'_> {
                     self.labels.extend(outcome.labels.iter().cloned());
                     let started = open.remove(&outcome.call);
                     self.end(*run, *index, outcome, started)?;
+                }
+                Event::LabelsJoined(joined) if self.restoration.is_strange(joined.from)? => {
+                    // What the other scope has read and passed on is not here.
+                    self.parts = RestoredParts::default();
                 }
                 _ => {}
             }

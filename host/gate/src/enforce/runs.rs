@@ -337,7 +337,7 @@ impl Pep {
             let restoration = Restoration {
                 pep: self.clone(),
                 ruleset: Arc::clone(ruleset),
-                run: of_run,
+                run: of_run.clone(),
                 memory,
                 labels,
             };
@@ -345,6 +345,15 @@ impl Pep {
         }
         // Also for who comes second: until then, no one knows what the scope has passed on.
         index.restored().await;
+        if memory == AgentMemory::Conversation {
+            let conversation = options.origin.conversation.clone();
+            let remembered = self.remembered_labels(ruleset, identity, run, conversation)?;
+            let remembered = remembered.keys();
+            let is_strange = self.memory.has_strange(&self.ledger, &of_run, remembered);
+            if is_strange.map_err(unread)? {
+                self.reads.lose(run);
+            }
+        }
         let is_trusted = |request: &&UserRequest| {
             agent.is_some_and(|agent| agent.request_from.contains(&request.channel))
         };

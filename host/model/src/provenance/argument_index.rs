@@ -44,6 +44,11 @@ impl ArgumentIndex {
         self.texts.fill();
     }
 
+    /// Whether it lacks some.
+    pub(super) fn is_full(&self) -> bool {
+        self.texts.is_full()
+    }
+
     /// Says that someone vouches for a word of it.
     pub(super) fn vouch(&mut self, key: &IndexKey, word: &Phrase) {
         if self.vouched.len() < MAX_VOUCHED {

@@ -1,6 +1,6 @@
 //! Whether the user's request asks for a tool.
 
-use super::{IndexKey, phrase::Phrase, request::RequestIndex};
+use super::{IndexKey, phrase::Phrase, request::MessageIndex};
 
 /// Words for acts, with the words that ask for each of them.
 pub(super) const ACTS: &[(&[&str], &[&str])] = &[
@@ -185,7 +185,7 @@ const IRREGULAR: [(&str, &[&str]); 9] = [
 ];
 
 /// Whether a request has one of these words or phrases, in any of their forms (`deleted`, `deletion`).
-pub(super) fn is_asked(key: &IndexKey, request: &RequestIndex, asked_by: &[String]) -> bool {
+pub(super) fn is_asked(key: &IndexKey, request: &MessageIndex, asked_by: &[String]) -> bool {
     asked_by.iter().any(|phrase| {
         let phrase = Phrase::new(phrase);
         match phrase.words() {

@@ -6,6 +6,7 @@ use super::{
     ArgumentRoles, CallValues, Origin, ReadIndex,
     argument_index::ArgumentIndex,
     form,
+    index::MAX_LITTLE,
     parts::is_value,
     phrase::{CallValue, Phrase},
     words::words,
@@ -43,11 +44,19 @@ impl ReadIndex {
             count: 0,
             values: CallValues::default(),
             scope: std::mem::take(&mut self.arguments),
+            little: Vec::new(),
             index: self,
         };
         reader.value(arguments, Within::Object);
-        let ArgumentReader { values, scope, .. } = reader;
+        let ArgumentReader {
+            values,
+            scope,
+            little,
+            ..
+        } = reader;
         self.arguments = scope;
+        let room = MAX_LITTLE.saturating_sub(self.little.len());
+        self.little.extend(little.into_iter().take(room));
         values
     }
 }
@@ -69,6 +78,8 @@ struct ArgumentReader<'a> {
     values: CallValues,
     /// The arguments of all calls of the scope.
     scope: ArgumentIndex,
+    /// Digests of values that say little.
+    little: Vec<u64>,
 }
 
 impl ArgumentReader<'_> {
@@ -95,16 +106,17 @@ impl ArgumentReader<'_> {
                 }
                 self.path.pop();
             }
-            Value::String(text) => self.leaf(&CallValue::text(text), tells(text)),
+            Value::String(text) => {
+                let value = CallValue::text(text);
+                self.leaf(&value, value.tells());
+            }
             Value::Number(number) => {
-                let is_small = number.as_f64().is_some_and(|n| n.abs() < MIN_NUMBER);
-                let tells = !is_small || within == Within::Array;
                 let text = number.to_string();
                 let value = CallValue {
                     is_number: true,
                     ..CallValue::text(&text)
                 };
-                self.leaf(&value, tells);
+                self.leaf(&value, value.tells() || within == Within::Array);
             }
             Value::Bool(_) | Value::Null => {}
         }
@@ -129,6 +141,9 @@ impl ArgumentReader<'_> {
             self.scope.read(key, text);
             self.vouch(&value.phrase());
         }
+        if is_strangers && !value.tells() {
+            self.little.push(self.index.little_digest(text));
+        }
     }
 
     /// The origin of a value; `None` if there is nothing in it.
@@ -148,6 +163,19 @@ impl ArgumentReader<'_> {
             if self.index.is_vouched(self.run, &word) {
                 self.scope.vouch(key, &word);
             }
+        }
+    }
+}
+
+impl CallValue<'_> {
+    /// Whether it can carry what a stranger said, in any form.
+    pub(super) fn tells(&self) -> bool {
+        match self.is_number {
+            true => {
+                let number = self.text.parse::<f64>();
+                number.is_ok_and(|number| number.abs() >= MIN_NUMBER)
+            }
+            false => tells(self.text),
         }
     }
 }

@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    ArgumentRoles, Origin, ReadIndex, Role, Source,
+    ArgumentRoles, IndexKey, Origin, ReadIndex, Role, Source,
     asked::is_asked,
     links::{MAX_LINKS, links},
     parts::is_value,
     phrase::CallValue,
+    request::{MessageIndex, RequestIndex},
 };
 use crate::{canonical::escape_segment, ids::RunId};
 
@@ -25,8 +26,8 @@ const MAX_BYTES: usize = 1 << 20;
 /// The most levels of arguments.
 const MAX_DEPTH: usize = 64;
 
-/// Where the values of a call come from. The default knows nothing, which is what a call has whose run was
-/// not seen.
+/// Where the values of a call come from. The default is what records of before have; a call whose run is not held has
+/// [`CallArguments::unseen`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ProvenanceFacts {
@@ -35,6 +36,8 @@ pub struct ProvenanceFacts {
     /// Whether a text of strangers names the trusted value of an argument with a role, too, or may; or orders an
     /// act next to it, and the user's request does not ask for the tool.
     pub echoed: bool,
+    /// Whether the agent's host is to tell the user's request. Facts of before do not have it.
+    pub expected: bool,
     /// Whether strangers may have told the model something: it has read a text or a field of theirs, or the gate has
     /// not seen all that it read.
     pub exposed: bool,
@@ -106,8 +109,9 @@ impl CallArguments<'_> {
             count: 0,
             bytes: 0,
             given_up: BTreeSet::new(),
+            named: None,
+            is_near_orders: false,
             facts: ProvenanceFacts {
-                asked: request.is_some_and(|request| is_asked(&index.key, request, self.asked_by)),
                 exposed: index.is_exposed(),
                 known: index.is_complete(self.run),
                 request: request.is_some(),
@@ -115,7 +119,33 @@ impl CallArguments<'_> {
             },
         };
         survey.value(self.arguments);
+        let asks = |message: &MessageIndex| is_asked(&index.key, message, self.asked_by);
+        let messages = request.map_or(&[][..], RequestIndex::messages);
+        let asked = match &survey.named {
+            // A word of one message does not ask for what another one names.
+            Some(named) => {
+                let mut named = messages.iter().zip(named);
+                named.any(|(message, names)| *names && asks(message))
+            }
+            None => messages.last().is_some_and(asks),
+        };
+        survey.facts.asked = asked;
+        survey.facts.echoed |= !asked && survey.is_near_orders;
         survey.facts
+    }
+
+    /// The same for a run of which nothing is held: everything may be a stranger's, also a value that is not among
+    /// the arguments.
+    #[must_use]
+    pub fn unseen(&self) -> ProvenanceFacts {
+        // Nothing is looked up in it, so any key will do.
+        let mut nothing = ReadIndex::new(IndexKey::new([0; 32]));
+        nothing.lose();
+        let mut facts = self.provenance(&nothing);
+        facts.echoed = true;
+        facts.links.insert(Origin::Untrusted);
+        facts.sinks.insert(Origin::Untrusted);
+        facts
     }
 }
 
@@ -128,6 +158,11 @@ struct Survey<'a> {
     bytes: usize,
     /// Roles of values that are not looked up.
     given_up: BTreeSet<Role>,
+    /// Of each message of the run, whether it names all values of the user that have a role; absent without such a
+    /// value.
+    named: Option<Vec<bool>>,
+    /// Whether strangers order an act next to a trusted value that has a role.
+    is_near_orders: bool,
     facts: ProvenanceFacts,
 }
 
@@ -212,7 +247,15 @@ impl Survey<'_> {
             self.facts.sinks.insert(origin);
             if origin == Origin::Trusted {
                 self.facts.urged |= self.index.is_urged(value.text);
-                self.facts.echoed |= !self.facts.asked && self.index.is_ordered_near(value);
+                self.is_near_orders |= self.index.is_ordered_near(value);
+            }
+            if origin == Origin::User {
+                let value = with_role(value, role);
+                let names = self.index.messages_with(self.run, &value);
+                self.named = Some(match self.named.take() {
+                    Some(named) => named.iter().zip(names).map(|(a, b)| *a && b).collect(),
+                    None => names,
+                });
             }
         }
         sources.retain(|source| source.place.is_some() || source.origin < Origin::Model);
@@ -235,11 +278,7 @@ impl Survey<'_> {
         if value.text.len() > MAX_TEXT {
             return Some((Origin::Untrusted, Vec::new()));
         }
-        let value = &CallValue {
-            may_be_list: role != Some(Role::Command),
-            ..*value
-        };
-        if let Some(found) = self.index.find_value(self.run, value) {
+        if let Some(found) = self.index.find_value(self.run, &with_role(value, role)) {
             return Some((found.origin, found.sources));
         }
         // `/`, `*` and an empty path name something, too; no recipient is none.
@@ -264,6 +303,15 @@ impl Survey<'_> {
                 return;
             }
         }
+    }
+}
+
+/// A value as that of an argument with a role.
+fn with_role<'a>(value: &CallValue<'a>, role: Option<Role>) -> CallValue<'a> {
+    CallValue {
+        has_role: role.is_some(),
+        may_be_list: role != Some(Role::Command),
+        ..*value
     }
 }
 

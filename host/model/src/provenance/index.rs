@@ -14,8 +14,9 @@ use super::{
     links,
     parts::parts,
     phrase::{CallValue, MAX_WORDS, Phrase},
-    request::RequestIndex,
-    texts::{Containment, TextIndex},
+    request::{MessageIndex, RequestIndex},
+    skeleton::folded,
+    texts::{self, Containment, TextIndex},
     words,
 };
 use crate::ids::{RunId, SpanId};
@@ -24,6 +25,9 @@ use crate::ids::{RunId, SpanId};
 const MAX_REQUESTS: usize = 64;
 /// The most bytes that requests take; the oldest go first.
 const MAX_REQUEST_BYTES: usize = 6 << 20;
+
+/// The most values that say little, of which it is known that calls passed them on.
+pub(super) const MAX_LITTLE: usize = 1 << 16;
 
 /// The most slots for what strangers order: 4 MiB.
 const MAX_URGING_SLOTS: usize = 1 << 19;
@@ -89,6 +93,8 @@ pub struct ReadIndex {
     pub(super) near_orders: HashSet<u64>,
     /// What calls passed on that no one vouched for.
     pub(super) arguments: ArgumentIndex,
+    /// The same of values that say little.
+    pub(super) little: HashSet<u64>,
     pub(super) places: Vec<Place>,
     pub(super) steps: u32,
     /// Whether the requests of all its runs are one person's.
@@ -148,6 +154,7 @@ impl ReadIndex {
             urging: TextIndex::new(MAX_URGING_SLOTS),
             near_orders: HashSet::new(),
             arguments: ArgumentIndex::default(),
+            little: HashSet::new(),
             places: Vec::new(),
             steps: 0,
             shares_requests: false,
@@ -197,8 +204,16 @@ impl ReadIndex {
         values.iter().for_each(|value| self.read_operator(value));
     }
 
+    /// Loses what was read and passed on elsewhere, such as in the index of another scope: strangers may have written
+    /// it, it may name anything, and what is read from now on may repeat it, so that no one vouches for that.
+    pub fn lose(&mut self) {
+        self.mark_gap();
+        self.mark_unread();
+        self.arguments.fill();
+    }
+
     /// Says that something was read that the index has not seen: its runs are not known.
-    pub fn mark_gap(&mut self) {
+    fn mark_gap(&mut self) {
         self.has_gap = true;
     }
 
@@ -219,12 +234,11 @@ impl ReadIndex {
     /// arguments were not found again, what is read from now on may repeat them, and no one vouches for it.
     pub fn end_restoring(&mut self, found: RestoredParts) {
         self.is_restoring = false;
-        if !found.results || !found.arguments {
+        if !found.arguments {
+            self.lose();
+        } else if !found.results {
             self.mark_gap();
             self.mark_unread();
-        }
-        if !found.arguments {
-            self.arguments.fill();
         }
     }
 
@@ -281,7 +295,7 @@ impl ReadIndex {
         self.texts.bytes()
             + self.urging.bytes()
             + self.arguments.bytes()
-            + (values + self.counterparties.capacity()) * ENTRY
+            + (values + self.counterparties.capacity() + self.little.capacity()) * ENTRY
             + self.places.capacity() * size_of::<Place>()
             + texts
             + self.request_bytes()
@@ -320,6 +334,23 @@ impl ReadIndex {
         let mut parts = parts(value.text).into_iter().flatten();
         !self.near_orders.is_empty()
             && (is_there(value) || parts.any(|part| is_there(&part.value())))
+    }
+
+    /// Of each message of a run, whether it names a value, or each part of it.
+    pub(super) fn messages_with(&self, run: RunId, value: &CallValue<'_>) -> Vec<bool> {
+        let phrase = value.phrase();
+        let list = value.may_be_list.then(|| parts(value.text)).flatten();
+        let list: Option<Vec<Phrase>> =
+            list.map(|all| all.iter().map(|part| part.value().phrase()).collect());
+        let names = |message: &MessageIndex| {
+            let mut parts = list.iter().flatten().peekable();
+            let has_parts = parts.peek().is_some();
+            message.has(&self.key, &phrase)
+                || has_parts && parts.all(|part| message.has(&self.key, part))
+        };
+        let request = self.request(run);
+        let messages = request.map_or(&[][..], RequestIndex::messages);
+        messages.iter().map(names).collect()
     }
 
     /// The digests by which a trusted field with this value is found.
@@ -377,6 +408,25 @@ impl ReadIndex {
             None if self.has_unread() => Attribution::one(Origin::Untrusted, None),
             None => Attribution::one(Origin::Model, None),
         }
+    }
+
+    /// Whether a value is too short to be found in what strangers wrote, and there is such a text.
+    fn may_be_named(&self, value: &CallValue<'_>) -> bool {
+        !self.texts.is_empty() && folded(value.text).len() < texts::MIN_WORD
+    }
+
+    /// Whether a call passed a value on that says little, such as a small number: a tool that returns it does not
+    /// vouch for the target of a call.
+    fn may_be_passed_on(&self, value: &CallValue<'_>) -> bool {
+        let is_held = || self.little.contains(&self.little_digest(value.text));
+        value.has_role
+            && !value.tells()
+            && (self.arguments.is_full() || self.little.len() >= MAX_LITTLE || is_held())
+    }
+
+    pub(super) fn little_digest(&self, text: &str) -> u64 {
+        let folded: String = folded(text).into_iter().map(char::from).collect();
+        self.key.digest(Kind::FoldedWhole, [folded.as_str()])
     }
 
     /// How much of a value strangers wrote; of a URL also its host alone, which they choose.

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::phrase::CallValue;
+use crate::canonical;
 
 /// The most parts of a value that is a list.
 const MAX_PARTS: usize = 64;
@@ -34,7 +35,8 @@ impl Part {
 /// The parts of a value that is several.
 pub(super) fn parts(value: &str) -> Option<Vec<Part>> {
     if value.starts_with(['{', '[']) {
-        let json: Value = serde_json::from_str(value).ok()?;
+        // Of a member that is there twice, the tool may take either.
+        let json = canonical::parse_with_any_number(value).ok()?;
         let mut leaves = Vec::new();
         collect(&json, &mut leaves);
         return (leaves.len() <= MAX_PARTS).then_some(leaves);

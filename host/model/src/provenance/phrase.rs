@@ -25,6 +25,8 @@ pub(super) struct CallValue<'a> {
     pub(super) is_number: bool,
     /// Whether it may be several values in one: not if it is a command, of which each sign counts.
     pub(super) may_be_list: bool,
+    /// Whether its argument has a role.
+    pub(super) has_role: bool,
 }
 
 impl<'a> CallValue<'a> {
@@ -33,6 +35,7 @@ impl<'a> CallValue<'a> {
             text,
             is_number: false,
             may_be_list: true,
+            has_role: false,
         }
     }
 
@@ -113,6 +116,11 @@ impl Phrase {
     /// It without white space, if it is one that people write in groups.
     pub(super) fn compact(&self) -> Option<String> {
         compact(self.words.iter().map(String::as_str))
+    }
+
+    /// Whether its words are letters and digits alone, about as many as a number in groups has.
+    pub(super) fn is_run_together(&self) -> bool {
+        run_together(self.words.iter().map(String::as_str))
     }
 
     /// The digests of a word that a source may have for it: as it stands, and as a number.
@@ -203,15 +211,33 @@ pub(super) fn source_number_digests(key: &IndexKey, word: &str) -> Vec<u64> {
 /// Words without white space, if they are a value that people write in groups: letters and digits, such as an
 /// account number.
 pub(super) fn compact<'a>(words: impl Iterator<Item = &'a str> + Clone) -> Option<String> {
+    let fits = is_grouped(words.clone()) && run_together(words.clone());
+    fits.then(|| words.collect())
+}
+
+/// Whether words are letters and digits alone, about as many as a number in groups has.
+fn run_together<'a>(words: impl Iterator<Item = &'a str> + Clone) -> bool {
     let length: usize = words.clone().map(str::len).sum();
     let mut all = words.clone().flat_map(str::bytes);
-    let fits = (MIN_COMPACT..=MAX_COMPACT).contains(&length)
+    (MIN_COMPACT..=MAX_COMPACT).contains(&length)
         && all.all(|b| b.is_ascii_alphanumeric())
         && words
-            .clone()
             .flat_map(str::bytes)
-            .any(|b| b.is_ascii_digit());
-    fits.then(|| words.collect())
+            .any(|b| b.is_ascii_digit())
+}
+
+/// Whether words can be the groups of one number: each has a digit, but for the letters of a bank in an IBAN. A word
+/// next to a number is another value.
+fn is_grouped<'a>(words: impl Iterator<Item = &'a str> + Clone) -> bool {
+    const MAX_BANK: usize = 4;
+    let has_digit = |word: &str| word.bytes().any(|b| b.is_ascii_digit());
+    let is_iban = words.clone().next().is_some_and(|first| {
+        let (country, check) = first.split_at_checked(2).unwrap_or_default();
+        let is_country = !country.is_empty() && country.bytes().all(|b| b.is_ascii_alphabetic());
+        is_country && check.len() >= 2 && check.bytes().take(2).all(|b| b.is_ascii_digit())
+    });
+    let mut words = words;
+    words.all(|word| has_digit(word) || is_iban && word.len() <= MAX_BANK)
 }
 
 /// A text without one pair of quotes around it.

@@ -11,7 +11,7 @@ use super::{
     FieldTrust, Place, ReadIndex, ResultSource, Trust, form,
     key::{IndexKey, Kind},
     phrase::{self, CallValue, Phrase},
-    spans::spans,
+    spans::{items, spans},
     structure::structured,
     urging::{orders, urging_parts},
     words::{TRAILING, has_words, words},
@@ -272,13 +272,17 @@ impl<'a> ResultReader<'a> {
             return;
         }
         for line in text.split('\n').take(MAX_LINES) {
-            let (name, value) = line.split_once(": ").unwrap_or(("", line));
+            // A path may have a colon in it, and what stands before that is another one.
+            let named = line.split_once(": ");
+            let named = named.filter(|(name, _)| !name.contains(['/', '\\']));
+            let (name, value) = named.unwrap_or(("", line));
             for part in [line, name, value] {
                 self.trusted_value(&CallValue::text(part));
             }
             // `1,000` is one number.
             let is_number = form::Number::read(value.trim()).is_some();
-            for part in value.split(separators).filter(|_| !is_number) {
+            let items = items(value, &separators).filter(|_| !is_number);
+            for (_, part) in items.unwrap_or_default() {
                 self.trusted_value(&CallValue::text(part));
             }
         }
@@ -387,7 +391,11 @@ fn field_digests(key: &IndexKey, value: &CallValue<'_>) -> Vec<u64> {
     if let Some(compact) = phrase.compact() {
         // The groups of digits of an account number are not values by themselves.
         digests.push(key.digest(Kind::Compact, [compact.as_str()]));
-    } else if (2..=MAX_WORDS).contains(&phrase.words().len()) {
+    } else if (2..=MAX_WORDS).contains(&phrase.words().len())
+        && !phrase.is_run_together()
+        // What a path with spaces begins with is another one.
+        && !value.text.contains(['/', '\\'])
+    {
         let (spans, _) = spans(value.text, 0);
         for form in spans.iter().flat_map(|span| &span.forms) {
             if form.chars().count() >= MIN_WORD {

@@ -20,16 +20,13 @@ const MIN_DIGITS: usize = 4;
 const MAX_GROUPS: usize = 10;
 /// The most places of a word that are kept.
 const MAX_PLACES: usize = 1024;
+/// The most messages of a run; the oldest goes first.
+const MAX_MESSAGES: usize = 64;
 
+/// What the user asked for in a run: messages, the latest last.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RequestIndex {
-    /// Where each word begins and ends, in their order.
-    places: HashMap<u64, Vec<(u32, u32)>>,
-    /// Short values that are marked as such, whole requests, hosts, dates, and values without white space.
-    values: HashSet<u64>,
-    /// Where sentences begin.
-    beginnings: HashSet<u32>,
-    next: u32,
+    messages: Vec<MessageIndex>,
     bytes: usize,
 }
 
@@ -40,12 +37,56 @@ impl RequestIndex {
             .get(..text.floor_char_boundary(room))
             .unwrap_or_default();
         let whole = Phrase::new(text).digest(key);
-        if self.values.contains(&whole) {
+        let mut held = self.messages.iter();
+        if let Some(at) = held.position(|message| message.whole == whole) {
             // Hosts tell the same request with every call.
-            return;
+            let message = self.messages.remove(at);
+            return self.messages.push(message);
         }
         self.bytes += text.len();
-        let (spans, end) = spans(text, self.next);
+        if self.messages.len() >= MAX_MESSAGES {
+            self.messages.remove(0);
+        }
+        let mut message = MessageIndex {
+            whole,
+            ..MessageIndex::default()
+        };
+        message.read(key, text);
+        self.messages.push(message);
+    }
+
+    /// Whether the user named this value.
+    pub(super) fn has(&self, key: &IndexKey, value: &Phrase) -> bool {
+        self.messages.iter().any(|message| message.has(key, value))
+    }
+
+    /// The messages, the latest last.
+    pub(super) fn messages(&self) -> &[MessageIndex] {
+        &self.messages
+    }
+
+    /// Bytes that it takes, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.messages.iter().map(MessageIndex::bytes).sum()
+    }
+}
+
+/// One message of the user.
+#[derive(Debug, Clone, Default)]
+pub(super) struct MessageIndex {
+    /// The digest of all of it.
+    whole: u64,
+    /// Where each word begins and ends, in their order.
+    places: HashMap<u64, Vec<(u32, u32)>>,
+    /// Short values that are marked as such, whole requests, hosts, dates, and values without white space.
+    values: HashSet<u64>,
+    /// Where sentences begin.
+    beginnings: HashSet<u32>,
+}
+
+impl MessageIndex {
+    fn read(&mut self, key: &IndexKey, text: &str) {
+        let (spans, _) = spans(text, 0);
         for span in &spans {
             self.read_span(key, span);
         }
@@ -55,9 +96,7 @@ impl RequestIndex {
             self.read_groups(key, rest);
             self.read_date(key, rest);
         }
-        self.values.insert(whole);
-        // Words of one message do not continue those of another.
-        self.next = end.saturating_add(1);
+        self.values.insert(self.whole);
     }
 
     fn read_span(&mut self, key: &IndexKey, span: &Span) {
@@ -192,8 +231,7 @@ impl RequestIndex {
         places.map_or(&[], Vec::as_slice)
     }
 
-    /// Bytes that it takes, about.
-    pub(super) fn bytes(&self) -> usize {
+    fn bytes(&self) -> usize {
         const ENTRY: usize = 17;
         const PLACES: usize = 64;
         self.places.capacity() * (ENTRY + PLACES)

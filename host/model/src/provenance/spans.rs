@@ -6,7 +6,7 @@
 use super::{
     form,
     phrase::plain_time,
-    words::{CLOSING, NAMING, OPENING, QUOTES, TRAILING, lower, separator},
+    words::{CLOSING, NAMING, OPENING, QUOTES, TRAILING, lower},
 };
 
 /// The most layers of punctuation around a word that are taken off.
@@ -88,24 +88,27 @@ impl SpanReader {
             true => Vec::new(),
             false => parts(word),
         };
-        let is_leaf = parts.len() < 2 && parts.first().is_none_or(|part| *part == word);
         let named = self.is_named;
-        self.push(whole, start, end, (true, true), is_first, is_leaf);
-        if is_leaf {
+        self.push(whole, start, end, (true, true), is_first, parts.is_empty());
+        if parts.is_empty() {
             return;
         }
         self.is_named = named;
-        let last = parts.len().saturating_sub(1);
-        for (number, part) in parts.into_iter().enumerate() {
-            let from = if number == 0 { start } else { self.place() };
-            let to = if number == last { end } else { self.place() };
-            let bare = (number == 0, number == last);
+        for part in parts {
+            let begins = part.at == 0;
+            let ends = part.at + part.text.len() == word.len();
+            let from = if begins { start } else { self.place() };
+            let to = if ends { end } else { self.place() };
+            if let Some(label) = part.label {
+                self.is_named = NAMING.contains(&label);
+            }
+            let is_first = is_first && begins;
             self.push(
-                Forms::of(part),
+                Forms::of(part.text),
                 from,
                 to,
-                bare,
-                is_first && number == 0,
+                (begins, ends),
+                is_first,
                 true,
             );
         }
@@ -145,18 +148,76 @@ impl SpanReader {
     }
 }
 
-/// The parts of a word between its commas, semicolons, bars, equals signs and colons.
-fn parts(word: &str) -> Vec<&str> {
-    let mut parts = Vec::new();
-    let mut rest = word;
-    while let Some((at, length)) = separator(rest) {
-        let (before, after) = rest.split_at(at);
-        parts.push(before);
-        rest = after.get(length..).unwrap_or_default();
+/// A part of a word that is a value by itself.
+struct Part<'a> {
+    /// Where in the word it begins, in bytes.
+    at: usize,
+    text: &'a str,
+    /// What stands before it, as in `id=5`.
+    label: Option<&'a str>,
+}
+
+/// The values in a word that is several: the items of a list, and what stands after a label. What a value begins
+/// with is not one: a path may have a comma, and the name of an image a colon.
+fn parts(word: &str) -> Vec<Part<'_>> {
+    let items = items(word, &LIST_SIGNS).unwrap_or_else(|| vec![(0, word)]);
+    let is_whole = items.len() == 1;
+    let part = |(at, item)| match label(item) {
+        Some((label, length)) => Some(Part {
+            at: at + length,
+            text: item.get(length..)?,
+            label: Some(label),
+        }),
+        None if is_whole => None,
+        None => Some(Part {
+            at,
+            text: item,
+            label: None,
+        }),
+    };
+    items.into_iter().filter_map(part).collect()
+}
+
+/// What stands between the items of a list in one word.
+const LIST_SIGNS: [char; 3] = [',', ';', '|'];
+
+/// The items of a list, each with where it begins. `None` if it is no list of values of one kind: of addresses, or of
+/// names that are no paths.
+pub(super) fn items<'a>(text: &'a str, signs: &[char]) -> Option<Vec<(usize, &'a str)>> {
+    let mut at = 0;
+    let mut items = Vec::new();
+    for item in text.split_inclusive(signs) {
+        let bare = item.strip_suffix(signs).unwrap_or(item);
+        if !bare.trim().is_empty() {
+            items.push((at, bare));
+        }
+        at += item.len();
     }
-    parts.push(rest);
-    parts.retain(|part| !part.is_empty());
-    parts
+    let has_path = text.contains(['/', '\\']);
+    let is_list = || !has_path || items.iter().all(|(_, item)| is_address(item));
+    (items.len() > 1 && is_list()).then_some(items)
+}
+
+/// Whether it is an address with a path, or one of a person.
+fn is_address(item: &str) -> bool {
+    item.contains('@') && !item.contains("://") && !item.trim_start().starts_with(['/', '\\'])
+}
+
+/// The plain name before the first `:` or `=` of a word that goes on, and how many bytes it takes with the sign.
+fn label(word: &str) -> Option<(&str, usize)> {
+    let at = word.find([':', '='])?;
+    let (before, after) = (word.get(..at)?, word.get(at + 1..)?);
+    let bare = before
+        .trim_start_matches(OPENING)
+        .trim_matches(QUOTES.as_slice());
+    let is_plain = !bare.is_empty()
+        && bare
+            .chars()
+            .all(|c| c.is_alphabetic() || matches!(c, '_' | '-'));
+    let goes_on = after.chars().any(char::is_alphanumeric)
+        && !after.starts_with("//")
+        && !after.starts_with('\\');
+    (is_plain && goes_on).then_some((bare, at + 1))
 }
 
 /// The forms of a word.

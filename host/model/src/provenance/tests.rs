@@ -6,6 +6,7 @@ mod disguises;
 mod equality;
 mod forms;
 mod laundering;
+mod named;
 mod names;
 mod restoring;
 mod targets;
@@ -339,7 +340,7 @@ fn what_was_not_seen_is_not_known() {
 
     let mut index = read("send it to ann@example.com", &[], "");
     assert!(facts(&index, &call, &roles, &["send"]).known);
-    index.mark_gap();
+    index.lose();
     let gap = facts(&index, &call, &roles, &["send"]);
     assert!(!gap.known && gap.asked && gap.request);
     // What was read before may name any value that no one vouches for.

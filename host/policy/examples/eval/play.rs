@@ -103,14 +103,17 @@ impl Suite {
             let (held, why) = match rules {
                 Rules::Provenance | Rules::WholeRun => {
                     let provenance = match rules {
-                        Rules::Provenance => CallArguments {
-                            arguments: &call.arguments,
-                            asked_by: &tool.asked_by,
-                            edited: &Default::default(),
-                            roles: &tool.roles,
-                            run: id,
-                        }
-                        .provenance(&index),
+                        Rules::Provenance => ProvenanceFacts {
+                            expected: true,
+                            ..CallArguments {
+                                arguments: &call.arguments,
+                                asked_by: &tool.asked_by,
+                                edited: &Default::default(),
+                                roles: &tool.roles,
+                                run: id,
+                            }
+                            .provenance(&index)
+                        },
                         _ => ProvenanceFacts::default(),
                     };
                     self.decide(call, &facts, provenance)

@@ -93,8 +93,8 @@ impl Case {
     }
 
     fn provenance_facts(&self) -> Result<ProvenanceFacts, String> {
-        const NAMES: [&str; 9] = [
-            "asked", "echoed", "exposed", "known", "links", "request", "sinks", "urged", "values",
+        const NAMES: [&str; 10] = [
+            "asked", "echoed", "expected", "exposed", "known", "links", "request", "sinks", "urged", "values",
         ];
         let given = self.provenance.as_object().into_iter().flatten();
         for (name, _) in given {

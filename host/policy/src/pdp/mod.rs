@@ -87,6 +87,8 @@ struct FixedNames {
     history: bool,
     /// Whether those say apart that the user's request is known.
     request: bool,
+    /// Whether it has what the host of an agent is to tell.
+    expected: bool,
     /// Whether those say that strangers may have told the model something.
     exposed: bool,
     /// Whether `use_secret` has the method, port and path of its request.
@@ -111,6 +113,7 @@ impl FixedNames {
             urged: declares(schema, "type ProvenanceFacts", "urged:"),
             history: crate::schema::has_history(schema),
             request: declares(schema, "type ProvenanceFacts", "request:"),
+            expected: declares(schema, "type ProvenanceFacts", "expected:"),
             exposed: declares(schema, "type ProvenanceFacts", "exposed:"),
             secret_request: declares(schema, "type SecretContext", "port:"),
             speaker: schema.contains("speaker:"),

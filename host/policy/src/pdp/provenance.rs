@@ -40,6 +40,9 @@ fn attributes(
     let request = names
         .request
         .then(|| ("request", (facts.request || facts.known).into()));
+    let expected = names
+        .expected
+        .then(|| ("expected", facts.expected.into()));
     let exposed = names.exposed.then(|| ("exposed", facts.exposed.into()));
     let urged = names.urged.then(|| ("urged", facts.urged.into()));
     let others = [
@@ -58,6 +61,7 @@ fn attributes(
         others
             .into_iter()
             .chain(request)
+            .chain(expected)
             .chain(exposed)
             .chain(urged),
     );

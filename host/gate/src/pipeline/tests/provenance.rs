@@ -1,6 +1,7 @@
 //! Calls whose values come from different places, under the starter policies.
 
 mod restarts;
+mod scopes;
 
 use std::{
     fs,

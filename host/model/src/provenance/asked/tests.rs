@@ -2,10 +2,10 @@ use super::*;
 
 fn asked(request: &str, words: &[&str]) -> bool {
     let key = IndexKey::new([7; 32]);
-    let mut index = RequestIndex::default();
+    let mut index = crate::provenance::request::RequestIndex::default();
     index.read(&key, request);
     let words: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
-    is_asked(&key, &index, &words)
+    is_asked(&key, index.messages().last().unwrap(), &words)
 }
 
 #[test]

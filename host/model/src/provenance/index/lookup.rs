@@ -22,7 +22,7 @@ impl Lookup<'_> {
     pub(super) fn value(self, value: &CallValue<'_>, phrase: &Phrase) -> Attribution {
         let index = self.index;
         let written = index.written(value.text);
-        if let Some(found) = self.named(phrase, written) {
+        if let Some(found) = self.named(value, phrase, written) {
             return found;
         }
         if let Some(whole @ (Containment::Whole(_) | Containment::Field(_))) = written {
@@ -54,16 +54,24 @@ impl Lookup<'_> {
     }
 
     /// The origin of a value for which someone vouches. Its sources tell whether strangers name it, too.
-    fn named(self, phrase: &Phrase, written: Option<Containment>) -> Option<Attribution> {
+    fn named(
+        self,
+        value: &CallValue<'_>,
+        phrase: &Phrase,
+        written: Option<Containment>,
+    ) -> Option<Attribution> {
         let mut found = self.vouched(phrase)?;
         if found.origin == Origin::User {
             return Some(found);
         }
         let place = match written {
-            Some(Containment::Whole(place)) => self.index.place(place),
-            _ if self.index.has_unread() => None,
+            Some(Containment::Whole(place) | Containment::Field(place)) => self.index.place(place),
+            _ if self.index.has_unread() || self.index.may_be_named(value) => None,
             _ => return Some(found),
         };
+        if found.origin == Origin::Trusted && self.index.may_be_passed_on(value) {
+            return None;
+        }
         let origin = Origin::Untrusted;
         found.sources.push(Source { origin, place });
         Some(found)
@@ -94,7 +102,7 @@ impl Lookup<'_> {
         let mut sources: Vec<Source> = Vec::new();
         let mut origin = None;
         for part in parts(value.text)? {
-            let found = self.part(&part);
+            let found = self.part(&part, value.has_role);
             origin = origin.max(Some(found.origin));
             for source in found.sources {
                 if !sources.contains(&source) {
@@ -107,10 +115,13 @@ impl Lookup<'_> {
         Some(Attribution { origin, sources })
     }
 
-    fn part(self, part: &Part) -> Attribution {
-        let value = part.value();
+    fn part(self, part: &Part, has_role: bool) -> Attribution {
+        let value = CallValue {
+            has_role,
+            ..part.value()
+        };
         let written = self.index.written(value.text);
-        self.named(&value.phrase(), written)
+        self.named(&value, &value.phrase(), written)
             .unwrap_or_else(|| self.index.unvouched(written))
     }
 }

@@ -98,7 +98,7 @@ fn a_summary_says_where_each_value_came_from_without_content() {
 #[test]
 fn what_is_not_known_is_said() {
     let mut index = index();
-    index.mark_gap();
+    index.lose();
     let summary = summary(&index, &json!({ "to": "eve@evil.example" }));
     assert!(!summary.known);
     let last = summary.sentences().pop().unwrap();

@@ -207,6 +207,24 @@ proptest! {
         }
     }
 
+    /// What a name begins with is another one: only the items of a list, and what stands after a label, are values.
+    #[test]
+    fn a_part_of_a_name_is_another_value(
+        word in "[a-z]{4,6}(/[a-z]{4,5})?([:=,;|?&#@/\\\\][a-z0-9]{4,5}){1,3}", kind in 0..2_u8, more in any::<bool>()
+    ) {
+        let all: Vec<&str> = word.split([',', ';', '|']).collect();
+        let is_list = !word.contains(['/', '\\']) || all.iter().all(|item| item.contains('@'));
+        prop_assume!(all.len() == 1 || !is_list);
+        let text = if more { format!("{word} old backups") } else { word.clone() };
+        let index = index(&text, kind);
+        for (at, _) in word.match_indices([':', '=', ',', ';', '|', '?', '&', '#', '@', '/', '\\']) {
+            let (part, rest) = word.split_at(at);
+            let found = origin(&index, part);
+            let is_named = found.is_some_and(|origin| origin < Origin::Model);
+            prop_assert!(!is_named || rest.contains(part), "{part:?} is {found:?} by {text:?}");
+        }
+    }
+
     /// Dates are the same only with the same year, where both have one.
     #[test]
     fn a_date_has_its_year(year in 2020..2026, other in 2020..2026, kind in 0..2_u8, words in any::<bool>()) {
@@ -358,5 +376,37 @@ fn a_page_without_a_scheme_is_one_over_https() {
         let mut index = empty();
         index.read_request(RUN, request);
         assert_eq!(origin(&index, value), Some(expected), "{request} {value}");
+    }
+}
+
+/// A stranger must not choose a part of what the user or a trusted field names: it is another target, often more.
+#[test]
+fn what_a_name_begins_with_is_another_target() {
+    for (text, part) in [
+        ("delete the image registry/app:old", "registry/app"),
+        ("delete the folder /srv/app,old", "/srv/app"),
+        ("drop the key user:1:session", "user"),
+        ("empty arn:aws:s3:::bucket/key", "arn:aws:s3"),
+        (
+            "open https://x.example/pay?amount=5",
+            "https://x.example/pay?amount",
+        ),
+        ("connect to postgres://admin:pw@db/x", "postgres://admin"),
+        ("/srv/app old backups", "/srv/app"),
+        ("C:\\Program Files\\X", "c:\\program"),
+        ("/srv/app: old backups", "/srv/app"),
+    ] {
+        for kind in [0, 1] {
+            // A request has words, and a path with spaces in it is several.
+            if kind == 0 && text.starts_with(['/', 'C']) {
+                continue;
+            }
+            let found = origin(&index(text, kind), part).unwrap();
+            assert!(found >= Origin::Model, "{kind} {text}: {found}");
+        }
+    }
+    let index = index("mail to:ann@x.example;bob@x.example and set env=prod", 0);
+    for value in ["ann@x.example", "bob@x.example", "prod"] {
+        assert_eq!(origin(&index, value), Some(Origin::User), "{value}");
     }
 }

@@ -186,3 +186,19 @@ fn what_may_repeat_a_lost_argument_is_not_trusted() {
         assert_eq!(player.origins()[0], expected, "{arguments} {during}");
     }
 }
+
+/// What an index has lost is no better than what it never had, and no one vouches for what it reads then.
+#[test]
+fn a_lost_index_trusts_nothing_new() {
+    let mut index = empty();
+    let fields = trust(&["/*"]);
+    let call = crate::provenance::tests::source(&fields);
+    index.read_value(&call, &json!(["before@example.com"]));
+    index.lose();
+    index.read_value(&call, &json!(["mallory@evil.example"]));
+    let run = RunId::from_bytes([1; 16]);
+    let origin = |value| index.find(run, value).map(|found| found.origin);
+    assert_eq!(origin("mallory@evil.example"), Some(Origin::Untrusted));
+    assert_eq!(origin("before@example.com"), Some(Origin::Trusted));
+    assert!(index.is_exposed() && !index.is_complete(run));
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cedar_policy::Effect;
-use cedar_policy_core::ast::{BinaryOp, Expr, ExprKind, Literal, UnaryOp};
+use cedar_policy_core::ast::{BinaryOp, Expr, ExprKind, Literal, UnaryOp, Var};
 use tollgate_model::history::{Absence, FactShape, decimal_amount};
 
 use crate::{
@@ -19,15 +19,50 @@ impl Pdp {
     pub(super) fn forgotten_in_new_runs(&self) -> Vec<Diagnostic> {
         let policies = self.set.ordered.iter().map(AsRef::as_ref);
         let forbids = policies.filter(|policy: &&LoadedPolicy| policy.effect == Effect::Forbid);
-        let new_run = NewRun(&self.facts);
+        let (new_run, silent) = (NewRun::Uncounted(&self.facts), NewRun::Silent);
         forbids
             .filter_map(|policy| {
-                let fact = new_run.fact_read(&policy.condition)?;
-                let holds_never = new_run.holds(&policy.condition) == Some(false);
-                holds_never.then(|| diagnostic(policy, fact))
+                let never = |run: &NewRun<'_>| run.holds(&policy.condition) == Some(false);
+                let fact = new_run.fact_read(&policy.condition);
+                match fact.filter(|_| never(&new_run)) {
+                    Some(fact) => Some(diagnostic(policy, fact)),
+                    None if reads_provenance(&policy.condition) && never(&silent) => {
+                        Some(request_diagnostic(policy))
+                    }
+                    None => None,
+                }
             })
             .collect()
     }
+}
+
+fn request_diagnostic(policy: &LoadedPolicy) -> Diagnostic {
+    let id = &policy.determining.policy.id;
+    policy.diagnostic(
+        Level::Warning,
+        "policy::request-of-run",
+        format!("policy `{id}` does not hold in a run in which no request was told"),
+        "agents name their runs, and can go on in another one: write (context.provenance.request || \
+         context.provenance.expected)"
+            .to_owned(),
+    )
+}
+
+/// The fact about provenance that an expression reads.
+fn read_provenance(expr: &Expr) -> Option<&str> {
+    let ExprKind::GetAttr { expr, attr } = expr.expr_kind() else {
+        return None;
+    };
+    let ExprKind::GetAttr { expr, attr: group } = expr.expr_kind() else {
+        return None;
+    };
+    let is_context = matches!(expr.expr_kind(), ExprKind::Var(Var::Context));
+    (is_context && group == "provenance").then_some(attr.as_str())
+}
+
+fn reads_provenance(condition: &Expr) -> bool {
+    let mut parts = condition.subexpressions();
+    parts.any(|part| read_provenance(part).is_some())
 }
 
 fn diagnostic(policy: &LoadedPolicy, fact: &str) -> Diagnostic {
@@ -43,12 +78,20 @@ fn diagnostic(policy: &LoadedPolicy, fact: &str) -> Diagnostic {
     )
 }
 
-/// The facts of a run in which nothing has been counted yet. All else may be anything.
-struct NewRun<'a>(&'a BTreeMap<String, FactShape>);
+/// What is known of a new run. All else may be anything.
+enum NewRun<'a> {
+    /// Nothing has been counted in it, of facts of these shapes.
+    Uncounted(&'a BTreeMap<String, FactShape>),
+    /// No request was told in it, though one is expected.
+    Silent,
+}
 
 impl NewRun<'_> {
     fn shape(&self, fact: &str) -> Option<FactShape> {
-        let shape = self.0.get(fact).copied();
+        let Self::Uncounted(facts) = self else {
+            return None;
+        };
+        let shape = facts.get(fact).copied();
         shape.filter(|shape| shape.of_run)
     }
 
@@ -64,6 +107,15 @@ impl NewRun<'_> {
             let shape = self.shape(fact)?;
             // What is by an argument as well is known if the call has the argument.
             return (shape.absent == Some(Absence::Never)).then_some(false);
+        }
+        if matches!(self, Self::Silent)
+            && let Some(fact) = read_provenance(expr)
+        {
+            return match fact {
+                "request" | "known" | "asked" => Some(false),
+                "expected" => Some(true),
+                _ => None,
+            };
         }
         match expr.expr_kind() {
             ExprKind::Lit(Literal::Bool(value)) => Some(*value),

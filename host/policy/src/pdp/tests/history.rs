@@ -270,3 +270,23 @@ fn a_rule_that_a_new_run_disables_is_a_warning() {
         assert_eq!(warned(evaded), expected, "{evaded}");
     }
 }
+
+#[test]
+fn a_rule_that_a_missing_request_lifts_is_a_warning() {
+    let warned = |text| warned("policy::request-of-run", &[text]);
+    for evaded in [
+        "forbid (…) when { context.provenance.request && context.sinks.contains(Tollgate::Origin::\"untrusted\") };",
+        "forbid (…) when { context.provenance.known && context.provenance.echoed };",
+    ] {
+        let expected = "policy `p0` does not hold in a run in which no request was told";
+        assert_eq!(warned(evaded), [expected], "{evaded}");
+    }
+    for holds in [
+        "forbid (…) when { (context.provenance.request || context.provenance.expected) && context.provenance.echoed };",
+        "forbid (…) unless { context.provenance.known && context.provenance.asked };",
+        "forbid (…) when { context.provenance.exposed };",
+        "permit (…) when { context.provenance.request };",
+    ] {
+        assert_eq!(warned(holds), [""; 0], "{holds}");
+    }
+}
