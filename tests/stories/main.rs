@@ -33,6 +33,8 @@ mod operating;
 #[cfg(test)]
 mod provenance;
 #[cfg(test)]
+mod python;
+#[cfg(test)]
 mod questions;
 #[cfg(test)]
 mod redacted;
