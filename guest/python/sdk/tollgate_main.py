@@ -52,7 +52,7 @@ class Tools(wit_world.exports.Tools):
             return [_wit.content(part) for part in _tools.parts(made, tollgate.call(name, json.loads(arguments)))]
         except tollgate.ToolError as error:
             kind = next((made for base, made in ERRORS.items() if isinstance(error, base)), tools.ToolError_Failed)
-            raise Err(kind(str(error))) from None
+            raise Err(kind(str(error).encode(errors="replace").decode())) from None
         except BaseException as error:
             # Also what is not an `Exception`, such as SystemExit: it would end the call without a word.
             tollgate.log.error(_system.fault(error))

@@ -1,6 +1,7 @@
 """Each interface, on the double."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -175,3 +176,30 @@ def test_coroutines_end_or_say_what_they_wait_for() -> None:
     assert _loop.finish(both()) == [1, 2]
     with pytest.raises(RuntimeError, match="cannot happen"):
         _loop.finish(late())
+
+
+def test_a_value_of_the_wrong_type_is_named_before_the_host_sees_it(gate: Gate) -> None:
+    gate.grant("data")
+    gate.web.answer("GET", "https://a.test/")
+    wrong: Any = None
+    acts: list[Callable[[], object]] = [
+        lambda: files.read(wrong, "a"),
+        lambda: files.write("data", "a", wrong),
+        lambda: state.run.set("a", wrong),
+        lambda: state.run.get(wrong),
+        lambda: calls.call(wrong),
+        lambda: config.get(wrong),
+        lambda: http.get("https://a.test/", headers={"a": wrong}),
+        lambda: http.post("https://a.test/", data=5),  # type: ignore[typeddict-item,arg-type,unused-ignore]
+    ]
+    for act in acts:
+        with pytest.raises(TypeError):
+            act()
+    with pytest.raises(ValueError, match="surrogates"):
+        files.read("data", "\ud800")
+    with pytest.raises(ValueError, match="negative"):
+        progress.report(-1)
+    with pytest.raises(HttpError, match="redirects"):
+        http.get("https://a.test/", redirects=300)
+    log.info("\ud800")
+    assert gate.logs == [("info", "?")]

@@ -1,4 +1,4 @@
-"""What becomes of type hints and docstrings."""
+"""Schemas of type hints and docstrings."""
 
 import dataclasses
 import datetime

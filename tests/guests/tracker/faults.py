@@ -50,9 +50,8 @@ FAULTS: dict[str, Callable[[], Any]] = {
     "module": _missing,
     "file": lambda: open("/etc/passwd"),
     "sleep": lambda: time.sleep(1),
-    "memory": lambda: bytearray(1 << 30),
 }
-Fault = Literal["error", "exit", "interrupt", "recursion", "nan", "object", "module", "file", "sleep", "memory"]
+Fault = Literal["error", "exit", "interrupt", "recursion", "nan", "object", "module", "file", "sleep"]
 
 
 @tool

@@ -45,6 +45,22 @@ class Host(Protocol):
         """Calls a function of an interface. Raises a Refusal if the host refuses it."""
 
 
+def text(value: object, what: str) -> str:
+    """A text that the host can read."""
+    if not isinstance(value, str):
+        raise TypeError(f"{what} is a str, not {type(value).__name__}")
+    # Half a character (a lone surrogate) raises an error here; the host would end the call.
+    value.encode()
+    return value
+
+
+def data(value: object, what: str) -> bytes:
+    """Bytes, or a text in UTF-8."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    return text(value, what).encode()
+
+
 _connected: list[Host] = []
 
 

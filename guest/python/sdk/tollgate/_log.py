@@ -18,7 +18,8 @@ class Log:
 
     def __call__(self, message: object, level: Level = "info") -> None:
         """Logs one message."""
-        _host.invoke("log", "log", level, str(message))
+        # A log says what it can: half a character is a question mark.
+        _host.invoke("log", "log", level, str(message).encode(errors="replace").decode())
 
     def debug(self, message: object) -> None:
         """What helps to find a fault."""

@@ -110,7 +110,7 @@ def content(part: Content) -> Any:
     """A part of a result as the WIT has it."""
     types = _interfaces["types"]
     if isinstance(part, Text):
-        return types.Content_Text(part.text)
+        return types.Content_Text(_host.text(part.text, "a text"))
     if isinstance(part, Image):
         return types.Content_Image(types.Image(part.media_type, bytes(part.data)))
     if isinstance(part, Structured):

@@ -34,7 +34,7 @@ def call(tool: str, arguments: Mapping[str, Any] | None = None, /, **more: Any) 
     """Calls a tool. Its arguments are a mapping, keywords, or both."""
     text = _json.dumps({**(arguments or {}), **more}, ensure_ascii=False, allow_nan=False)
     try:
-        return Result(_host.invoke("calls", "call", tool, text))
+        return Result(_host.invoke("calls", "call", _host.text(tool, "the tool"), text))
     except _host.Refusal as refusal:
         if denied := refusal.denied(f"call `{tool}`"):
             raise denied from None

@@ -97,7 +97,7 @@ def _typed(key: str, default: T, name: str, *kinds: type) -> T:
 
 def _read(key: str) -> Value | None:
     try:
-        value: Value | None = _host.invoke("config", "get", key)
+        value: Value | None = _host.invoke("config", "get", _host.text(key, "the key"))
     except _host.Refusal as refusal:
         if denied := refusal.denied(f"read the configuration `{key}`"):
             raise denied from None

@@ -70,6 +70,7 @@ class Exists(FileError, FileExistsError):
 
 
 def _invoke(operation: str, doing: str, grant: str, path: str, *more: bytes) -> object:
+    _host.text(grant, "the grant"), _host.text(path, "the path")
     try:
         return _host.invoke("files", operation, grant, path, *more)
     except _host.Refusal as refusal:
@@ -195,4 +196,4 @@ _STORES: dict[str, Callable[[str, str, bytes | str], None]] = {"w": write, "x": 
 
 
 def _bytes(data: bytes | str) -> bytes:
-    return data.encode() if isinstance(data, str) else bytes(data)
+    return _host.data(data, "what is written")

@@ -180,6 +180,10 @@ def request(method: str, url: str, **options: Unpack[Options]) -> Response:
     millis = None if seconds is None else max(1, min(round(seconds * 1000), 2**32 - 1))
     whole = _with_parameters(url, options.get("params") or {})
     redirects = options.get("redirects", 5)
+    if not 0 <= redirects <= 10:
+        raise HttpError(f"cannot {_doing(method, url)}: it follows 0 to 10 redirects", "invalid-request")
+    for part in (method, whole, *(text for header in headers for text in header)):
+        _host.text(part, "a method, URL or field of the header")
     try:
         status, final, fields, content = _host.invoke(
             "http", "fetch", method, whole, headers, body, credentials, redirects, millis
@@ -286,7 +290,7 @@ def _body(options: Options, headers: list[tuple[str, str]]) -> bytes | None:
     if isinstance(data, Mapping):
         typed("application/x-www-form-urlencoded")
         return urlencode(data).encode()
-    return data.encode() if isinstance(data, str) else data
+    return None if data is None else _host.data(data, "the body")
 
 
 def _with_parameters(url: str, parameters: Mapping[str, Parameter]) -> str:

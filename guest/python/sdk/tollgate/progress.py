@@ -18,7 +18,10 @@ def report(progress: int, *, total: int | None = None, message: str = "") -> Non
 
     A report that does not exceed the previous one is dropped, and so are all after the first 100 of a call.
     """
-    _host.invoke("progress", "report", progress, total, message)
+    if progress < 0 or (total is not None and total < 0):
+        raise ValueError("progress is not negative")
+    most = None if total is None else int(total)
+    _host.invoke("progress", "report", int(progress), most, _host.text(message, "the message"))
 
 
 def track(items: Iterable[T], *, total: int | None = None, message: str = "") -> Iterator[T]:

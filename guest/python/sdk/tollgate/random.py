@@ -34,8 +34,10 @@ class RandomError(Failed):
 
 def bytes(count: int) -> builtins.bytes:
     """As many random bytes as asked for, at most 64 KiB."""
+    if not 0 <= count <= MAX_BYTES:
+        raise RandomError(_WORDS["too-many"], "too-many")
     try:
-        data = _host.invoke("random", "bytes", count)
+        data = _host.invoke("random", "bytes", int(count))
     except _host.Refusal as refusal:
         raise RandomError(refusal.text(_WORDS), refusal.kind) from None
     assert isinstance(data, builtins.bytes)

@@ -22,7 +22,7 @@ class Credential:
 
 def exists(name: str) -> bool:
     """Whether the operator granted this component a secret of this name. Each use is decided by itself."""
-    return bool(_host.invoke("secrets", "exists", name))
+    return bool(_host.invoke("secrets", "exists", _host.text(name, "the name")))
 
 
 def bearer(secret: str) -> Credential:

@@ -100,6 +100,7 @@ class Store:
         raise StateError(f"cannot set `{key}`: other calls were faster; try again", "busy")
 
     def _invoke(self, operation: str, doing: str, key: str, *more: bytes | None) -> object:
+        _host.text(key, "the key")
         try:
             return _host.invoke("state", operation, self._scope, key, *more)
         except _host.Refusal as refusal:
@@ -116,4 +117,4 @@ adapter = Store("adapter")
 
 
 def _bytes(value: bytes | str) -> bytes:
-    return value.encode() if isinstance(value, str) else bytes(value)
+    return _host.data(value, "the value")
