@@ -207,7 +207,7 @@ def returns(hint: Any) -> Any:
 
 
 def test_a_result_is_promised_by_its_hint() -> None:
-    for hint in (str, None, Any, str | None, str | Inner):
+    for hint in (str, None, Any, dict, str | None, str | Inner):
         assert returns(hint).output_schema is None
     assert returns(Inner).output_schema == of(Inner, output=True)
     assert returns(Answer[Inner]).output_schema == of(Inner, output=True)

@@ -149,6 +149,9 @@ def _output(function: Callable[..., Any], name: str) -> tuple[dict[str, Any] | N
     elif not _promises(hint):
         return None, False
     found = _schema.schema(hint, f"{name}: the result", output=True)
+    if found == {"type": "object"}:
+        # It promises nothing.
+        return None, False
     if found.get("type") == "object":
         return found, False
     return _schema.closed({"result": found}, ["result"], output=True), True
