@@ -43,7 +43,7 @@ fn world(url: &str, policies: &str) -> World {
         "size = \"large\"\nsecrets = [\"tracker\"]\ngrants.data = {{ path = \"data\", mode = \"rw\" }}\n\
          [components.tracker.config]\nurl = \"{url}\"\n\
          [components.files]\npath = \"files.wasm\"\ngrants.data = {{ path = \"data\", mode = \"rw\" }}\n\
-         [hosts.\"tracker.test\"]\nlabels = []\ntaints = []\nallow_private = true\n\
+         [hosts.\"tracker.test\"]\nlabels = [\"private\"]\ntaints = []\nallow_private = true\n\
          [secrets.tracker]\nfile = \"key\"\n{}",
         labelled(&TOOLS)
     );
@@ -148,7 +148,11 @@ async fn wraps_an_api_with_every_interface(world: &World, gate: &Gate, server: &
         "{why}"
     );
 
-    call(gate, "r", "tracker__export", "{}").await;
+    let exported = call(gate, "r", "tracker__export", "{}").await;
+    assert!(
+        matches!(exported.verdict, Verdict::Released { .. }),
+        "{exported:?}"
+    );
     let path = world.read("data/receipt.txt");
     assert!(world.read(&format!("data/{path}")).starts_with("2,T,2026"));
 

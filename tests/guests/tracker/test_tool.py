@@ -83,6 +83,7 @@ def test_an_export_is_a_file_and_a_receipt(tracker: Gate) -> None:
     tracker.answer("files__write", "ok")
     assert tracker.call("export").text == "2 issues in 2026-11-23/issues.csv"
     assert data.text("2026-11-23/issues.csv").startswith("2,B,2026-01-02T03:04:05+00:00\n")
-    assert tracker.called == [("files__write", {"grant": "data", "path": "receipt.txt", "content": "2026-11-23/issues.csv"})]
+    receipt = {"grant": "data", "path": "receipt.txt", "text": "2026-11-23/issues.csv", "overwrite": True}
+    assert tracker.called == [("files__write", receipt)]
     with pytest.raises(Failed, match="already"):
         tracker.call("export")

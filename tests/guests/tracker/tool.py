@@ -139,7 +139,7 @@ async def export(name: str = "issues.csv") -> str:
         table = csv.writer(file, lineterminator="\n")
         table.writerows([issue.number, issue.title, issue.opened.isoformat()] for issue in found.issues)
     log.info(f"wrote {path} after {clock.elapsed().total_seconds()} s")
-    calls.call("files__write", grant="data", path="receipt.txt", content=path)
+    calls.call("files__write", grant="data", path="receipt.txt", text=path, overwrite=True)
     return f"{len(found.issues)} issues in {path}"
 
 

@@ -293,11 +293,12 @@ def fault(error: BaseException) -> str:
     lines: list[str] = []
     seen: BaseException | None = error
     while seen is not None and len(lines) < MAX_FRAMES:
-        text = "".join(traceback.format_exception_only(seen)).strip()
+        text = f"{type(seen).__name__}: {seen}".removesuffix(": ")
         lines.append(f"caused by {text}" if lines else text)
         frames = traceback.extract_tb(seen.__traceback__)[::-1]
-        # The tool's own frames, and where the error is from.
+        # The tool's own frames, and where the error is from, unless that is this SDK.
         own = [frame for frame in frames if frame is frames[0] or frame.filename.startswith("/0/")]
+        own = [frame for frame in own if "/tollgate" not in frame.filename]
         lines += [f"  at {_place(frame)}" for frame in own[:MAX_FRAMES]]
         seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
     return "\n".join(lines)[:MAX_REPORT]
