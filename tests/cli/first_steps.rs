@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use tollgate_testkit::command::{RunningCommand, World};
+use tollgate_testkit::{
+    command::{RunningCommand, World},
+    installed,
+};
 
 #[test]
 fn a_tool_made_in_an_empty_folder_is_built_accepted_called_and_shown() {
@@ -226,5 +229,7 @@ fn typescript(world: &World) {
 
 #[test]
 fn a_tool_begun_in_python_is_built_accepted_and_called() {
-    another_language("python", &["python3", "-m", "unittest"]);
+    let python = installed("pytest/bin/python");
+    let tests = format!("{0} -m pytest && {0} -m mypy", python.display());
+    another_language("python", &["sh", "-c", &tests]);
 }

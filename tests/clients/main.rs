@@ -18,4 +18,6 @@ mod pages;
 #[cfg(test)]
 mod scenes;
 #[cfg(test)]
+mod sdk;
+#[cfg(test)]
 mod servers;

@@ -37,6 +37,8 @@ mod previews;
 #[cfg(test)]
 mod provenance;
 #[cfg(test)]
+mod python;
+#[cfg(test)]
 mod questions;
 #[cfg(test)]
 mod redacted;

@@ -1,43 +1,45 @@
-"""Run with `python3 -m unittest`, in this folder."""
+"""Run with `pytest`, in this folder."""
 
-import sys
-import unittest
-from unittest import mock
+from typing import Any
 
-sys.path.append("sdk")
+import pytest
 
-import tollgate  # noqa: E402
-import tool  # noqa: E402, F401
+import tool  # noqa: F401
+from tollgate import Failed, InvalidArguments
+from tollgate.testing import Gate
 
 TABLE = "region,amount,id\nnorth,10,007\nsouth,2.5,008\nnorth,30,\n"
 
 
-class Tables(unittest.TestCase):
-    def call(self, name, text=TABLE, path="t.csv", **arguments):
-        with mock.patch.object(tollgate.files, "read_text", return_value=text):
-            return tollgate.call(name, {"grant": "data", "path": path, **arguments})
+def call(gate: Gate, name: str, text: str = TABLE, path: str = "t.csv", **arguments: Any) -> Any:
+    gate.grant("data", {path: text}, mode="r")
+    return gate.call(name, grant="data", path=path, **arguments).structured
 
-    def test_summary(self):
-        summary = self.call("summarise")
-        self.assertEqual(summary["rows"], 3)
-        region, amount, id = summary["columns"]
-        self.assertEqual((region["kind"], region["distinct"]), ("text", 2))
-        self.assertEqual((amount["min"], amount["max"], amount["kind"]), (2.5, 30, "number"))
-        self.assertEqual((id["kind"], id["missing"], id["min"]), ("text", 1, "007"))
 
-    def test_groups(self):
-        found = self.call("query", group_by=["region"], aggregate=["sum:amount", "count"], sort_by="-sum:amount")
-        self.assertEqual(found["rows"][0], {"region": "north", "sum:amount": 40, "count": 2})
+def test_summary(gate: Gate) -> None:
+    summary = call(gate, "summarise")
+    assert summary["rows"] == 3
+    region, amount, id = summary["columns"]
+    assert (region["kind"], region["distinct"]) == ("text", 2)
+    assert (amount["min"], amount["max"], amount["kind"]) == (2.5, 30, "number")
+    assert (id["kind"], id["missing"], id["min"]) == ("text", 1, "007")
 
-    def test_filter(self):
-        where = [{"column": "amount", "test": "at_least", "value": "10"}]
-        self.assertEqual(self.call("query", where=where, limit=1)["count"], 2)
-        with self.assertRaises(tollgate.InvalidArguments):
-            self.call("query", sort_by="colour")
 
-    def test_json(self):
-        rows = self.call("query", text='[{"a": 2}, {"a": null}, {"a": 1}]', path="t.json", sort_by="a")["rows"]
-        self.assertEqual([row["a"] for row in rows], [1, 2, None])
-        for text in ("{}", "[1]", "[NaN]", "["):
-            with self.assertRaises(tollgate.Failed):
-                self.call("query", text=text, path="t.json")
+def test_groups(gate: Gate) -> None:
+    found = call(gate, "query", group_by=["region"], aggregate=["sum:amount", "count"], sort_by="-sum:amount")
+    assert found["rows"][0] == {"region": "north", "sum:amount": 40, "count": 2}
+
+
+def test_filter(gate: Gate) -> None:
+    where = [{"column": "amount", "test": "at_least", "value": "10"}]
+    assert call(gate, "query", where=where, limit=1)["count"] == 2
+    with pytest.raises(InvalidArguments):
+        call(gate, "query", sort_by="colour")
+
+
+def test_json(gate: Gate) -> None:
+    rows = call(gate, "query", text='[{"a": 2}, {"a": null}, {"a": 1}]', path="t.json", sort_by="a")["rows"]
+    assert [row["a"] for row in rows] == [1, 2, None]
+    for text in ("{}", "[1]", "[NaN]", "["):
+        with pytest.raises(Failed):
+            call(gate, "query", text=text, path="t.json")

@@ -1,19 +1,25 @@
-"""Run with `python3 -m unittest`, in this folder."""
+"""Run with `pytest`, in this folder. The fixture `gate` is a double of the host, empty at the start."""
 
-import sys
-import unittest
-from unittest import mock
+import pytest
 
-sys.path.append("sdk")
-
-import tollgate  # noqa: E402
-import tool  # noqa: E402, F401
+import tool  # noqa: F401  (its functions register themselves)
+from tollgate import Denied, InvalidArguments
+from tollgate.testing import Gate
 
 
-class Greeting(unittest.TestCase):
-    def test_greets(self):
-        self.assertEqual(tollgate.call("greet", {"name": "Ada", "times": 2}), "Hello, Ada! Hello, Ada!")
+def test_greets(gate: Gate) -> None:
+    assert gate.call("greet", name="Ada", times=2).text == "Hello, Ada! Hello, Ada!"
+    assert gate.call("greet", name="Ada").text == "Hello again, Ada!"
 
-    def test_counts(self):
-        with mock.patch.object(tollgate.files, "read_text", return_value="a b\nc\n"):
-            self.assertEqual(tollgate.call("words", {"path": "x"}), {"lines": 2, "words": 3})
+
+def test_arguments_are_checked_as_the_gate_checks_them(gate: Gate) -> None:
+    with pytest.raises(InvalidArguments, match="/times"):
+        gate.call("greet", name="Ada", times=9)
+
+
+def test_counts(gate: Gate) -> None:
+    notes = gate.grant("notes", {"a.txt": "a b\nc\n"})
+    assert gate.call("words", path="a.txt").structured == {"lines": 2, "words": 3}
+    notes.deny("Notes are private.")
+    with pytest.raises(Denied, match="Notes are private"):
+        gate.call("words", path="a.txt")

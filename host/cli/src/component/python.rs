@@ -20,6 +20,8 @@ pub(super) const MANIFEST: &str = "pyproject.toml";
 const REQUIREMENTS: &str = "requirements.txt";
 const PYTHON: &str =
     "install Python 3.10 or newer (on Debian and Ubuntu: apt-get install python3 python3-venv)";
+const PACKAGE: &str = "a package must be listed in requirements.txt with its hashes, and be pure Python: a component \
+    loads no compiled extension";
 /// Options of pip that install exactly the listed files: each with its hash, no further dependencies, and no source
 /// distributions, whose build would run code and install unpinned packages.
 const PINNED: [&str; 6] = [
@@ -71,12 +73,30 @@ pub(super) fn component(
         // Makes builds reproducible.
         componentize.env("PYTHONHASHSEED", "0");
         componentize.env("PYTHONDONTWRITEBYTECODE", "1");
+        // The frames of componentize-py itself would follow the traceback of the tool.
+        componentize.env("RUST_BACKTRACE", "0");
         componentize.args(["--quiet", "-d", WIT, "-w", "adapter"]);
         // WASI is stubbed, because a tool has no system interface.
         componentize.args(["componentize", ENTRY, "--stub-wasi", "-p", ".", "-p", "sdk"]);
         componentize.arg("-o").arg(made);
-        project.run(&format!("building {}", project.name), componentize)
+        project
+            .run(&format!("building {}", project.name), componentize)
+            .map_err(with_remedy)
     })
+}
+
+/// Says what to do about a package that is not installed.
+fn with_remedy(error: BuildError) -> BuildError {
+    match error {
+        BuildError::Step { dir, what, output } if output.contains("ModuleNotFoundError") => {
+            BuildError::Step {
+                dir,
+                what,
+                output: format!("{output}\n{PACKAGE}"),
+            }
+        }
+        error => error,
+    }
 }
 
 /// `name` of `[project]`.

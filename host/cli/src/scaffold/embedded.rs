@@ -145,7 +145,8 @@ pub(super) const JS_SDK: [(&str, &str); 40] = [
 ];
 
 /// A first tool in Python, by path in its folder.
-pub(super) const PYTHON_TOOL: [(&str, &str); 4] = [
+pub(super) const PYTHON_TOOL: [(&str, &str); 5] = [
+    ("conftest.py", file!("guest/python/template/conftest.py")),
     (
         "pyproject.toml",
         file!("guest/python/template/pyproject.toml"),
@@ -158,8 +159,107 @@ pub(super) const PYTHON_TOOL: [(&str, &str); 4] = [
     ("tool.py", file!("guest/python/template/tool.py")),
 ];
 /// Its SDK, by path in its folder, without the WIT.
-pub(super) const PYTHON_SDK: [(&str, &str); 2] = [
-    ("tollgate.py", file!("guest/python/sdk/tollgate.py")),
+pub(super) const PYTHON_SDK: [(&str, &str); 26] = [
+    (
+        "tollgate/__init__.py",
+        file!("guest/python/sdk/tollgate/__init__.py"),
+    ),
+    (
+        "tollgate/_arguments.py",
+        file!("guest/python/sdk/tollgate/_arguments.py"),
+    ),
+    (
+        "tollgate/_check.py",
+        file!("guest/python/sdk/tollgate/_check.py"),
+    ),
+    (
+        "tollgate/_docstring.py",
+        file!("guest/python/sdk/tollgate/_docstring.py"),
+    ),
+    (
+        "tollgate/_host.py",
+        file!("guest/python/sdk/tollgate/_host.py"),
+    ),
+    (
+        "tollgate/_log.py",
+        file!("guest/python/sdk/tollgate/_log.py"),
+    ),
+    (
+        "tollgate/_loop.py",
+        file!("guest/python/sdk/tollgate/_loop.py"),
+    ),
+    (
+        "tollgate/_schema.py",
+        file!("guest/python/sdk/tollgate/_schema.py"),
+    ),
+    (
+        "tollgate/_system.py",
+        file!("guest/python/sdk/tollgate/_system.py"),
+    ),
+    (
+        "tollgate/_tools.py",
+        file!("guest/python/sdk/tollgate/_tools.py"),
+    ),
+    (
+        "tollgate/_values.py",
+        file!("guest/python/sdk/tollgate/_values.py"),
+    ),
+    (
+        "tollgate/_wit.py",
+        file!("guest/python/sdk/tollgate/_wit.py"),
+    ),
+    (
+        "tollgate/calls.py",
+        file!("guest/python/sdk/tollgate/calls.py"),
+    ),
+    (
+        "tollgate/clock.py",
+        file!("guest/python/sdk/tollgate/clock.py"),
+    ),
+    (
+        "tollgate/config.py",
+        file!("guest/python/sdk/tollgate/config.py"),
+    ),
+    (
+        "tollgate/content.py",
+        file!("guest/python/sdk/tollgate/content.py"),
+    ),
+    (
+        "tollgate/errors.py",
+        file!("guest/python/sdk/tollgate/errors.py"),
+    ),
+    (
+        "tollgate/files.py",
+        file!("guest/python/sdk/tollgate/files.py"),
+    ),
+    (
+        "tollgate/http.py",
+        file!("guest/python/sdk/tollgate/http.py"),
+    ),
+    (
+        "tollgate/progress.py",
+        file!("guest/python/sdk/tollgate/progress.py"),
+    ),
+    (
+        "tollgate/py.typed",
+        file!("guest/python/sdk/tollgate/py.typed"),
+    ),
+    (
+        "tollgate/random.py",
+        file!("guest/python/sdk/tollgate/random.py"),
+    ),
+    (
+        "tollgate/secrets.py",
+        file!("guest/python/sdk/tollgate/secrets.py"),
+    ),
+    (
+        "tollgate/state.py",
+        file!("guest/python/sdk/tollgate/state.py"),
+    ),
+    (
+        "tollgate/testing.py",
+        file!("guest/python/sdk/tollgate/testing.py"),
+    ),
     (
         "tollgate_main.py",
         file!("guest/python/sdk/tollgate_main.py"),

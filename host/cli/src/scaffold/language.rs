@@ -33,7 +33,7 @@ impl Language {
             Self::Js => ("node_modules/\n", &embedded::JS_TOOL, &embedded::JS_SDK),
             Self::Ts => ("node_modules/\n", &embedded::TS_TOOL, &embedded::JS_SDK),
             Self::Python => (
-                ".venv/\n__pycache__/\n",
+                ".venv/\n__pycache__/\n.mypy_cache/\n.pytest_cache/\n",
                 &embedded::PYTHON_TOOL,
                 &embedded::PYTHON_SDK,
             ),
