@@ -161,3 +161,53 @@ fn an_approver_edits_a_call_and_answers_a_question_of_two() {
         .says(&["dana changed /amount before approving it", "5500"]);
     assert_eq!(world.refunds(), 3);
 }
+
+#[test]
+fn what_people_approved_is_proposed_as_the_narrowest_standing_approval() {
+    let world = world();
+    for amount in [5001, 5200, 6000, 6500, 7000] {
+        call(&world, amount, 4);
+        let id = world.pending();
+        let approve = ["approvals", "approve", &id, "--yes"];
+        world.run(&[&approve[..], &AS_DANA].concat()).exits(0);
+        call(&world, amount, 0);
+    }
+    call(&world, 6900, 4);
+    let waits = world.pending();
+    let suggest = ["policy", "suggest", "--answers"];
+    let found = world.json(&suggest);
+    let proposal = &found["proposals"][0];
+    assert_eq!(
+        proposal["command"],
+        format!(
+            "tollgate approvals approve {waits} --standing 8h --uses 4 --any-run --differ /amount=at-most:7000"
+        )
+    );
+    assert_eq!(
+        ["questions", "saved"].map(|name| proposal[name].as_u64()),
+        [5, 4].map(Some)
+    );
+    world
+        .run(&suggest)
+        .exits(0)
+        .says(&["large-refunds: payments__refund", "saved 4 of 5 questions"]);
+    // The command is one that can be run.
+    let command = proposal["command"].as_str().unwrap();
+    let words: Vec<&str> = command.split(' ').skip(1).chain(["--yes"]).collect();
+    let given = world.json(&[&words[..], &AS_DANA].concat());
+    assert!(given["standing"].is_string(), "{given}");
+    call(&world, 6900, 0);
+    call(&world, 5555, 0);
+    // What was rejected is never covered.
+    call(&world, 7001, 4);
+    let id = world.pending();
+    world
+        .run(&[&["approvals", "reject", &id][..], &AS_DANA].concat())
+        .exits(0);
+    let rejected = world.json(&suggest);
+    assert_eq!(rejected["proposals"], json!([]));
+    let reasons = rejected["omitted"][0]["reasons"].to_string();
+    assert!(reasons.contains("1 call rejected"), "{reasons}");
+    let despite = world.json(&[&suggest[..], &["--max-rejected", "1"]].concat());
+    assert_eq!(despite["proposals"][0]["questions"], 6);
+}
