@@ -32,7 +32,7 @@ pub use entry::Entry;
 pub use login::{LoginRequestReply, LoginView};
 pub use operation::{
     BackupReply, DecisionArguments, DecisionFacts, EntityHash, ForgetReply, HaltReply,
-    NewTokenReply, PromotionReply,
+    NewTokenReply, PolicyCosts, PromotionReply,
 };
 pub use standing::{StandingApprovalView, StandingRevoked};
 pub use tollgate::{
