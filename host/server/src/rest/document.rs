@@ -52,7 +52,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
         decisions::list, decisions::show,
         payloads::facts, payloads::arguments, payloads::run_facts, payloads::export, payloads::reveal,
         operate::policies, operate::promote, operate::reload, operate::halts, operate::halt, operate::lift,
-        stats::policies,
+        stats::costs,
         tokens::create, tokens::confirm, tokens::revoke, tokens::revoke_by_name,
         upstreams::accept,
         upstream_logins::begin, upstream_logins::complete, upstream_logins::remove, upstream_logins::offer,

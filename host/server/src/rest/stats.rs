@@ -28,7 +28,7 @@ use crate::{problem::Problem, reply::PolicyCosts};
 const MAX_LOOKED: u64 = 1_000_000;
 
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
-    vec![("/v1/stats/policies", get(policies))]
+    vec![("/v1/stats/policies", get(costs))]
 }
 
 /// The records that count.
@@ -54,7 +54,7 @@ pub(super) struct StatsQuery {
     (status = 403, description = "The caller is not a person", body = Problem),
     (status = 413, description = "These are too many records: ask for a shorter time", body = Problem),
 ))]
-pub(super) async fn policies(
+pub(super) async fn costs(
     State(rest): State<Rest>,
     who: Requester,
     QueryParameters(query): QueryParameters<StatsQuery>,
