@@ -175,6 +175,18 @@ fn what_people_approved_is_proposed_as_the_narrowest_standing_approval() {
     call(&world, 6900, 4);
     let waits = world.pending();
     let suggest = ["policy", "suggest", "--answers"];
+    let unread = world.json(&suggest);
+    assert_eq!(unread["proposals"], json!([]));
+    let reasons = unread["omitted"][0]["reasons"].to_string();
+    assert!(reasons.contains("you may not read them"), "{reasons}");
+    let reads = r#"@id("operators-read-arguments") @owner("tests") @reason("For proposals.")
+permit (
+  principal in Tollgate::Role::"operator",
+  action == Tollgate::Action::"view_payload",
+  resource is Tollgate::Run
+);
+"#;
+    std::fs::write(world.path("policies/reads.cedar"), reads).unwrap();
     let found = world.json(&suggest);
     let proposal = &found["proposals"][0];
     assert_eq!(

@@ -256,7 +256,7 @@ async fn an_edited_call_is_decided_again_when_it_resumes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_edited_call_that_needs_another_approval_by_then_waits_again() {
+async fn an_edited_call_that_needs_another_approval_by_then_does_not_run() {
     let world = World::new("");
     let gate = world.open().await;
     let id = pending(&call(&gate, "r", TOOL, REFUND).await);
@@ -269,14 +269,11 @@ async fn an_edited_call_that_needs_another_approval_by_then_waits_again() {
            unless { context.approval.count >= 2 };"#,
     );
     gate.reload("tests").await.unwrap();
-    let again = call(&gate, "r", TOOL, REFUND).await;
-    let other = pending(&again);
-    assert_ne!(other, id, "another question, with another policy");
+    // Dana was not shown that. The agent's own call does not run instead.
+    let denied = call(&gate, "r", TOOL, REFUND).await;
+    assert!(denied_by(&denied).contains(&"odd-refunds"), "{denied:?}");
     assert_eq!(state(&gate, id), ApprovalState::Cancelled);
     assert_eq!(world.refunds(), 0);
-    // People are shown what would run.
-    let view = gate.approval(&user("frank"), other).await.unwrap();
-    assert!(view.row.requirement.to_string().contains('2'));
     gate.close().await;
 }
 
