@@ -271,7 +271,11 @@ async fn an_edited_call_that_needs_another_approval_by_then_does_not_run() {
     gate.reload("tests").await.unwrap();
     // Dana was not shown that. The agent's own call does not run instead.
     let denied = call(&gate, "r", TOOL, REFUND).await;
-    assert!(denied_by(&denied).contains(&"odd-refunds"), "{denied:?}");
+    let policies = denied_by(&denied);
+    assert!(
+        policies.iter().any(|id| id == "odd-refunds"),
+        "{policies:?}"
+    );
     assert_eq!(state(&gate, id), ApprovalState::Cancelled);
     assert_eq!(world.refunds(), 0);
     gate.close().await;
