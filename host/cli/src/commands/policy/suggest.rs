@@ -138,9 +138,14 @@ struct Suggestion<'a> {
 
 /// Run `tollgate policy suggest`.
 pub(super) async fn run(args: &Suggest, cx: &Context<'_>) -> Result<Exit, Failure> {
-    if args.answers.answers {
-        return answers::run(args, cx).await;
+    match args.answers.answers {
+        true => answers::run(args, cx).await,
+        false => suggest_permits(args, cx).await,
     }
+}
+
+/// Permits for the recorded calls.
+async fn suggest_permits(args: &Suggest, cx: &Context<'_>) -> Result<Exit, Failure> {
     let config = cx.config()?;
     let Some(reader) = cx.reader_if_any(&config)? else {
         cx.out.remark("nothing has been called yet");
