@@ -163,22 +163,23 @@ fn an_approver_edits_a_call_and_answers_a_question_of_two() {
 }
 
 #[test]
-fn what_people_approved_is_proposed_as_the_narrowest_standing_approval() {
+fn nothing_is_proposed_from_arguments_that_no_one_may_read_or_that_strangers_wrote() {
     let world = world();
-    for amount in [5001, 5200, 6000, 6500, 7000] {
+    for amount in [5001, 5200, 6000] {
         call(&world, amount, 4);
         let id = world.pending();
         let approve = ["approvals", "approve", &id, "--yes"];
         world.run(&[&approve[..], &AS_DANA].concat()).exits(0);
         call(&world, amount, 0);
     }
-    call(&world, 6900, 4);
-    let waits = world.pending();
     let suggest = ["policy", "suggest", "--answers"];
-    let unread = world.json(&suggest);
-    assert_eq!(unread["proposals"], json!([]));
-    let reasons = unread["omitted"][0]["reasons"].to_string();
-    assert!(reasons.contains("you may not read them"), "{reasons}");
+    let reasons = |world: &World| {
+        let found = world.json(&suggest);
+        assert_eq!(found["proposals"], json!([]));
+        found["omitted"][0]["reasons"].to_string()
+    };
+    let unread = reasons(&world);
+    assert!(unread.contains("you may not read them"), "{unread}");
     let reads = r#"@id("operators-read-arguments") @owner("tests") @reason("For proposals.")
 permit (
   principal in Tollgate::Role::"operator",
@@ -187,39 +188,11 @@ permit (
 );
 "#;
     std::fs::write(world.path("policies/reads.cedar"), reads).unwrap();
-    let found = world.json(&suggest);
-    let proposal = &found["proposals"][0];
-    assert_eq!(
-        proposal["command"],
-        format!(
-            "tollgate approvals approve {waits} --standing 8h --uses 4 --any-run --differ /amount=at-most:7000"
-        )
+    // The order number comes from the result of the first refund, which anyone may have written.
+    let directed = reasons(&world);
+    assert!(
+        directed.contains("2 approved calls left out: what strangers wrote")
+            && directed.contains("1 of 5"),
+        "{directed}"
     );
-    assert_eq!(
-        ["questions", "saved"].map(|name| proposal[name].as_u64()),
-        [5, 4].map(Some)
-    );
-    world
-        .run(&suggest)
-        .exits(0)
-        .says(&["large-refunds: payments__refund", "saved 4 of 5 questions"]);
-    // The command is one that can be run.
-    let command = proposal["command"].as_str().unwrap();
-    let words: Vec<&str> = command.split(' ').skip(1).chain(["--yes"]).collect();
-    let given = world.json(&[&words[..], &AS_DANA].concat());
-    assert!(given["standing"].is_string(), "{given}");
-    call(&world, 6900, 0);
-    call(&world, 5555, 0);
-    // What was rejected is never covered.
-    call(&world, 7001, 4);
-    let id = world.pending();
-    world
-        .run(&[&["approvals", "reject", &id][..], &AS_DANA].concat())
-        .exits(0);
-    let rejected = world.json(&suggest);
-    assert_eq!(rejected["proposals"], json!([]));
-    let reasons = rejected["omitted"][0]["reasons"].to_string();
-    assert!(reasons.contains("1 call rejected"), "{reasons}");
-    let despite = world.json(&[&suggest[..], &["--max-rejected", "1"]].concat());
-    assert_eq!(despite["proposals"][0]["questions"], 6);
 }
