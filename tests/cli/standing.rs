@@ -183,3 +183,38 @@ fn nothing_is_approved_unseen() {
     assert_eq!(world.pending(), id);
     approve(&["--yes"]).exits(0);
 }
+
+#[test]
+fn nothing_is_proposed_from_arguments_that_no_one_may_read_or_that_strangers_wrote() {
+    let world = world();
+    for amount in [5001, 5200, 6000] {
+        call(&world, amount, 4);
+        let id = world.pending();
+        let approve = ["approvals", "approve", &id, "--yes"];
+        world.run(&[&approve[..], &AS_DANA].concat()).exits(0);
+        call(&world, amount, 0);
+    }
+    let suggest = ["policy", "suggest", "--answers"];
+    let reasons = |world: &World| {
+        let found = world.json(&suggest);
+        assert_eq!(found["proposals"], json!([]));
+        found["omitted"][0]["reasons"].to_string()
+    };
+    let unread = reasons(&world);
+    assert!(unread.contains("you may not read them"), "{unread}");
+    let reads = r#"@id("operators-read-arguments") @owner("tests") @reason("For proposals.")
+permit (
+  principal in Tollgate::Role::"operator",
+  action == Tollgate::Action::"view_payload",
+  resource is Tollgate::Run
+);
+"#;
+    std::fs::write(world.path("policies/reads.cedar"), reads).unwrap();
+    // The order number comes from the result of the first refund, which anyone may have written.
+    let directed = reasons(&world);
+    assert!(
+        directed.contains("2 approved calls left out: what strangers wrote")
+            && directed.contains("1 of 5"),
+        "{directed}"
+    );
+}

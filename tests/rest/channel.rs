@@ -135,6 +135,59 @@ async fn each_request_and_resolution_is_told_signed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn calls_of_one_question_are_one_message_and_a_call_that_joins_is_told() {
+    let receiver = Receiver::default();
+    let address = receiver.serve("127.0.0.1:0").await;
+    let served = HttpGate::at(world(&address, "json"), "192.0.2.1:443").await;
+    let mut webhook = Webhook::new(served.gate.clone());
+    assert_eq!(webhook.deliver().await, Delivery::Idle);
+    let agent = served.agent("support").await;
+    let (first, second) = (
+        served.waits(&agent, "A-1").await,
+        served.waits(&agent, "A-2").await,
+    );
+    assert_eq!(webhook.deliver().await, Delivery::Sent);
+    assert_eq!(webhook.deliver().await, Delivery::Idle, "one message");
+    let third = served.waits(&agent, "A-3").await;
+    assert_eq!(webhook.deliver().await, Delivery::Sent);
+    assert_eq!(webhook.deliver().await, Delivery::Idle);
+    let other = served.agent("other").await;
+    let apart = served.waits(&other, "A-1").await;
+    assert_eq!(webhook.deliver().await, Delivery::Sent);
+
+    let bodies = receiver.bodies();
+    assert_eq!(bodies.len(), 3);
+    let data: Vec<&Value> = bodies.iter().map(|(_, body)| &body["data"]).collect();
+    let listed = |data: &Value| -> Vec<String> {
+        let others = data["others"].as_array().cloned().unwrap_or_default();
+        let ids = others
+            .iter()
+            .map(|other| other["id"].as_str().unwrap().to_owned());
+        ids.collect()
+    };
+    assert_eq!(
+        (&data[0]["id"], listed(data[0])),
+        (&json!(first), vec![second.clone()])
+    );
+    assert_eq!(
+        (&data[1]["id"], listed(data[1])),
+        (&json!(third), vec![first.clone(), second])
+    );
+    assert_eq!(data[1]["question"], *first);
+    assert_ne!(data[0]["question_digest"], data[1]["question_digest"]);
+    assert_eq!(
+        (&data[2]["question"], listed(data[2])),
+        (&json!(apart), vec![])
+    );
+    for (_, body) in &bodies {
+        assert_eq!(body["type"], "approval.requested");
+        for part in ["amount", "EUR", "arguments\""] {
+            assert!(!body.to_string().contains(part), "no arguments: {body}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_undelivered_notification_is_sent_after_a_restart() {
     // Nothing listens at this address yet.
     let address = {

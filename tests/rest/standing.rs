@@ -180,3 +180,60 @@ async fn no_one_benefits_from_a_standing_approval_of_their_own() {
         assert_eq!(served.world.refunds(), 2, "{caller}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_has_the_newest_of_those_that_one_may_see() {
+    let served = served().await;
+    let (agent, dana) = (served.agent("support").await, served.user("dana").await);
+    let all = "/v1/standing-approvals?all=true";
+    for _ in 0..2 {
+        granted(&served, &agent, &dana).await;
+        let listed = served.get(&dana, all).await.is(200);
+        let newest = listed[0]["id"].as_str().unwrap();
+        let revoke = format!("/v1/standing-approvals/{newest}/revoke");
+        served.post(&dana, &revoke, json!({})).await.is(200);
+    }
+    let listed = served.get(&dana, all).await.is(200);
+    assert_eq!(listed.as_array().unwrap().len(), 2);
+    let one = served.get(&dana, &format!("{all}&limit=1")).await.is(200);
+    assert_eq!(one, json!([listed[0]]));
+    let none = served.get(&dana, &format!("{all}&limit=0")).await.is(200);
+    assert_eq!(none, json!([]));
+    let eve = served.user("eve").await;
+    let hidden = served.get(&eve, &format!("{all}&limit=1")).await.is(200);
+    assert_eq!(hidden, json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_read_what_policies_cost_in_runs_that_they_may_read() {
+    let served = served().await;
+    let (agent, dana) = (served.agent("support").await, served.user("dana").await);
+    granted(&served, &agent, &dana).await;
+    let covered = served.call(&agent, "payments__refund", refund(6500)).await;
+    covered.is(200);
+    let path = "/v1/stats/policies";
+    let costs = served.get(&dana, path).await.is(200);
+    let cost = &costs["policies"][0];
+    assert_eq!(cost["policy"], "large-refunds");
+    let numbers = ["questions", "calls", "approved", "in_advance"];
+    assert_eq!(
+        numbers.map(|name| cost[name].as_u64()),
+        [1, 1, 1, 1].map(Some)
+    );
+    let eve = served.user("eve").await;
+    assert_eq!(
+        served.get(&eve, path).await.is(200)["policies"],
+        json!([]),
+        "a policy lets dana read the run, and no one else"
+    );
+    served.get(&agent, path).await.fails(403, "people_only");
+    let other = format!("{path}?tool=files__read&since=0");
+    assert_eq!(
+        served.get(&dana, &other).await.is(200)["policies"],
+        json!([])
+    );
+    for wrong in ["since=yesterday", "policy=large-refunds"] {
+        let wrong = format!("{path}?{wrong}");
+        served.get(&dana, &wrong).await.fails(400, "invalid_query");
+    }
+}

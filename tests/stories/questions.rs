@@ -295,6 +295,32 @@ async fn an_edited_call_is_decided_again_when_it_resumes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_edited_call_that_needs_another_approval_by_then_does_not_run() {
+    let world = World::new("");
+    let gate = world.open().await;
+    let id = pending(&call(&gate, "r", TOOL, REFUND).await);
+    edit(&gate, "dana", id, &refund(5500)).await.unwrap();
+    world.write(
+        "policies/story.cedar",
+        r#"@id("odd-refunds") @owner("security") @reason("Security looks at odd refunds.")
+           forbid (principal, action == Tollgate::Action::"payments__refund", resource)
+           when { context.input.amount == 5500 }
+           unless { context.approval.count >= 2 };"#,
+    );
+    gate.reload("tests").await.unwrap();
+    // Dana was not shown that. The agent's own call does not run instead.
+    let denied = call(&gate, "r", TOOL, REFUND).await;
+    let policies = denied_by(&denied);
+    assert!(
+        policies.iter().any(|id| id == "odd-refunds"),
+        "{policies:?}"
+    );
+    assert_eq!(state(&gate, id), ApprovalState::Cancelled);
+    assert_eq!(world.refunds(), 0);
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn approvals_of_other_arguments_do_not_count_for_edited_ones() {
     let world = World::new(
         r#"@id("two-people") @owner("finance") @reason("Refunds take two people.")

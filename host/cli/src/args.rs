@@ -128,7 +128,7 @@ pub(crate) async fn run(cli: Cli, out: &Output) -> Result<Exit, Failure> {
         Command::Runs(args) => runs::run(args, &cx).await,
         Command::Export(args) => export::run(args, &cx).await,
         Command::Reveal(args) => reveal::run(args, &cx).await,
-        Command::Stats(args) => stats::run(&args, &cx),
+        Command::Stats(args) => stats::run(&args, &cx).await,
         Command::Tools(args) => tools::run(args, &cx).await,
         Command::Policy(args) => policy::run(args, &cx).await,
         Command::Component(args) => component::run(args, &cx).await,

@@ -190,3 +190,94 @@ async fn a_person_in_slack_can_sign_in_already() {
         assert_eq!(made["token"]["confirmed"], is_first, "{user}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_is_one_message_and_its_buttons_answer_what_it_lists() {
+    let mut slack = Slack::new("", "").await;
+    let (first, alone) = slack.waits("A-1").await;
+    let (second, both) = slack.waits("A-2").await;
+    let text = both["text"].as_str().unwrap();
+    assert!(text.contains("asks for 2 calls"), "{text}");
+    assert!(text.contains(&first) && text.contains(&second), "{text}");
+    assert!(!both.to_string().contains("EUR"), "no arguments: {both}");
+    let (third, _) = slack.waits("A-3").await;
+    // The third joined later: the buttons of the message about two answer nothing.
+    for verb in ["approve_all", "reject_all"] {
+        let reply = slack.press("U1", &button(&both, verb)).await;
+        let text = reply["text"].as_str().unwrap();
+        assert!(
+            text.contains("Nothing was answered") && text.contains(&third),
+            "{text}"
+        );
+        assert_eq!(slack.row(&first).answers, []);
+        assert_eq!(slack.row(&third).answers, []);
+    }
+    // The button of the first message is for its one call.
+    let reply = slack.press("U1", &button(&alone, "approve")).await;
+    assert!(
+        reply["text"]
+            .as_str()
+            .unwrap()
+            .contains("*approved* by dana")
+    );
+    assert_eq!(slack.row(&second).answers, []);
+    // The message that takes the place of an outdated one has buttons for what waits by then.
+    let renewed = slack.press("U1", &button(&both, "approve_all")).await;
+    let renewed = slack.press("U3", &button(&renewed, "approve_all")).await;
+    let text = renewed["text"].as_str().unwrap();
+    assert!(
+        text.contains("another person must approve"),
+        "four eyes: {text}"
+    );
+    assert_eq!(slack.row(&second).answers, [], "all, or none");
+    let renewed = slack.press("U1", &button(&both, "approve_all")).await;
+    let done = slack.press("U1", &button(&renewed, "approve_all")).await;
+    assert!(!has_buttons(&done));
+    for id in [&second, &third] {
+        assert!(
+            done["text"].as_str().unwrap().contains(id.as_str()),
+            "{done}"
+        );
+        let answer = &slack.row(id).answers[0];
+        assert_eq!(
+            (answer.by.id.as_str(), answer.channel.as_str()),
+            ("dana", "slack")
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_arguments_of_a_question_are_shown_before_it_is_approved() {
+    let mut slack = Slack::new("", "show_arguments = true").await;
+    slack.waits("A-1").await;
+    let (second, both) = slack.waits("A-2").await;
+    assert!(!both.to_string().contains("tollgate_approve"), "{both}");
+    let refused = slack.press("U3", &button(&both, "show_all")).await;
+    assert!(!refused.to_string().contains("EUR"), "{refused}");
+    let shown = slack.press("U1", &button(&both, "show_all")).await;
+    assert_eq!(shown["response_type"], "ephemeral");
+    let text = shown.to_string();
+    assert!(text.contains("A-1") && text.contains("A-2"), "{text}");
+    // A call that joins now was not shown.
+    let (third, _) = slack.waits("A-3").await;
+    let value = button(&shown, "approve_all");
+    let stale = slack.press("U1", &value).await;
+    assert!(
+        stale["text"]
+            .as_str()
+            .unwrap()
+            .contains("Nothing was answered")
+    );
+    assert_eq!(slack.row(&third).answers, []);
+    let outdated = slack.press("U1", &button(&both, "show_all")).await;
+    assert!(!outdated.to_string().contains("EUR"), "{outdated}");
+    let shown = slack.press("U1", &button(&stale, "show_all")).await;
+    // The button was made for dana alone.
+    let value = button(&shown, "approve_all");
+    let sent = slack.signed(&slack.payload("U2", &value));
+    slack.send(&sent).await.fails(403, "answer_refused");
+    slack.press("U1", &value).await;
+    for id in [&second, &third] {
+        assert_eq!(slack.row(id).answers.len(), 1);
+    }
+}

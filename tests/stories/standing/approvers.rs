@@ -10,7 +10,7 @@ use tollgate::{
 use tollgate_model::life::ApprovalState;
 use tollgate_testkit::world::{REFUND, World, approve, call, is_released, named, pending, user};
 
-use super::{TOOL, answer, asked, decisions, granted, in_any_run, refund, request, world};
+use super::{TOOL, answer, asked, decisions, granted, in_any_run, refund, request, row, world};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_counts_only_while_its_approver_might_approve_the_call() {
@@ -174,6 +174,48 @@ async fn two_people_are_needed_for_the_like_of_what_needs_two() {
     let of_call = used.iter().rfind(|d| d.action.id() == TOOL).unwrap();
     assert_eq!(of_call.standing.len(), 2);
     assert_eq!(world.refunds(), 3);
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_of_one_person_are_not_of_two_people() {
+    let world = world(
+        r#"@id("two-people") @owner("finance") @reason("Refunds take two people.")
+           forbid (principal, action == Tollgate::Action::"payments__refund", resource)
+           unless { context.approval.count >= 2 };"#,
+    );
+    let gate = world.open().await;
+    for (refunds, amount) in [(0, 6000), (1, 6100)] {
+        let waits = call(&gate, "r", TOOL, &refund(amount)).await;
+        let id = asked(&world, &waits, refunds);
+        answer(&gate, "dana", id, &request(5)).await.unwrap();
+        approve(&gate, "frank", id).await.unwrap();
+        assert!(is_released(&call(&gate, "r", TOOL, &refund(amount)).await));
+    }
+    // Dana gave two, frank none.
+    asked(&world, &call(&gate, "r", TOOL, &refund(6200)).await, 2);
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_serves_no_call_of_another_tenant() {
+    let world = world("");
+    let gate = world.open().await;
+    let id = granted(&gate, &in_any_run(9)).await;
+    gate.close().await;
+    // Another tenant of the same store, with the same agents and people.
+    world.configure("[gate]", "[gate]\ntenant = \"other\"");
+    let gate = world.open().await;
+    asked(&world, &call(&gate, "t", TOOL, &refund(6000)).await, 1);
+    assert_eq!(
+        gate.standing(&user("dana"), id).await,
+        Err(ApprovalError::NoStanding(id))
+    );
+    gate.close().await;
+    world.configure("[gate]\ntenant = \"other\"", "[gate]");
+    let gate = world.open().await;
+    assert_eq!(row(&gate, id).uses.len(), 0);
+    assert!(is_released(&call(&gate, "u", TOOL, &refund(6000)).await));
     gate.close().await;
 }
 

@@ -185,12 +185,21 @@ impl<'a> Client<'a> {
 
     /// Sends a request to the owner. Never becomes the owner, and starts no thread.
     pub(crate) async fn ask<T: DeserializeOwned>(&self, request: ApiRequest) -> Result<T, Failure> {
+        let answer = self.ask_if_served(request).await?;
+        answer.ok_or_else(|| {
+            Failure::plain("no process serves this gate").help("start one: tollgate serve")
+        })
+    }
+
+    /// Like [`Client::ask`]; `None` if no process serves the gate.
+    pub(crate) async fn ask_if_served<T: DeserializeOwned>(
+        &self,
+        request: ApiRequest,
+    ) -> Result<Option<T>, Failure> {
         let http = request.to_http(self.claim.as_ref())?;
         match connection::ask(&self.config.store.path, http).await {
-            Ok(response) => response.json(),
-            Err(RequestError::NotAsked) => {
-                Err(Failure::plain("no process serves this gate").help("start one: tollgate serve"))
-            }
+            Ok(response) => response.json().map(Some),
+            Err(RequestError::NotAsked) => Ok(None),
             Err(RequestError::Refused(problem)) => Err(Failure::plain(problem)),
             Err(RequestError::Lost) => Err(Failure::plain(
                 "the process that serves the gate went away without an answer",

@@ -203,7 +203,7 @@ impl Validation<'_> {
         })
     }
 
-    fn standing(&self, limits: &raw::Standing) -> Result<StandingLimits, ConfigError> {
+    fn standing(&self, limits: &raw::StandingApprovals) -> Result<StandingLimits, ConfigError> {
         let uses = limits.max_uses.unwrap_or(20);
         if !(1..=10_000).contains(&uses) {
             let message = format!("`max_uses = {uses}` is out of range");

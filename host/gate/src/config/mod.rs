@@ -49,7 +49,8 @@ use error::{line_and_column, syntax};
 pub use external::{ExternalConfig, ExternalPreset, ExternalTools};
 pub use hook::HookConfig;
 pub use identity::{
-    ApprovalConfig, Claims, JwksSource, OauthConfig, RateConfig, SecondGroup, TlsConfig,
+    ApprovalConfig, Claims, JwksSource, OauthConfig, RateConfig, SecondGroup, StandingLimits,
+    TlsConfig,
 };
 pub use policy_files::{misnamed_policy_files, policy_file, policy_files, policy_paths};
 pub use preview::PreviewConfig;

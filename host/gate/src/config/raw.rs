@@ -261,7 +261,7 @@ pub(super) struct Approvals {
     pub(super) max_pending: Option<u64>,
     pub(super) escalate_after: Option<String>,
     pub(super) escalate_to: Vec<String>,
-    pub(super) standing: Option<Standing>,
+    pub(super) standing: Option<StandingApprovals>,
     pub(super) webhook: Option<Webhook>,
     pub(super) slack: Option<Slack>,
     pub(super) links: Option<Links>,
@@ -291,7 +291,7 @@ pub(super) struct Links {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Standing {
+pub(super) struct StandingApprovals {
     pub(super) max_lifetime: String,
     pub(super) max_uses: Option<u64>,
 }

@@ -42,7 +42,9 @@ pub use approval::{
     ApprovalError, ApprovalResponse, ApprovalResult, ApprovalView, ElicitationResponse, GivenInput,
     PendingCall, QuestionCall, StandingRequest, StandingView, Vote,
 };
-pub(crate) use approval::{REST, Responder, StandingCover, grant_from_row, pending_refusal};
+pub(crate) use approval::{
+    REST, Responder, StandingCover, grant_from_row, pending_refusal, question_digest,
+};
 pub use context::{CallContext, EnclosingCall, RecentUsage};
 pub use counted_call::CountedCall;
 pub(crate) use draft::Draft;

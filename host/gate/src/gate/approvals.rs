@@ -1,13 +1,16 @@
 //! Approvals: answer, show, wait, withdraw, cancel.
 
 use tollgate_ledger::{ApprovalFilter, ApprovalRow, Batch, CommitError, Condition};
-use tollgate_model::{entity::Uid, ids::ApprovalId, life::ApprovalState, record::Record};
+use tollgate_model::{
+    canonical::Sha256Digest, entity::Uid, ids::ApprovalId, life::ApprovalState, record::Record,
+};
 
 use super::{Gate, OperateError};
 use crate::{
     enforce::{
         ApprovalError, ApprovalResponse, ApprovalResult, ApprovalView, ApprovalWaiter, CallRequest,
         ElicitationResponse, PendingCall, REST, Refusal, Responder, Ruleset, ToolCall,
+        question_digest,
     },
     identity::Caller,
     pipeline::parse_call,
@@ -121,10 +124,10 @@ impl Gate {
         user: &Uid,
         id: ApprovalId,
     ) -> Result<ApprovalView, ApprovalError> {
-        self.approval_by(user, id, REST).await
+        self.approval_by(user, id, (REST, true)).await
     }
 
-    /// As [`Gate::approval`], by another channel.
+    /// As [`Gate::approval`], by another channel, with the other calls of its question or without them.
     ///
     /// # Errors
     /// [`ApprovalError`]; also if this person may not know of it.
@@ -132,7 +135,7 @@ impl Gate {
         &self,
         user: &Uid,
         id: ApprovalId,
-        channel: &str,
+        (channel, whole): (&str, bool),
     ) -> Result<ApprovalView, ApprovalError> {
         let caller = Caller::User(user.id.clone());
         let row = self.ledger().reader().approval(id)?;
@@ -140,7 +143,22 @@ impl Gate {
             .filter(|row| self.sees_approval(&caller, row))
             .ok_or(ApprovalError::NotFound(id))?;
         let ruleset = self.ruleset();
-        self.pep().approval_view(&ruleset, user, row, channel).await
+        let by = (channel, whole);
+        self.pep().approval_view(&ruleset, user, row, by).await
+    }
+
+    /// The pending calls of the question of an approval, oldest first, and the digest to which an answer to all
+    /// of them is bound. For notifications: no one's right to see them is decided.
+    ///
+    /// # Errors
+    /// [`ApprovalError`]; also for what an upstream server asks.
+    pub fn question(
+        &self,
+        id: ApprovalId,
+    ) -> Result<(Vec<ApprovalRow>, Sha256Digest), ApprovalError> {
+        let calls = self.pep().question(&self.ruleset(), id)?;
+        let digest = question_digest(&calls);
+        Ok((calls, digest))
     }
 
     /// Wait until an approval is no longer pending, or `timeout` has passed.

@@ -55,6 +55,10 @@ impl Gate {
         token: &Token,
     ) -> Result<TokenValidity, OperateError> {
         let alone = self.token_act(maker.user, token, 1)?;
+        let with_second = TokenAct {
+            people: 2,
+            ..alone.clone()
+        };
         let denied = match self.authorize_token(&alone).await {
             Ok(()) => {
                 let made = AdminAction::TokenCreated;
@@ -64,7 +68,6 @@ impl Gate {
             }
             Err(denied) => denied,
         };
-        let with_second = self.token_act(maker.user, token, 2)?;
         if token.principal.kind != Kind::User || !self.would_allow_token(&with_second) {
             return Err(denied);
         }
@@ -117,12 +120,30 @@ impl Gate {
                 }
             },
         };
-        Ok(TokenAct {
+        let act = TokenAct {
             user: user.clone(),
             principal: token.principal.clone(),
             on_behalf_of: Uid::new(Kind::User, on_behalf_of),
             people,
-            first: token.principal.kind == Kind::User && !self.has_way_in(&token.principal)?,
+            first: false,
+        };
+        // Whether it is the first one takes a search of the ledger, which no one causes who may not make it anyway.
+        let first = token.principal.kind == Kind::User
+            && self.may_be_allowed(&act)
+            && !self.has_way_in(&token.principal)?;
+        Ok(TokenAct { first, ..act })
+    }
+
+    /// Whether policy allows the token to one person or two, be it the first one of its user or not.
+    fn may_be_allowed(&self, act: &TokenAct) -> bool {
+        let mut cases = [(1, false), (1, true), (2, false), (2, true)].into_iter();
+        cases.any(|(people, first)| {
+            let act = act.clone();
+            self.would_allow_token(&TokenAct {
+                people,
+                first,
+                ..act
+            })
         })
     }
 

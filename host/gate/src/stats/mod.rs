@@ -22,7 +22,7 @@ use tollgate_model::{
     two_generation_cache::TwoGenerationCache,
 };
 
-pub use policy_cost::{CostWatcher, PolicyCost};
+pub use policy_cost::{CostFilter, CostWatcher, PolicyCost, policy_costs};
 pub use summary::{Approvals, Quantiles, Summary, ToolSummary};
 pub use totals::{DecidedAs, Histogram, OTHER, Totals, ratio};
 

@@ -1,12 +1,16 @@
 //! What policies cost people: the questions that each of them asked, how they were answered, and what was approved
 //! in advance.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ops::ControlFlow,
+};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use tollgate_ledger::{LedgerError, LedgerReader, Order, RecordFilter};
 use tollgate_model::{
     decision::{Outcome, Requirement},
-    ids::{ApprovalId, StandingId},
+    ids::{ApprovalId, RunId, StandingId},
     life::ApprovalState,
     record::{
         ApprovalAnswered, ApprovalRequested, ApprovalResolved, DecisionRecord, Event, Record,
@@ -17,7 +21,7 @@ use tollgate_model::{
 use super::{MOST, Quantiles, ratio, summary::Times};
 
 /// What one policy cost people. An approval that lifts several policies counts for each of them.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PolicyCost {
     /// The policy's `@id`.
     pub policy: String,
@@ -58,7 +62,7 @@ struct Cost {
 
 /// An approval that is not resolved yet.
 #[derive(Debug)]
-struct Waiting {
+struct OpenApproval {
     policies: BTreeSet<String>,
     since: Timestamp,
 }
@@ -66,11 +70,66 @@ struct Waiting {
 /// Reads records in order.
 #[derive(Debug, Default)]
 pub struct CostWatcher {
-    waiting: HashMap<ApprovalId, Waiting>,
+    open: HashMap<ApprovalId, OpenApproval>,
     standing: HashMap<StandingId, BTreeSet<String>>,
     costs: BTreeMap<String, Cost>,
     /// Only calls of this tool.
     tool: Option<String>,
+}
+
+/// The records that count.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CostFilter {
+    /// Only those made at or after this time.
+    pub since: Option<Timestamp>,
+    /// Only those made before this time.
+    pub until: Option<Timestamp>,
+    /// Only calls of this tool.
+    pub tool: Option<String>,
+    /// The most records to read; all of them if absent.
+    pub most: Option<u64>,
+}
+
+/// What each policy cost, the most questions first, of the runs for which `is_visible` is true. `None` if there are
+/// more records than may be read.
+///
+/// # Errors
+/// [`LedgerError`] if the store cannot be read.
+pub fn policy_costs(
+    reader: &LedgerReader,
+    filter: &CostFilter,
+    mut is_visible: impl FnMut(RunId, &str) -> bool,
+) -> Result<Option<Vec<PolicyCost>>, LedgerError> {
+    let mut watcher = CostWatcher::of(filter.tool.clone());
+    let records = RecordFilter {
+        since: filter.since,
+        until: filter.until,
+        order: Order::OldestFirst,
+        ..RecordFilter::default()
+    };
+    let (mut looked, mut failure) = (0, None);
+    reader.records(&records, |_, record| {
+        looked += 1;
+        if filter.most.is_some_and(|most| looked > most) {
+            return ControlFlow::Break(());
+        }
+        let seen = record
+            .run
+            .is_some_and(|run| is_visible(run, &record.tenant));
+        if seen {
+            if let Err(error) = watcher.learn(reader, &record) {
+                failure = Some(error);
+                return ControlFlow::Break(());
+            }
+            watcher.watch(&record);
+        }
+        ControlFlow::Continue(())
+    })?;
+    match failure {
+        Some(error) => Err(error),
+        None if filter.most.is_some_and(|most| looked > most) => Ok(None),
+        None => Ok(Some(watcher.costs())),
+    }
 }
 
 fn policies_of(requirement: &Requirement) -> BTreeSet<String> {
@@ -88,9 +147,29 @@ impl CostWatcher {
         }
     }
 
+    /// Whether it is known which policies a standing approval lifts.
+    fn knows(&self, id: StandingId) -> bool {
+        self.standing.contains_key(&id)
+    }
+
     /// Adds a standing approval that was given before the first record.
     pub fn add_standing(&mut self, id: StandingId, requirement: &Requirement) {
         self.standing.insert(id, policies_of(requirement));
+    }
+
+    /// Reads the standing approvals that a decision used and that were given before the first record.
+    fn learn(&mut self, reader: &LedgerReader, record: &Record) -> Result<(), LedgerError> {
+        let Event::Decision(decision) = &record.event else {
+            return Ok(());
+        };
+        for id in &decision.standing {
+            if !self.knows(*id)
+                && let Some(row) = reader.standing_approval(*id)?
+            {
+                self.add_standing(*id, &row.granted.requirement);
+            }
+        }
+        Ok(())
     }
 
     /// Adds a record.
@@ -133,17 +212,17 @@ impl CostWatcher {
             cost.calls += 1;
             cost.questions += u64::from(!joins);
         });
-        if self.waiting.len() < MOST {
+        if self.open.len() < MOST {
             let since = at;
-            self.waiting.insert(asked.id, Waiting { policies, since });
+            self.open.insert(asked.id, OpenApproval { policies, since });
         }
     }
 
     fn answered(&mut self, answer: &ApprovalAnswered) {
-        let Some(waiting) = self.waiting.get(&answer.id).filter(|_| answer.took_effect) else {
+        let Some(open) = self.open.get(&answer.id).filter(|_| answer.took_effect) else {
             return;
         };
-        let policies = waiting.policies.clone();
+        let policies = open.policies.clone();
         self.add(&policies, |cost| {
             cost.answers += 1;
             cost.edited += u64::from(answer.edited.is_some());
@@ -152,11 +231,11 @@ impl CostWatcher {
 
     fn resolved(&mut self, at: Timestamp, resolved: &ApprovalResolved) {
         // Only its first new state is an answer.
-        let Some(waiting) = self.waiting.remove(&resolved.id) else {
+        let Some(open) = self.open.remove(&resolved.id) else {
             return;
         };
-        let waited = at.since(waiting.since);
-        self.add(&waiting.policies, |cost| {
+        let waited = at.since(open.since);
+        self.add(&open.policies, |cost| {
             *cost.states.entry(resolved.state).or_default() += 1;
             cost.wait.add(waited);
         });
@@ -195,3 +274,6 @@ fn summed((policy, cost): (&String, &Cost)) -> PolicyCost {
         wait: cost.wait.quantiles(),
     }
 }
+
+#[cfg(test)]
+mod tests;

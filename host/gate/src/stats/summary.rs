@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tollgate_model::{
     decision::Outcome, ids::RunId, life::ApprovalState, record::RunOutcome, time::Timestamp,
 };
@@ -14,7 +14,7 @@ use super::{StatEvent, StatScope, totals::ratio};
 pub(super) struct Times(Vec<u64>);
 
 /// Nearest-rank percentiles of durations, in microseconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quantiles {
     /// The number of durations.
     pub count: u64,

@@ -35,7 +35,7 @@ fn ended(call: u8, status: Status) -> Event {
     })
 }
 
-fn decided(call: u8, arguments: &str, outcome: Outcome) -> Event {
+pub(super) fn decided(call: u8, arguments: &str, outcome: Outcome) -> Event {
     Event::Decision(Box::new(DecisionRecord {
         action: Action::Call("look".into()),
         arrival: tollgate_model::record::Arrival::default(),

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use tollgate_model::{
     decision::Outcome,
     entity::Uid,
-    ids::{ApprovalId, RunId, SpanId},
+    ids::{ApprovalId, DecisionId, RunId, SpanId},
     life::ApprovalState,
     record::{ApprovalRequested, DecisionRecord, Event, KeyedDigest},
     time::Timestamp,
@@ -91,14 +91,14 @@ impl LedgerReader {
     pub fn requesting_decision(
         &self,
         row: &ApprovalRow,
-    ) -> Result<Option<Box<DecisionRecord>>, LedgerError> {
+    ) -> Result<Option<(DecisionId, Box<DecisionRecord>)>, LedgerError> {
         for index in (row.opened.saturating_sub(NEAR)..row.opened).rev() {
             if let Some(record) = self.record(index)?
                 && record.run == Some(row.run)
                 && let Event::Decision(decision) = record.event
                 && decision.outcome == Outcome::Escalate
             {
-                return Ok(Some(decision));
+                return Ok(Some((DecisionId(index), decision)));
             }
         }
         Ok(None)

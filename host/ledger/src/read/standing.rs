@@ -16,6 +16,8 @@ use crate::{
     sqlite::{from_sql_u64, to_sql_i64},
 };
 
+/// Those that are read at a time before they are filtered.
+const AT_A_TIME: usize = 64;
 /// The most active ones that are compared with a call, latest first.
 const MAX_COMPARED: i64 = 100;
 
@@ -59,23 +61,34 @@ impl LedgerReader {
         filter: &StandingFilter,
     ) -> Result<Vec<StandingRow>, LedgerError> {
         self.snapshot(|conn| {
-            let state = if filter.active { "state = 'active'" } else { "1" };
-            let (kind, id) = match &filter.principal {
-                Some(principal) => (principal.kind.name(), principal.id.as_str()),
-                None => ("", ""),
-            };
-            let found = conn
-                .prepare_cached(&format!(
-                    "SELECT {COLUMNS} WHERE {state} AND (?1 = '' OR (principal_type = ?1 AND principal_id = ?2)) \
-                     ORDER BY opened DESC LIMIT ?3"
-                ))?
-                .query_map(
-                    params![kind, id, filter.limit.map_or(-1, to_sql_i64)],
-                    key,
-                )?
-                .collect::<rusqlite::Result<Vec<_>>>()?;
+            let found = all_found(conn, filter, filter.limit)?;
             found.into_iter().map(|found| row(conn, found)).collect()
         })
+    }
+
+    /// Those for which `visible` is true, in the same order and up to the same limit. They are read in chunks.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn visible_standing(
+        &self,
+        filter: &StandingFilter,
+        mut visible: impl FnMut(&StandingRow) -> bool,
+    ) -> Result<Vec<StandingRow>, LedgerError> {
+        let limit = filter.limit.and_then(|limit| usize::try_from(limit).ok());
+        let limit = limit.unwrap_or(usize::MAX);
+        let all = self.snapshot(|conn| all_found(conn, filter, None))?;
+        let mut rows = Vec::new();
+        for some in all.chunks(AT_A_TIME) {
+            if rows.len() >= limit {
+                break;
+            }
+            let read: Vec<StandingRow> =
+                self.snapshot(|conn| some.iter().map(|found| row(conn, *found)).collect())?;
+            rows.extend(read.into_iter().filter(&mut visible));
+        }
+        rows.truncate(limit);
+        Ok(rows)
     }
 
     /// Those that may still be used by calls of `tool` by `principal`.
@@ -148,6 +161,31 @@ impl LedgerReader {
             Ok(false)
         })
     }
+}
+
+/// The standing approvals of a filter, at most `limit`.
+fn all_found(
+    conn: &Connection,
+    filter: &StandingFilter,
+    limit: Option<u64>,
+) -> Result<Vec<StandingKey>, ReadError> {
+    let state = if filter.active {
+        "state = 'active'"
+    } else {
+        "1"
+    };
+    let (kind, id) = match &filter.principal {
+        Some(principal) => (principal.kind.name(), principal.id.as_str()),
+        None => ("", ""),
+    };
+    let found = conn
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} WHERE {state} AND (?1 = '' OR (principal_type = ?1 AND principal_id = ?2)) \
+             ORDER BY opened DESC LIMIT ?3"
+        ))?
+        .query_map(params![kind, id, limit.map_or(-1, to_sql_i64)], key)?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(found)
 }
 
 fn key(row: &rusqlite::Row<'_>) -> rusqlite::Result<StandingKey> {

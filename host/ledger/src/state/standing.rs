@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The columns that the writer needs.
-struct Standing {
+struct StandingApproval {
     tenant: String,
     tool: String,
     state: StandingState,
@@ -25,7 +25,7 @@ struct Standing {
     expires: Timestamp,
 }
 
-fn find(conn: &Connection, id: StandingId) -> Result<Standing, ApplyError> {
+fn find(conn: &Connection, id: StandingId) -> Result<StandingApproval, ApplyError> {
     let row = conn
         .prepare_cached(
             "SELECT tenant, tool, state, uses, max_uses, expires FROM standing_approvals WHERE id = ?1",
@@ -34,7 +34,7 @@ fn find(conn: &Connection, id: StandingId) -> Result<Standing, ApplyError> {
             let Some(state) = StandingState::from_name(row.get_ref("state")?.as_str()?) else {
                 return Ok(None);
             };
-            Ok(Some(Standing {
+            Ok(Some(StandingApproval {
                 tenant: row.get("tenant")?,
                 tool: row.get("tool")?,
                 state,

@@ -12,7 +12,7 @@ mod tests;
 
 use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
-use data::{Format, Recording, RunKind};
+use data::{Format, RecordedRuns, RunKind};
 use play::Rules;
 use report::Report;
 use suite::Suite;
@@ -102,7 +102,7 @@ fn main() -> ExitCode {
 }
 
 fn text(arguments: &Arguments) -> Result<String, String> {
-    let recording = Recording::read(arguments.format, &arguments.data)?;
+    let recording = RecordedRuns::read(arguments.format, &arguments.data)?;
     let mut suites: BTreeMap<String, Suite> = BTreeMap::new();
     for (name, tools) in &recording.tools {
         suites.insert(name.clone(), Suite::new(name, tools, arguments)?);
@@ -122,7 +122,7 @@ fn text(arguments: &Arguments) -> Result<String, String> {
 }
 
 /// Plays every run by all rules.
-fn report(recording: &Recording, suites: &BTreeMap<String, Suite>) -> Result<Report, String> {
+fn report(recording: &RecordedRuns, suites: &BTreeMap<String, Suite>) -> Result<Report, String> {
     let mut report = Report::default();
     for run in &recording.runs {
         let suite = suites

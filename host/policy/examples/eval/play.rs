@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use tollgate_model::{
+    canonical::escape_segment,
     decision::{Decision, Outcome},
     entity::{Kind, Uid},
     ids::{RunId, SpanId},
     provenance::{CallArguments, IndexKey, ProvenanceFacts, ReadIndex, ResultSource},
     request::{Action, ActionContext, Facts, Request, RunFacts},
+    standing::{Allowance, ArgumentPattern},
     time::{LocalTime, Timestamp},
 };
 
@@ -49,7 +51,7 @@ impl Rules {
 }
 
 /// The outcome of a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct PlayedCall {
     pub(crate) tool: String,
     pub(crate) changes: bool,
@@ -63,21 +65,30 @@ pub(crate) struct PlayedCall {
     pub(crate) why: String,
 }
 
-/// A question to an approver, as a standing approval would recognise it again.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// A question to an approver, with the standing approvals that could be given with its answer.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Question {
-    /// The tool with all arguments.
-    pub(crate) identical: String,
-    /// The tool with the values of the arguments that have a role.
-    pub(crate) alike: String,
+    pub(crate) arguments: Value,
+    /// Of identical calls: with the same arguments. Absent if there is none.
+    pub(crate) identical: Option<ArgumentPattern>,
+    /// Of like calls: with the same values of the arguments that have a role, and any other text, number or truth
+    /// value for each other argument.
+    pub(crate) alike: Option<ArgumentPattern>,
 }
 
 impl Question {
     fn new(tool: &Tool, call: &Call) -> Self {
-        let targets: Vec<_> = targets(tool, &call.arguments).collect();
+        let pattern =
+            |allowances| ArgumentPattern::of(&call.arguments, allowances, &tool.roles).ok();
+        let any = |pointer: String| BTreeMap::from([(pointer, Allowance::Any)]);
+        let members = call.arguments.as_object().into_iter().flatten();
+        let free = members
+            .map(|(name, _)| format!("/{}", escape_segment(name)))
+            .filter(|pointer| pattern(any(pointer.clone())).is_some());
         Self {
-            identical: format!("{} {}", call.tool, call.arguments),
-            alike: format!("{} {targets:?}", call.tool),
+            arguments: call.arguments.clone(),
+            identical: pattern(BTreeMap::new()),
+            alike: pattern(free.map(|pointer| (pointer, Allowance::Any)).collect()),
         }
     }
 }

@@ -1,12 +1,13 @@
 //! The figures, by rules, suite and model.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use tollgate_model::standing::ArgumentPattern;
 
 use super::{
     data::{Run, RunKind},
-    play::{PlayedCall, Rules},
+    play::{PlayedCall, Question, Rules},
 };
 
 /// A count of a whole.
@@ -76,36 +77,69 @@ struct Figures {
 
 /// How often a user repeats a task for [`RepeatedQuestions`].
 const REPEATS: u64 = 10;
+/// The calls that one standing approval lets through, as in a configuration that says nothing else.
+const USES: u64 = 20;
 
 /// The questions of honest runs, each repeated [`REPEATS`] times by the same user.
 #[derive(Debug, Clone, Copy, Default)]
 struct RepeatedQuestions {
     /// Without standing approvals.
     asked: u64,
-    /// If one yes answers identical calls: the same tool with the same arguments.
+    /// If each answer gives a standing approval of identical calls: the same tool with the same arguments.
     identical: u64,
-    /// If one yes answers like calls: the same tool with the same values of the arguments that have a role.
+    /// If it is of like calls: the same tool with the same values of the arguments that have a role.
     alike: u64,
 }
 
 impl RepeatedQuestions {
     fn add<'a>(&mut self, held: impl Iterator<Item = &'a PlayedCall> + Clone) {
-        let distinct = |of: fn(&PlayedCall) -> &String| {
-            let all: BTreeSet<&String> = held.clone().map(of).collect();
-            all.len() as u64
-        };
         self.asked += REPEATS * held.clone().count() as u64;
-        self.identical += distinct(|call| &call.question.identical);
-        self.alike += distinct(|call| &call.question.alike);
+        self.identical += remaining(held.clone(), |question| question.identical.as_ref());
+        self.alike += remaining(held, |question| question.alike.as_ref());
     }
 
     fn to_json(self) -> Value {
         json!({
             "times": REPEATS, "asked": self.asked,
+            "saved_for_identical_calls": self.asked - self.identical,
+            "saved_for_like_calls": self.asked - self.alike,
             "with_standing_approvals_of_identical_calls": self.identical,
             "with_standing_approvals_of_like_calls": self.alike,
         })
     }
+}
+
+/// A standing approval that was given.
+struct GivenApproval<'a> {
+    tool: &'a str,
+    pattern: &'a ArgumentPattern,
+    uses_left: u64,
+}
+
+/// The questions of a repeated run that remain, if each answer gives this standing approval.
+fn remaining<'a>(
+    held: impl Iterator<Item = &'a PlayedCall> + Clone,
+    of: impl Fn(&'a Question) -> Option<&'a ArgumentPattern>,
+) -> u64 {
+    let (mut asked, mut given) = (0, Vec::<GivenApproval<'_>>::new());
+    for call in (0..REPEATS).flat_map(|_| held.clone()) {
+        let covers = |standing: &&mut GivenApproval<'_>| {
+            standing.tool == call.tool
+                && standing.uses_left > 0
+                && standing.pattern.admits(&call.question.arguments)
+        };
+        if let Some(standing) = given.iter_mut().find(covers) {
+            standing.uses_left -= 1;
+            continue;
+        }
+        asked += 1;
+        given.extend(of(&call.question).map(|pattern| GivenApproval {
+            tool: &call.tool,
+            pattern,
+            uses_left: USES,
+        }));
+    }
+    asked
 }
 
 impl Figures {
@@ -128,7 +162,9 @@ impl Figures {
             questions.map_or_else(|| "–".into(), |questions| format!("{questions:.2}")),
             format!(
                 "{}, {}, {}",
-                repeated.asked, repeated.identical, repeated.alike
+                repeated.asked,
+                repeated.asked - repeated.identical,
+                repeated.asked - repeated.alike
             ),
         ]
     }
@@ -228,7 +264,7 @@ impl Report {
             "honest calls held",
             "honest runs touched",
             "questions/run",
-            "in ten repeats: all, new calls, new targets",
+            "in ten repeats: all, saved for identical calls, for like calls",
         ])];
         for ((rules, suite, model), figures) in &self.groups {
             let cells = figures.cells();

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use serde_json::{Value, json};
 
-use super::{Arguments, Recording, Suite, report, text};
+use super::{Arguments, RecordedRuns, Suite, report, text};
 
 fn arguments(words: &[&str]) -> Arguments {
     Arguments::parse(words.iter().map(|word| (*word).to_owned())).unwrap()
@@ -58,6 +58,8 @@ fn repeated_tasks_need_one_question_each_with_standing_approvals() {
         repeated,
         &json!({
             "times": 10, "asked": held * 10,
+            "saved_for_identical_calls": held * 9,
+            "saved_for_like_calls": held * 9,
             "with_standing_approvals_of_identical_calls": held,
             "with_standing_approvals_of_like_calls": held,
         })
@@ -126,7 +128,7 @@ fn a_line_that_is_not_of_the_form_is_named() {
 #[test]
 fn the_example_has_both_suites() {
     let arguments = arguments(&["runs", "--data", &example()]);
-    let recording = Recording::read(arguments.format, &arguments.data).unwrap();
+    let recording = RecordedRuns::read(arguments.format, &arguments.data).unwrap();
     let suites = recording.tools.iter().map(|(name, tools)| {
         let suite = Suite::new(name, tools, &arguments).unwrap();
         (name.clone(), suite)

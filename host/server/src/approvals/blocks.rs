@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use tollgate::{config::SlackConfig, gate::Gate};
+use tollgate_model::ids::ApprovalId;
 
 use super::button::{self, Audience, Verb};
 use crate::reply::ApprovalView;
@@ -58,20 +59,30 @@ pub(super) fn request_buttons(gate: &Gate, config: &SlackConfig, view: &Approval
         true => &[Verb::Show, Verb::Reject],
         false => &[Verb::Approve, Verb::Reject],
     };
-    button::block(gate, view.id, &view.digest, verbs, Audience::Channel)
+    button::block(gate, view, verbs, Audience::Channel)
 }
 
-/// The whole arguments of a call for one user, with buttons. Without the one to approve if the arguments do not fit.
+/// The whole arguments of a call, or of all calls of its question, for one user, with buttons. Without the one to
+/// approve if the arguments do not fit.
 pub(super) fn arguments(
     gate: &Gate,
     view: &ApprovalView,
-    arguments: &str,
+    arguments: &[(ApprovalId, &str)],
     user: &str,
 ) -> Vec<Value> {
-    let whole = arguments.chars().count() <= MAX_ARGUMENTS;
-    let mut blocks = match whole {
-        true => preformatted(arguments),
-        false => text(&format!(
+    let length = |(_, text): &(ApprovalId, &str)| text.chars().count();
+    let whole = arguments.iter().map(length).sum::<usize>() <= MAX_ARGUMENTS;
+    let mut blocks = match (whole, arguments) {
+        (true, [(_, only)]) => preformatted(only),
+        (true, several) => several
+            .iter()
+            .flat_map(|(id, one)| {
+                text(&format!("`{id}`"))
+                    .into_iter()
+                    .chain(preformatted(one))
+            })
+            .collect(),
+        (false, _) => text(&format!(
             "The arguments are too long for Slack. See them whole, and answer, with `tollgate approvals show {}`.",
             view.id
         )),
@@ -81,7 +92,7 @@ pub(super) fn arguments(
         false => &[Verb::Reject],
     };
     let audience = Audience::User(user);
-    blocks.push(button::block(gate, view.id, &view.digest, verbs, audience));
+    blocks.push(button::block(gate, view, verbs, audience));
     blocks
 }
 

@@ -5,6 +5,7 @@ use tollgate::gate::Gate;
 use tollgate_model::ids::ApprovalId;
 
 use super::proof::{Purpose, is_proved, prove};
+use crate::reply::ApprovalView;
 
 /// What a button does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,16 +14,31 @@ pub(super) enum Verb {
     Reject,
     /// Shows the arguments to the person who pressed it.
     Show,
+    /// Approves all calls of the question.
+    ApproveAll,
+    RejectAll,
+    /// Shows the arguments of all calls of the question.
+    ShowAll,
 }
 
 impl Verb {
-    const ALL: [Self; 3] = [Self::Approve, Self::Reject, Self::Show];
+    const ALL: [Self; 6] = [
+        Self::Approve,
+        Self::Reject,
+        Self::Show,
+        Self::ApproveAll,
+        Self::RejectAll,
+        Self::ShowAll,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Self::Approve => "approve",
             Self::Reject => "reject",
             Self::Show => "show",
+            Self::ApproveAll => "approve_all",
+            Self::RejectAll => "reject_all",
+            Self::ShowAll => "show_all",
         }
     }
 
@@ -31,6 +47,28 @@ impl Verb {
             Self::Approve => "Approve",
             Self::Reject => "Deny",
             Self::Show => "Show arguments",
+            Self::ApproveAll => "Approve all",
+            Self::RejectAll => "Deny all",
+            Self::ShowAll => "Show all arguments",
+        }
+    }
+
+    /// What it does to a question: to one call, or to all of them if the question has others.
+    pub(super) fn of_question(self, is_of_several: bool) -> Self {
+        match self {
+            Self::Approve if is_of_several => Self::ApproveAll,
+            Self::Reject if is_of_several => Self::RejectAll,
+            Self::Show if is_of_several => Self::ShowAll,
+            other => other,
+        }
+    }
+
+    /// What a person agrees to before it counts.
+    fn confirmation(self) -> Option<&'static str> {
+        match self {
+            Self::Approve => Some("Let exactly this happen, once?"),
+            Self::ApproveAll => Some("Let exactly these calls happen, each once?"),
+            Self::Reject | Self::RejectAll | Self::Show | Self::ShowAll => None,
         }
     }
 }
@@ -40,7 +78,7 @@ impl Verb {
 pub(super) struct Button {
     pub(super) verb: Verb,
     pub(super) approval: ApprovalId,
-    /// Digest of the call.
+    /// Digest of the call, or of the question with all its calls.
     pub(super) digest: String,
 }
 
@@ -107,39 +145,36 @@ impl Button {
             ),
             ("value".to_owned(), json!(self.value(gate, audience))),
         ]);
-        match self.verb {
-            Verb::Approve => {
-                element.insert("style".to_owned(), json!("primary"));
-                let confirm = json!({
-                    "title": { "type": "plain_text", "text": "Approve" },
-                    "text": { "type": "plain_text", "text": "Let exactly this happen, once?" },
-                    "confirm": { "type": "plain_text", "text": "Approve" },
-                    "deny": { "type": "plain_text", "text": "Cancel" },
-                });
-                element.insert("confirm".to_owned(), confirm);
-            }
-            Verb::Reject => {
-                element.insert("style".to_owned(), json!("danger"));
-            }
-            Verb::Show => {}
+        if let Some(text) = self.verb.confirmation() {
+            element.insert("style".to_owned(), json!("primary"));
+            let confirm = json!({
+                "title": { "type": "plain_text", "text": self.verb.label() },
+                "text": { "type": "plain_text", "text": text },
+                "confirm": { "type": "plain_text", "text": self.verb.label() },
+                "deny": { "type": "plain_text", "text": "Cancel" },
+            });
+            element.insert("confirm".to_owned(), confirm);
+        }
+        if matches!(self.verb, Verb::Reject | Verb::RejectAll) {
+            element.insert("style".to_owned(), json!("danger"));
         }
         Value::Object(element)
     }
 }
 
-/// A block with a button for each verb.
+/// A block with a button for each verb: about the call, or about all calls of its question as the view lists them.
 pub(super) fn block(
     gate: &Gate,
-    approval: ApprovalId,
-    digest: &str,
+    view: &ApprovalView,
     verbs: &[Verb],
     audience: Audience<'_>,
 ) -> Value {
+    let question = view.question_digest.as_ref();
     let elements = verbs.iter().map(|verb| {
         let button = Button {
-            verb: *verb,
-            approval,
-            digest: digest.to_owned(),
+            verb: verb.of_question(question.is_some()),
+            approval: view.id,
+            digest: question.unwrap_or(&view.digest).clone(),
         };
         button.element(gate, audience)
     });

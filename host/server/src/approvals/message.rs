@@ -4,14 +4,19 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 use tollgate::{config::WebhookFormat, text::printable};
-use tollgate_model::{ids::LinkId, life::ApprovalState, time::Timestamp};
+use tollgate_model::{
+    ids::{ApprovalId, LinkId},
+    life::ApprovalState,
+    provenance::ProvenanceSummary,
+    time::Timestamp,
+};
 
 use super::blocks;
 
 use crate::reply::ApprovalView;
 
 /// What happened to an approval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum ApprovalChange {
     /// It is requested.
     Requested,
@@ -43,6 +48,7 @@ pub(super) struct AnswerMeans {
 #[derive(Debug, Serialize)]
 pub(super) struct LinkView {
     pub(super) id: LinkId,
+    pub(super) approval: ApprovalId,
     pub(super) user: String,
     pub(super) url: String,
     pub(super) expires: Timestamp,
@@ -67,7 +73,12 @@ pub(super) fn body(
         WebhookFormat::Slack => {
             let mut text = slack(what, view);
             for link in &means.links {
-                text.push_str(&format!("\n<{}|Answer as {}>", link.url, plain(&link.user)));
+                let which = match view.others.is_empty() {
+                    true => String::new(),
+                    false => format!("{} ", link.approval),
+                };
+                let user = plain(&link.user);
+                text.push_str(&format!("\n<{}|Answer {which}as {user}>", link.url));
             }
             match &means.buttons {
                 None if means.links.is_empty() => json!({ "text": text }),
@@ -88,6 +99,7 @@ pub(super) fn body(
 pub(super) fn slack(what: ApprovalChange, view: &ApprovalView) -> String {
     let asked = match &view.capability {
         Some(capability) => format!("{} within {}", code(capability), code(&view.tool)),
+        None if !view.others.is_empty() => format!("{} calls", view.others.len() + 1),
         None => code(&view.tool),
     };
     let who = if view.principal == view.on_behalf_of {
@@ -140,7 +152,7 @@ pub(super) fn slack(what: ApprovalChange, view: &ApprovalView) -> String {
             plain(&policy.reason)
         ));
     }
-    lines.extend(origins(view));
+    lines.extend(calls(view));
     lines.push(format!(
         "Needs {}, before {}.",
         plain(&view.needs),
@@ -150,12 +162,27 @@ pub(super) fn slack(what: ApprovalChange, view: &ApprovalView) -> String {
     lines.join("\n")
 }
 
+/// The calls of a question, oldest first, with where their values come from; of a call alone only that.
+fn calls(view: &ApprovalView) -> Vec<String> {
+    if view.others.is_empty() {
+        return origins(view.provenance.as_deref());
+    }
+    let own = (view.id, &view.tool, view.provenance.as_deref());
+    let others = view.others.iter();
+    let others = others.map(|other| (other.id, &other.tool, other.provenance.as_deref()));
+    let mut lines = Vec::new();
+    for (id, tool, provenance) in std::iter::once(own).chain(others) {
+        lines.push(format!("{}: {}", code(&id.to_string()), code(tool)));
+        lines.extend(origins(provenance));
+    }
+    lines
+}
+
 /// The most values whose origin a message tells.
 const MAX_ORIGINS: usize = 5;
 
 /// Where the values come from, the least safe first.
-fn origins(view: &ApprovalView) -> Vec<String> {
-    let provenance = view.provenance.as_ref();
+fn origins(provenance: Option<&ProvenanceSummary>) -> Vec<String> {
     let sentences = provenance.map(|provenance| provenance.sentences());
     let sentences = sentences.unwrap_or_default();
     let lines = sentences.iter().take(MAX_ORIGINS);

@@ -3,7 +3,11 @@
 //! Requests are signed as in Standard Webhooks 1.0: HMAC-SHA-256 over id, time and body. A failed delivery is
 //! retried; after the last attempt it is abandoned, which is recorded, and the next one follows.
 
-use std::{ops::ControlFlow, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    ops::ControlFlow,
+    time::Duration,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -21,7 +25,7 @@ use tollgate_model::{
 use super::{
     blocks, links,
     message::{self, AnswerMeans, ApprovalChange, LinkView},
-    view::view_of,
+    view::question_of,
 };
 use crate::{client, reply::ApprovalView};
 
@@ -34,6 +38,8 @@ const MAX_ATTEMPTS: u32 = 16;
 /// The pause after the first failure, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// The most questions whose messages are remembered.
+const MAX_TOLD: usize = 1024;
 /// Records that are read at a time.
 const PAGE: usize = 4096;
 /// Records without a notification after which the cursor is written.
@@ -62,6 +68,8 @@ pub struct Webhook {
     next: Option<u64>,
     backoff: Backoff,
     not_before: Timestamp,
+    /// The calls that a message about a question listed. Of those that are forgotten, a message may come again.
+    told: HashMap<(ApprovalChange, ApprovalId), BTreeSet<ApprovalId>>,
 }
 
 /// A notification to send.
@@ -82,6 +90,7 @@ impl Webhook {
             next: None,
             backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
             not_before: Timestamp(i64::MIN),
+            told: HashMap::new(),
         }
     }
 
@@ -94,8 +103,12 @@ impl Webhook {
         if self.gate.now() < self.not_before {
             return Delivery::Later;
         }
-        let Ok(Some(due)) = self.due().await else {
-            return Delivery::Idle;
+        let due = loop {
+            match self.due().await {
+                Ok(Some(due)) if self.is_told(&due) => self.pass(&due).await,
+                Ok(Some(due)) => break due,
+                Ok(None) | Err(_) => return Delivery::Idle,
+            }
         };
         let sent = self.send(config, &due).await;
         if sent.is_err() {
@@ -116,14 +129,39 @@ impl Webhook {
         }
         self.backoff.reset();
         self.not_before = Timestamp(i64::MIN);
+        self.pass(&due).await;
+        match sent {
+            Ok(listed) => {
+                self.remember(&due, listed);
+                Delivery::Sent
+            }
+            Err(_) => Delivery::GivenUp,
+        }
+    }
+
+    /// Goes on to what follows a notification.
+    async fn pass(&mut self, due: &Notification) {
         self.next = Some(due.index + 1);
         // Without the cursor it is delivered again after a restart: at least once.
         let _ = self.gate.ledger().set_cursor(CURSOR, due.index + 1).await;
-        if sent.is_ok() {
-            Delivery::Sent
-        } else {
-            Delivery::GivenUp
+    }
+
+    /// Whether a message that was accepted told this already: it listed the call with others of its question.
+    fn is_told(&self, due: &Notification) -> bool {
+        let mut told = self.told.iter();
+        told.any(|((what, _), listed)| *what == due.what && listed.contains(&due.approval))
+    }
+
+    /// Remembers the calls that a message listed, in place of those that earlier ones about the question did.
+    fn remember(&mut self, due: &Notification, listed: Option<(ApprovalId, BTreeSet<ApprovalId>)>) {
+        let Some((question, listed)) = listed else {
+            return;
+        };
+        if self.told.len() >= MAX_TOLD {
+            self.told.clear();
         }
+        let told = self.told.entry((due.what, question)).or_default();
+        told.extend(listed);
     }
 
     /// The next notification. When a receiver is configured for the first time, earlier records are skipped.
@@ -167,9 +205,14 @@ impl Webhook {
         Ok(due)
     }
 
-    async fn send(&self, config: &WebhookConfig, due: &Notification) -> Result<(), String> {
-        let view = view_of(&self.gate, due.approval).map_err(|e| e.to_string())?;
-        let Some(view) = view else { return Ok(()) };
+    /// Sends a notification. Returns the question and its calls that the message listed, if it was about several.
+    async fn send(
+        &self,
+        config: &WebhookConfig,
+        due: &Notification,
+    ) -> Result<Option<(ApprovalId, BTreeSet<ApprovalId>)>, String> {
+        let view = question_of(&self.gate, due.approval).map_err(|e| e.to_string())?;
+        let Some(view) = view else { return Ok(None) };
         let view = ApprovalView {
             state: due.state,
             ..view
@@ -196,7 +239,7 @@ impl Webhook {
             .await
             .map_err(|e| client::told(&e))?;
         if response.status().is_success() {
-            Ok(())
+            Ok(self.listed(due, &view))
         } else {
             Err(format!("it was answered with status {}", response.status()))
         }
@@ -204,6 +247,27 @@ impl Webhook {
 }
 
 impl Webhook {
+    /// The calls of a question that need no message of their own any more.
+    fn listed(
+        &self,
+        due: &Notification,
+        view: &ApprovalView,
+    ) -> Option<(ApprovalId, BTreeSet<ApprovalId>)> {
+        let reader = self.gate.ledger().reader();
+        let is_told = |id: &ApprovalId| match due.what {
+            ApprovalChange::Requested => true,
+            ApprovalChange::Resolved => false,
+            // Each call has its own time without an answer.
+            ApprovalChange::Escalated => {
+                let row = reader.approval(*id).ok().flatten();
+                row.is_some_and(|row| !row.escalated_to.is_empty())
+            }
+        };
+        let others = view.others.iter().map(|other| other.id);
+        let others: BTreeSet<ApprovalId> = others.filter(is_told).collect();
+        (!others.is_empty()).then_some((view.question, others))
+    }
+
     /// The means to answer that a notification offers. Links are issued first; a repeated delivery has the same.
     async fn means(&self, due: &Notification, view: &ApprovalView) -> Result<AnswerMeans, String> {
         let gate = &self.gate;
@@ -216,15 +280,20 @@ impl Webhook {
         let links = match &approvals.links {
             None => Vec::new(),
             Some(config) => {
-                let issued = gate.issue_links(due.approval).await;
-                let issued = issued.map_err(|e| e.to_string())?.into_iter();
-                let links = issued.map(|link| LinkView {
-                    url: config.url(&links::text(gate, &link)),
-                    id: link.id,
-                    user: link.user.id,
-                    expires: link.expires,
-                });
-                links.collect()
+                let others = view.others.iter().map(|other| other.id);
+                let mut links = Vec::new();
+                for approval in std::iter::once(due.approval).chain(others) {
+                    let issued = gate.issue_links(approval).await;
+                    let issued = issued.map_err(|e| e.to_string())?.into_iter();
+                    links.extend(issued.map(|link| LinkView {
+                        url: config.url(&links::text(gate, &link)),
+                        id: link.id,
+                        approval,
+                        user: link.user.id,
+                        expires: link.expires,
+                    }));
+                }
+                links
             }
         };
         let slack = approvals.slack.as_ref();

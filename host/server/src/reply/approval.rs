@@ -54,7 +54,7 @@ pub struct ApprovalView {
     /// The first approval of its question: calls of the run that wait for the same reason are one question.
     #[schema(value_type = String)]
     pub question: ApprovalId,
-    /// The other pending calls of the question; only for a single approval.
+    /// The other pending calls of the question; only for a single approval, and in notifications.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<QuestionCallView>,
     /// What an answer to the question as a whole is bound to; only for a single approval, if there are others.
@@ -164,15 +164,29 @@ pub struct QuestionCallView {
     pub arguments: Option<String>,
     /// Digest of tool and arguments.
     pub digest: String,
+    /// Where its values come from, as of the approval that is shown; only in notifications.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub provenance: Option<Box<ProvenanceSummary>>,
+}
+
+impl From<ApprovalRow> for QuestionCallView {
+    fn from(row: ApprovalRow) -> Self {
+        Self {
+            id: row.id,
+            digest: row.shown_digest().as_str().to_owned(),
+            tool: row.tool,
+            arguments: None,
+            provenance: None,
+        }
+    }
 }
 
 impl From<enforce::QuestionCall> for QuestionCallView {
     fn from(call: enforce::QuestionCall) -> Self {
         Self {
-            id: call.row.id,
-            digest: call.row.shown_digest().as_str().to_owned(),
-            tool: call.row.tool,
             arguments: call.arguments,
+            ..call.row.into()
         }
     }
 }

@@ -33,7 +33,7 @@ pub use entry::Entry;
 pub use login::{LoginRequestReply, LoginView};
 pub use operation::{
     BackupReply, DecisionArguments, DecisionFacts, EntityHash, ForgetReply, HaltReply,
-    NewTokenReply, PromotionReply,
+    NewTokenReply, PolicyCosts, PromotionReply,
 };
 pub use preview::PreviewReply;
 pub use standing::{StandingApprovalView, StandingRevoked};

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tollgate::gate::FactsView;
-use tollgate_model::{canonical::Sha256Digest, entity::Uid, ids::DecisionId, record::KeyedDigest};
+use tollgate::{gate::FactsView, stats::PolicyCost};
+use tollgate_model::{
+    canonical::Sha256Digest, entity::Uid, ids::DecisionId, record::KeyedDigest, time::Timestamp,
+};
 use utoipa::ToSchema;
 
 use super::TokenView;
@@ -30,6 +32,22 @@ pub struct PromotionReply {
     pub bundle: Sha256Digest,
     /// Files that were written or removed, relative to the directory of policies.
     pub files: Vec<String>,
+}
+
+/// What policies cost people.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PolicyCosts {
+    /// The time from which on records count; absent: from the first on.
+    #[schema(value_type = Option<i64>)]
+    pub since: Option<Timestamp>,
+    /// The time before which records count; absent: all later ones do.
+    #[schema(value_type = Option<i64>)]
+    pub until: Option<Timestamp>,
+    /// By policy, the most questions first: `policy`, `questions`, `calls`, `answers`, `approved`, `edited`,
+    /// `rejected`, `expired`, `cancelled`, `approved_ratio`, `in_advance`, and `wait` with `count`, `p50`, `p95`
+    /// and `p99` in microseconds.
+    #[schema(value_type = Vec<Object>)]
+    pub policies: Vec<PolicyCost>,
 }
 
 /// A new token.

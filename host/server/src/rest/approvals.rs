@@ -23,7 +23,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Rest,
-    body::{Body, QueryParameters, Requester},
+    body::{Body, QueryParameters, Requester, usual},
     standing::StandingTerms,
 };
 use crate::{
@@ -51,12 +51,8 @@ pub(super) struct ApprovalsQuery {
     #[serde(default)]
     all: bool,
     /// The most approvals to return; at most 1000.
-    #[serde(default = "most")]
+    #[serde(default = "usual::<u64, 100>")]
     limit: u64,
-}
-
-fn most() -> u64 {
-    100
 }
 
 /// List approvals, the most severe first, and of these the oldest.
@@ -72,12 +68,7 @@ pub(super) async fn list(
     who.admit()?;
     let caller = who.authenticated.caller.clone();
     let filter = ApprovalFilter {
-        // An agent sees only its own approvals, so the ledger reads no others.
-        principal: who
-            .authenticated
-            .user()
-            .is_none()
-            .then(|| caller.principal()),
+        principal: who.own_principal(),
         limit: Some(query.limit.min(1000)),
         ..match query.all {
             true => ApprovalFilter::default(),
@@ -94,7 +85,7 @@ pub(super) async fn list(
             };
             let mut view = ApprovalView::from(row);
             reply::explain(gate, &mut view.policies);
-            view.provenance = decision.and_then(|decision| decision.provenance);
+            view.provenance = decision.and_then(|(_, decision)| decision.provenance);
             Ok(view)
         });
         views.collect()

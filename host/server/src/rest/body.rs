@@ -46,6 +46,12 @@ impl Requester {
         })
     }
 
+    /// The principal whose approvals alone the caller may see; absent for people. The ledger reads no others.
+    pub(super) fn own_principal(&self) -> Option<Uid> {
+        let is_person = self.authenticated.user().is_some();
+        (!is_person).then(|| self.authenticated.caller.principal())
+    }
+
     /// Counts a request that may add a record to the ledger. Requests of the owner are not counted, because the
     /// owner can fill the disk in other ways.
     pub(super) fn admit(&self) -> Result<(), Problem> {
@@ -163,6 +169,11 @@ impl<S: Sync> FromRequestParts<S> for Requester {
             is_owner: parts.extensions.get::<PeerCredentials>().is_some(),
         })
     }
+}
+
+/// The number of results where a query names no `limit`.
+pub(super) fn usual<T: From<u8>, const N: u8>() -> T {
+    N.into()
 }
 
 /// The query, parsed. An unknown key is refused.

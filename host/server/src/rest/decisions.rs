@@ -23,7 +23,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Rest,
-    body::{QueryParameters, Requester},
+    body::{QueryParameters, Requester, usual},
 };
 use crate::{problem::Problem, reply::Entry};
 
@@ -59,12 +59,8 @@ pub(super) struct DecisionsQuery {
     #[serde(default)]
     before: Option<u64>,
     /// The most entries to return; at most 500.
-    #[serde(default = "most")]
+    #[serde(default = "usual::<usize, 50>")]
     limit: usize,
-}
-
-fn most() -> usize {
-    50
 }
 
 /// Decisions and acts, newest first.

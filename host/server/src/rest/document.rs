@@ -16,7 +16,7 @@ use utoipa::{
 
 use super::{
     Rest, answers, approval_links, approvals, calls, decisions, external, health, hook_events,
-    operate, payloads, requests, review, runs, sets, standing, stdio, store, tokens, tools,
+    operate, payloads, requests, review, runs, sets, standing, stats, stdio, store, tokens, tools,
     upstream_logins, upstreams,
 };
 
@@ -52,6 +52,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
         decisions::list, decisions::show,
         payloads::facts, payloads::arguments, payloads::run_facts, payloads::export, payloads::reveal,
         operate::policies, operate::promote, operate::reload, operate::halts, operate::halt, operate::lift,
+        stats::costs,
         tokens::create, tokens::confirm, tokens::revoke, tokens::revoke_by_name,
         upstreams::accept,
         upstream_logins::begin, upstream_logins::complete, upstream_logins::remove, upstream_logins::offer,

@@ -24,6 +24,7 @@ mod review;
 mod runs;
 mod sets;
 mod standing;
+mod stats;
 mod stdio;
 mod store;
 mod tokens;
@@ -136,6 +137,7 @@ fn protected_routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
         decisions::routes(),
         payloads::routes(),
         operate::routes(),
+        stats::routes(),
         tokens::routes(),
         upstreams::routes(),
         upstream_logins::routes(),

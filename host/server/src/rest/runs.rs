@@ -24,7 +24,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Rest,
-    body::{Body, QueryParameters, Requester},
+    body::{Body, QueryParameters, Requester, usual},
 };
 use crate::{
     auth::AuthenticatedCaller,
@@ -63,7 +63,7 @@ pub(super) struct RunsQuery {
     #[serde(default)]
     before: Option<u64>,
     /// The most runs to return; at most 200.
-    #[serde(default = "most")]
+    #[serde(default = "usual::<usize, 50>")]
     limit: usize,
     /// Only runs with this outcome: success, failed, denied, abandoned, budget_exhausted, cancelled.
     #[serde(default)]
@@ -108,10 +108,6 @@ impl RunsQuery {
         ];
         words.iter().any(|word| word.is_some())
     }
-}
-
-fn most() -> usize {
-    50
 }
 
 /// Runs, newest first.

@@ -24,7 +24,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Rest,
-    body::{Body, QueryParameters, Requester},
+    body::{Body, QueryParameters, Requester, usual},
 };
 use crate::{
     problem::Problem,
@@ -83,12 +83,8 @@ pub(super) struct StandingQuery {
     #[serde(default)]
     all: bool,
     /// The most to return; at most 1000.
-    #[serde(default = "most")]
+    #[serde(default = "usual::<u64, 100>")]
     limit: u64,
-}
-
-fn most() -> u64 {
-    100
 }
 
 /// List standing approvals, the newest first.
@@ -105,18 +101,12 @@ pub(super) async fn list(
     let caller = who.authenticated.caller.clone();
     let filter = StandingFilter {
         active: !query.all,
-        principal: who
-            .authenticated
-            .user()
-            .is_none()
-            .then(|| caller.principal()),
-        limit: None,
+        principal: who.own_principal(),
+        limit: Some(query.limit.min(1000)),
     };
-    let limit = usize::try_from(query.limit.min(1000)).unwrap_or(usize::MAX);
     let views = rest.read(&who, move |gate, reader| {
-        let rows = reader.standing_approvals(&filter)?.into_iter();
-        let seen = rows.filter(|row| gate.sees_standing(&caller, row));
-        let views = seen.take(limit).map(|row| {
+        let seen = reader.visible_standing(&filter, |row| gate.sees_standing(&caller, row))?;
+        let views = seen.into_iter().map(|row| {
             let mut view = StandingApprovalView::from(row);
             reply::explain(gate, &mut view.policies);
             view

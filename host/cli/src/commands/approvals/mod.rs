@@ -13,7 +13,7 @@ use tollgate_model::{ids::ApprovalId, life::ApprovalState};
 use self::{
     answer::{ANSWER, Answer, Approve, REJECT, Vote},
     input::{INPUT, Input},
-    standing::Standing,
+    standing::StandingCommand,
 };
 use crate::{
     client::ApiRequest,
@@ -82,7 +82,7 @@ pub(crate) enum Approvals {
     Links(Links),
     /// List, show and end what was approved in advance.
     #[command(subcommand)]
-    Standing(Standing),
+    Standing(StandingCommand),
 }
 
 /// Run `tollgate approvals`.
@@ -152,7 +152,7 @@ fn waiting(reader: &LedgerReader, filter: &ApprovalFilter) -> Result<Vec<Approva
     rows.map(|row| {
         let decision = reader.requesting_decision(&row)?;
         let mut view = ApprovalView::from(row);
-        if let Some(decision) = decision {
+        if let Some((_, decision)) = decision {
             let determining = &decision.determining;
             reply::explain_by(&mut view.policies, |id| {
                 determining.iter().find(|known| known.policy.id == id)

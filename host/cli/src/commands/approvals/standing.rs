@@ -40,7 +40,7 @@ With --json: {id, state, decision, by}.";
 
 /// What to do with standing approvals.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Standing {
+pub(crate) enum StandingCommand {
     /// List standing approvals, the newest first.
     #[command(after_help = LIST)]
     List {
@@ -69,10 +69,10 @@ pub(crate) struct Revoke {
     note: Option<String>,
 }
 
-pub(super) async fn run(command: Standing, cx: &Context<'_>) -> Result<Exit, Failure> {
+pub(super) async fn run(command: StandingCommand, cx: &Context<'_>) -> Result<Exit, Failure> {
     match command {
-        Standing::List { all } => list(all, cx),
-        Standing::Show { id } => {
+        StandingCommand::List { all } => list(all, cx),
+        StandingCommand::Show { id } => {
             let request = ApiRequest::get(format!("/v1/standing-approvals/{id}"));
             let view: StandingApprovalView =
                 cx.execute_despite_errors(request).await.map_err(plainly)?;
@@ -84,7 +84,7 @@ pub(super) async fn run(command: Standing, cx: &Context<'_>) -> Result<Exit, Fai
             }
             Ok(Exit::Ok)
         }
-        Standing::Revoke(Revoke { id, note }) => {
+        StandingCommand::Revoke(Revoke { id, note }) => {
             let path = format!("/v1/standing-approvals/{id}/revoke");
             let request = ApiRequest::post(path, json!({ "note": note }));
             let revoked: StandingRevoked =

@@ -32,7 +32,7 @@ pub(crate) enum Policy {
     /// Print the schema: the fixed part, and an action for each loaded tool.
     #[command(after_help = schema::HELP)]
     Schema(schema::Schema),
-    /// Write permits that cover exactly the recorded calls.
+    /// Write permits that cover exactly the recorded calls, or propose standing approvals.
     Suggest(suggest::Suggest),
     /// Run test cases from files against the policies.
     #[command(after_help = test::HELP)]

@@ -1,7 +1,12 @@
-//! `tollgate policy suggest`: writes permits that cover exactly the calls in the ledger.
+//! `tollgate policy suggest`: writes permits that cover exactly the calls in the ledger, or proposes standing
+//! approvals from how people answered.
 //!
 //! A person must review them: not every recorded call should be allowed. Each permit is validated with the loaded
 //! policies and tools before it is printed.
+
+mod answers;
+mod bounds;
+mod proposal;
 
 use std::{
     borrow::Cow,
@@ -32,13 +37,21 @@ const EXAMPLES: &str = "\
 Examples:
   $ tollgate policy suggest > policies/suggested.cedar
   $ tollgate policy suggest --since 7d --principal support
+  $ tollgate policy suggest --answers --since 30d --any /reason
 
 Reads the newest allowed calls from the ledger and writes a permit for each principal and tool. A text
 argument that had only a few different values becomes a condition. Reading arguments needs the
 permission `view_payload` on each run and is recorded. Without the permission, and with --no-arguments,
 permits have no conditions.
 
-With --json: {calls, unread, policies [{id, principal, tool, calls, read, fixed, open}], text}.";
+With --answers: the standing approvals that would have answered as people did, each as the command that gives
+it. What may differ is bounded by what was approved: one of its values, a folder, or a number up to the largest.
+Nothing is proposed that would let a call through that was rejected, and nothing is drawn from calls of which
+strangers wrote where they go.
+
+With --json: {calls, unread, policies [{id, principal, tool, calls, read, fixed, open}], text}. With --answers:
+{proposals: [{policies, tool, principal, on_behalf_of, command, approval, calls, questions, saved,
+unknown_origins, left_out}], omitted: [{policies, tool, principal, on_behalf_of, reasons}]}.";
 
 /// The most different values of an argument that becomes a condition.
 const MAX_VALUES: usize = 5;
@@ -70,6 +83,8 @@ pub(crate) struct Suggest {
     /// The `@owner` of the permits.
     #[arg(long, value_name = "NAME", default_value = "operator")]
     owner: String,
+    #[command(flatten)]
+    answers: answers::AnswerArgs,
 }
 
 /// An allowed call.
@@ -123,6 +138,14 @@ struct Suggestion<'a> {
 
 /// Run `tollgate policy suggest`.
 pub(super) async fn run(args: &Suggest, cx: &Context<'_>) -> Result<Exit, Failure> {
+    match args.answers.answers {
+        true => answers::run(args, cx).await,
+        false => suggest_permits(args, cx).await,
+    }
+}
+
+/// Permits for the recorded calls.
+async fn suggest_permits(args: &Suggest, cx: &Context<'_>) -> Result<Exit, Failure> {
     let config = cx.config()?;
     let Some(reader) = cx.reader_if_any(&config)? else {
         cx.out.remark("nothing has been called yet");

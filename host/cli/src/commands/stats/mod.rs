@@ -10,7 +10,10 @@ use serde::Serialize;
 use tollgate::{
     config::Config,
     ids::Clock,
-    stats::{Approvals, Quantiles, StatEvent, StatScope, Summary, ToolSummary, Watcher, ratio},
+    stats::{
+        Approvals, CostFilter, Quantiles, StatEvent, StatScope, Summary, ToolSummary, Watcher,
+        ratio,
+    },
 };
 use tollgate_ledger::{LedgerReader, Order, RecordFilter};
 use tollgate_model::{decision::Outcome, time::Timestamp};
@@ -38,7 +41,8 @@ Examples:
 Percentiles are exact. A silent recovery is a success of a tool that had failed in the same run. An unsafe
 attempt is one that a policy denied without asking for an approval. --compare shows the newest two of each
 kind side by side. --by policy shows what each policy cost people: questions (calls of a run that wait for the same
-reason are one), how they were answered and how long they waited, and calls that were approved in advance.
+reason are one), how they were answered and how long they waited, and calls that were approved in advance. If a
+process serves the gate, it counts the runs that you may read.
 
 With --json: {since, until, groups: [{name, family, first, runs, succeeded, calls,
 failed, denied, repeated, retried, recovered, unsafe_attempts, exhausted, approvals, decisions, time,
@@ -142,15 +146,20 @@ struct GroupCounts {
 }
 
 /// Run `tollgate stats`.
-pub(crate) fn run(args: &Stats, cx: &Context<'_>) -> Result<Exit, Failure> {
+pub(crate) async fn run(args: &Stats, cx: &Context<'_>) -> Result<Exit, Failure> {
     let config = cx.config()?;
     let zone = config.gate.timezone.clone();
     let now = Clock::system().now();
     let at = |when: &Option<TimeArg>| when.as_ref().map(|when| when.at(now, &zone));
     let (since, until) = (at(&args.since), at(&args.until));
     if args.by == Some(Dimension::Policy) {
-        let tool = args.tool.as_deref();
-        return policies::run(&policies::Filter { since, until, tool }, cx);
+        let filter = CostFilter {
+            since,
+            until,
+            tool: args.tool.clone(),
+            most: None,
+        };
+        return policies::run(&filter, cx).await;
     }
     let step = cx.out.progress().map(|p| p.step("reading the ledger"));
     let groups = count(args, &config, since, until, cx);

@@ -1,72 +1,62 @@
 //! `tollgate stats --by policy`: what policies cost people.
 
-use std::ops::ControlFlow;
-
-use serde::Serialize;
-use tollgate::stats::{CostWatcher, PolicyCost};
-use tollgate_ledger::{LedgerReader, Order, RecordFilter, StandingFilter};
-use tollgate_model::time::Timestamp;
+use tollgate::stats::{CostFilter, PolicyCost, policy_costs};
 
 use super::percent;
 use crate::{
+    client::{ApiRequest, segment},
     context::Context,
     error::Failure,
     exit_code::Exit,
     render::table::{Cell, table},
+    reply::PolicyCosts,
     style::line,
     units::duration,
 };
 
-/// The records that count.
-pub(super) struct Filter<'a> {
-    pub(super) since: Option<Timestamp>,
-    pub(super) until: Option<Timestamp>,
-    pub(super) tool: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct PolicyCosts {
-    since: Option<Timestamp>,
-    until: Option<Timestamp>,
-    policies: Vec<PolicyCost>,
-}
-
-pub(super) fn run(filter: &Filter<'_>, cx: &Context<'_>) -> Result<Exit, Failure> {
-    let reader = cx.reader_if_any(&cx.config()?)?;
+pub(super) async fn run(filter: &CostFilter, cx: &Context<'_>) -> Result<Exit, Failure> {
     let step = cx.out.progress().map(|p| p.step("reading the ledger"));
-    let policies = reader.map_or_else(|| Ok(Vec::new()), |reader| costs(&reader, filter));
+    let counted = costs(filter, cx).await;
     drop(step);
-    let policies = policies?;
-    if policies.is_empty() && !cx.out.is_json() {
+    let counted = counted?;
+    if counted.policies.is_empty() && !cx.out.is_json() {
         cx.out.remark("no policy asked anyone in that time");
         return Ok(Exit::Ok);
     }
-    let Filter { since, until, .. } = *filter;
-    let counted = PolicyCosts {
-        since,
-        until,
-        policies,
-    };
     cx.out.show(&counted, || listed(&counted.policies))?;
     Ok(Exit::Ok)
 }
 
-fn costs(reader: &LedgerReader, filter: &Filter<'_>) -> Result<Vec<PolicyCost>, Failure> {
-    let mut watcher = CostWatcher::of(filter.tool.map(str::to_owned));
-    for row in reader.standing_approvals(&StandingFilter::default())? {
-        watcher.add_standing(row.granted.id, &row.granted.requirement);
+/// The costs as the process that serves the gate tells them; else from the ledger.
+async fn costs(filter: &CostFilter, cx: &Context<'_>) -> Result<PolicyCosts, Failure> {
+    let config = cx.config()?;
+    let request = ApiRequest::get(path(filter));
+    let client = cx.client(config.clone())?;
+    if let Some(counted) = client.ask_if_served(request).await? {
+        return Ok(counted);
     }
-    let records = RecordFilter {
+    let policies = match cx.reader_if_any(&config)? {
+        Some(reader) => policy_costs(&reader, filter, |_, _| true)?,
+        None => None,
+    };
+    Ok(PolicyCosts {
         since: filter.since,
         until: filter.until,
-        order: Order::OldestFirst,
-        ..RecordFilter::default()
-    };
-    reader.records(&records, |_, record| {
-        watcher.watch(&record);
-        ControlFlow::Continue(())
-    })?;
-    Ok(watcher.costs())
+        policies: policies.unwrap_or_default(),
+    })
+}
+
+fn path(filter: &CostFilter) -> String {
+    let times = [("since", filter.since), ("until", filter.until)];
+    let times = times
+        .into_iter()
+        .filter_map(|(name, time)| Some((name, time?.0.to_string())));
+    let tool = filter.tool.iter().map(|tool| ("tool", segment(tool)));
+    let query: Vec<String> = times
+        .chain(tool)
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    format!("/v1/stats/policies?{}", query.join("&"))
 }
 
 /// One line per policy.

@@ -31,6 +31,7 @@ use tollgate_model::{
 pub use elicitation::{ElicitationResponse, GivenInput};
 pub use error::ApprovalError;
 pub use pending_call::PendingCall;
+pub(crate) use question::question_digest;
 pub(crate) use responder::Responder;
 pub(crate) use standing::StandingCover;
 pub use standing::{StandingRequest, StandingView};

@@ -9,7 +9,7 @@ use super::ApprovalError;
 use crate::enforce::{CallContext, Pep, Refusal, Ruleset};
 
 /// Digest of what is asked: each call by its approval and the digest that it is shown with.
-pub(super) fn question_digest(rows: &[ApprovalRow]) -> Sha256Digest {
+pub(crate) fn question_digest(rows: &[ApprovalRow]) -> Sha256Digest {
     let mut text = String::new();
     for row in rows {
         // Writing to a string does not fail.

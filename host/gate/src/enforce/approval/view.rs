@@ -19,7 +19,7 @@ use tollgate_model::{
     request::Action,
 };
 
-use super::{ApprovalError, REST, is_here, question::question_digest, subject::Subject};
+use super::{ApprovalError, is_here, question::question_digest, subject::Subject};
 use crate::{
     elicitation::{Elicitation, ElicitationView},
     enforce::{Pep, Refusal, Ruleset},
@@ -82,20 +82,19 @@ impl Pep {
         matches!(decision, Decision::Allow(_))
     }
 
-    /// An approval as `user` may see it: the arguments only if they may answer it. Showing them is recorded
-    /// first.
+    /// An approval as `user` may see it: the arguments only if they may answer it, and with the other calls of
+    /// its question if `whole`. Showing arguments is recorded first.
     pub(crate) async fn approval_view(
         &self,
         ruleset: &Arc<Ruleset>,
         user: &Uid,
         row: ApprovalRow,
-        channel: &str,
+        (channel, whole): (&str, bool),
     ) -> Result<ApprovalView, ApprovalError> {
         let (arguments, original_arguments) =
             self.shown_arguments(ruleset, user, &row, channel).await?;
         let calls = match (row.state, &row.elicitation) {
-            // By a link or in Slack, one call is answered at a time.
-            (ApprovalState::Pending, None) if channel == REST => self.question(ruleset, row.id)?,
+            (ApprovalState::Pending, None) if whole => self.question(ruleset, row.id)?,
             _ => Vec::new(),
         };
         let question = self.shown_question(&row, arguments.is_some())?;
@@ -131,7 +130,7 @@ impl Pep {
             question_digest,
             reasons,
             labels,
-            provenance: decision.and_then(|decision| decision.provenance),
+            provenance: decision.and_then(|(_, decision)| decision.provenance),
         })
     }
 

@@ -101,12 +101,12 @@ pub(crate) struct Call {
 
 /// All of it.
 #[derive(Debug)]
-pub(crate) struct Recording {
+pub(crate) struct RecordedRuns {
     pub(crate) tools: BTreeMap<String, Vec<Tool>>,
     pub(crate) runs: Vec<Run>,
 }
 
-impl Recording {
+impl RecordedRuns {
     pub(crate) fn read(format: Format, folder: &Path) -> Result<Self, String> {
         let (all, runs) = match format {
             Format::Runs => recorded::read(folder)?,

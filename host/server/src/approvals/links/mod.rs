@@ -175,7 +175,7 @@ impl LinkAnswers {
     /// Shows the arguments. That is recorded, as for every approver.
     async fn show(&self, link: &ApprovalLink) -> Response {
         let gate = self.gate();
-        let shown = gate.approval_by(&link.user, link.approval, CHANNEL.as_str());
+        let shown = gate.approval_by(&link.user, link.approval, (CHANNEL.as_str(), false));
         let mut view = match shown.await {
             Ok(view) => ApprovalView::from(view),
             Err(error) => return failure(error),

@@ -9,7 +9,7 @@ use tollgate_model::{
 };
 
 use super::*;
-use crate::reply::{AnswerRow, ApproverView, PolicyView};
+use crate::reply::{AnswerRow, ApproverView, PolicyView, QuestionCallView};
 
 pub(in crate::approvals) fn view(state: ApprovalState) -> ApprovalView {
     ApprovalView {
@@ -74,6 +74,43 @@ fn slack_reads_like_this() {
     ];
     let texts = texts.map(|(what, state)| slack(what, &view(state)));
     insta::assert_snapshot!(texts.join("\n---\n"));
+}
+
+#[test]
+fn a_question_lists_its_calls_with_where_their_values_come_from() {
+    let provenance = |origin| {
+        let value = ValueOrigin {
+            origin,
+            role: Some(Role::Recipient),
+            sources: Vec::new(),
+        };
+        Some(Box::new(ProvenanceSummary {
+            values: BTreeMap::from([("/to".to_owned(), value)]),
+            ..ProvenanceSummary::default()
+        }))
+    };
+    let other = QuestionCallView {
+        id: ApprovalId::from_bytes([8; 8]),
+        tool: "payments__pay".into(),
+        arguments: None,
+        digest: "hmac:v1:01".into(),
+        provenance: provenance(Origin::Untrusted),
+    };
+    let question = ApprovalView {
+        provenance: provenance(Origin::User),
+        others: vec![other],
+        ..view(ApprovalState::Pending)
+    };
+    let text = slack(ApprovalChange::Requested, &question);
+    let places = [
+        "asks for 2 calls",
+        "apr-0707",
+        "apr-0808",
+        "payments__pay",
+        "untrusted",
+    ];
+    let at: Vec<_> = places.iter().map(|part| text.find(part)).collect();
+    assert!(at.iter().all(Option::is_some) && at.is_sorted(), "{text}");
 }
 
 #[test]

@@ -37,7 +37,7 @@ use super::{
     form::{self, BodyQueue},
     message::{self, ApprovalChange},
     refusals::{RefusalLog, RefusedAnswer},
-    view::view_of,
+    view::{question_of, view_of},
 };
 use crate::{auth::Auth, client, problem::Problem, reply::ApprovalView};
 
@@ -236,6 +236,9 @@ impl SlackAnswers {
             Verb::Show => self.show(&user, &button).await,
             Verb::Approve => self.answer(&user, &button, Vote::Approve).await,
             Verb::Reject => self.answer(&user, &button, Vote::Reject).await,
+            Verb::ShowAll => self.show(&user, &button).await,
+            Verb::ApproveAll => self.answer_all(&user, &button, Vote::Approve).await,
+            Verb::RejectAll => self.answer_all(&user, &button, Vote::Reject).await,
         };
         if let Some(url) = response_url {
             self.reply(url, reply);
@@ -259,10 +262,40 @@ impl SlackAnswers {
         }
     }
 
+    /// Answers all calls of a question as the message listed them, or none.
+    async fn answer_all(&self, user: &Uid, button: &Button, vote: Vote) -> Value {
+        let id = button.approval;
+        let response = ApprovalResponse {
+            seen: Some(&button.digest),
+            ..ApprovalResponse::new(vote, CHANNEL.as_str())
+        };
+        match self.gate().answer_all(user, id, response).await {
+            Ok(answered) => {
+                let pending = answered.iter().find_map(|result| match result.state {
+                    ApprovalState::Pending => result.needs.as_ref().map(|needs| (result.id, needs)),
+                    _ => None,
+                });
+                match pending {
+                    Some((id, needs)) => self.still_needs(id, needs),
+                    None => {
+                        let states = answered.iter().map(|result| (result.id, result.state));
+                        let texts: Vec<String> =
+                            states.map(|(id, state)| self.outcome(id, state)).collect();
+                        replacement(&texts.join("\n"), None)
+                    }
+                }
+            }
+            Err(ApprovalError::Resolved { id, state }) => self.resolved(id, state),
+            Err(ApprovalError::OtherCall(id)) => self.changed(id),
+            Err(error) => note(&error.to_string()),
+        }
+    }
+
     /// The arguments, for the user alone.
     async fn show(&self, user: &Uid, button: &Button) -> Value {
         let gate = self.gate();
-        let shown = gate.approval_by(user, button.approval, CHANNEL.as_str());
+        let whole = button.verb == Verb::ShowAll;
+        let shown = gate.approval_by(user, button.approval, (CHANNEL.as_str(), whole));
         let view = match shown.await {
             Ok(view) => ApprovalView::from(view),
             Err(error) => return note(&error.to_string()),
@@ -273,12 +306,22 @@ impl SlackAnswers {
             _ if !show.is_some_and(|config| config.show_arguments) => {
                 note("Arguments are not shown in Slack any more.")
             }
-            Some(arguments) if view.digest == button.digest => json!({
-                "response_type": "ephemeral",
-                "replace_original": false,
-                "text": format!("The arguments of {}", view.id),
-                "blocks": blocks::arguments(gate, &view, arguments, &user.id),
-            }),
+            Some(arguments) if shown_digest(&view, whole) == Some(&button.digest) => {
+                let own = (view.id, arguments.as_str());
+                let others = view.others.iter();
+                let others = others.map(|other| Some((other.id, other.arguments.as_deref()?)));
+                let all: Option<Vec<_>> = std::iter::once(Some(own)).chain(others).collect();
+                let Some(all) = all else {
+                    return note("Policy does not let you answer all of these calls.");
+                };
+                json!({
+                    "response_type": "ephemeral",
+                    "replace_original": false,
+                    "text": format!("The arguments of {}", view.id),
+                    "blocks": blocks::arguments(gate, &view, &all, &user.id),
+                })
+            }
+            Some(_) if whole => self.changed(view.id),
             _ if view.state == ApprovalState::Pending => note(
                 "Policy does not let you answer this approval, so its arguments are not shown to you.",
             ),
@@ -288,14 +331,35 @@ impl SlackAnswers {
 
     /// The message once it is answered: it says who decided, and has no buttons.
     fn resolved(&self, id: ApprovalId, state: ApprovalState) -> Value {
-        let text = match view_of(self.gate(), id) {
+        replacement(&self.outcome(id, state), None)
+    }
+
+    fn outcome(&self, id: ApprovalId, state: ApprovalState) -> String {
+        match view_of(self.gate(), id) {
             Ok(Some(view)) => {
                 let view = ApprovalView { state, ..view };
                 message::slack(ApprovalChange::Resolved, &view)
             }
             Ok(None) | Err(_) => format!("{id}: {}", state.as_str()),
+        }
+    }
+
+    /// The message of a question whose calls are no longer those that it listed: nothing was answered.
+    fn changed(&self, id: ApprovalId) -> Value {
+        let gate = self.gate();
+        let ruleset = gate.ruleset();
+        let config = ruleset.config.approvals.slack.as_ref();
+        let (Ok(Some(view)), Some(config)) = (question_of(gate, id), config) else {
+            return note("Other calls wait by now. Nothing was answered.");
         };
-        replacement(&text, None)
+        if view.state != ApprovalState::Pending {
+            return self.resolved(id, view.state);
+        }
+        let text = format!(
+            "{}\nOther calls wait by now than were shown. Nothing was answered.",
+            message::slack(ApprovalChange::Requested, &view)
+        );
+        replacement(&text, Some(blocks::request_buttons(gate, config, &view)))
     }
 
     /// The message while more people must answer: it says who did, and keeps its buttons.
@@ -303,7 +367,7 @@ impl SlackAnswers {
         let gate = self.gate();
         let ruleset = gate.ruleset();
         let config = ruleset.config.approvals.slack.as_ref();
-        let (Ok(Some(view)), Some(config)) = (view_of(gate, id), config) else {
+        let (Ok(Some(view)), Some(config)) = (question_of(gate, id), config) else {
             return note(&format!("Your approval counts. {id} still needs {needs}."));
         };
         let by: Vec<&str> = view.approvers.iter().map(|by| by.user.as_str()).collect();
@@ -336,6 +400,14 @@ impl SlackAnswers {
             }
             drop(slot);
         });
+    }
+}
+
+/// Digest of what a view shows: of its call, or of the question with all its calls.
+fn shown_digest(view: &ApprovalView, whole: bool) -> Option<&String> {
+    match whole {
+        true => view.question_digest.as_ref(),
+        false => Some(&view.digest),
     }
 }
 
