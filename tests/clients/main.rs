@@ -12,6 +12,8 @@ mod gate;
 #[cfg(test)]
 mod oauth;
 #[cfg(test)]
+mod openapi;
+#[cfg(test)]
 mod opentelemetry;
 #[cfg(test)]
 mod pages;

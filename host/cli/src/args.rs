@@ -5,7 +5,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use crate::{
     commands::{
         approvals, call, completions, component, decisions, dev, doctor, export, halt, hook, init,
-        ledger, new, policy, reload, reveal, runs, serve, stats, store, token, tools, trust,
+        ledger, manual, new, policy, reload, reveal, runs, serve, stats, store, token, tools, trust,
         upstream, user, wrap,
     },
     context::Context,
@@ -97,6 +97,8 @@ pub(crate) enum Command {
     Trust(trust::Trust),
     /// Print completions for a shell.
     Completions(completions::Completions),
+    /// Write the manual pages of all commands.
+    Manual(manual::Manual),
 }
 
 impl Cli {
@@ -144,6 +146,7 @@ pub(crate) async fn run(cli: Cli, out: &Output) -> Result<Exit, Failure> {
         Command::Doctor(args) => doctor::run(&args, &cx).await,
         Command::Trust(args) => trust::run(&args, &cx),
         Command::Completions(args) => completions::run(&args, Cli::whole_command(), &cx),
+        Command::Manual(args) => manual::run(&args, Cli::whole_command(), &cx),
     }
 }
 

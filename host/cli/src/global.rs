@@ -20,6 +20,14 @@ pub(crate) struct Global {
     /// Print results, and errors, as JSON.
     #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) json: bool,
+    /// Print what a jq program selects of the JSON result, strings without quotes.
+    #[arg(
+        long,
+        global = true,
+        value_name = "PROGRAM",
+        help_heading = "Global options"
+    )]
+    pub(crate) jq: Option<String>,
     /// Colours: auto (on a terminal, unless NO_COLOR is set), always, or never.
     #[arg(
         long,

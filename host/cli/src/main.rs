@@ -29,8 +29,16 @@ use std::process::ExitCode;
 use tollgate_server::reply;
 
 fn main() -> ExitCode {
-    let cli = args::Cli::of_process();
-    let out = output::Output::new(cli.global.json, cli.global.quiet, cli.global.color);
+    let mut cli = args::Cli::of_process();
+    let mut out = output::Output::new(cli.global.json, cli.global.quiet, cli.global.color);
+    match cli.global.jq.take().map(output::Filter::new) {
+        None => {}
+        Some(Ok(filter)) => out = out.filtered(filter),
+        Some(Err(failure)) => {
+            out.failure(&failure);
+            return failure.exit.into();
+        }
+    }
     if let args::Command::Hook(hook) = &cli.command {
         return commands::hook::run(hook, &context::Context::new(cli.global, &out)).into();
     }

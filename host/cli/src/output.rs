@@ -3,6 +3,8 @@
 //! Text is always styled; the streams remove the styles if they are not wanted (`--color`, `NO_COLOR`, no
 //! terminal). No other module writes to a stream.
 
+mod filter;
+
 use std::{
     io::{self, IsTerminal as _, Write as _},
     process::{Command, Stdio},
@@ -69,9 +71,12 @@ fn pager(text: &str) -> io::Result<bool> {
 /// The width without a terminal.
 const WIDTH: usize = 120;
 
+pub(crate) use filter::Filter;
+
 /// The output of a command.
 pub(crate) struct Output {
     json: bool,
+    filter: Option<Filter>,
     quiet: bool,
     out: Mutex<AutoStream<io::Stdout>>,
     err: Mutex<AutoStream<io::Stderr>>,
@@ -82,9 +87,19 @@ impl Output {
     pub(crate) fn new(json: bool, quiet: bool, color: Color) -> Self {
         Self {
             json,
+            filter: None,
             quiet,
             out: Mutex::new(AutoStream::new(io::stdout(), color.into())),
             err: Mutex::new(AutoStream::new(io::stderr(), color.into())),
+        }
+    }
+
+    /// JSON results as `filter` selects them.
+    pub(crate) fn filtered(self, filter: Filter) -> Self {
+        Self {
+            json: true,
+            filter: Some(filter),
+            ..self
         }
     }
 
@@ -114,10 +129,18 @@ impl Output {
         out.flush()
     }
 
-    /// A result for programs: one line of JSON.
+    /// A result for programs: one line of JSON, or what the filter selects of it.
     pub(crate) fn json<T: Serialize>(&self, value: &T) -> io::Result<()> {
         let line = serde_json::to_string(value)?;
-        self.text(&line)
+        match &self.filter {
+            None => self.text(&line),
+            Some(filter) => {
+                let selected = filter.lines(&line).map_err(|why| {
+                    io::Error::other(format!("--jq: {why}; see the whole result with --json"))
+                })?;
+                self.text(&selected)
+            }
+        }
     }
 
     /// A result: JSON with `--json`, else the text that `text` returns.

@@ -21,8 +21,8 @@ use crate::{
 /// would admit a release newer than the lock), no build of a source distribution.
 const PINNED: [&str; 4] = ["--require-hashes", "--no-deps", "--only-binary", ":all:"];
 
-/// Folders with an npm lock: third-party clients, servers, and an authorization server.
-const NODE: [&str; 3] = ["node", "node_servers", "node_oauth"];
+/// Folders with an npm lock: third-party clients, servers, an authorization server, and a generator of clients.
+const NODE: [&str; 4] = ["node", "node_servers", "node_oauth", "node_openapi"];
 
 /// Installs what is missing or has another lock.
 pub(crate) fn run() -> Result<()> {

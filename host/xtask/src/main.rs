@@ -7,6 +7,7 @@ mod bench;
 mod clients;
 mod command;
 mod demo;
+mod docs;
 mod eval;
 mod fuzz;
 mod guests;
@@ -56,6 +57,9 @@ enum Task {
     },
     /// Play the fuzz targets for a time. Example: cargo xtask fuzz tool_input --minutes 30
     Fuzz(fuzz::Fuzz),
+    /// Build the documentation as a site in target/book/site, and check its links. Example: cargo xtask docs
+    /// --serve
+    Docs(docs::Docs),
     /// Install the binary and the reference components.
     Install {
         /// The prefix: installs into <prefix>/bin and <prefix>/share. Default: ~/.local
@@ -82,6 +86,7 @@ fn run(task: Task) -> Result<()> {
         Task::Guests => guests::run(),
         Task::Clients => clients::run(),
         Task::Fuzz(args) => fuzz::run(&args),
+        Task::Docs(args) => docs::run(&args),
         Task::Bench { group } => bench::run(group.as_deref()),
         Task::Eval { form, arguments } => eval::run(&form, &arguments),
         Task::Install { prefix } => install::run(prefix),

@@ -13,6 +13,7 @@ pub(crate) mod halt;
 pub(crate) mod hook;
 pub(crate) mod init;
 pub(crate) mod ledger;
+pub(crate) mod manual;
 pub(crate) mod new;
 pub(crate) mod policy;
 pub(crate) mod reload;

@@ -38,6 +38,18 @@ pub(super) fn check(sources: &[Source], exists: impl Fn(&str) -> bool) -> Vec<St
     wrong
 }
 
+/// The paths, from the root, to which the links of a page lead; other sites and headings are left out.
+pub(crate) fn targets(path: &str, text: &str) -> Vec<String> {
+    let links = Page::parse(text).links.into_iter();
+    let here = links.filter(|(_, link)| !link.contains("://") && !link.starts_with("mailto:"));
+    here.filter_map(|(_, link)| {
+        let file = link.split('#').next().unwrap_or_default();
+        resolved(path, file)
+    })
+    .filter(|target| target != path)
+    .collect()
+}
+
 fn problem(
     path: &str,
     link: &str,

@@ -7,7 +7,7 @@
 mod circles;
 mod crates;
 mod features;
-mod links;
+pub(crate) mod links;
 mod texts;
 
 use std::{

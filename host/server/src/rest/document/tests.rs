@@ -1,12 +1,10 @@
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use super::*;
 use crate::rest::{answer_routes, owner_routes, protected_routes, public_routes};
 
 fn described() -> Value {
-    serde_json::to_value(Api::openapi()).unwrap()
+    api()
 }
 
 /// Each operation of the document: path, method, and what is said of it.
@@ -96,4 +94,19 @@ fn every_reference_leads_somewhere() {
     }
     let document = described();
     follow(&document, &document);
+}
+
+#[test]
+fn objects_without_described_members_admit_any() {
+    let document = described();
+    let schemas = &document["components"]["schemas"];
+    assert_eq!(
+        schemas["NewCall"]["properties"]["arguments"]["additionalProperties"],
+        true
+    );
+    assert_eq!(
+        schemas["CallReply"]["properties"]["content"]["items"]["additionalProperties"],
+        true
+    );
+    assert!(schemas["NewCall"].get("additionalProperties").is_none());
 }
