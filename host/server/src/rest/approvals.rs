@@ -108,7 +108,7 @@ pub(super) async fn show(
     let gate = &rest.gate;
     let mut view = match who.authenticated.user() {
         Some(user) => {
-            let shown = gate.approval_by(&user, parse(&id)?, who.channel());
+            let shown = gate.approval_by(&user, parse(&id)?, (who.channel(), true));
             ApprovalView::from(shown.await?)
         }
         None => ApprovalView::from(found(gate, &who, &id)?),
