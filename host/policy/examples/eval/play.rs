@@ -114,36 +114,16 @@ impl Suite {
             let (held, why) = match rules {
                 Rules::Provenance | Rules::WholeRun => {
                     let provenance = match rules {
-<<<<<<< HEAD
                         Rules::Provenance => ProvenanceFacts {
                             expected: true,
                             ..CallArguments {
                                 arguments: &call.arguments,
                                 asked_by: &tool.asked_by,
-                                edited: &Default::default(),
                                 roles: &tool.roles,
                                 run: id,
                             }
                             .provenance(&index)
                         },
-||||||| parent of e681c3ec (gate: approvals by one signature)
-                        Rules::Provenance => CallArguments {
-                            arguments: &call.arguments,
-                            asked_by: &tool.asked_by,
-                            edited: &Default::default(),
-                            roles: &tool.roles,
-                            run: id,
-                        }
-                        .provenance(&index),
-=======
-                        Rules::Provenance => CallArguments {
-                            arguments: &call.arguments,
-                            asked_by: &tool.asked_by,
-                            roles: &tool.roles,
-                            run: id,
-                        }
-                        .provenance(&index),
->>>>>>> e681c3ec (gate: approvals by one signature)
                         _ => ProvenanceFacts::default(),
                     };
                     self.decide(call, &facts, provenance)
