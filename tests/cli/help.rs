@@ -105,7 +105,8 @@ fn what_is_for_programs_is_alone_on_standard_output() {
 fn manual_pages_are_written_for_every_command() {
     let world = World::new();
     world.run(&["manual", "man/man1"]).exits(0);
-    let page = std::fs::read_to_string(world.path("man/man1/tollgate-approvals-approve.1")).unwrap();
+    let page =
+        std::fs::read_to_string(world.path("man/man1/tollgate-approvals-approve.1")).unwrap();
     assert!(page.starts_with(".ie") || page.contains(".TH"), "{page}");
     assert!(page.contains("tollgate approvals approve"), "{page}");
 }
@@ -115,11 +116,19 @@ fn jq_selects_of_the_result_and_is_checked_before_the_command_does_anything() {
     let world = World::new();
     let outcome = world.run(&[READ, &["--jq", ".outcome"]].concat()).exits(0);
     assert_eq!(outcome.out, "ok\n");
-    let runs = world.run(&["runs", "list", "--jq", ".runs | length"]).exits(0);
+    let runs = world
+        .run(&["runs", "list", "--jq", ".runs | length"])
+        .exits(0);
     assert_eq!(runs.out, "1\n");
 
-    let refused = world.run(&[READ, &["--jq", ".outcome |"]].concat()).exits(2);
-    assert!(refused.err.contains("is not a jq program"), "{}", refused.err);
+    let refused = world
+        .run(&[READ, &["--jq", ".outcome |"]].concat())
+        .exits(2);
+    assert!(
+        refused.err.contains("is not a jq program"),
+        "{}",
+        refused.err
+    );
     let runs = world.json(&["runs", "list"]);
     assert_eq!(runs["runs"][0]["calls"], 1, "{runs}");
 }

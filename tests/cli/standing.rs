@@ -171,9 +171,8 @@ fn nothing_is_approved_unseen() {
     std::fs::write(world.path("policies/channel.cedar"), forbid).unwrap();
     world.run(REFUND).exits(4);
     let id = world.pending();
-    let approve = |more: &[&str]| {
-        world.run(&[&["approvals", "approve", &id][..], more, &AS_DANA].concat())
-    };
+    let approve =
+        |more: &[&str]| world.run(&[&["approvals", "approve", &id][..], more, &AS_DANA].concat());
     approve(&[])
         .exits(2)
         .says(&["\"amount\":6000", "no terminal to ask on"]);

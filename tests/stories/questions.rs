@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use tollgate::{
     config::RequestChannel,
     enforce::{
-        Answer, ApprovalError, ApprovalResponse, ApprovalResult, CallOptions, CallRequest, UserRequest, Vote,
+        Answer, ApprovalError, ApprovalResponse, ApprovalResult, CallOptions, CallRequest,
+        UserRequest, Vote,
     },
     gate::Gate,
 };
@@ -233,9 +234,14 @@ async fn an_approver_vouches_for_no_value() {
         channel: RequestChannel::Rest,
         text: "Refund order A-1, please".into(),
     };
-    gate.tell_request(&agent("support"), &named("r"), CallOptions::default(), request)
-        .await
-        .unwrap();
+    gate.tell_request(
+        &agent("support"),
+        &named("r"),
+        CallOptions::default(),
+        request,
+    )
+    .await
+    .unwrap();
     let id = pending(&call(&gate, "r", TOOL, &refund(6000)).await);
     let of = |order: &str| {
         json!({ "order": order, "amount": 5500, "currency": "EUR", "reason": "broken" }).to_string()

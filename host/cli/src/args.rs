@@ -5,8 +5,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use crate::{
     commands::{
         approvals, call, completions, component, decisions, dev, doctor, export, halt, hook, init,
-        ledger, manual, new, policy, reload, reveal, runs, serve, stats, store, token, tools, trust,
-        upstream, user, wrap,
+        ledger, manual, new, policy, reload, reveal, runs, serve, stats, store, token, tools,
+        trust, upstream, user, wrap,
     },
     context::Context,
     error::Failure,

@@ -128,7 +128,9 @@ pub(super) fn continues(prefix: &str, text: &str) -> bool {
         + &folded;
     !rest.contains('\\')
         && !ENCODED.iter().any(|encoded| seam.contains(encoded))
-        && !text.split(SEGMENT_ENDS).any(|part| matches!(part, "." | ".."))
+        && !text
+            .split(SEGMENT_ENDS)
+            .any(|part| matches!(part, "." | ".."))
         && (!prefix.contains('/') || is_one_path(prefix, rest))
         && !text.contains(char::is_control)
         && printable(text, usize::MAX) == text
@@ -138,6 +140,10 @@ pub(super) fn continues(prefix: &str, text: &str) -> bool {
 fn is_one_path(folder: &str, rest: &str) -> bool {
     let is_pattern = |c: char| c == '?' && !folder.contains("://");
     let second = |c: char| c.is_whitespace() || c == ':';
-    let is_second = rest.split_once(second).is_some_and(|(_, second)| second.contains('/'));
-    !rest.contains([',', ';', '|', '*', '[', '{', '`', '$']) && !rest.contains(is_pattern) && !is_second
+    let is_second = rest
+        .split_once(second)
+        .is_some_and(|(_, second)| second.contains('/'));
+    !rest.contains([',', ';', '|', '*', '[', '{', '`', '$'])
+        && !rest.contains(is_pattern)
+        && !is_second
 }

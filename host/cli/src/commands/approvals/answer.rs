@@ -130,8 +130,10 @@ pub(super) async fn answer(answer: Answer, vote: &Vote, cx: &Context<'_>) -> Res
     } = answer;
     let is_approval = matches!(vote, Vote::Approve(..));
     if question && yes && digest.is_none() && is_approval {
-        return Err(Failure::usage("--question with --yes needs the --digest of the question that you were shown")
-            .help(format!("see it with `tollgate approvals show {id}`")));
+        return Err(Failure::usage(
+            "--question with --yes needs the --digest of the question that you were shown",
+        )
+        .help(format!("see it with `tollgate approvals show {id}`")));
     }
     let mut client = cx.client(cx.config_despite_errors()?)?;
     let mut is_unseen = false;

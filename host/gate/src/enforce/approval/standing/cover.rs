@@ -102,7 +102,8 @@ impl Pep {
                 .ok()
                 .and_then(|plain| serde_json::from_slice::<ArgumentPattern>(&plain).ok());
             let roles = &call.tool().provenance.roles;
-            let admits = |pattern: ArgumentPattern| pattern.suits(roles) && pattern.admits(call.arguments());
+            let admits =
+                |pattern: ArgumentPattern| pattern.suits(roles) && pattern.admits(call.arguments());
             if pattern.is_some_and(admits) {
                 members.extend(self.member(cx, row, requirement));
             }

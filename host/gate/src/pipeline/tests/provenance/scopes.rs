@@ -118,14 +118,7 @@ async fn a_memory_that_changes_makes_nothing_safer() {
     fs::write(dir.path().join("tollgate.toml"), config).unwrap();
     gate.reload("tests").await.unwrap();
     ask_in(&gate, here, "Please answer my mail.").await;
-    call_in(
-        &gate,
-        here,
-        "desk__contacts",
-        &json!({}),
-        &json!([MALLORY]),
-    )
-    .await;
+    call_in(&gate, here, "desk__contacts", &json!({}), &json!([MALLORY])).await;
     assert_eq!(mail_from(&gate, here, MALLORY).await, CallOutcome::Waiting);
     gate.close().await;
 }
@@ -166,7 +159,7 @@ async fn a_run_that_is_not_held_may_have_read_anything() {
     let digest = gate.ledger().digest("default", &[b"arguments"]).unwrap();
     let call = ToolCall::new(Arc::clone(tool), arguments, String::new(), digest);
     let run = RunId::from_bytes([9; 16]);
-    let facts = pep.reads.provenance_in(run, &call, &BTreeSet::new());
+    let facts = pep.reads.provenance_in(run, &call);
     assert!(facts.exposed && facts.echoed && !facts.known && !facts.request);
     let untrusted = provenance::Origin::Untrusted;
     assert!(facts.sinks.contains(&untrusted) && facts.links.contains(&untrusted));
