@@ -19,7 +19,7 @@ const WINDOW: usize = 8;
 /// Folded bytes of a value that are found in any text with them.
 pub(super) const GUARANTEED: usize = RUN + WINDOW - 1;
 /// The fewest folded bytes of a word that counts without being marked.
-pub(super) const MIN_WORD: usize = 4;
+const MIN_WORD: usize = 4;
 /// The most words in a row that are one value. The parts of a path or an address may be more.
 const MAX_ROW: usize = 4;
 /// The most slots: 16 MiB, for about three million bytes of text.

@@ -173,3 +173,29 @@ async fn a_run_that_is_not_held_may_have_read_anything() {
     assert_eq!(facts.values["/to"].origin, untrusted);
     gate.close().await;
 }
+
+/// A run that began long before many others is active still, and has passed on what it read.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_early_run_that_is_active_is_read_back() {
+    let dir = world();
+    let now = Arc::new(AtomicI64::new(NOW));
+    let gate = open_at(dir.path(), &now).await;
+    let (early, late) = (("early", None), ("late", None));
+    call_in(&gate, early, "desk__inbox", &json!({}), &letter()).await;
+    for n in 0..25 {
+        let other = format!("y{n}");
+        call_in(&gate, (&other, None), "desk__contacts", &json!({}), &json!([])).await;
+    }
+    now.fetch_add(30 * 24 * HOUR, Ordering::Relaxed);
+    let note = json!({ "name": MALLORY });
+    call_in(&gate, early, "desk__greet", &note, &json!("done")).await;
+    gate.close().await;
+    let gate = open_at(dir.path(), &now).await;
+    ask_in(&gate, late, "Please answer my mail.").await;
+    call_in(&gate, late, "desk__contacts", &json!({}), &json!([MALLORY])).await;
+    mail_from(&gate, late, MALLORY).await;
+    let (_, facts) = super::super::facts::latest(&gate);
+    let trusted = provenance::Origin::Trusted;
+    assert!(!facts.provenance.sinks.contains(&trusted), "{:?}", facts.provenance);
+    gate.close().await;
+}
