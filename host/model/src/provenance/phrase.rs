@@ -221,9 +221,7 @@ fn run_together<'a>(words: impl Iterator<Item = &'a str> + Clone) -> bool {
     let mut all = words.clone().flat_map(str::bytes);
     (MIN_COMPACT..=MAX_COMPACT).contains(&length)
         && all.all(|b| b.is_ascii_alphanumeric())
-        && words
-            .flat_map(str::bytes)
-            .any(|b| b.is_ascii_digit())
+        && words.flat_map(str::bytes).any(|b| b.is_ascii_digit())
 }
 
 /// Whether words can be the groups of one number: each has a digit, but for the letters of a bank in an IBAN. A word

@@ -91,7 +91,8 @@ impl Case {
 
     fn provenance_facts(&self) -> Result<ProvenanceFacts, String> {
         const NAMES: [&str; 10] = [
-            "asked", "echoed", "expected", "exposed", "known", "links", "request", "sinks", "urged", "values",
+            "asked", "echoed", "expected", "exposed", "known", "links", "request", "sinks",
+            "urged", "values",
         ];
         let given = self.provenance.as_object().into_iter().flatten();
         for (name, _) in given {

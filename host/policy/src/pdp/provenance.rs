@@ -40,9 +40,7 @@ fn attributes(
     let request = names
         .request
         .then(|| ("request", (facts.request || facts.known).into()));
-    let expected = names
-        .expected
-        .then(|| ("expected", facts.expected.into()));
+    let expected = names.expected.then(|| ("expected", facts.expected.into()));
     let exposed = names.exposed.then(|| ("exposed", facts.exposed.into()));
     let urged = names.urged.then(|| ("urged", facts.urged.into()));
     let others = [

@@ -111,8 +111,12 @@ pub(super) fn has_fields(content: &[Content], part: &Content) -> bool {
         _ => None,
     });
     let texts = content.iter();
-    let is_only = texts.filter(|part| matches!(part, Content::Text { .. })).count() == 1;
-    is_only || structured.any(|value| serde_json::from_str(text).is_ok_and(|own: Value| own == *value))
+    let is_only = texts
+        .filter(|part| matches!(part, Content::Text { .. }))
+        .count()
+        == 1;
+    is_only
+        || structured.any(|value| serde_json::from_str(text).is_ok_and(|own: Value| own == *value))
 }
 
 /// About how many bytes of content there are to read.

@@ -51,7 +51,11 @@ fn what_asks_and_what_is_named_are_in_one_message() {
     assert!(!asked(&["Delete my oldest project", second], "4277"));
     // A message that is told again is the latest.
     assert!(asked(
-        &["Delete my oldest project", second, "Delete my oldest project"],
+        &[
+            "Delete my oldest project",
+            second,
+            "Delete my oldest project"
+        ],
         "4277"
     ));
 }
@@ -64,7 +68,12 @@ fn only_groups_of_a_number_are_one_value() {
         &[],
         "text",
     );
-    for value in ["backup2024", "deletebackup2024", "folderbackup2024", "2024now"] {
+    for value in [
+        "backup2024",
+        "deletebackup2024",
+        "folderbackup2024",
+        "2024now",
+    ] {
         assert_eq!(origin(&index, value), Some(Origin::Model), "{value}");
     }
     for value in ["NL91ABNA0417164300", "1234567890", "backup 2024"] {

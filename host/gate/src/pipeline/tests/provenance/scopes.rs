@@ -118,14 +118,7 @@ async fn a_memory_that_changes_makes_nothing_safer() {
     fs::write(dir.path().join("tollgate.toml"), config).unwrap();
     gate.reload("tests").await.unwrap();
     ask_in(&gate, here, "Please answer my mail.").await;
-    call_in(
-        &gate,
-        here,
-        "desk__contacts",
-        &json!({}),
-        &json!([MALLORY]),
-    )
-    .await;
+    call_in(&gate, here, "desk__contacts", &json!({}), &json!([MALLORY])).await;
     assert_eq!(mail_from(&gate, here, MALLORY).await, CallOutcome::Waiting);
     gate.close().await;
 }
@@ -187,7 +180,14 @@ async fn an_early_run_that_is_active_is_read_back() {
     call_in(&gate, early, "desk__inbox", &json!({}), &letter()).await;
     for n in 0..25 {
         let other = format!("y{n}");
-        call_in(&gate, (&other, None), "desk__contacts", &json!({}), &json!([])).await;
+        call_in(
+            &gate,
+            (&other, None),
+            "desk__contacts",
+            &json!({}),
+            &json!([]),
+        )
+        .await;
     }
     now.fetch_add(6 * 24 * HOUR, Ordering::Relaxed);
     let note = json!({ "name": MALLORY });
@@ -199,6 +199,10 @@ async fn an_early_run_that_is_active_is_read_back() {
     mail_from(&gate, late, MALLORY).await;
     let (_, facts) = super::super::facts::latest(&gate);
     let trusted = provenance::Origin::Trusted;
-    assert!(!facts.provenance.sinks.contains(&trusted), "{:?}", facts.provenance);
+    assert!(
+        !facts.provenance.sinks.contains(&trusted),
+        "{:?}",
+        facts.provenance
+    );
     gate.close().await;
 }
