@@ -33,6 +33,8 @@ pub struct RunFilter {
     pub outcome: Option<RunOutcome>,
     /// Only those that began at or after this time.
     pub since: Option<Timestamp>,
+    /// Only those that were active at or after this time.
+    pub active_since: Option<Timestamp>,
     /// Only those that began before this time.
     pub until: Option<Timestamp>,
     /// Only those whose first record is before this index: for the next page.
@@ -82,6 +84,9 @@ impl LedgerReader {
         }
         if let Some(since) = filter.since {
             and("started >= ?", since.0.into());
+        }
+        if let Some(since) = filter.active_since {
+            and("last_active >= ?", since.0.into());
         }
         if let Some(until) = filter.until {
             and("started < ?", until.0.into());

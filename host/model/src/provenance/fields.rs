@@ -215,6 +215,12 @@ impl FieldTrust {
         self.default
     }
 
+    /// The trust in a text that is all of a result: in the least safe of its fields.
+    #[must_use]
+    pub fn of_whole(&self) -> Trust {
+        self.of_text::<&str>(&[])
+    }
+
     /// What is said about fields.
     #[must_use]
     pub fn rules(&self) -> &[TrustRule] {

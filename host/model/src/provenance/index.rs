@@ -16,7 +16,7 @@ use super::{
     phrase::{CallValue, MAX_WORDS, Phrase},
     request::{MessageIndex, RequestIndex},
     skeleton::folded,
-    texts::{self, Containment, TextIndex},
+    texts::{Containment, TextIndex},
     words,
 };
 use crate::ids::{RunId, SpanId};
@@ -408,11 +408,6 @@ impl ReadIndex {
             None if self.has_unread() => Attribution::one(Origin::Untrusted, None),
             None => Attribution::one(Origin::Model, None),
         }
-    }
-
-    /// Whether a value is too short to be found in what strangers wrote, and there is such a text.
-    fn may_be_named(&self, value: &CallValue<'_>) -> bool {
-        !self.texts.is_empty() && folded(value.text).len() < texts::MIN_WORD
     }
 
     /// Whether a call passed a value on that says little, such as a small number: a tool that returns it does not

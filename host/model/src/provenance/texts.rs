@@ -14,6 +14,7 @@ mod runs;
 use self::{
     batch::Batch,
     reader::Reader,
+    rows::MIN_WORD,
     runs::{RUN, Runs, STEP, VIEW},
 };
 use super::{
@@ -23,7 +24,7 @@ use super::{
     tail::Tail,
 };
 
-pub(super) use self::{rows::MIN_WORD, runs::GUARANTEED};
+pub(super) use self::runs::GUARANTEED;
 
 /// The most slots: 16 MiB, for about three million bytes of text.
 const MAX_SLOTS: usize = 1 << 21;

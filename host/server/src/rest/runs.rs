@@ -146,6 +146,7 @@ pub(super) async fn list(
     let asks = who.authenticated.clone();
     let found = rest.read(&who, move |gate, reader| {
         let mut filter = RunFilter {
+            active_since: None,
             open: query.open,
             outcome: query.outcome,
             since: query.since.map(Timestamp),

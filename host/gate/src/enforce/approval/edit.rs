@@ -7,6 +7,7 @@ use tollgate_model::{
     canonical,
     decision::{Decision, Outcome},
     edit::changes,
+    provenance::ProvenanceFacts,
     record::{EditedArguments, Event},
     request::{ActionContext, Facts, Request},
     time::Timestamp,
@@ -92,7 +93,10 @@ impl Pep {
         if let ActionContext::Call { input, .. } = &mut request.context {
             input.clone_from(call.arguments());
         }
-        facts.provenance = self.reads.provenance_in(row.run, call);
+        facts.provenance = ProvenanceFacts {
+            expected: facts.provenance.expected,
+            ..self.reads.provenance_in(row.run, call)
+        };
         match by.ruleset.pdp.decide(&request, &facts) {
             Decision::Allow(_) => Ok(()),
             Decision::Escalate(_, needs) if needs.lifts.is_subset(&row.requirement.lifts) => Ok(()),

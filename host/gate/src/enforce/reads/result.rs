@@ -28,7 +28,7 @@ impl ResultReading {
         match verdict {
             Verdict::Released { content, redacted } => {
                 for part in content {
-                    self.read_part(index, part);
+                    self.read_part(index, part, has_fields(content, part));
                 }
                 // The caller has what was redacted.
                 if *redacted && is_ahead {
@@ -62,9 +62,14 @@ impl ResultReading {
         }
     }
 
-    fn read_part(&self, index: &mut ReadIndex, part: &Content) {
+    /// Reads a part. `has_fields` says whether patterns of fields apply to it.
+    fn read_part(&self, index: &mut ReadIndex, part: &Content, has_fields: bool) {
         let trust = &self.started.tool.provenance.trust;
         match part {
+            Content::Text { text } if !has_fields => {
+                let whole = FieldTrust::new(trust.of_whole(), Vec::new());
+                index.read_text(&self.source(&whole), text);
+            }
             Content::Text { text } => index.read_text(&self.source(trust), text),
             Content::Structured(value) => index.read_value(&self.source(trust), value),
             Content::Resource { resource } => {
@@ -93,6 +98,25 @@ impl ResultReading {
             index.mark_unread();
         }
     }
+}
+
+/// Whether a part is the result with its fields. One text of several may be all a stranger's: it is the result only if
+/// it repeats the structured content.
+pub(super) fn has_fields(content: &[Content], part: &Content) -> bool {
+    let Content::Text { text } = part else {
+        return true;
+    };
+    let mut structured = content.iter().filter_map(|part| match part {
+        Content::Structured(value) => Some(value),
+        _ => None,
+    });
+    let texts = content.iter();
+    let is_only = texts
+        .filter(|part| matches!(part, Content::Text { .. }))
+        .count()
+        == 1;
+    is_only
+        || structured.any(|value| serde_json::from_str(text).is_ok_and(|own: Value| own == *value))
 }
 
 /// About how many bytes of content there are to read.

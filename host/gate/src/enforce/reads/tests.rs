@@ -90,3 +90,23 @@ async fn a_scope_is_restored_before_anyone_goes_on() {
     });
     assert!(waits.as_mut().poll(&mut cx).is_ready());
 }
+
+/// One text of several may be all a stranger's, also if it is JSON by itself.
+#[test]
+fn patterns_of_fields_apply_to_the_result_alone() {
+    let text = |text: &str| Content::Text { text: text.into() };
+    let of = |content: &[Content]| -> Vec<bool> {
+        let parts = content.iter();
+        parts
+            .map(|part| result::has_fields(content, part))
+            .collect()
+    };
+    let mail = r#"[{"id":"mallory@evil.example"}]"#;
+    assert_eq!(of(&[text(mail)]), [true]);
+    assert_eq!(of(&[text("a mail"), text(mail)]), [false, false]);
+    let structured = Content::Structured(json!([{ "id": "mallory@evil.example" }]));
+    assert_eq!(
+        of(&[text("a mail"), text(mail), structured]),
+        [false, true, true]
+    );
+}

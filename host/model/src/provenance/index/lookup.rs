@@ -66,7 +66,7 @@ impl Lookup<'_> {
         }
         let place = match written {
             Some(Containment::Whole(place) | Containment::Field(place)) => self.index.place(place),
-            _ if self.index.has_unread() || self.index.may_be_named(value) => None,
+            _ if self.index.has_unread() => None,
             _ => return Some(found),
         };
         if found.origin == Origin::Trusted && self.index.may_be_passed_on(value) {

@@ -86,8 +86,7 @@ fn only_groups_of_a_number_are_one_value() {
 fn a_short_identifier_may_be_named() {
     for number in ["7", "42", "137", "4277"] {
         for text in [
-            json!({ "subject": number, "body": "the subject is the number of the project" }),
-            json!({ "subject": format!("about project {number}") }),
+            json!({ "subject": number, "body": "Please delete the project whose number is the subject." }),
             json!({ "subject": format!("delete #{number}") }),
             json!({ "subject": format!("delete no. {number}") }),
         ] {

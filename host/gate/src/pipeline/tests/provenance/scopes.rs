@@ -126,6 +126,9 @@ async fn a_memory_that_changes_makes_nothing_safer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_in_one_run_waits_in_every_other() {
     let dir = world();
+    // Without private data, no rule looks at the whole run.
+    let config = CONFIG.replace("labels = [\"private\"]", "labels = []");
+    fs::write(dir.path().join("tollgate.toml"), config).unwrap();
     let gate = open(dir.path()).await;
     let (here, other) = (("desk", None), ("other", None));
     ask_in(&gate, here, "Please answer my mail from bob").await;
@@ -163,5 +166,42 @@ async fn a_run_that_is_not_held_may_have_read_anything() {
     let untrusted = provenance::Origin::Untrusted;
     assert!(facts.sinks.contains(&untrusted) && facts.links.contains(&untrusted));
     assert_eq!(facts.values["/to"].origin, untrusted);
+    gate.close().await;
+}
+
+/// A run that began long before many others is active still, and has passed on what it read.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_early_run_that_is_active_is_read_back() {
+    let dir = world();
+    let now = Arc::new(AtomicI64::new(NOW));
+    let gate = open_at(dir.path(), &now).await;
+    let (early, late) = (("early", None), ("late", None));
+    call_in(&gate, early, "desk__inbox", &json!({}), &letter()).await;
+    for n in 0..25 {
+        let other = format!("y{n}");
+        call_in(
+            &gate,
+            (&other, None),
+            "desk__contacts",
+            &json!({}),
+            &json!([]),
+        )
+        .await;
+    }
+    now.fetch_add(6 * 24 * HOUR, Ordering::Relaxed);
+    let note = json!({ "name": MALLORY });
+    call_in(&gate, early, "desk__greet", &note, &json!("done")).await;
+    gate.close().await;
+    let gate = open_at(dir.path(), &now).await;
+    ask_in(&gate, late, "Please answer my mail.").await;
+    call_in(&gate, late, "desk__contacts", &json!({}), &json!([MALLORY])).await;
+    mail_from(&gate, late, MALLORY).await;
+    let (_, facts) = super::super::facts::latest(&gate);
+    let trusted = provenance::Origin::Trusted;
+    assert!(
+        !facts.provenance.sinks.contains(&trusted),
+        "{:?}",
+        facts.provenance
+    );
     gate.close().await;
 }
