@@ -14,6 +14,8 @@ pub struct ExternalConfig {
     pub labels: Option<BTreeSet<String>>,
     /// Default taints of its tools; `None` means `untrusted`.
     pub taints: Option<BTreeSet<String>>,
+    /// Whether its caller's word for a result counts: whether a field of it may be trusted.
+    pub trust_outcomes: bool,
     /// How long a call may be open. Other limits do not apply outside the gate.
     pub limits: Limits,
 }
@@ -86,6 +88,7 @@ impl Validation<'_> {
             tools,
             labels: names(external.labels)?,
             taints: names(external.taints)?,
+            trust_outcomes: external.trust_outcomes,
             limits,
         })
     }

@@ -151,6 +151,7 @@ pub(super) struct External {
     pub(super) labels: Option<Vec<String>>,
     pub(super) taints: Option<Vec<String>>,
     pub(super) time: Option<String>,
+    pub(super) trust_outcomes: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

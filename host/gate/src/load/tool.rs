@@ -65,7 +65,8 @@ pub(super) fn tool(
     let numbers = configured.map_or(&none, |tool| &tool.numbers);
     check_schema(source, (&name, &own_name), &input_schema, numbers)?;
     let output_schema = output_schema.filter(|_| output_check.is_some());
-    let trusts_schema = configured.is_some_and(|tool| tool.provenance.trust_schema);
+    let trusts_schema =
+        configured.is_some_and(|tool| tool.provenance.trust_schema) && !is_reported(config, source);
     let mut tool = Tool {
         title: definition.title,
         description: definition.description,
@@ -170,15 +171,19 @@ fn called(
         ),
     );
     let content: BTreeSet<&String> = labels.union(&taints).collect();
-    let given = configured.map(|tool| tool.provenance.clone());
+    let mut given = configured.map_or_else(ToolProvenanceConfig::default, |tool| {
+        tool.provenance.clone()
+    });
+    let is_untrusted = is_reported(config, &defaults.source)
+        || content
+            .iter()
+            .any(|label| matches!(label.as_str(), UNTRUSTED | UNLABELLED));
+    if is_reported(config, &defaults.source) {
+        given.results.retain(|(_, trust)| *trust != Trust::Trusted);
+    }
     Tool {
         feature,
-        provenance: provenance(
-            given.unwrap_or_default(),
-            &own_name,
-            &input_schema,
-            (&labels, &content),
-        ),
+        provenance: provenance(given, &own_name, &input_schema, (&labels, is_untrusted)),
         labels,
         taints,
         limits: configured.map_or_else(
@@ -201,16 +206,19 @@ fn called(
     }
 }
 
+/// Whether the agent's own side says what the tools of `source` answer: nothing of it is trusted.
+fn is_reported(config: &Config, source: &Source) -> bool {
+    let external = config.external.get(&source.name);
+    source.kind == SourceKind::External && !external.is_some_and(|external| external.trust_outcomes)
+}
+
 /// What the operator says about a tool's values, and where he says nothing what its definition proposes.
 fn provenance(
     given: ToolProvenanceConfig,
     own_name: &str,
     input_schema: &Value,
-    (labels, content): (&BTreeSet<String>, &BTreeSet<&String>),
+    (labels, is_untrusted): (&BTreeSet<String>, bool),
 ) -> ToolProvenance {
-    let is_untrusted = content
-        .iter()
-        .any(|label| matches!(label.as_str(), UNTRUSTED | UNLABELLED));
     let default = if is_untrusted {
         Trust::Untrusted
     } else {

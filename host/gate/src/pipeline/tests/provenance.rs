@@ -33,6 +33,7 @@ use crate::{
 const CONFIG: &str = r#"
 [external.desk]
 tools = "tools.json"
+trust_outcomes = true
 [tools.desk__inbox]
 labels = ["private"]
 taints = ["untrusted"]
@@ -471,4 +472,22 @@ async fn a_run_that_changes_its_conversation_leaves_what_it_has_read() {
         report(&gate, &call.unwrap(), &json!([])).await;
     }
     gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_agents_side_reports_is_not_trusted_unless_the_operator_says_so() {
+    for (trust, outcome) in [
+        ("trust_outcomes = true", CallOutcome::Ok),
+        ("trust_outcomes = false", CallOutcome::Waiting),
+    ] {
+        let dir = world();
+        let config = CONFIG.replace("trust_outcomes = true", trust);
+        fs::write(dir.path().join("tollgate.toml"), config).unwrap();
+        let gate = open(dir.path()).await;
+        ask_to_look(&gate).await;
+        read_inbox(&gate).await;
+        read_contacts(&gate).await;
+        assert_eq!(mail(&gate, "carl@example.com").await, outcome, "{trust}");
+        gate.close().await;
+    }
 }

@@ -1,6 +1,5 @@
 //! Runs that change their scope of memory, and runs in which no request was told.
 
-
 use tollgate_model::{ids::RunId, provenance};
 
 use super::*;
