@@ -19,7 +19,8 @@ use super::LoadError;
 use crate::{
     config::{Config, ToolProvenanceConfig, UNLABELLED, UNTRUSTED},
     tool::{
-        Annotations, Feature, Limits, SchemaCheck, Tool, ToolDefinition, ToolProvenance, ToolSource,
+        Annotations, Feature, Limits, SchemaCheck, SourceKind, Tool, ToolDefinition,
+        ToolProvenance, ToolSource,
     },
     upstream::PromptDefinition,
 };
@@ -207,7 +208,7 @@ fn called(
 }
 
 /// Whether the agent's own side says what the tools of `source` answer: nothing of it is trusted.
-fn is_reported(config: &Config, source: &Source) -> bool {
+fn is_reported(config: &Config, source: &ToolSource) -> bool {
     let external = config.external.get(&source.name);
     source.kind == SourceKind::External && !external.is_some_and(|external| external.trust_outcomes)
 }
