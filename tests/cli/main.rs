@@ -20,6 +20,7 @@ mod help;
 mod owner;
 #[cfg(test)]
 mod policy_cases;
+#[cfg(test)]
 mod programs;
 #[cfg(test)]
 mod provenance;

@@ -148,7 +148,7 @@ async fn only_who_may_approve_a_call_gets_a_preview_of_it() {
             "{name}: {refused:?}"
         );
     }
-    // Agents have no such action, whatever policy says.
+    // Agents have no such action, also where policy permits it.
     let own = call(&gate, "r", "preview:payments__refund", REFUND).await;
     assert_eq!(own.outcome(), CallOutcome::Undecidable, "{own:?}");
     goes_on(&world, &gate, id).await;

@@ -1,9 +1,13 @@
 //! The contents of `tollgate.toml`: every key, not validated yet.
 
+mod capture;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use toml::Spanned;
+
+pub(super) use capture::{Capture, CaptureTenant, CaptureTool};
 
 use crate::tool::Size;
 
@@ -76,34 +80,6 @@ pub(super) struct ModelPrice {
     pub(super) output: f64,
     pub(super) cached_input: Option<f64>,
     pub(super) cache_write: Option<f64>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Capture {
-    pub(super) payloads: Option<bool>,
-    pub(super) retention: Option<String>,
-    pub(super) default: Option<String>,
-    pub(super) attributes: BTreeMap<String, String>,
-    pub(super) tools: BTreeMap<String, CaptureTool>,
-    pub(super) patterns: BTreeMap<String, String>,
-    pub(super) rules: Vec<String>,
-    pub(super) tenants: BTreeMap<String, CaptureTenant>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct CaptureTool {
-    pub(super) arguments: BTreeMap<String, String>,
-    pub(super) result: BTreeMap<String, String>,
-    pub(super) answers: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct CaptureTenant {
-    pub(super) payloads: Option<bool>,
-    pub(super) retention: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,7 +1,7 @@
 //! Previews: a call of a person who may answer an approval, which shows what the waiting call would do.
 //!
 //! It is decided, recorded and bounded like every call, in a run of that person's own. So nothing of it counts for the
-//! agent, and policy says what the person may see. The approval stays as it is, whatever comes of it.
+//! agent, and policy says what the person may see. The approval stays as it is in any case.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ impl Gate {
     /// Shows `user`, who may answer it, what a waiting call would do. `token` is that by which the user is known.
     ///
     /// # Errors
-    /// [`ApprovalError`] if there is no preview. A preview that is denied or fails is no error: its view says so.
+    /// [`ApprovalError`] if there is no preview. A preview that is denied or fails is not an error: its view says so.
     pub async fn preview(
         &self,
         user: &Uid,
@@ -85,7 +85,7 @@ impl Gate {
                 text: format!("It did not end within {} seconds.", PATIENCE.as_secs()),
             });
         };
-        // Nobody asks a person for a preview.
+        // A preview asks no person.
         if let Verdict::Refused(Refusal::Pending { approval, .. }) = &answer.verdict {
             self.withdraw(&caller, *approval).await?;
         }

@@ -227,7 +227,7 @@ pub enum LoadError {
         /// The line of its table.
         line: usize,
     },
-    /// What would show approvers what a call does is no preview.
+    /// What would show approvers what a call does cannot be a preview.
     #[error("{}: preview of [tools.{tool}]: {problem}", file.display())]
     Preview {
         /// The tool.

@@ -181,8 +181,8 @@ fn parts(word: &str) -> Vec<Part<'_>> {
 /// What stands between the items of a list in one word.
 const LIST_SIGNS: [char; 3] = [',', ';', '|'];
 
-/// The items of a list, each with where it begins. `None` if it is no list of values of one kind: of addresses, or of
-/// names that are no paths.
+/// The items of a list, each with where it begins. `None` if it is not a list of values of one kind: of addresses, or of
+/// names that are not paths.
 pub(super) fn items<'a>(text: &'a str, signs: &[char]) -> Option<Vec<(usize, &'a str)>> {
     let mut at = 0;
     let mut items = Vec::new();
@@ -203,7 +203,7 @@ fn is_address(item: &str) -> bool {
     item.contains('@') && !item.contains("://") && !item.trim_start().starts_with(['/', '\\'])
 }
 
-/// The plain name before the first `:` or `=` of a word that goes on, and how many bytes it takes with the sign.
+/// The plain name before the first `:` or `=` of a word with more after it, and how many bytes it takes with the sign.
 fn label(word: &str) -> Option<(&str, usize)> {
     let at = word.find([':', '='])?;
     let (before, after) = (word.get(..at)?, word.get(at + 1..)?);

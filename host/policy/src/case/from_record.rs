@@ -103,20 +103,20 @@ impl Case {
         let name = |uid: &Uid| Some(uid.id.clone());
         match context {
             ActionContext::Call {
-                on_behalf_of,
+                on_behalf_of: user,
                 input,
                 via,
             } => {
-                self.on_behalf_of = name(on_behalf_of);
+                self.on_behalf_of = name(user);
                 self.input = input.clone();
                 self.via.clone_from(via);
             }
             ActionContext::Result {
-                on_behalf_of,
+                on_behalf_of: user,
                 error,
                 size,
             } => {
-                self.on_behalf_of = name(on_behalf_of);
+                self.on_behalf_of = name(user);
                 (self.error, self.size) = (*error, *size);
             }
             ActionContext::Capability { guest, size } => {

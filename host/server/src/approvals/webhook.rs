@@ -139,7 +139,7 @@ impl Webhook {
         }
     }
 
-    /// Goes on to what follows a notification.
+    /// Continues with what follows a notification.
     async fn pass(&mut self, due: &Notification) {
         self.next = Some(due.index + 1);
         // Without the cursor it is delivered again after a restart: at least once.

@@ -92,6 +92,20 @@ impl Vote {
             Self::Reject => None,
         }
     }
+
+    /// Adds what an approval has besides, and returns the verb of the route.
+    fn add_terms(&self, body: &mut Value) -> &'static str {
+        let Self::Approve(edit, terms) = self else {
+            return "reject";
+        };
+        let members = [("standing", terms.body()), ("edit", edit.clone())];
+        let members = members.into_iter();
+        let given = members.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        if let Some(body) = body.as_object_mut() {
+            body.extend(given);
+        }
+        "approve"
+    }
 }
 
 pub(super) async fn approve(approve: Approve, cx: &Context<'_>) -> Result<Exit, Failure> {
@@ -170,19 +184,8 @@ pub(super) async fn answer(answer: Answer, vote: &Vote, cx: &Context<'_>) -> Res
         }
     };
     let mut body = json!({ "digest": seen, "note": note, "question": question });
-    let vote = match vote {
-        Vote::Approve(edit, terms) => {
-            let members = [("standing", terms.body()), ("edit", edit.clone())];
-            let members = members.into_iter();
-            let given = members.filter_map(|(name, value)| Some((name.to_owned(), value?)));
-            if let Some(body) = body.as_object_mut() {
-                body.extend(given);
-            }
-            "approve"
-        }
-        Vote::Reject => "reject",
-    };
-    let request = ApiRequest::post(format!("/v1/approvals/{id}/{vote}"), body);
+    let verb = vote.add_terms(&mut body);
+    let request = ApiRequest::post(format!("/v1/approvals/{id}/{verb}"), body);
     let answered = client.execute(request).await;
     client.close().await;
     let answered: AnswerOutcome = answered.map_err(|failure| match is_unseen {

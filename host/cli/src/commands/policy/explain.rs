@@ -168,7 +168,8 @@ pub(super) async fn recorded(
     Ok((pdp, request, facts))
 }
 
-async fn hypothetical(args: &Explain, config: &Config) -> Result<(Pdp, Request, Facts), Failure> {
+/// The case that the arguments describe; a missing member has its default.
+fn case(args: &Explain) -> Result<Case, Failure> {
     let json = |text: &Option<String>, what: &str| match text {
         None => Ok(Value::Null),
         Some(text) => serde_json::from_str::<Value>(text)
@@ -211,8 +212,11 @@ async fn hypothetical(args: &Explain, config: &Config) -> Result<(Pdp, Request, 
             .or_insert_with(|| "hypothetical".into());
         members.entry("expect").or_insert_with(|| "allow".into());
     }
-    let case: Case = serde_json::from_value(case)
-        .map_err(|e| Failure::usage(format!("this is not a case: {e}")))?;
+    serde_json::from_value(case).map_err(|e| Failure::usage(format!("this is not a case: {e}")))
+}
+
+async fn hypothetical(args: &Explain, config: &Config) -> Result<(Pdp, Request, Facts), Failure> {
+    let case = case(args)?;
     known_principal(&case.principal, config)?;
     let bundle = load::bundle_without_validation(config, Some(compiler())).await?;
     let pdp = Pdp::load(&bundle).map_err(load::LoadError::Policies)?;

@@ -140,13 +140,8 @@ impl Pep {
         question: Option<ApprovalId>,
         batch: &mut Batch,
     ) -> Result<AnswerDraft, ApprovalError> {
-        let Responder {
-            ruleset,
-            user,
-            response,
-            ..
-        } = by;
-        self.check_link(ruleset, user, row, &response)?;
+        let response = by.response;
+        self.check_link(by.ruleset, by.user, row, &response)?;
         let subject = Subject::waiting(row, response.channel);
         let decided_at = batch.records.len();
         let now = self.now();

@@ -104,7 +104,7 @@ fn calls_of_one_question_cost_people_once() {
             (100, answered(2, false)),
             (100, resolved(1, ApprovalState::Approved)),
             (110, resolved(2, ApprovalState::Rejected)),
-            // What becomes of an answer is no other one.
+            // The outcome of an answer is not another answer.
             (120, resolved(1, ApprovalState::Consumed)),
         ],
     );

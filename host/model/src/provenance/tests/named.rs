@@ -49,7 +49,7 @@ fn what_asks_and_what_is_named_are_in_one_message() {
     // Without a value of the user, the latest message counts.
     assert!(asked(&[second, "Delete my oldest project"], "4277"));
     assert!(!asked(&["Delete my oldest project", second], "4277"));
-    // A message that is told again is the latest.
+    // A message that comes again is the latest.
     assert!(asked(
         &[
             "Delete my oldest project",
@@ -60,7 +60,7 @@ fn what_asks_and_what_is_named_are_in_one_message() {
     ));
 }
 
-/// Words next to a number are no part of it.
+/// Words next to a number are not a part of it.
 #[test]
 fn only_groups_of_a_number_are_one_value() {
     let index = read(

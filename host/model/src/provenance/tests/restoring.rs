@@ -187,7 +187,7 @@ fn what_may_repeat_a_lost_argument_is_not_trusted() {
     }
 }
 
-/// What an index has lost is no better than what it never had, and no one vouches for what it reads then.
+/// What an index has lost counts as what it never had, and no one vouches for what it reads then.
 #[test]
 fn a_lost_index_trusts_nothing_new() {
     let mut index = empty();

@@ -41,7 +41,7 @@ fn request_diagnostic(policy: &LoadedPolicy) -> Diagnostic {
     policy.diagnostic(
         Level::Warning,
         "policy::request-of-run",
-        format!("policy `{id}` does not hold in a run in which no request was told"),
+        format!("policy `{id}` does not hold in a run without a request"),
         "agents name their runs, and can go on in another one: write (context.provenance.request || \
          context.provenance.expected)"
             .to_owned(),
@@ -82,7 +82,7 @@ fn diagnostic(policy: &LoadedPolicy, fact: &str) -> Diagnostic {
 enum NewRun<'a> {
     /// Nothing has been counted in it, of facts of these shapes.
     Uncounted(&'a BTreeMap<String, FactShape>),
-    /// No request was told in it, though one is expected.
+    /// It has no request, though one is expected.
     Silent,
 }
 

@@ -278,7 +278,7 @@ fn a_rule_that_a_missing_request_lifts_is_a_warning() {
         "forbid (…) when { context.provenance.request && context.sinks.contains(Tollgate::Origin::\"untrusted\") };",
         "forbid (…) when { context.provenance.known && context.provenance.echoed };",
     ] {
-        let expected = "policy `p0` does not hold in a run in which no request was told";
+        let expected = "policy `p0` does not hold in a run without a request";
         assert_eq!(warned(evaded), [expected], "{evaded}");
     }
     for holds in [

@@ -47,7 +47,7 @@ pub(super) struct AnswerArgs {
     /// The fewest approved questions for a proposal.
     #[arg(long, value_name = "N", default_value_t = 5, requires = "answers")]
     min_answers: usize,
-    /// The most rejected calls beside them; none of these is let through.
+    /// The most rejected calls next to them; none of these is let through.
     #[arg(long, value_name = "N", default_value_t = 0, requires = "answers")]
     max_rejected: usize,
     /// Let this argument have any value, such as /reason. Not one that decides where the call goes.

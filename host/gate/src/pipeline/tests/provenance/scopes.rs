@@ -1,4 +1,4 @@
-//! Runs that change their scope of memory, and runs in which no request was told.
+//! Runs that change their scope of memory, and runs without a request.
 
 use tollgate_model::{ids::RunId, provenance};
 
