@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-pub(super) use capture::{Capture, CaptureTenant, CaptureTool};
+pub(super) use capture::Capture;
 
 use crate::tool::Size;
 

@@ -24,7 +24,7 @@ fn a_program_selects_lines() {
 #[test]
 fn what_is_not_a_program_is_refused_before_anything_runs() {
     for (code, part) in [
-        (".runs[", "["),
+        (".runs[", ".runs["),
         ("frobnicate", "frobnicate"),
         (".a | $x", "$x"),
         ("import \"a\" as a; .", "a"),
