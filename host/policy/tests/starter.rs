@@ -174,7 +174,8 @@ fn examples_of_the_documentation_load() {
     world.secrets.push("wiki".to_owned());
     let mut pages = with_extension(&root().join("docs"), "md");
     pages.push(root().join("README.md"));
-    // Their examples have configurations of their own, which stories load and play.
+    // The examples of facts.md have configurations of their own, which a story loads and plays; those of
+    // javascript.md name a tool that the page writes.
     pages.retain(|page| !page.ends_with("facts.md") && !page.ends_with("javascript.md"));
     let mut examples = Vec::new();
     for page in pages {

@@ -281,10 +281,10 @@ fn capture_result(
     let capturing = pep.capturing(cx);
     let private = labels.contains(PRIVATE);
     match &execution.content {
-        Ok(content) => capturing.result(&tool.name, content, private),
+        Ok(content) => capturing.result(tool.tool_name(), content, private),
         Err(failure) => {
             let text = failure.message.clone();
-            capturing.result(&tool.name, &[Content::Text { text }], private)
+            capturing.result(tool.tool_name(), &[Content::Text { text }], private)
         }
     }
 }

@@ -127,7 +127,7 @@ impl Attempt<'_> {
         }
         let private = evaluation.facts.run.labels.contains(PRIVATE);
         let (call, capturing) = (self.call(), self.pep.capturing(self.cx));
-        let tool = &call.tool().name;
+        let tool = call.tool().tool_name();
         let captured = capturing.arguments(tool, call.arguments(), call.canonical(), private);
         let payloads = [payload].into_iter().chain(captured.payload).collect();
         Ok((draft.captured(captured.kept), payloads))
