@@ -80,6 +80,7 @@ impl From<&Tool> for ToolView {
 
 /// Which tools are listed.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ToolQuery {
     /// Those that are listed to this agent. For people; to agents, only their own tools are listed.
