@@ -45,7 +45,7 @@ async fn waiting(gate: &Gate) -> ApprovalId {
 }
 
 async fn preview(gate: &Gate, name: &str, id: ApprovalId) -> Result<PreviewView, ApprovalError> {
-    gate.preview(&user(name), id, None).await
+    gate.preview(&user(name), id, (None, "rest")).await
 }
 
 /// That the approval waits as before, and the refund happens once it is given.

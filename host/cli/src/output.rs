@@ -138,7 +138,14 @@ impl Output {
                 let selected = filter.lines(&line).map_err(|why| {
                     io::Error::other(format!("--jq: {why}; see the whole result with --json"))
                 })?;
-                self.text(&selected)
+                // Texts come from outside, and a terminal obeys what is in them.
+                let lines = selected
+                    .lines()
+                    .map(|line| match io::stdout().is_terminal() {
+                        true => tollgate::text::printable(line, usize::MAX) + "\n",
+                        false => line.to_owned() + "\n",
+                    });
+                self.text(&lines.collect::<String>())
             }
         }
     }

@@ -171,7 +171,7 @@ impl Pep {
         decided: &DecidedCall,
     ) -> Result<Vec<FactEntry>, Refusal> {
         let configured = &cx.ruleset.config.facts;
-        if configured.is_empty() {
+        if configured.is_empty() || call.tool().feature == Feature::Preview {
             return Ok(Vec::new());
         }
         let arguments = arguments(cx, call);
@@ -199,6 +199,9 @@ impl Pep {
     /// What facts need of this call when it ends, if any counts it then.
     pub(crate) fn counted(&self, cx: &CallContext, call: &ToolCall) -> Option<Arc<CountedCall>> {
         let configured = &cx.ruleset.config.facts;
+        if call.tool().feature == Feature::Preview {
+            return None;
+        }
         if !configured.values().any(|fact| fact.counts.is_by_outcome()) {
             return None;
         }

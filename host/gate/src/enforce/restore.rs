@@ -353,7 +353,14 @@ impl RestoredContent<'_> {
                 return Ok(Some((verdict, true)));
             }
         }
-        Ok(Some((released(vec![Content::Structured(value)]), false)))
+        // It may be one text of several, in which no pattern of fields applies, so it is read as such a one.
+        let text = match value {
+            Value::String(text) => text,
+            value => value.to_string(),
+        };
+        let rest = String::new();
+        let texts = [text, rest].map(|text| Content::Text { text });
+        Ok(Some((released(texts.into()), false)))
     }
 }
 

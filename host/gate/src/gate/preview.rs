@@ -45,7 +45,7 @@ pub struct PreviewView {
 }
 
 impl Gate {
-    /// Shows `user`, who may answer it, what a waiting call would do. `token` is that by which the user is known.
+    /// Shows `user`, who may answer it, what a waiting call would do. `token` is that by which the user is known, `channel` that of the request.
     ///
     /// # Errors
     /// [`ApprovalError`] if there is no preview. A preview that is denied or fails is not an error: its view says so.
@@ -53,7 +53,7 @@ impl Gate {
         &self,
         user: &Uid,
         id: ApprovalId,
-        token: Option<TokenId>,
+        (token, channel): (Option<TokenId>, &str),
     ) -> Result<PreviewView, ApprovalError> {
         let caller = Caller::User(user.id.clone());
         let row = self.ledger().reader().approval(id)?;
@@ -61,7 +61,10 @@ impl Gate {
             .filter(|row| self.sees_approval(&caller, row))
             .ok_or(ApprovalError::NotFound(id))?;
         let ruleset = self.ruleset();
-        let request = self.pep().previewed_call(&ruleset, user, &row).await?;
+        let request = self
+            .pep()
+            .previewed_call(&ruleset, (user, channel), &row)
+            .await?;
         let tool = request.tool.clone();
         let run = RunKey::Named(format!("preview-{id}"));
         let (cancel, cancelled) = watch::channel(false);

@@ -137,7 +137,10 @@ pub(super) async fn preview(
     let user = who.user()?;
     who.admit()?;
     let token = who.authenticated.token;
-    let shown = rest.gate.preview(&user, parse(&id)?, token).await?;
+    let shown = rest
+        .gate
+        .preview(&user, parse(&id)?, (token, who.channel()))
+        .await?;
     Ok(Json(shown.into()))
 }
 

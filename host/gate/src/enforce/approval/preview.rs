@@ -11,7 +11,7 @@ use tollgate_model::{
     request::preview_call,
 };
 
-use super::{ApprovalError, REST};
+use super::ApprovalError;
 use crate::{
     config::PreviewConfig,
     enforce::{CallRequest, Pep, Refusal, Ruleset},
@@ -27,7 +27,7 @@ impl Pep {
     pub(crate) async fn previewed_call(
         &self,
         ruleset: &Arc<Ruleset>,
-        user: &Uid,
+        (user, channel): (&Uid, &str),
         row: &ApprovalRow,
     ) -> Result<CallRequest, ApprovalError> {
         if row.elicitation.is_some() {
@@ -42,7 +42,7 @@ impl Pep {
                 "a component makes this request, and only calls of agents have a preview",
             );
         }
-        if !self.can_answer(ruleset, user, row, REST) {
+        if !self.can_answer(ruleset, user, row, channel) {
             return refused("only people who may approve it get a preview of it");
         }
         let Some(tool) = ruleset.tools.get(&row.tool) else {

@@ -35,8 +35,10 @@ impl ResultReading {
                     index.mark_unread();
                 }
             }
+            // An error has no fields.
             Verdict::ToolError(failure) => {
-                index.read_text(&self.source(trust), &failure.message);
+                let whole = FieldTrust::new(trust.of_whole(), Vec::new());
+                index.read_text(&self.source(&whole), &failure.message);
             }
             // Names of effects, in the component's words.
             Verdict::Refused(refusal) => {
@@ -106,17 +108,20 @@ pub(super) fn has_fields(content: &[Content], part: &Content) -> bool {
     let Content::Text { text } = part else {
         return true;
     };
-    let mut structured = content.iter().filter_map(|part| match part {
-        Content::Structured(value) => Some(value),
-        _ => None,
-    });
-    let texts = content.iter();
-    let is_only = texts
-        .filter(|part| matches!(part, Content::Text { .. }))
-        .count()
-        == 1;
-    is_only
-        || structured.any(|value| serde_json::from_str(text).is_ok_and(|own: Value| own == *value))
+    let mut structured = content
+        .iter()
+        .filter_map(|part| match part {
+            Content::Structured(value) => Some(value),
+            _ => None,
+        })
+        .peekable();
+    if structured.peek().is_none() {
+        let texts = content
+            .iter()
+            .filter(|part| matches!(part, Content::Text { .. }));
+        return texts.count() == 1;
+    }
+    structured.any(|value| serde_json::from_str(text).is_ok_and(|own: Value| own == *value))
 }
 
 /// About how many bytes of content there are to read.

@@ -106,7 +106,11 @@ fn patterns_of_fields_apply_to_the_result_alone() {
     assert_eq!(of(&[text("a mail"), text(mail)]), [false, false]);
     let structured = Content::Structured(json!([{ "id": "mallory@evil.example" }]));
     assert_eq!(
-        of(&[text("a mail"), text(mail), structured]),
+        of(&[text("a mail"), text(mail), structured.clone()]),
         [false, true, true]
+    );
+    assert_eq!(
+        of(&[text("from: mallory@evil.example"), structured]),
+        [false, true]
     );
 }

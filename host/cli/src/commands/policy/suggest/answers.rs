@@ -115,7 +115,8 @@ struct AskedRow {
     provenance: Option<Box<ProvenanceSummary>>,
 }
 
-/// The newest approvals of calls. Effects inside calls have no standing approvals.
+/// The newest approvals of calls that people answered or may answer, and all that they rejected or edited, however
+/// old: nothing is proposed that would let such a call through. Effects inside calls have no standing approvals.
 fn rows(args: &Suggest, config: &Config, reader: &LedgerReader) -> Result<Vec<AskedRow>, Failure> {
     let zone = &config.gate.timezone;
     let now = Clock::system().now();
@@ -127,11 +128,18 @@ fn rows(args: &Suggest, config: &Config, reader: &LedgerReader) -> Result<Vec<As
             && row.elicitation.is_none()
             && row.capability.is_none()
             && row.waiting.is_empty()
-            && since.is_none_or(|since| row.requested >= since)
+            && (is_refused(row)
+                || since.is_none_or(|since| row.requested >= since)
+                    && !matches!(row.state, ApprovalState::Expired | ApprovalState::Cancelled))
             && principal.is_none_or(|name| *name == row.principal.id)
     });
     rows.sort_by_key(|row| std::cmp::Reverse(row.requested));
-    rows.truncate(args.limit);
+    let mut room = args.limit;
+    rows.retain(|row| {
+        let is_kept = is_refused(row) || room > 0;
+        room = room.saturating_sub(usize::from(!is_refused(row)));
+        is_kept
+    });
     let mut found = Vec::new();
     for row in rows {
         let asked = reader.requesting_decision(&row)?;
@@ -144,6 +152,11 @@ fn rows(args: &Suggest, config: &Config, reader: &LedgerReader) -> Result<Vec<As
         });
     }
     Ok(found)
+}
+
+/// Whether a person did not let the call through as it was.
+fn is_refused(row: &ApprovalRow) -> bool {
+    row.state == ApprovalState::Rejected || row.edited.is_some()
 }
 
 impl AskedRow {

@@ -120,7 +120,8 @@ impl Argument<'_> {
             return match any {
                 true => Ok(Allowance::Any),
                 false => Err(format!(
-                    "`{pointer}` had {seen} values without a bound; --any {pointer} lets it have any"
+                    "`{pointer}` had {seen} values without a bound; --any {} lets it have any",
+                    shell_word(pointer)
                 )),
             };
         }
