@@ -20,7 +20,7 @@ pub(crate) struct Global {
     /// Print results, and errors, as JSON.
     #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) json: bool,
-    /// Print what a jq program selects of the JSON result, strings without quotes.
+    /// Print what a jq program selects of the JSON result.
     #[arg(
         long,
         global = true,

@@ -9,6 +9,8 @@ use jaq_json::{Val, read};
 
 use crate::error::Failure;
 
+const UNFIT: &str = "the program ends with an error for this result";
+
 type Values = data::JustLut<Val>;
 
 /// A jq program that compiles. It is kept as text: compiled, it is not shared between threads.
@@ -35,11 +37,12 @@ impl Filter {
     /// The program ends with an error for this result.
     pub(crate) fn lines(&self, result: &str) -> Result<String, String> {
         let program = compile(&self.0)?;
-        let value = read::parse_single(result.as_bytes()).map_err(|error| error.to_string())?;
+        let value = read::parse_single(result.as_bytes()).map_err(|_| UNFIT.to_owned())?;
         let context = Ctx::<Values>::new(&program.lut, Vars::new([]));
         let mut lines = String::new();
         for value in program.id.run((context, value)).map(unwrap_valr) {
-            match value.map_err(|error| error.to_string())? {
+            // jaq's message has the value.
+            match value.map_err(|_| UNFIT.to_owned())? {
                 Val::TStr(text) | Val::BStr(text) => lines += &String::from_utf8_lossy(&text),
                 value => lines += &value.to_string(),
             }

@@ -119,6 +119,19 @@ impl Case {
                 self.on_behalf_of = name(user);
                 (self.error, self.size) = (*error, *size);
             }
+            ActionContext::Capability { .. }
+            | ActionContext::Http { .. }
+            | ActionContext::Secret { .. }
+            | ActionContext::Elicitation { .. } => self.add_of_guest(context),
+            ActionContext::Approver { .. }
+            | ActionContext::Token { .. }
+            | ActionContext::Operator => self.add_of_person(context, facts),
+        }
+    }
+
+    /// Adds the members of what a component asks for.
+    fn add_of_guest(&mut self, context: &ActionContext) {
+        match context {
             ActionContext::Capability { guest, size } => {
                 self.add_guest(guest);
                 self.size = *size;
@@ -145,7 +158,7 @@ impl Case {
                 path,
             } => {
                 self.add_guest(guest);
-                (self.host, self.scheme) = (name(host), Some(scheme.clone()));
+                (self.host, self.scheme) = (Some(host.id.clone()), Some(scheme.clone()));
                 (self.method, self.port) = (Some(method.clone()), Some(*port));
                 self.path = Some(path.clone());
             }
@@ -166,9 +179,7 @@ impl Case {
                 self.host = Some(host.clone()).filter(|host| !host.is_empty());
                 self.size = *size;
             }
-            ActionContext::Approver { .. }
-            | ActionContext::Token { .. }
-            | ActionContext::Operator => self.add_of_person(context, facts),
+            _ => {}
         }
     }
 
