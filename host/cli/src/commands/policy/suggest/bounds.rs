@@ -121,7 +121,7 @@ impl Argument<'_> {
                 true => Ok(Allowance::Any),
                 false => Err(format!(
                     "`{pointer}` had {seen} values without a bound; --any {} lets it have any",
-                    shell_word(pointer)
+                    shell_word(&pointer)
                 )),
             };
         }
