@@ -144,7 +144,17 @@ fn an_approver_edits_a_call_and_answers_a_question_of_two() {
         .run(&show)
         .exits(0)
         .says(&["What waits for the same reason", "6001", "digest of all"]);
-    let all = ["approvals", "approve", &id, "--yes", "--question"];
+    let shown = world.json(&show);
+    let digest = shown["question_digest"].as_str().unwrap();
+    let all = [
+        "approvals",
+        "approve",
+        &id,
+        "--yes",
+        "--question",
+        "--digest",
+        digest,
+    ];
     let answered = world.json(&[&all[..], &AS_DANA].concat());
     assert_eq!(answered["others"][0]["state"], "approved");
     world.run(&[&call[..], &[&first]].concat()).exits(0);

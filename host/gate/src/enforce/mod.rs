@@ -43,7 +43,7 @@ pub use approval::{
     PendingCall, QuestionCall, StandingRequest, StandingView, Vote,
 };
 pub(crate) use approval::{
-    REST, Responder, StandingCover, grant_from_row, pending_refusal, question_digest,
+    CLI, REST, Responder, StandingCover, grant_from_row, pending_refusal, question_digest,
 };
 pub use context::{CallContext, EnclosingCall, RecentUsage};
 pub use counted_call::CountedCall;

@@ -14,7 +14,7 @@ use tollgate_model::{
 
 use super::{Gate, OperateError};
 use crate::{
-    enforce::REST,
+    enforce::{CLI, REST},
     identity::{Caller, RunKey, on_behalf_of},
 };
 
@@ -123,10 +123,11 @@ impl Gate {
         self.end_run(&by, row, outcome, reason).await
     }
 
-    /// Whether `user` may answer an approval now, without a record: for lists.
+    /// Whether `user` may answer an approval now by the API or at the command line, without a record: for lists.
     #[must_use]
     pub fn can_answer(&self, user: &Uid, row: &ApprovalRow) -> bool {
-        self.can_answer_by(user, row, REST)
+        let mut channels = [REST, CLI].into_iter();
+        channels.any(|channel| self.can_answer_by(user, row, channel))
     }
 
     /// As [`Gate::can_answer`], by another channel.

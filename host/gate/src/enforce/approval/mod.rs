@@ -42,6 +42,8 @@ use crate::config::Config;
 
 /// The channel of people who read or answer by the API, as policies see it.
 pub(crate) const REST: &str = "rest";
+/// The channel of people at the owner's socket, as policies see it.
+pub(crate) const CLI: &str = "cli";
 /// How often an answer is tried again because another answer came first.
 const MAX_ATTEMPTS: u32 = 16;
 
