@@ -159,7 +159,7 @@ async fn one(
         reply.message = reply.message.map(|message| format!("{file}: {message}"));
     }
     if cx.out.is_json() {
-        cx.out.json(&CallOutput::new(None, &reply))?;
+        print_call(&CallOutput::new(None, &reply), cx);
     } else if exit == Exit::Ok {
         cx.out.remark(&answer::summary(&reply));
         cx.out.text(&answer::result(&reply.content))?;
@@ -206,6 +206,16 @@ fn hints(args: &Call, reply: &CallReply, cx: &Context<'_>) -> Vec<String> {
         ));
     }
     hints
+}
+
+/// Prints a call that was made. That it cannot be printed, as with `--jq`, does not change how it ended.
+fn print_call(output: &CallOutput<'_>, cx: &Context<'_>) {
+    if let Err(error) = cx.out.json(output) {
+        let failure = Failure::from(error);
+        if !failure.is_silent() {
+            cx.out.failure(&failure);
+        }
+    }
 }
 
 /// Whether the policy with this id, in the text of its file, looks at what its run did before.
@@ -289,7 +299,7 @@ async fn many(
         denied += u64::from(exit == Exit::Denied);
         last_run = reply.run.or(last_run);
         if cx.out.is_json() {
-            cx.out.json(&CallOutput::new(Some(number), &reply))?;
+            print_call(&CallOutput::new(Some(number), &reply), cx);
         } else {
             cx.out.text(&played(number, &reply, cx.out.width()))?;
         }

@@ -98,7 +98,7 @@ fn guard(scope: &PolicyScope<'_>, path: &[&str]) -> String {
 }
 
 /// The first few names.
-fn listed(names: &[&str]) -> String {
+pub(super) fn listed(names: &[&str]) -> String {
     const MANY: usize = 8;
     let shown = names.iter().take(MANY).copied();
     let mut text = shown.collect::<Vec<_>>().join(", ");

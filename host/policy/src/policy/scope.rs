@@ -28,6 +28,8 @@ pub(super) struct UnknownAttribute {
     pub(super) of: String,
     pub(super) name: String,
     pub(super) near: Option<String>,
+    /// The attributes that there are.
+    pub(super) names: BTreeSet<String>,
 }
 
 /// The actions that a policy is about.
@@ -125,6 +127,7 @@ impl<'a> PolicyScope<'a> {
                 near: nearest(name, names.iter().map(String::as_str)).map(str::to_owned),
                 of,
                 name: name.to_string(),
+                names,
             });
         }
         unknown
@@ -141,11 +144,23 @@ impl<'a> PolicyScope<'a> {
             let resource = self.cedar.resource_constraint();
             self.misfit_of(Part::Resource, resource.as_inner())
         });
-        of_scope.or_else(|| {
-            let condition = self.cedar.non_scope_constraints()?;
-            let mut parts = condition.subexpressions();
-            parts.find_map(|part| self.misfit_in(part))
-        })
+        of_scope.or_else(|| self.misfits_of_condition().into_iter().next())
+    }
+
+    /// Parts of the condition that no request fits: they are never so, and under `!` or in `unless` always.
+    pub(super) fn misfits_of_condition(&self) -> Vec<Misfit> {
+        let condition = self.cedar.non_scope_constraints().into_iter();
+        let parts = condition.flat_map(Expr::subexpressions);
+        parts.filter_map(|part| self.misfit_in(part)).collect()
+    }
+
+    /// Whether the scope names each action that it is about, so that no later tool can be meant.
+    pub(super) fn names_its_actions(&self) -> bool {
+        match self.cedar.action_constraint() {
+            ActionConstraint::Any => false,
+            ActionConstraint::Eq(_) => true,
+            ActionConstraint::In(uids) => uids.len() == self.actions.len(),
+        }
     }
 
     fn group_taken_for_an_action(&self) -> Option<Misfit> {
