@@ -254,6 +254,24 @@ const PARTS: &[Mistake] = &[
         "resource in ",
     ),
     (
+        "a directory that is equal to a file, in what a permit leaves out",
+        r#"permit (principal, action == A"read_file", resource) unless { resource == T::Directory::"desk/data:/vip" };"#,
+        r#"resource == T::Directory::"desk/data:/vip""#,
+        "resource in ",
+    ),
+    (
+        "a role that is equal to an agent, under a negation",
+        r#"permit (principal, action == A"refund", resource) when { !(principal == T::Role::"clerk") };"#,
+        r#"principal == T::Role::"clerk""#,
+        "principal in ",
+    ),
+    (
+        "an argument that a tool does not have, in what a permit leaves out",
+        r#"permit (principal, action == A"refund", resource) unless { context.input has town };"#,
+        "context.input has town",
+        "`context.input` has amount",
+    ),
+    (
         "a domain that is equal to a host",
         r#"forbid (principal, action == A"http_request", resource == T::Domain::"example.com");"#,
         r#"T::Domain::"example.com""#,
