@@ -172,7 +172,7 @@ fn another_language(lang: &str, own: &[&str]) -> World {
     world
         .run(&["tools", "show", "other__greet"])
         .exits(0)
-        .says(&["large", "256.0 MiB", "Greets a person."]);
+        .says(&["large", "256.0 MiB", "Greets a person"]);
     world
 }
 

@@ -185,7 +185,7 @@ fn nothing_is_approved_unseen() {
         |more: &[&str]| world.run(&[&["approvals", "approve", &id][..], more, &AS_DANA].concat());
     approve(&[])
         .exits(2)
-        .says(&["\"amount\":6000", "no terminal to ask on"]);
+        .says(&["\"amount\": 6000", "no terminal to ask on"]);
     approve(&["--question", "--yes"])
         .exits(2)
         .says(&["needs the --digest"]);
