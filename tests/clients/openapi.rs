@@ -67,7 +67,7 @@ impl Api {
         assert_eq!(printed["runs"], 1, "{printed}");
         assert_eq!(
             printed["refused"],
-            json!([401, "unauthenticated"]),
+            json!([401, "invalid_token"]),
             "{printed}"
         );
     }
