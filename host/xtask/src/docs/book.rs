@@ -100,15 +100,30 @@ impl Book {
         let mut summary = "# Summary\n\n".to_owned();
         for page in &self.pages {
             let title = title(&page.text).unwrap_or(&page.path);
+            let path = source_path(&page.path);
             let line = match (page.path.as_str(), page.is_nested) {
-                (COVER, _) => format!("[{title}]({COVER})\n"),
-                (path, false) => format!("- [{title}]({path})\n"),
-                (path, true) => format!("  - [{title}]({path})\n"),
+                (COVER, _) => format!("[{title}]({path})\n"),
+                (_, false) => format!("- [{title}]({path})\n"),
+                (_, true) => format!("  - [{title}]({path})\n"),
             };
             summary += &line;
         }
         summary
     }
+}
+
+/// The path of a page in the book: mdBook makes an index of the page of a folder, and leaves links to it alone.
+pub(super) fn source_path(path: &str) -> String {
+    match path.strip_suffix("README.md") {
+        Some(folder) => format!("{folder}index.md"),
+        None => path.to_owned(),
+    }
+}
+
+/// A page with its links to such pages.
+pub(super) fn source_text(text: &str) -> String {
+    text.replace("README.md)", "index.md)")
+        .replace("README.md#", "index.md#")
 }
 
 /// Whether the page at `page` shows what is at `path`: a file, or a folder.

@@ -110,7 +110,8 @@ fn write(home: &Path) -> Result<()> {
     let source = home.join("src");
     save(&source.join("SUMMARY.md"), book.summary().as_bytes())?;
     for page in &book.pages {
-        save(&source.join(&page.path), page.text.as_bytes())?;
+        let text = book::source_text(&page.text);
+        save(&source.join(book::source_path(&page.path)), text.as_bytes())?;
     }
     for (path, content) in &book.files {
         save(&source.join(path), content)?;

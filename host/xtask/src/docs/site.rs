@@ -58,9 +58,12 @@ fn broken(files: &BTreeMap<String, String>) -> Vec<String> {
             }
             let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
             let target = resolved(page, path.split('?').next().unwrap_or_default());
-            let is_there = anchors
+            let index = format!("{target}/index.html");
+            let found = anchors
                 .get(target.as_str())
-                .is_some_and(|anchors| anchor.is_empty() || anchors.contains(anchor));
+                .or_else(|| anchors.get(index.as_str()));
+            let is_there =
+                found.is_some_and(|anchors| anchor.is_empty() || anchors.contains(anchor));
             if !is_there {
                 broken.push(format!("{page}: {link}"));
             }

@@ -46,8 +46,8 @@ fn pages_that_are_reached_by_links_are_chapters_in_order() {
     let book = Book::collect(read).unwrap();
     assert_eq!(
         book.summary(),
-        "# Summary\n\n[Tollgate](README.md)\n- [The book](docs/README.md)\n- [Serving](docs/serve.md)\n  \
-         - [wit](wit/README.md)\n- [Clients](docs/clients/README.md)\n  - [Python](docs/clients/python.md)\n"
+        "# Summary\n\n[Tollgate](index.md)\n- [The book](docs/index.md)\n- [Serving](docs/serve.md)\n  \
+         - [wit](wit/index.md)\n- [Clients](docs/clients/index.md)\n  - [Python](docs/clients/python.md)\n"
     );
     assert_eq!(
         book.files.keys().collect::<Vec<_>>(),
