@@ -175,7 +175,10 @@ async fn no_one_benefits_from_a_standing_approval_of_their_own() {
         own.is(202);
         assert_eq!(served.world.refunds(), 1, "{caller}");
         let (_, others) = token_made_by(&served, support.clone(), Some(&["eve"])).await;
-        let covered = served.call(&others, "payments__refund", refund(6200)).await;
+        // Its maker was not among those that the approver saw.
+        let unseen = served.call(&others, "payments__refund", refund(6200)).await;
+        unseen.is(202);
+        let covered = served.call(&agent, "payments__refund", refund(6300)).await;
         covered.is(200);
         assert_eq!(served.world.refunds(), 2, "{caller}");
     }
