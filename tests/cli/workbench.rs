@@ -50,7 +50,8 @@ forbid (principal is Tollgate::Agent in Tollgate::Role::"finance", action in Tol
 @id("some-day") @owner("tests") @reason("x")
 forbid (principal, action in Tollgate::Action::"call", resource in Tollgate::Label::"egress");
 @id("a11-call") @owner("tests") @reason("x") @colour("red")
-forbid (principal, action == Tollgate::Action::"files__delete", resource) when { context.run.calls > 7 };
+forbid (principal, action == Tollgate::Action::"files__delete", resource)
+when { context.input.path != "/" && context.run.calls > 7 };
 "#;
     world.write("policies/useless.cedar", useless);
     world.run(&["policy", "check"]).exits(0).says(&[
@@ -59,7 +60,7 @@ forbid (principal, action == Tollgate::Action::"files__delete", resource) when {
         "note: policy `some-day` applies to nothing yet",
         "the id `all-call` looks like `a11-call`",
         "`@colour`, which means nothing here",
-        "4 warnings",
+        "5 warnings",
     ]);
     world.run(&["policy", "check", "--deny-warnings"]).exits(1);
     let sarif: Value = serde_json::from_str(
