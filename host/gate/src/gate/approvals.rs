@@ -127,6 +127,17 @@ impl Gate {
         self.approval_by(user, id, (REST, true)).await
     }
 
+    /// An approval of which `caller` may know.
+    pub(super) fn visible_approval(
+        &self,
+        caller: &Caller,
+        id: ApprovalId,
+    ) -> Result<ApprovalRow, ApprovalError> {
+        let row = self.ledger().reader().approval(id)?;
+        row.filter(|row| self.sees_approval(caller, row))
+            .ok_or(ApprovalError::NotFound(id))
+    }
+
     /// As [`Gate::approval`], by another channel, with the other calls of its question or without them.
     ///
     /// # Errors
@@ -138,10 +149,7 @@ impl Gate {
         (channel, whole): (&str, bool),
     ) -> Result<ApprovalView, ApprovalError> {
         let caller = Caller::User(user.id.clone());
-        let row = self.ledger().reader().approval(id)?;
-        let row = row
-            .filter(|row| self.sees_approval(&caller, row))
-            .ok_or(ApprovalError::NotFound(id))?;
+        let row = self.visible_approval(&caller, id)?;
         let ruleset = self.ruleset();
         let by = (channel, whole);
         self.pep().approval_view(&ruleset, user, row, by).await

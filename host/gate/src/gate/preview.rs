@@ -56,10 +56,7 @@ impl Gate {
         (token, channel): (Option<TokenId>, &str),
     ) -> Result<PreviewView, ApprovalError> {
         let caller = Caller::User(user.id.clone());
-        let row = self.ledger().reader().approval(id)?;
-        let row = row
-            .filter(|row| self.sees_approval(&caller, row))
-            .ok_or(ApprovalError::NotFound(id))?;
+        let row = self.visible_approval(&caller, id)?;
         let ruleset = self.ruleset();
         let request = self
             .pep()

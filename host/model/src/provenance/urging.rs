@@ -177,13 +177,13 @@ fn sentence_ends(text: &str) -> impl Iterator<Item = usize> {
 
 /// The first folded bytes of a word.
 #[derive(Default)]
-struct Folded {
+struct WordPrefix {
     bytes: [u8; MAX_TAIL],
     /// How many there are in all.
     length: usize,
 }
 
-impl Folded {
+impl WordPrefix {
     fn push(&mut self, byte: u8) {
         if let Some(slot) = self.bytes.get_mut(self.length) {
             *slot = byte;
@@ -196,7 +196,7 @@ impl Folded {
 pub(super) fn orders(text: &str) -> bool {
     let mut reader = OrderReader::new();
     for chunk in text.split_inclusive(char::is_whitespace) {
-        let mut word = Folded::default();
+        let mut word = WordPrefix::default();
         for c in chunk.chars() {
             match u8::try_from(c) {
                 Ok(byte) if byte.is_ascii() => match fold_ascii(byte) {

@@ -260,9 +260,9 @@ pub(super) fn odd_values(policy: &Policy, condition: &Expr) -> Vec<OddValue> {
                 continue;
             }
             let (fault, value) = match value {
-                Compared::Text(text) => (value_fault(attribute, &text), text),
-                Compared::Number(n) => (number_fault(attribute, n), n.to_string()),
-                Compared::Pattern(begin) => (pattern_fault(attribute, &begin), begin),
+                ComparedValue::Text(text) => (value_fault(attribute, &text), text),
+                ComparedValue::Number(n) => (number_fault(attribute, n), n.to_string()),
+                ComparedValue::Pattern(begin) => (pattern_fault(attribute, &begin), begin),
             };
             found.extend(fault.map(|help| OddValue {
                 loc: part.source_loc().cloned(),
@@ -276,7 +276,7 @@ pub(super) fn odd_values(policy: &Policy, condition: &Expr) -> Vec<OddValue> {
 }
 
 /// With what an attribute is compared.
-enum Compared {
+enum ComparedValue {
     Text(String),
     Number(i64),
     /// What a pattern begins with, up to its first `*`.
@@ -284,10 +284,10 @@ enum Compared {
 }
 
 /// Attributes of the context that an expression compares with a literal.
-fn comparisons(part: &Expr) -> Vec<(&str, Compared)> {
+fn comparisons(part: &Expr) -> Vec<(&str, ComparedValue)> {
     let literal = |expr: &Expr| match expr.expr_kind() {
-        ExprKind::Lit(Literal::String(text)) => Some(Compared::Text(text.to_string())),
-        ExprKind::Lit(Literal::Long(n)) => Some(Compared::Number(*n)),
+        ExprKind::Lit(Literal::String(text)) => Some(ComparedValue::Text(text.to_string())),
+        ExprKind::Lit(Literal::Long(n)) => Some(ComparedValue::Number(*n)),
         _ => None,
     };
     match part.expr_kind() {
@@ -315,7 +315,7 @@ fn comparisons(part: &Expr) -> Vec<(&str, Compared)> {
                 PatternElem::Char(c) => Some(*c),
                 PatternElem::Wildcard => None,
             });
-            let compared = Compared::Pattern(begin.collect());
+            let compared = ComparedValue::Pattern(begin.collect());
             context_attribute(expr)
                 .map(|name| vec![(name, compared)])
                 .unwrap_or_default()
